@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* ir.h: a network as a graph of tensors in SSA form, and the program it belongs to.
+ *
+ * A Node is one application of an op and at the same time the tensor that it gives. Shapes are
+ * static but for the batch: at most one axis of a tensor, `batch`, has the run-time number of samples
+ * n as a factor, so its extent is dim[batch] * n. A Graph is one function of the model (predict, train, ...);
+ * a Program holds the functions of one model and what they share: variables, inputs, training.
+ */
+#ifndef NNCC_IR_H
+#define NNCC_IR_H
+
+#include "../base/base.h"
+
+enum { RANK_MAX = 8 };
+#define ELEMENTS_MAX ((int64_t)1 << 40) /* numbers in a tensor */
+#define DIM_MAX INT32_MAX
+
+typedef enum { DT_f32, DT_i32, DT_u8 } DType;
+
+typedef struct Shape {
+    int rank;
+    int batch;             /* the axis that is dim[batch] * n long, or -1 */
+    int64_t dim[RANK_MAX]; /* the rest of the array is 0 */
+} Shape;
+
+typedef struct Ctx { /* one compilation */
+    Arena *arena;
+    Diag diag;
+} Ctx;
+
+typedef struct Node Node;
+typedef struct Graph Graph;
+typedef struct Program Program;
+typedef struct Kernel Kernel; /* passes/kernel.h */
+
+/* --- variables: tensors that outlive a step ----------------------------------------------------- */
+
+typedef enum { INIT_constant, INIT_uniform, INIT_normal, INIT_truncated_normal, INIT_orthogonal } InitKind;
+
+typedef struct Init { /* the same numbers as nnrt_init_kind; see nnrt.h */
+    InitKind kind;
+    double a, b;
+} Init;
+
+typedef enum {
+    VAR_weight, /* in weights files; trained unless frozen */
+    VAR_buffer, /* in weights files; never trained */
+    VAR_state   /* of the optimiser; in checkpoints */
+} VarKind;
+
+typedef struct Var {
+    const char *name; /* as saved: fc1.weight */
+    VarKind kind;
+    bool frozen;
+    Shape shape; /* as saved; no batch */
+    Init init;
+    Loc loc;
+    int id;                /* index in Program.vars */
+    struct Var *laid_as;   /* state of the optimiser: kept in the order of this weight; or NULL */
+    int perm[RANK_MAX];    /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
+    int64_t offset;        /* bytes in the vars part of an instance (set by pass memory) */
+} Var;
+
+/* --- nodes ------------------------------------------------------------------------------------------- */
+
+typedef enum {
+#define OP(name, ...) OP_##name,
+#include "../ops/ops.def"
+#undef OP
+    OP_COUNT
+} OpKind;
+
+/* Scalars known only at run time, the same for a whole step; computed on the host in double. */
+typedef enum {
+    SCALAR_n,   /* samples in this call */
+    SCALAR_lr,  /* the learning rate of this step, schedule applied */
+    SCALAR_step /* optimiser steps taken, this one included: 1, 2, ... */
+} Scalar;
+
+/* What an op needs beyond its operands; ops.def says which fields an op reads. Zero otherwise. */
+typedef struct Attr {
+    int n_axes;
+    int axes[RANK_MAX];      /* reduce: the axes, ascending; transpose: out axis i is in axis axes[i];
+                                concat, iota: axes[0] */
+    int64_t start[RANK_MAX]; /* slice: first index; pad: zeros before */
+    int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
+    int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1 = none between */
+    double value;            /* const: every element, where data is NULL; pad: what fills */
+    const double *data;      /* const: elements in row-major order */
+    Var *var;                /* var, assign */
+    int input;               /* input: index in Program.inputs */
+    Scalar scalar;           /* scalar */
+    uint32_t stream;         /* random_uniform: which stream of random numbers */
+} Attr;
+
+typedef enum { ROLE_forward, ROLE_loss, ROLE_metric, ROLE_backward, ROLE_update } Role;
+
+struct Node {
+    OpKind op;
+    DType dtype;
+    Role role;
+    int id; /* position in Graph.nodes after graph_sort: operands have smaller ones */
+    Shape shape;
+    int n_in;
+    Node **in;
+    const Attr *attr; /* never NULL */
+    Loc loc;          /* the layer, expression or key it was written as */
+    const char *name; /* the value's name in the model (fc1, logits), or NULL; of a gradient: the name
+                         of what it is the gradient of */
+    const char *what; /* what a reader calls it: "dense", "relu", "softmax_cross_entropy", "adam" */
+    /* Scratch of passes; meaningless between them unless passes.h says so. */
+    Node *to;         /* graph_rewrite: what replaces it */
+    int mark;
+    int users;        /* graph_count_users */
+    Kernel *kernel;   /* after pass fuse: the kernel that stores it, or NULL where it is inlined */
+};
+
+typedef enum {
+    ROOT_output, /* index: of Program.outputs */
+    ROOT_loss,   /* the loss that is minimised: rank 0 */
+    ROOT_metric, /* index: of the metric sum, counted over all metrics in order; rank 0 */
+    ROOT_grad,   /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
+    ROOT_assign  /* an assign node; index: of Program.vars */
+} RootKind;
+
+typedef struct Root {
+    RootKind kind;
+    int index;
+    Node *node;
+} Root;
+
+typedef enum { FN_predict, FN_eval, FN_train, FN_accumulate, FN_grad, FN_COUNT } Fn;
+
+struct Graph {
+    Program *program;
+    Fn fn;
+    VEC(Node *) nodes; /* operands first */
+    VEC(Root) roots;
+    VEC(Kernel *) kernels; /* after pass fuse; in order of execution after pass schedule */
+    struct Plan *plan;     /* after pass memory */
+    /* What new nodes inherit: set by whoever builds. */
+    Loc loc;
+    Role role;
+    const char *what;
+};
+
+/* --- the program: what the model file says, checked --------------------------------------------- */
+
+typedef struct Input {
+    const char *name;
+    Loc loc;
+    DType dtype;
+    Shape shape; /* batch first: [N, ...] */
+    int64_t classes; /* > 0: class indices or tokens below it */
+    bool has_ignore; /* a loss ignores targets of value `ignore` */
+    int64_t ignore;
+} Input;
+
+typedef struct Output {
+    const char *name;
+    Loc loc;
+} Output;
+
+typedef enum { FINISH_mean, FINISH_root_mean, FINISH_r2 } Finish; /* the same numbers as nnrt_finish */
+
+typedef struct Metric {
+    const char *name;
+    Loc loc;
+    Finish finish;
+    int n_sums;
+} Metric;
+
+enum { OPTIMIZER_ARGS = 8 };
+
+typedef struct Optimizer {
+    int kind;                    /* OPT_NAME of frontend/optimizers.def */
+    double arg[OPTIMIZER_ARGS];  /* in the order of its row; lr first */
+    Loc loc;
+} Optimizer;
+
+typedef enum { SCHEDULE_constant, SCHEDULE_step, SCHEDULE_exponential, SCHEDULE_cosine, SCHEDULE_linear } ScheduleKind;
+
+typedef struct Schedule { /* the same numbers as nnrt_schedule */
+    ScheduleKind kind;
+    double gamma, to, every, warmup;
+    bool every_in_epochs, warmup_in_epochs;
+} Schedule;
+
+typedef struct Train {
+    bool given;             /* the file has a loss and a train key */
+    Loc loc;
+    int64_t batch;          /* default 32 */
+    int64_t epochs, steps;  /* 0: not given */
+    uint64_t seed;
+    bool shuffle;
+    int64_t accumulate;
+    double clip_norm, clip_value; /* 0: none */
+    Optimizer optimizer;
+    Schedule schedule;
+    double validation_split;
+    int64_t checkpoint_every, checkpoint_keep;
+    bool checkpoint_every_in_epochs;
+    const char *checkpoint_path;
+    const char *stop_monitor; /* early stopping; NULL: none */
+    int64_t stop_patience;
+    double stop_min_delta;
+    int stop_mode;
+    bool stop_restore_best;
+} Train;
+
+typedef enum { SOURCE_none, SOURCE_idx, SOURCE_npy, SOURCE_npz, SOURCE_records, SOURCE_csv, SOURCE_synthetic } SourceKind;
+
+typedef struct SourceColumn {
+    int input; /* index of Program.inputs */
+    const char *file;
+    int64_t bytes;
+    VEC(const char *) names;
+} SourceColumn;
+
+typedef struct Source { /* the same fields as nnrt_source */
+    SourceKind kind;
+    Loc loc;
+    const char *file, *generator;
+    uint64_t seed;
+    int64_t count;
+    bool header;
+    char delimiter;
+    VEC(SourceColumn) columns;
+} Source;
+
+struct Program {
+    Ctx *ctx;
+    const char *name;    /* model: */
+    const char *file;    /* as given */
+    char digest[65];     /* SHA-256 of the file's bytes */
+    VEC(Var *) vars;     /* add by program_var only */
+    Map var_by_name;     /* program_find_var's */
+    VEC(Input) inputs;
+    VEC(Output) outputs;
+    VEC(Metric) metrics;
+    int n_sums;          /* metric sums in all */
+    bool has_loss;
+    Train train;
+    Source data_train, data_validation, data_test;
+    Graph *fn[FN_COUNT]; /* NULL: not emitted */
+    const struct Target *target; /* targets/targets.h */
+    bool exact;          /* --exact */
+    int64_t vars_bytes;  /* set by pass memory: of all variables */
+    void *model;         /* the frontend's own */
+};
+
+/* --- shape.c ------------------------------------------------------------------------------------- */
+
+Shape shape_of(int rank, const int64_t *dim);  /* no batch */
+Shape shape_scalar(void);
+bool shape_equal(const Shape *, const Shape *);
+int64_t shape_count(const Shape *);            /* numbers; a sample's where there is a batch axis */
+int64_t shape_elements(const Shape *, int64_t n); /* numbers with n samples */
+/* "[N, 784]", "[4N, 10]", "[]": into a buffer of 128 bytes. */
+const char *shape_text(const Shape *, char *buffer);
+/* NumPy's broadcast of two shapes. On failure false, and *axis_a, *axis_b the axes that differ. */
+bool shape_broadcast(const Shape *a, const Shape *b, Shape *out, int *axis_a, int *axis_b);
+const char *dtype_text(DType);
+
+/* --- graph.c -------------------------------------------------------------------------------------- */
+
+Graph *graph_new(Program *, Fn);
+/* Adds a node. Its shape and dtype come from the op's shape rule, which reports wrong operands at
+ * g->loc and then gives NULL; every builder passes NULL operands through (NULL in, NULL out), so one
+ * mistake is reported once. `attr` is copied; NULL: all zero. */
+Node *graph_add(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr);
+/* The same for ops whose shape or dtype is given, not derived (ATTR_shape, ATTR_dtype: reshape, expand,
+ * const, iota, cast, ...): the shape rule finds them set in y and checks them. After a failed rule both
+ * note where named operands are made; rules do not. */
+Node *graph_add_as(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr, const Shape *, DType);
+/* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
+ * is stable: two nodes that do not depend on each other keep theirs. */
+void graph_sort(Graph *);
+void graph_count_users(Graph *); /* roots count as a use */
+void graph_root(Graph *, RootKind, int index, Node *);
+Node *graph_find_root(const Graph *, RootKind, int index);
+/* Rebuilds in one walk: `rewrite` sees each node with its operands already replaced, and gives what
+ * stands for it (itself, or another node). Then graph_sort. Returns whether anything changed. */
+bool graph_rewrite(Graph *, Node *(*rewrite)(Graph *, Node *, void *), void *arg);
+Var *program_var(Program *, const char *name, VarKind, const Shape *, Init, Loc); /* new; name unique */
+Var *program_find_var(const Program *, const char *name);
+const char *fn_text(Fn);
+
+/* --- build.c: short forms, used by layers, gradients and passes ---------------------------------- */
+
+Node *build_const(Graph *, double value);                      /* rank 0 */
+Node *build_fill(Graph *, const Shape *, double value);
+Node *build_data(Graph *, const Shape *, const double *data);
+Node *build_input(Graph *, int input);
+Node *build_var(Graph *, Var *);
+Node *build_scalar(Graph *, Scalar);
+Node *build_unary(Graph *, OpKind, Node *);
+Node *build_binary(Graph *, OpKind, Node *, Node *);
+Node *build_where(Graph *, Node *condition, Node *yes, Node *no);
+/* Reductions in the graph always keep reduced axes as length 1. Axes may be negative; n 0: all. */
+Node *build_reduce(Graph *, OpKind, Node *, int n, const int *axes);
+/* mean: reduce_sum over count, where the count may contain n. */
+Node *build_mean(Graph *, Node *, int n, const int *axes);
+Node *build_squeeze(Graph *, Node *, int n, const int *axes);  /* drops axes of length 1 */
+Node *build_unsqueeze(Graph *, Node *, int axis);
+Node *build_reshape(Graph *, Node *, const Shape *);
+Node *build_transpose(Graph *, Node *, const int *perm);       /* out axis i is in axis perm[i] */
+Node *build_swap(Graph *, Node *);                             /* the last two axes */
+Node *build_expand(Graph *, Node *, const Shape *);
+Node *build_slice(Graph *, Node *, int axis, int64_t start, int64_t end, int64_t step);
+Node *build_concat(Graph *, int axis, int n, Node *const *);
+Node *build_matmul(Graph *, Node *, Node *);
+Node *build_iota(Graph *, const Shape *, int axis);            /* f32: the index along axis */
+Node *build_random(Graph *, const Shape *, uint32_t stream);   /* uniform in [0, 1) */
+Node *build_cast(Graph *, Node *, DType);
+Node *build_size(Graph *, const Shape *);                      /* rank 0: how many numbers, with n */
+/* 1 where the class index (i32, shape without `axis`) equals the position along `axis`, else 0. */
+Node *build_one_hot(Graph *, Node *classes, int64_t count, int axis);
+Node *build_softmax(Graph *, Node *, int axis);
+Node *build_log_softmax(Graph *, Node *, int axis);
+Node *build_assign(Graph *, Var *, Node *value);               /* and its root */
+
+/* --- print.c, read.c, dot.c, verify.c, interp.c ----------------------------------------------------- */
+
+void graph_print(const Graph *, FILE *);     /* --emit=ir, --dump-after */
+void program_print(const Program *, FILE *); /* inputs, vars, then each function */
+/* Reads what program_print writes; diagnostics in ctx->diag, then NULL. */
+Program *program_read(Ctx *, const char *text, size_t size);
+void graph_dot(const Graph *, FILE *);
+/* What must hold after each pass: order, arity, shapes by the rules, dtypes, roots. A violation is
+ * a bug of ours; `after` names the pass. */
+void graph_verify(const Graph *, const char *after);
+
+typedef struct Tensor {
+    Shape shape; /* with n applied: no batch axis */
+    double *data;
+} Tensor;
+
+typedef struct InterpInput {
+    int64_t n;            /* samples */
+    double *const *inputs; /* one an input; NULL where not needed */
+    double *const *vars;   /* one a var, in saved order; assign writes them */
+    double lr;
+    int64_t step;         /* SCALAR_step */
+    uint64_t seed;        /* random_uniform draws nnrt_rand's numbers: (seed, calls, stream, index) */
+    int64_t calls;
+} InterpInput;
+
+/* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the value). */
+Tensor *graph_interpret(const Graph *, const InterpInput *, Arena *);
+
+#endif
