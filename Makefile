@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: MIT
+# make, make test, make demo, make install PREFIX=... DESTDIR=...; docs: README.md
+#
+# Everything made lies under $(BUILD), laid out so that build/nncc finds what it needs beside itself:
+#   build/nncc, build/libnnrt.a, build/templates/, build/include/, build/share/runtime/
+
+VERSION  = 0.1.0
+BUILD    = build
+PREFIX   = /usr/local
+DESTDIR  =
+CFLAGS   = -O2 -g
+WARNINGS = -Wall -Wextra
+PYTHON   = /usr/bin/python3
+
+# Where V=1, the commands are shown.
+Q     = $(if $(filter 1,$(V)),,@)
+say   = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)")
+
+# OpenMP where the compiler can link it. The runtime gives the same bits without.
+OPENMP  := $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
+             $(CC) -fopenmp -x c - -o "$$t" >/dev/null 2>&1 && echo -fopenmp; rm -f "$$t")
+ALL_CPPFLAGS = -DNNCC_VERSION='"$(VERSION)"' -D_GNU_SOURCE $(CPPFLAGS)
+ALL_CFLAGS   = -std=c11 $(WARNINGS) $(CFLAGS)
+# The runtime's bits must not depend on how the compiler contracts a * b + c, nor on errno.
+RT_CFLAGS    = $(ALL_CFLAGS) $(OPENMP) -O3 -fno-math-errno -ffp-contract=off
+LIBS         = -lyaml -lz -lm
+
+COMPILER_C := $(sort $(wildcard compiler/*/*.c))
+MAIN_C     := $(wildcard compiler/main.c)
+RUNTIME_C  := $(sort $(wildcard runtime/*.c))
+RUNTIME_H  := $(sort $(wildcard runtime/*.h))
+TEMPLATES  := $(sort $(wildcard templates/*.c templates/*.h))
+UNIT_C     := $(sort $(wildcard tests/unit/test_*.c))
+
+COMPILER_O := $(COMPILER_C:%.c=$(BUILD)/obj/%.o)
+MAIN_O     := $(MAIN_C:%.c=$(BUILD)/obj/%.o)
+RUNTIME_O  := $(RUNTIME_C:%.c=$(BUILD)/obj/%.o)
+UNITS      := $(UNIT_C:tests/unit/%.c=$(BUILD)/tests/%)
+BESIDE     := $(TEMPLATES:%=$(BUILD)/%) $(RUNTIME_H:runtime/%=$(BUILD)/include/%) \
+              $(RUNTIME_C:%=$(BUILD)/share/%) $(RUNTIME_H:%=$(BUILD)/share/%)
+
+all: $(BUILD)/libnnrt.a $(BUILD)/libnncc.a $(BESIDE) $(if $(MAIN_C),$(BUILD)/nncc)
+
+$(BUILD)/nncc: $(MAIN_O) $(BUILD)/libnncc.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(BUILD)/libnncc.a: $(COMPILER_O)
+$(BUILD)/libnnrt.a: $(RUNTIME_O)
+$(BUILD)/%.a:
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D) && rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/obj/runtime/%.o: runtime/%.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) $(RT_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/obj/%.o: %.c Makefile
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/templates/%: templates/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+$(BUILD)/include/%: runtime/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+$(BUILD)/share/runtime/%: runtime/%
+	$(Q)mkdir -p $(@D) && cp $< $@
+
+# Unit tests: one program a file, so that one that does not build takes no other with it.
+$(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
+	$(call say,TEST,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) -Icompiler -Iruntime $(ALL_CFLAGS) $(OPENMP) -MMD -MP \
+	    -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(BUILD)/libnnrt.a -lcriterion $(LIBS)
+
+units: $(UNITS)
+
+test: all
+	-$(Q)$(MAKE) --no-print-directory -k units
+	$(Q)BUILD=$(BUILD) CC="$(CC)" PYTHON="$(PYTHON)" sh tests/run $(TESTS)
+
+# Compiler, runtime and unit tests under AddressSanitizer and UndefinedBehaviorSanitizer.
+asan:
+	$(Q)$(MAKE) --no-print-directory test BUILD=build-asan TESTS="$(if $(TESTS),$(TESTS),unit diag)" \
+	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	    LDFLAGS="-fsanitize=address,undefined"
+
+demo: all
+	$(Q)BUILD=$(BUILD) sh examples/digits/run.sh
+
+bench: all
+	$(Q)BUILD=$(BUILD) sh bench/run.sh
+
+install: all
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(DESTDIR)$(PREFIX)/lib/pkgconfig" "$(DESTDIR)$(PREFIX)/include" \
+	    "$(DESTDIR)$(PREFIX)/share/nncc/templates" "$(DESTDIR)$(PREFIX)/share/nncc/runtime" \
+	    "$(DESTDIR)$(PREFIX)/share/man/man1"
+	$(if $(MAIN_C),install -m 755 $(BUILD)/nncc "$(DESTDIR)$(PREFIX)/bin/")
+	install -m 644 $(BUILD)/libnnrt.a "$(DESTDIR)$(PREFIX)/lib/"
+	install -m 644 $(filter runtime/nnrt%.h,$(RUNTIME_H)) "$(DESTDIR)$(PREFIX)/include/"
+	$(if $(TEMPLATES),install -m 644 $(TEMPLATES) "$(DESTDIR)$(PREFIX)/share/nncc/templates/")
+	install -m 644 $(RUNTIME_C) $(RUNTIME_H) "$(DESTDIR)$(PREFIX)/share/nncc/runtime/"
+	install -m 644 nncc.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' nncc.pc.in \
+	    >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nncc.pc"
+
+uninstall:
+	rm -f "$(DESTDIR)$(PREFIX)/bin/nncc" "$(DESTDIR)$(PREFIX)/lib/libnnrt.a" \
+	    "$(DESTDIR)$(PREFIX)/lib/pkgconfig/nncc.pc" "$(DESTDIR)$(PREFIX)/share/man/man1/nncc.1"
+	for h in $(notdir $(RUNTIME_H)); do rm -f "$(DESTDIR)$(PREFIX)/include/$$h"; done
+	rm -rf "$(DESTDIR)$(PREFIX)/share/nncc"
+
+format:
+	clang-format -i $(wildcard compiler/*.c compiler/*/*.c compiler/*/*.h runtime/*.c runtime/*.h templates/*.c \
+	    tests/unit/*.c examples/*/*.c)
+
+lint:
+	clang-tidy --quiet $(MAIN_C) $(COMPILER_C) $(RUNTIME_C) -- -std=c11 $(ALL_CPPFLAGS) $(OPENMP)
+	cppcheck --std=c11 --enable=warning,performance,portability --inline-suppr --quiet --error-exitcode=1 \
+	    --suppress=missingIncludeSystem --suppress=unmatchedSuppression $(ALL_CPPFLAGS) compiler runtime
+
+clean:
+	rm -rf $(BUILD) build-asan
+
+.PHONY: all units test asan demo bench install uninstall format lint clean
+.SUFFIXES:
+.SECONDARY:
+
+-include $(COMPILER_O:.o=.d) $(MAIN_O:.o=.d) $(RUNTIME_O:.o=.d) $(UNITS:=.d)
