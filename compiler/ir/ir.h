@@ -112,6 +112,7 @@ struct Node {
     Node *to;         /* graph_rewrite: what replaces it */
     int mark;
     int users;        /* graph_count_users */
+    bool uniform;     /* after pass fuse: computed on the host, see node_uniform */
     Kernel *kernel;   /* after pass fuse: the kernel that stores it, or NULL where it is inlined */
 };
 
@@ -245,6 +246,7 @@ struct Program {
     Graph *fn[FN_COUNT]; /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;          /* --exact */
+    bool unfused;        /* -O0, --no-pass=fuse: a kernel a node */
     int64_t vars_bytes;  /* set by pass memory: of all variables */
     void *model;         /* the frontend's own */
 };

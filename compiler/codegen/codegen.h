@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* codegen.h: a planned program to C text. Grouped by file. */
+#ifndef NNCC_CODEGEN_H
+#define NNCC_CODEGEN_H
+
+#include "../passes/kernel.h"
+
+/* --- out.c: the writer: indentation and line ends are its business alone -------------------------- */
+
+typedef struct Out {
+    Str str;
+    int depth;      /* indentation, in units of four spaces */
+} Out;
+
+Out out_new(Arena *);
+void out_line(Out *, const char *format, ...) PRINTF(2, 3);  /* one line at the depth; "" an empty one */
+void out_open(Out *, const char *format, ...) PRINTF(2, 3);  /* the line and " {", then deeper */
+void out_loop(Out *, const char *format, ...) PRINTF(2, 3);  /* the line, then deeper: no brace */
+void out_close(Out *);                                       /* shallower, then "}" */
+void out_end(Out *);                                         /* shallower: ends out_loop */
+void out_raw(Out *, const char *format, ...) PRINTF(2, 3);   /* column 0 (preprocessor lines) */
+
+/* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function ------------------- */
+
+/* For each kernel of each function: fills args, name, text or same, title, formula. Kernels that
+ * would be equal but for their names are emitted once. */
+void kernels_text(Program *);
+
+/* --- what the files below share -------------------------------------------------------------------- */
+
+typedef struct CodegenOptions {
+    const char *command;    /* the exact command, for the banner */
+    const char *header;     /* what the .c includes: "mnist.h" (NULL: header text is inside) */
+    bool main;              /* --main */
+    bool single_file;       /* the runtime is pasted in */
+    bool grad, no_train;
+    const char *runtime_dir; /* where runtime sources are, for single_file */
+} CodegenOptions;
+
+/* The emitted files' text, in program->ctx->arena. */
+const char *emit_source(Program *, const CodegenOptions *);
+const char *emit_header(Program *, const CodegenOptions *);
+/* --emit=report */
+void emit_report(Program *, FILE *);
+
+#endif

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* frontend.h: YAML text to a checked Program and its graphs. Grouped by file.
+ *
+ * Reading goes in two steps. model_read checks everything that does not depend on shapes and fills the
+ * Program (inputs, train, data, variables' values); model_graph then walks the layers once a function
+ * and builds that function's graph in training or inference mode, so dropout and the like need no op
+ * that knows of modes. The first graph built creates the Vars; later ones find them by name.
+ */
+#ifndef NNCC_FRONTEND_H
+#define NNCC_FRONTEND_H
+
+#include "../ir/ir.h"
+
+/* Limits (TRUST 6.1), each with a test at it and above it. */
+enum {
+    YAML_BYTES_MAX = 4 << 20,
+    YAML_DEPTH_MAX = 64,
+    YAML_ANCHORS_MAX = 1000,
+    YAML_NODES_MAX = 100000, /* with aliases expanded */
+    NAME_MAX_BYTES = 64,
+    LAYERS_MAX = 65536       /* after blocks are expanded */
+};
+
+/* --- yaml.c: libyaml events to a tree of marked values ------------------------------------------- */
+
+typedef enum { Y_scalar, Y_list, Y_map } YKind;
+
+typedef struct Y Y;
+typedef struct YPair {
+    Y *key, *value;
+} YPair;
+struct Y {
+    YKind kind;
+    Loc loc;
+    const char *text; /* scalar; NUL-terminated, holds no NUL */
+    bool quoted;      /* scalar in quotes: never a number or boolean, but where a text is wanted */
+    VEC(Y *) items;   /* list */
+    VEC(YPair) pairs; /* map, keys are scalars and distinct */
+};
+
+/* One document, no tags, no duplicate keys; aliases expanded within limits. Reports, then NULL. */
+Y *yaml_read(Ctx *, const char *text, size_t size);
+
+/* --- values.c: typed readings. Each reports what it wanted and what it saw, then gives false --------- */
+
+typedef struct Scope Scope; /* $variables and block arguments in force: a chain of maps */
+struct Scope {
+    const Scope *outer;
+    Map values; /* name to Y * */
+};
+
+Y *y_get(const Y *map, const char *key);               /* NULL: none, or not a map */
+/* A scalar that stands for another value by `$NAME` alone gives that value; else y itself. */
+const Y *y_resolve(Ctx *, const Scope *, const Y *y);
+/* Numbers accept decimal, exponent, 0x, _ between digits, `$NAME` and arithmetic with $names
+ * (+ - * / ** and parentheses). Integers: exact, within [lo, hi]. */
+bool y_int(Ctx *, const Scope *, const Y *, const char *what, int64_t lo, int64_t hi, int64_t *out);
+bool y_real(Ctx *, const Scope *, const Y *, const char *what, double *out);
+bool y_bool(Ctx *, const Scope *, const Y *, const char *what, bool *out); /* true or false */
+bool y_word(Ctx *, const Scope *, const Y *, const char *what, const char **out); /* any scalar's text */
+bool y_name(Ctx *, const Y *, const char *what, const char **out); /* [A-Za-z_][A-Za-z0-9_]*, <= 64 bytes */
+/* A list of integers; a single integer gives n = 1. At most `max`. */
+bool y_ints(Ctx *, const Scope *, const Y *, const char *what, int max, int *n, int64_t *out);
+/* Reports every key of `map` that is not among `known` (with the nearest spelling); keys that
+ * LANGUAGE.md has but nncc has not yet, in `later`, are refused by name: "'ema' is not supported yet". */
+bool y_keys(Ctx *, const Y *map, const char *what, const char *const *known, int n, const char *const *later,
+            int n_later);
+
+/* --- calls: what layers, losses, functions share ---------------------------------------------------- */
+
+typedef enum {
+    ARG_int,   /* .i */
+    ARG_real,  /* .r */
+    ARG_bool,  /* .b */
+    ARG_word,  /* .s: one of `words` where that is given */
+    ARG_ints,  /* .n, .list: an integer or a list of them */
+    ARG_reals, /* .n, .reals: a list of numbers */
+    ARG_yaml   /* .y: as it stands, in .scope; not in expressions */
+} ArgType;
+
+enum { ARGS_MAX = 8, ARG_LIST_MAX = 64 };
+
+typedef struct ArgRow {
+    const char *name;
+    ArgType type;
+    const char *otherwise; /* default, as it would be written; NULL: required; "": optional */
+    const char *words;     /* ARG_word: "mean sum none" */
+} ArgRow;
+
+typedef struct Arg {
+    bool given; /* false where optional and absent; defaults count as given */
+    Loc loc;
+    int64_t i;
+    double r;
+    bool b;
+    const char *s;
+    int n;
+    int64_t list[ARG_LIST_MAX];
+    double *reals; /* arena, n of them */
+    const Y *y;
+    const Scope *scope;
+} Arg;
+
+typedef struct Builder Builder;
+typedef struct Call Call;
+
+/* One row of layers.def, losses.def or functions.def. */
+typedef struct CallRow {
+    const char *name;
+    int min_in, max_in; /* operands; max -1: any number */
+    ArgRow arg[ARGS_MAX];
+    /* Gives the result, or NULL after a report. Operands are never NULL. */
+    Node *(*build)(Call *);
+    unsigned flags;
+} CallRow;
+
+enum {
+    CALL_layer = 1,      /* may be a layer */
+    CALL_function = 2,   /* may be called in an expression */
+    CALL_weights = 4,    /* has weights: layer only; takes init, frozen, shared */
+    CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
+    CALL_several = 16    /* gives several values through Call.parts (split) */
+};
+
+struct Call {
+    Builder *b;
+    Graph *g;            /* loc, what and role are set */
+    Ctx *ctx;
+    const CallRow *row;
+    Loc loc;
+    const char *path;    /* of a layer: its weights' prefix, "fc1" or "h.0.fc1" */
+    bool training;       /* the graph is of a training step */
+    int n_in;
+    Node **in;
+    Loc *in_loc;         /* where each operand is named or made, for notes */
+    Arg arg[ARGS_MAX];
+    const Y *init;       /* the layer's init:, or NULL */
+    const Scope *scope;
+    bool frozen;
+    const char *shared;  /* path of the layer whose weights are used, or NULL */
+    int n_parts;         /* CALL_several */
+    Node *parts[64];
+    const char *part_names[64];
+};
+
+/* All rows (layers.def, losses.def, functions.def: one table), in calls.c. */
+const CallRow *call_find(const char *name);
+int call_count(void);
+const CallRow *call_at(int i);
+
+/* Helpers for build functions. */
+/* The weight `path.name` (or the shared layer's), created on first use with the layer's init: or
+ * `otherwise`, which holds PyTorch's default. fan_in, fan_out serve xavier and kaiming. init: applies
+ * to tensors of two and more axes only; biases keep their default. Reports a clash of shapes. */
+Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64_t fan_in, int64_t fan_out);
+/* The same for what is saved but never trained (running statistics). */
+Node *call_buffer(Call *, const char *name, const Shape *, double value);
+/* A new stream of random numbers; the same in every function of the program. */
+uint32_t call_stream(Call *);
+/* An axis argument (batch is 0, negative from the end) to 0 .. rank-1; reports, then -1. */
+int call_axis(Call *, const Arg *, int64_t axis, int rank);
+/* The activation `name` applied; reports an unknown one with the nearest spelling. */
+Node *call_activation(Call *, const Y *activation, Node *x);
+/* "an error at this call" with the operands' shapes may be reported by diag_error(&c->ctx->diag, c->loc, ...)
+ * and notes at c->in_loc[i]: "'fc1' is made here". */
+
+/* --- init.c: init: keys -------------------------------------------------------------------------------- */
+
+bool init_read(Ctx *, const Scope *, const Y *, int64_t fan_in, int64_t fan_out, Init *out);
+
+/* --- metrics.c, metrics.def ----------------------------------------------------------------------------- */
+
+typedef struct MetricRow {
+    const char *name;
+    int n_in;
+    ArgRow arg[ARGS_MAX];
+    Finish finish;
+    int n_sums;
+    bool (*build)(Call *, Node **sums); /* n_sums rank-0 nodes, sums over the batch */
+} MetricRow;
+
+const MetricRow *metric_find(const char *name);
+int metric_count(void);
+const MetricRow *metric_at(int i);
+
+/* --- train.c, data.c, optimizers.def --------------------------------------------------------------------- */
+
+typedef enum {
+#define OPTIMIZER(name, ...) OPT_##name,
+#include "optimizers.def"
+#undef OPTIMIZER
+    OPT_COUNT
+} OptimizerKind;
+
+typedef struct OptimizerRow {
+    const char *name;
+    ArgRow arg[OPTIMIZER_ARGS]; /* lr first; betas is two numbers and fills two places of Optimizer.arg */
+} OptimizerRow;
+
+extern const OptimizerRow optimizer_rows[OPT_COUNT];
+
+/* Fill p->train, p->data_*; `y` may be NULL (the key is absent). Report and go on. */
+void train_read(Program *, const Scope *, const Y *train);
+void data_read(Program *, const Scope *, const Y *data);
+
+/* --- expr.c: `mu + sigma * relu(beta)` ------------------------------------------------------------------- */
+
+/* Finds the value that a name stands for: layers, inputs; reports an unknown one with the nearest. */
+typedef Node *ExprName(Builder *, const char *name, Loc loc, Loc *made);
+
+/* Parses the scalar y (Pratt), builds its nodes in the builder's graph. Reports with columns inside the
+ * expression, then NULL. */
+Node *expr_build(Builder *, const Y *y, const Scope *);
+/* An expression that must be a call of a metric: its sums. */
+const MetricRow *expr_metric(Builder *, const Y *y, const Scope *, Node **sums);
+/* Arithmetic on numbers and $names alone, for values.c. */
+bool expr_number(Ctx *, const Scope *, const Y *y, const char *what, double *out);
+
+/* --- model.c, layers.c, blocks.c ---------------------------------------------------------------------------- */
+
+/* Options of the command line that change the model. */
+typedef struct ModelOptions {
+    int64_t batch;              /* 0: the file's */
+    int n_defines;
+    const char *const *defines; /* NAME=VALUE */
+    bool no_train;
+} ModelOptions;
+
+/* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */
+Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
+/* The graph of one function: predict: output roots; eval: loss and metric roots; train and accumulate: loss and metric
+ * roots in training mode; grad: the loss root in training mode. NULL when there were errors. */
+Graph *model_graph(Program *, Fn);
+
+#endif

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* ops.h: what the compiler knows of an op. The rows are ops.def's; each has a record op_NAME. */
+#ifndef NNCC_OPS_H
+#define NNCC_OPS_H
+
+#include "../ir/ir.h"
+
+typedef enum { CLASS_LEAF, CLASS_EW, CLASS_REDUCE, CLASS_MOVE, CLASS_MAT, CLASS_EFFECT } OpClass;
+
+enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8 };
+
+/* Which fields of Attr an op reads: printed, read back, compared by cse. */
+enum {
+    ATTR_axes = 1, ATTR_range = 2 /* start, end, step */, ATTR_value = 4, ATTR_data = 8, ATTR_var = 16,
+    ATTR_input = 32, ATTR_scalar = 64, ATTR_stream = 128, ATTR_shape = 256 /* the node's own shape is given */,
+    ATTR_dtype = 512
+};
+
+/* One elementwise application: operands in double, in the op's order. */
+typedef double EwEval(const double *in);
+
+typedef struct OpImpl {
+    unsigned attrs;
+    /* Sets y->shape and y->dtype from operands and attr, or reports at g->loc and gives false. (ops with
+     * ATTR_shape: the shape is set already and is checked.) NULL: broadcast of all operands, f32. */
+    bool (*shape)(Graph *g, Node *y);
+    /* Builds nodes: given the gradient dy of y (y's shape), the gradient dx[i] of each operand, of the
+     * operand's own shape; NULL where none flows. Only called for f32 operands that matter:
+     * want[i] says which. */
+    void (*grad)(Graph *g, Node *y, Node *dy, const bool *want, Node **dx);
+    /* The oracle. EW ops give ew; the others eval: in[] and out are row-major, shapes with n applied. */
+    EwEval *ew;
+    void (*eval)(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out);
+    int flops;        /* EW: floating-point operations an element, as cost models count */
+    const char *c;    /* EW: C text with $0 $1 $2 for operands, fully parenthesised where needed:
+                         "($0 + $1)", "nnrt_expf($0)" */
+} OpImpl;
+
+typedef struct OpRow {
+    const char *name;
+    OpClass cls;
+    int arity;
+    unsigned flags;
+} OpRow;
+
+extern const OpRow op_rows[OP_COUNT];
+extern const OpImpl *const op_impls[OP_COUNT];
+#define OP(name, ...) extern const OpImpl op_##name;
+#include "ops.def"
+#undef OP
+
+/* ops.c. -1: none of that name. */
+int op_find(const char *name);
+
+/* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
+Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* domain.c: iteration spaces of kernels, and where in them a node stands. */
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "lower.h"
+
+static bool unit_axis(const Shape *s, int axis)
+{
+    return s->dim[axis] == 1 && s->batch != axis;
+}
+
+Domain domain_of(const Node *y)
+{
+    bool reduce = op_rows[y->op].cls == CLASS_REDUCE;
+    const Shape *s = reduce ? &y->in[0]->shape : &y->shape;
+    Domain d = {0};
+    for (int axis = 0; axis < s->rank; axis++) {
+        if (unit_axis(s, axis))
+            continue;
+        d.extent[d.n] = s->dim[axis];
+        d.batch[d.n] = s->batch == axis;
+        for (int i = 0; reduce && i < y->attr->n_axes; i++)
+            d.reduced[d.n] |= y->attr->axes[i] == axis;
+        d.n++;
+    }
+    return d;
+}
+
+bool domain_reduces(const Domain *d)
+{
+    for (int i = 0; i < d->n; i++)
+        if (d->reduced[i])
+            return true;
+    return false;
+}
+
+/* Whether the axes of s that are longer than 1 are those of d (without the reduced ones, if rows). */
+static bool same_axes(const Domain *d, const Shape *s, bool rows)
+{
+    int i = 0;
+    for (int axis = 0; axis < s->rank; axis++) {
+        if (unit_axis(s, axis))
+            continue;
+        while (rows && i < d->n && d->reduced[i])
+            i++;
+        if (i == d->n || d->extent[i] != s->dim[axis] || d->batch[i] != (s->batch == axis))
+            return false;
+        i++;
+    }
+    while (rows && i < d->n && d->reduced[i])
+        i++;
+    return i == d->n;
+}
+
+Place domain_place(const Domain *d, const Shape *s)
+{
+    if (same_axes(d, s, false))
+        return PLACE_full;
+    return domain_reduces(d) && same_axes(d, s, true) ? PLACE_row : PLACE_none;
+}
+
+void domain_index(const Domain *d, const Shape *s, Place place, const Ix *loops, Ix *at)
+{
+    int i = 0;
+    for (int axis = 0; axis < s->rank; axis++) {
+        if (unit_axis(s, axis)) {
+            at[axis] = ix_const(0);
+            continue;
+        }
+        while (place == PLACE_row && d->reduced[i])
+            i++;
+        at[axis] = loops[i++];
+    }
+}
+
+void domain_operand(IxSpace *space, const Domain *d, const Ix *loops, const Node *y, int i, const Ix *at, Ix *out,
+                    Guard *guards, int *n_guards)
+{
+    if (op_rows[y->op].cls != CLASS_REDUCE) {
+        index_operand(space, y, i, at, out, guards, n_guards);
+        return;
+    }
+    *n_guards = 0;
+    const Shape *x = &y->in[0]->shape;
+    int k = 0;
+    for (int axis = 0; axis < x->rank; axis++) {
+        if (unit_axis(x, axis)) {
+            out[axis] = ix_const(0);
+            continue;
+        }
+        out[axis] = d->reduced[k] ? loops[k] : at[axis];
+        k++;
+    }
+}
+
+bool node_uniform(const Node *y)
+{
+    return y->uniform;
+}
+
+bool node_inlined(const Node *y)
+{
+    return y->op == OP_iota || y->op == OP_random_uniform || (y->op == OP_const && !y->attr->data) ||
+           op_rows[y->op].cls == CLASS_MOVE || node_uniform(y);
+}

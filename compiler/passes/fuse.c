@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+/* fuse: gathers nodes into kernels.
+ *
+ * needs   shapes, order; reductions keep their axes
+ * gives   g->kernels in no order, each with its domain, members and stores; node->kernel of every
+ *         stored node; node->uniform
+ * breaks  nothing
+ *
+ * 1. Every elementwise, reducing and multiplying node begins as a group of its own, with the
+ *    iteration space that it would have as a loop. Movement, constants and uniform scalars belong to
+ *    no group: they are index maps and literals, inlined wherever they are read.
+ * 2. From the first node to the last, the groups of a node and of what it reads are merged where
+ *    every value that passes between them is read at the very point (or row) of the iteration space
+ *    where it was made, their reductions run over the same axes, and no path leads from one to the
+ *    other through a third. A matmul takes in elementwise nodes of its own shape.
+ * 3. A node is stored where a root or another group reads it; what is cheap to compute again from one
+ *    load is inlined there instead (the bans of PyTorch's min-cut: no reduction, nothing COSTLY).
+ *
+ * Related: XLA's producer-consumer fusion; PyTorch Inductor's scheduler, whose nodes also fuse by
+ * (rows, reduced) spaces.
+ */
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "lower.h"
+#include "passes.h"
+
+enum {
+    MEMBERS_MAX = 160,  /* of a group: bounds recursion and the size of a function */
+    CHAIN_MAX = 24,     /* movement ops in a row; then one is stored */
+    SMALL_MATMUL = 256, /* multiply-adds a sample below which a product is a loop */
+    INLINE_OPS = 6
+};
+
+typedef struct Group {
+    int parent; /* union-find */
+    Domain domain;
+    Node *matmul;
+    VEC(Node *) members;
+} Group;
+
+typedef struct Users {
+    VEC(Node *) at;
+} Users;
+
+typedef struct Fuse {
+    Graph *g;
+    Arena *arena;
+    VEC(Group) groups;
+    Users *users;   /* by node id: data users, and the assigns that must wait for a reader */
+    int *group;     /* by node id: the group, or -1 */
+    int *seen;      /* by node id: stamp of the last walk */
+    int stamp;
+    Node **assign;  /* by var id: the node that updates it, or NULL */
+} Fuse;
+
+static int find(Fuse *f, int i)
+{
+    while (f->groups.at[i].parent != i) {
+        f->groups.at[i].parent = f->groups.at[f->groups.at[i].parent].parent;
+        i = f->groups.at[i].parent;
+    }
+    return i;
+}
+
+static int group_of(Fuse *f, const Node *y)
+{
+    return f->group[y->id] < 0 ? -1 : find(f, f->group[y->id]);
+}
+
+/* --- before grouping ---------------------------------------------------------------------------- */
+
+static bool leaf_like(const Node *y)
+{
+    OpClass c = op_rows[y->op].cls;
+    return c == CLASS_LEAF || (c == CLASS_EW && y->shape.rank == 0);
+}
+
+/* A reshape to the same shape: the one way to say "another buffer". */
+static Node *graph_copy(Graph *g, Node *x)
+{
+    g->loc = x->loc;
+    g->role = x->role;
+    g->what = x->what;
+    return build_reshape(g, x, &x->shape);
+}
+
+/* What the caller reads must be stored as such: a root that is a leaf, a scalar or another root's
+ * node gets a copy of its own. */
+static void copy_roots(Graph *g)
+{
+    for (int i = 0; i < g->roots.n; i++) {
+        Root *r = &g->roots.at[i];
+        if (r->kind == ROOT_assign)
+            continue;
+        bool twice = false;
+        for (int j = 0; j < i; j++)
+            twice |= g->roots.at[j].node == r->node;
+        if (!twice && !leaf_like(r->node))
+            continue;
+        Node *copy = graph_copy(g, r->node);
+        if (!copy) {
+            BUG("copy of a root of op %s", op_rows[r->node->op].name);
+        }
+        copy->name = r->node->name;
+        r->node = copy;
+    }
+    graph_sort(g);
+}
+
+static bool small_matmul(const Node *y)
+{
+    const Shape *a = &y->in[0]->shape, *s = &y->shape;
+    int64_t work = shape_count(s) * a->dim[a->rank - 1];
+    return work <= SMALL_MATMUL;
+}
+
+/* sum over k of a[..,m,k,1] * b[..,1,k,n]: what a loop kernel can do. */
+static Node *expand_matmul(Graph *g, Node *y, void *arg)
+{
+    (void)arg;
+    if (y->op != OP_matmul || !small_matmul(y))
+        return y;
+    g->loc = y->loc;
+    g->role = y->role;
+    g->what = y->what;
+    Node *a = build_unsqueeze(g, y->in[0], y->in[0]->shape.rank);
+    Node *b = build_unsqueeze(g, y->in[1], y->in[1]->shape.rank - 2);
+    int axis = -2;
+    Node *sum = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, a, b), 1, &axis);
+    axis = sum->shape.rank - 2;
+    Node *out = build_squeeze(g, sum, 1, &axis);
+    out->name = y->name;
+    return out;
+}
+
+static void mark_uniform(Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        y->uniform = y->shape.rank == 0 && y->dtype == DT_f32 &&
+                     (y->op == OP_scalar || (y->op == OP_const && !y->attr->data) || op_rows[y->op].cls == CLASS_EW);
+        for (int k = 0; y->uniform && k < y->n_in; k++)
+            y->uniform = y->in[k]->uniform;
+        y->kernel = NULL;
+    }
+}
+
+/* --- groups ---------------------------------------------------------------------------------------- */
+
+static void new_group(Fuse *f, Node *y)
+{
+    Group group = {.parent = f->groups.n, .domain = domain_of(y), .matmul = y->op == OP_matmul ? y : NULL};
+    vec_push(f->arena, &group.members, y);
+    f->group[y->id] = f->groups.n;
+    vec_push(f->arena, &f->groups, group);
+}
+
+/* Length of the chain of movement that ends in each node; a long one is cut by storing it. */
+static bool cuts_chain(const Node *y, int *chain)
+{
+    int longest = 0;
+    for (int k = 0; k < y->n_in; k++)
+        if (op_rows[y->in[k]->op].cls == CLASS_MOVE && chain[y->in[k]->id] > longest)
+            longest = chain[y->in[k]->id];
+    chain[y->id] = longest + 1 > CHAIN_MAX ? 0 : longest + 1;
+    return chain[y->id] == 0;
+}
+
+static void make_groups(Fuse *f)
+{
+    Graph *g = f->g;
+    int *chain = arena_take(f->arena, sizeof *chain * (size_t)g->nodes.n);
+    bool *root = arena_take(f->arena, (size_t)g->nodes.n);
+    for (int i = 0; i < g->roots.n; i++)
+        root[g->roots.at[i].node->id] = true;
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        f->group[i] = -1;
+        OpClass c = op_rows[y->op].cls;
+        bool moved = c == CLASS_MOVE && (cuts_chain(y, chain) || root[i]);
+        if (moved || ((c == CLASS_EW || c == CLASS_REDUCE || c == CLASS_MAT || c == CLASS_EFFECT) && !y->uniform))
+            new_group(f, y);
+    }
+}
+
+static void link_users(Fuse *f)
+{
+    Graph *g = f->g;
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        for (int k = 0; k < y->n_in; k++)
+            vec_push(f->arena, &f->users[y->in[k]->id].at, y);
+    }
+}
+
+/* Readers of the old value of a variable come before its assign: the assign is made a user of each. */
+static void link_readers(Fuse *f, Node *y, Node *assign, int depth)
+{
+    for (int i = 0; i < f->users[y->id].at.n; i++) {
+        Node *user = f->users[y->id].at.at[i];
+        if (f->seen[user->id] == f->stamp || user == assign)
+            continue;
+        f->seen[user->id] = f->stamp;
+        if (f->group[user->id] < 0 && depth < MEMBERS_MAX)
+            link_readers(f, user, assign, depth + 1);
+        else
+            vec_push(f->arena, &f->users[user->id].at, assign);
+    }
+}
+
+static void order_assigns(Fuse *f)
+{
+    Graph *g = f->g;
+    for (int i = 0; i < g->roots.n; i++) {
+        Node *assign = g->roots.at[i].node;
+        if (assign->op != OP_assign)
+            continue;
+        f->assign[assign->attr->var->id] = assign;
+        for (int k = 0; k < g->nodes.n; k++) {
+            Node *leaf = g->nodes.at[k];
+            if (leaf->op != OP_var || leaf->attr->var != assign->attr->var)
+                continue;
+            f->stamp++;
+            link_readers(f, leaf, assign, 0);
+        }
+    }
+}
+
+/* --- merging ----------------------------------------------------------------------------------------- */
+
+/* Whether group `to` can be reached from `from` through a node of neither. Ids above `last` cannot lead back. */
+static bool detour(Fuse *f, int from, int to, int last)
+{
+    VEC(Node *) todo = {0};
+    f->stamp++;
+    Group *a = &f->groups.at[from];
+    for (int i = 0; i < a->members.n; i++)
+        vec_push(f->arena, &todo, a->members.at[i]);
+    for (int first = a->members.n, i = 0; i < todo.n; i++) {
+        Users *u = &f->users[todo.at[i]->id];
+        for (int k = 0; k < u->at.n; k++) {
+            Node *user = u->at.at[k];
+            int group = group_of(f, user);
+            if (group == to && i >= first)
+                return true;
+            if (group == to || group == from || user->id > last || f->seen[user->id] == f->stamp)
+                continue;
+            f->seen[user->id] = f->stamp;
+            if (group < 0) {
+                vec_push(f->arena, &todo, user);
+                continue;
+            }
+            Group *through = &f->groups.at[group];
+            for (int m = 0; m < through->members.n; m++) {
+                f->seen[through->members.at[m]->id] = f->stamp;
+                vec_push(f->arena, &todo, through->members.at[m]);
+            }
+        }
+    }
+    return false;
+}
+
+typedef struct Check {
+    Fuse *f;
+    IxSpace space;
+    const Domain *domain;
+    Ix loops[RANK_MAX];
+    int from, to; /* the groups that would merge */
+    bool touches; /* some value passes between them */
+} Check;
+
+/* Whether x is a variable that one of the two groups updates. */
+static bool updated_here(const Check *c, const Node *x)
+{
+    const Node *assign = x->op == OP_var ? c->f->assign[x->attr->var->id] : NULL;
+    int group = assign ? group_of(c->f, assign) : -1;
+    return group >= 0 && (group == c->from || group == c->to);
+}
+
+/* Whether everything that `y`, indexed by `at`, reads of the two groups is read where it stands. */
+static bool reads_in_place(Check *c, const Node *y, const Ix *at, bool guarded, int depth)
+{
+    if (depth > 2 * CHAIN_MAX)
+        return false;
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (x->uniform || (x->op == OP_const && !x->attr->data))
+            continue;
+        Ix operand[RANK_MAX], stands[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n_guards;
+        domain_operand(&c->space, c->domain, c->loops, y, i, at, operand, guards, &n_guards);
+        int group = group_of(c->f, x);
+        bool updated = updated_here(c, x);
+        if (group < 0 && !updated) {
+            if (!reads_in_place(c, x, operand, guarded || n_guards, depth + 1))
+                return false;
+            continue;
+        }
+        if (group != c->from && group != c->to && !updated)
+            continue;
+        c->touches |= group == c->from;
+        Place place = domain_place(c->domain, &x->shape);
+        if (place == PLACE_none || guarded || n_guards)
+            return false;
+        domain_index(c->domain, &x->shape, place, c->loops, stands);
+        for (int d = 0; d < x->shape.rank; d++)
+            if (!ix_equal(&operand[d], &stands[d]))
+                return false;
+    }
+    return true;
+}
+
+static bool domain_same(const Domain *a, const Domain *b, bool rows_of_b)
+{
+    int i = 0;
+    for (int k = 0; k < b->n; k++) {
+        if (rows_of_b && b->reduced[k])
+            continue;
+        if (i == a->n || a->extent[i] != b->extent[k] || a->batch[i] != b->batch[k])
+            return false;
+        i++;
+    }
+    return i == a->n;
+}
+
+static bool reduced_same(const Domain *a, const Domain *b)
+{
+    return memcmp(a->reduced, b->reduced, sizeof a->reduced) == 0;
+}
+
+/* The iteration space of two groups together, or false. */
+static bool merged_domain(const Group *a, const Group *b, Domain *out)
+{
+    bool ra = domain_reduces(&a->domain), rb = domain_reduces(&b->domain);
+    if ((a->matmul && (b->matmul || rb)) || (b->matmul && ra))
+        return false;
+    *out = rb ? b->domain : a->domain;
+    if (ra == rb)
+        return domain_same(&a->domain, &b->domain, false) && reduced_same(&a->domain, &b->domain);
+    const Domain *plain = ra ? &b->domain : &a->domain;
+    return domain_same(plain, out, false) || domain_same(plain, out, true);
+}
+
+static bool member_reads(Check *c, const Node *y)
+{
+    Ix at[RANK_MAX];
+    if (y->op == OP_matmul) { /* its operands are read anywhere: nothing of the groups, no updated variable */
+        for (int i = 0; i < y->n_in; i++) {
+            const Node *x = y->in[i];
+            while (op_rows[x->op].cls == CLASS_MOVE && group_of(c->f, x) < 0)
+                x = x->in[0];
+            int group = group_of(c->f, x);
+            if ((group >= 0 && (group == c->from || group == c->to)) || updated_here(c, x))
+                return false;
+        }
+        return true;
+    }
+    /* A reduction stands where its result does. */
+    Place place = domain_place(c->domain, &y->shape);
+    if (place == PLACE_none)
+        return false;
+    domain_index(c->domain, &y->shape, place, c->loops, at);
+    return reads_in_place(c, y, at, false, 0);
+}
+
+static bool may_merge(Fuse *f, int from, int to, Domain *domain)
+{
+    Group *a = &f->groups.at[from], *b = &f->groups.at[to];
+    if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
+        return false;
+    Check c = {.f = f, .space = ix_space(f->arena, f->g->program->train.batch), .domain = domain, .from = from, .to = to};
+    for (int i = 0; i < domain->n; i++)
+        c.loops[i] = ix_loop(&c.space, "i", (int64_t)1 << 20);
+    int last = 0;
+    for (int i = 0; i < b->members.n; i++) {
+        if (!member_reads(&c, b->members.at[i]))
+            return false;
+        if (b->members.at[i]->id > last)
+            last = b->members.at[i]->id;
+    }
+    for (int i = 0; i < a->members.n; i++)
+        if (!member_reads(&c, a->members.at[i]))
+            return false;
+    return c.touches && !detour(f, from, to, last);
+}
+
+static void merge(Fuse *f, int from, int to, const Domain *domain)
+{
+    Group *a = &f->groups.at[from], *b = &f->groups.at[to];
+    for (int i = 0; i < a->members.n; i++)
+        vec_push(f->arena, &b->members, a->members.at[i]);
+    b->domain = *domain;
+    b->matmul = b->matmul ? b->matmul : a->matmul;
+    a->parent = to;
+}
+
+/* Tries to merge the group of y with those of what it reads, through movement. */
+static void merge_operands(Fuse *f, Node *y, const Node *through, int depth)
+{
+    for (int i = 0; i < through->n_in; i++) {
+        Node *x = through->in[i];
+        int from = group_of(f, x), to = group_of(f, y);
+        Domain domain;
+        if (from < 0) {
+            if (!x->uniform && depth < CHAIN_MAX)
+                merge_operands(f, y, x, depth + 1);
+        } else if (from != to && may_merge(f, from, to, &domain)) {
+            merge(f, from, to, &domain);
+        }
+    }
+}
+
+/* --- what is stored -------------------------------------------------------------------------------------- */
+
+/* Counts the ops and loads that computing y again would take; false: not worth it. */
+static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loads)
+{
+    if (y->uniform || (y->op == OP_const && !y->attr->data) || y->op == OP_iota)
+        return true;
+    if (stored[y->id] || y->op == OP_input || y->op == OP_var || y->op == OP_const) {
+        if (y->op == OP_var && f->assign[y->attr->var->id])
+            return false;
+        return ++*loads <= 1;
+    }
+    OpClass c = op_rows[y->op].cls;
+    if ((c != CLASS_EW && c != CLASS_MOVE) || (op_rows[y->op].flags & COSTLY) || (c == CLASS_EW && ++*ops > INLINE_OPS))
+        return false;
+    for (int i = 0; i < y->n_in; i++)
+        if (!cheap(f, y->in[i], stored, ops, loads))
+            return false;
+    return true;
+}
+
+/* Whether a group other than y's reads it (through movement and whatever else is inlined there). */
+static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bool *stored, int depth)
+{
+    for (int i = 0; i < f->users[through->id].at.n; i++) {
+        Node *user = f->users[through->id].at.at[i];
+        bool reads = false;
+        for (int k = 0; k < user->n_in; k++)
+            reads |= user->in[k] == through;
+        if (!reads)
+            continue; /* an assign that only waits */
+        int group = group_of(f, user);
+        if (group >= 0 ? group != group_of(f, y) || user->op == OP_matmul
+                       : depth > 2 * CHAIN_MAX || read_elsewhere(f, y, user, stored, depth + 1))
+            return true;
+    }
+    return false;
+}
+
+static void choose_stores(Fuse *f, bool *stored)
+{
+    Graph *g = f->g;
+    for (int i = 0; i < g->roots.n; i++)
+        stored[g->roots.at[i].node->id] = true;
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        if (stored[i] || f->group[i] < 0)
+            continue;
+        bool moved = op_rows[y->op].cls == CLASS_MOVE;
+        if (!g->program->unfused && !moved && !read_elsewhere(f, y, y, stored, 0))
+            continue;
+        int ops = 0, loads = 0;
+        stored[i] = g->program->unfused || moved || !cheap(f, y, stored, &ops, &loads);
+    }
+}
+
+static void make_kernels(Fuse *f, const bool *stored)
+{
+    Graph *g = f->g;
+    g->kernels.n = 0;
+    Kernel **of_group = arena_take(g->program->ctx->arena, sizeof *of_group * (size_t)(f->groups.n + 1));
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        int group = group_of(f, y);
+        if (group < 0 || !stored[i])
+            continue;
+        Kernel *k = of_group[group];
+        if (!k) {
+            k = of_group[group] = arena_take(g->program->ctx->arena, sizeof *k);
+            Lowered *low = arena_take(g->program->ctx->arena, sizeof *low);
+            low->domain = f->groups.at[group].domain;
+            k->lowered = low;
+            k->matmul = f->groups.at[group].matmul;
+            k->kind = k->matmul ? KERNEL_matmul : KERNEL_loop;
+            vec_push(g->program->ctx->arena, &g->kernels, k);
+        }
+        vec_push(g->program->ctx->arena, &k->stores, y);
+        y->kernel = k;
+    }
+    for (int i = 0; i < g->nodes.n; i++) {
+        int group = group_of(f, g->nodes.at[i]);
+        if (group >= 0 && of_group[group])
+            vec_push(g->program->ctx->arena, &((Lowered *)of_group[group]->lowered)->members, g->nodes.at[i]);
+    }
+}
+
+void pass_fuse(Graph *g)
+{
+    copy_roots(g);
+    graph_rewrite(g, expand_matmul, NULL);
+    mark_uniform(g);
+    Arena *scratch = arena_new();
+    size_t n = (size_t)g->nodes.n;
+    Fuse f = {.g = g, .arena = scratch};
+    f.users = arena_take(scratch, sizeof *f.users * n);
+    f.group = arena_take(scratch, sizeof *f.group * n);
+    f.seen = arena_take(scratch, sizeof *f.seen * n);
+    f.assign = arena_take(scratch, sizeof *f.assign * (size_t)(g->program->vars.n + 1));
+    bool *stored = arena_take(scratch, n);
+    make_groups(&f);
+    link_users(&f);
+    order_assigns(&f);
+    for (int i = 0; !g->program->unfused && i < g->nodes.n; i++)
+        if (f.group[i] >= 0 && g->nodes.at[i]->op != OP_matmul && op_rows[g->nodes.at[i]->op].cls != CLASS_MOVE)
+            merge_operands(&f, g->nodes.at[i], g->nodes.at[i], 0);
+    choose_stores(&f, stored);
+    make_kernels(&f, stored);
+    arena_free(scratch);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: MIT */
+/* index.c: affine index maps with quotients and remainders, and how movement ops compose them. */
+#include "index.h"
+
+#include <string.h>
+
+#include "../ops/ops.h"
+
+IxSpace ix_space(Arena *arena, int64_t batch)
+{
+    IxSpace s = {.arena = arena, .batch = batch};
+    return s;
+}
+
+Ix ix_const(int64_t c)
+{
+    Ix x = {.c = c};
+    return x;
+}
+
+static Ix atom_ix(int atom)
+{
+    Ix x = {.n = 1};
+    x.t[0].atom = atom;
+    x.t[0].k = 1;
+    return x;
+}
+
+static Ix new_atom(IxSpace *s, Atom atom)
+{
+    if (atom.extent == 1)
+        return ix_const(0);
+    vec_push(s->arena, &s->atoms, atom);
+    return atom_ix(s->atoms.n - 1);
+}
+
+Ix ix_loop(IxSpace *s, const char *name, int64_t extent)
+{
+    Atom a = {.kind = ATOM_loop, .extent = extent, .name = name};
+    return new_atom(s, a);
+}
+
+static Ix merge(const Ix *a, const Ix *b)
+{
+    Ix r = {.c = a->c + b->c};
+    int i = 0, j = 0;
+    while (i < a->n || j < b->n) {
+        struct IxTerm t;
+        if (j == b->n || (i < a->n && a->t[i].atom < b->t[j].atom)) {
+            t = a->t[i++];
+        } else if (i == a->n || b->t[j].atom < a->t[i].atom) {
+            t = b->t[j++];
+        } else {
+            t = a->t[i++];
+            t.k += b->t[j++].k;
+        }
+        if (t.k == 0)
+            continue;
+        if (r.n == IX_TERMS)
+            BUG("index of more than %d terms", IX_TERMS);
+        r.t[r.n++] = t;
+    }
+    return r;
+}
+
+static Ix without(const Ix *a, int i, int j)
+{
+    Ix r = {.c = a->c};
+    for (int k = 0; k < a->n; k++)
+        if (k != i && k != j)
+            r.t[r.n++] = a->t[k];
+    return r;
+}
+
+/* (e / k) * (m * k) + (e % k) * m is e * m: what a reshape splits, a linear position joins again. */
+static Ix rejoin(const IxSpace *s, Ix a)
+{
+    for (int i = 0; i < a.n; i++) {
+        const Atom *q = &s->atoms.at[a.t[i].atom];
+        if (q->kind != ATOM_div)
+            continue;
+        for (int j = 0; j < a.n; j++) {
+            const Atom *r = &s->atoms.at[a.t[j].atom];
+            if (r->kind == ATOM_mod && r->by == q->by && ix_equal(&r->of, &q->of) &&
+                a.t[i].k == a.t[j].k * q->by) {
+                Ix joined = ix_scale(q->of, a.t[j].k);
+                Ix rest = without(&a, i, j);
+                return rejoin(s, merge(&rest, &joined));
+            }
+        }
+    }
+    return a;
+}
+
+Ix ix_add(const IxSpace *s, Ix a, Ix b)
+{
+    return rejoin(s, merge(&a, &b));
+}
+
+Ix ix_scale(Ix a, int64_t k)
+{
+    if (k == 0)
+        return ix_const(0);
+    a.c *= k;
+    for (int i = 0; i < a.n; i++)
+        a.t[i].k *= k;
+    return a;
+}
+
+bool ix_equal(const Ix *a, const Ix *b)
+{
+    if (a->c != b->c || a->n != b->n)
+        return false;
+    for (int i = 0; i < a->n; i++)
+        if (a->t[i].atom != b->t[i].atom || a->t[i].k != b->t[i].k)
+            return false;
+    return true;
+}
+
+int64_t ix_min(const IxSpace *s, const Ix *a)
+{
+    int64_t m = a->c;
+    for (int i = 0; i < a->n; i++)
+        if (a->t[i].k < 0)
+            m += a->t[i].k * (s->atoms.at[a->t[i].atom].extent - 1);
+    return m;
+}
+
+int64_t ix_max(const IxSpace *s, const Ix *a)
+{
+    int64_t m = a->c;
+    for (int i = 0; i < a->n; i++)
+        if (a->t[i].k > 0)
+            m += a->t[i].k * (s->atoms.at[a->t[i].atom].extent - 1);
+    return m;
+}
+
+int64_t ix_coefficient(const Ix *a, int atom)
+{
+    for (int i = 0; i < a->n; i++)
+        if (a->t[i].atom == atom)
+            return a->t[i].k;
+    return 0;
+}
+
+bool ix_uses(const IxSpace *s, const Ix *a, int atom)
+{
+    for (int i = 0; i < a->n; i++) {
+        const Atom *t = &s->atoms.at[a->t[i].atom];
+        if (a->t[i].atom == atom || (t->kind != ATOM_loop && ix_uses(s, &t->of, atom)))
+            return true;
+    }
+    return false;
+}
+
+/* Splits a = by * whole + part, with every constant of `part` in 0 .. by-1. */
+static void divide_terms(const Ix *a, int64_t by, Ix *whole, Ix *part)
+{
+    *whole = ix_const(0);
+    *part = ix_const(0);
+    int64_t c = a->c % by;
+    if (c < 0)
+        c += by;
+    part->c = c;
+    whole->c = (a->c - c) / by;
+    for (int i = 0; i < a->n; i++) {
+        Ix *to = a->t[i].k % by == 0 ? whole : part;
+        to->t[to->n] = a->t[i];
+        if (to == whole)
+            to->t[to->n].k /= by;
+        to->n++;
+    }
+}
+
+static Ix quotient(IxSpace *s, AtomKind kind, Ix of, int64_t by, int64_t extent)
+{
+    for (int i = 0; i < s->atoms.n; i++) {
+        const Atom *a = &s->atoms.at[i];
+        if (a->kind == kind && a->by == by && ix_equal(&a->of, &of))
+            return atom_ix(i);
+    }
+    Atom a = {.kind = kind, .extent = extent, .of = of, .by = by};
+    return new_atom(s, a);
+}
+
+Ix ix_div(IxSpace *s, Ix a, int64_t by)
+{
+    if (by == 1)
+        return a;
+    Ix whole, part;
+    divide_terms(&a, by, &whole, &part);
+    if (ix_min(s, &part) >= 0 && ix_max(s, &part) < by)
+        return whole;
+    return ix_add(s, whole, quotient(s, ATOM_div, part, by, ix_max(s, &part) / by + 1));
+}
+
+Ix ix_mod(IxSpace *s, Ix a, int64_t by)
+{
+    if (by == 1)
+        return ix_const(0);
+    Ix whole, part;
+    divide_terms(&a, by, &whole, &part);
+    if (ix_min(s, &part) >= 0 && ix_max(s, &part) < by)
+        return part;
+    return quotient(s, ATOM_mod, part, by, by);
+}
+
+static void atom_text(const IxSpace *s, int i, Str *out)
+{
+    const Atom *a = &s->atoms.at[i];
+    if (a->kind == ATOM_loop)
+        str_add(out, "%s", a->name);
+    else
+        str_add(out, "%s %c %lld", ix_text(s, &a->of, true), a->kind == ATOM_div ? '/' : '%', (long long)a->by);
+}
+
+const char *ix_text(const IxSpace *s, const Ix *a, bool tight)
+{
+    Str out = str_new(s->arena);
+    int parts = a->n + (a->c != 0 || a->n == 0);
+    bool wrap = tight && (parts > 1 || (a->n && a->t[0].k != 1) ||
+                          (a->n && s->atoms.at[a->t[0].atom].kind != ATOM_loop));
+    if (wrap)
+        str_add(&out, "(");
+    for (int i = 0; i < a->n; i++) {
+        int64_t k = a->t[i].k;
+        if (i)
+            str_add(&out, k < 0 ? " - " : " + ");
+        else if (k < 0)
+            str_add(&out, "-");
+        int64_t size = k < 0 ? -k : k;
+        bool product = s->atoms.at[a->t[i].atom].kind != ATOM_loop && size != 1;
+        if (product)
+            str_add(&out, "(");
+        atom_text(s, a->t[i].atom, &out);
+        if (product)
+            str_add(&out, ")");
+        if (size != 1)
+            str_add(&out, " * %lld", (long long)size);
+    }
+    if (a->n == 0)
+        str_add(&out, "%lld", (long long)a->c);
+    else if (a->c)
+        str_add(&out, a->c < 0 ? " - %lld" : " + %lld", (long long)(a->c < 0 ? -a->c : a->c));
+    if (wrap)
+        str_add(&out, ")");
+    return out.at;
+}
+
+int64_t axis_extent(const IxSpace *s, const Shape *shape, int axis)
+{
+    return shape->batch == axis ? shape->dim[axis] * s->batch : shape->dim[axis];
+}
+
+static bool unit_axis(const Shape *s, int axis)
+{
+    return s->dim[axis] == 1 && s->batch != axis;
+}
+
+/* Axes of both shapes fall into groups of equal counts, from the left; the batch is the first axis
+ * of its group on either side, so positions inside a group have constant strides. */
+static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const Ix *at, Ix *out)
+{
+    int i = 0, j = 0; /* axes of `to` (the node) and of `from` (its operand) */
+    while (i < to->rank || j < from->rank) {
+        int i0 = i, j0 = j;
+        int64_t a = 1, b = 1;
+        bool batch_a = false, batch_b = false;
+        do {
+            bool take_a = i < to->rank && (j == from->rank || a < b || (a == b && batch_a <= batch_b && i == i0));
+            if (!take_a && j == from->rank)
+                BUG("reshape of other counts");
+            if (take_a) {
+                a *= to->dim[i];
+                batch_a |= to->batch == i++;
+            } else {
+                b *= from->dim[j];
+                batch_b |= from->batch == j++;
+            }
+        } while (a != b || batch_a != batch_b);
+        Ix linear = ix_const(0);
+        for (int d = i0; d < i; d++)
+            linear = ix_add(s, ix_scale(linear, to->dim[d]), at[d]);
+        int64_t stride = 1;
+        for (int d = j - 1; d >= j0; d--) {
+            Ix part = ix_div(s, linear, stride);
+            out[d] = d == j0 ? part : ix_mod(s, part, from->dim[d]);
+            if (unit_axis(from, d))
+                out[d] = ix_const(0);
+            stride *= from->dim[d];
+        }
+    }
+}
+
+static void guard_axis(IxSpace *s, Ix e, int64_t hi, int64_t step, Guard *guards, int *n)
+{
+    Guard g = {.e = e, .hi = hi, .step = step};
+    g.test_lo = ix_min(s, &e) < 0;
+    g.test_hi = ix_max(s, &e) >= hi;
+    if (g.test_lo || g.test_hi || step > 1)
+        guards[(*n)++] = g;
+}
+
+static void index_pad(IxSpace *s, const Node *y, const Ix *at, Ix *out, Guard *guards, int *n)
+{
+    const Shape *x = &y->in[0]->shape;
+    for (int d = 0; d < x->rank; d++) {
+        int64_t step = y->attr->step[d] > 1 ? y->attr->step[d] : 1;
+        Ix e = ix_add(s, at[d], ix_const(-y->attr->start[d]));
+        if (y->attr->start[d] || y->attr->end[d] || step > 1)
+            guard_axis(s, e, (axis_extent(s, x, d) - 1) * step + 1, step, guards, n);
+        out[d] = ix_div(s, e, step);
+    }
+}
+
+static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards, int *n)
+{
+    const Shape *x = &y->in[i]->shape;
+    int axis = y->attr->axes[0];
+    int64_t before = 0;
+    for (int k = 0; k < i; k++)
+        before += y->in[k]->shape.dim[axis];
+    for (int d = 0; d < x->rank; d++)
+        out[d] = at[d];
+    out[axis] = ix_add(s, at[axis], ix_const(-before));
+    guard_axis(s, out[axis], x->dim[axis], 1, guards, n);
+}
+
+/* NumPy's alignment from the right; an axis of length 1 is read at 0. */
+static void index_broadcast(const Shape *y, const Shape *x, const Ix *at, Ix *out)
+{
+    for (int d = 0; d < x->rank; d++)
+        out[d] = unit_axis(x, d) ? ix_const(0) : at[d + y->rank - x->rank];
+}
+
+void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards, int *n_guards)
+{
+    const Shape *x = &y->in[i]->shape;
+    *n_guards = 0;
+    switch (y->op) {
+    case OP_reshape: index_reshape(s, x, &y->shape, at, out); break;
+    case OP_transpose:
+        for (int d = 0; d < x->rank; d++)
+            out[y->attr->axes[d]] = at[d];
+        break;
+    case OP_slice:
+        for (int d = 0; d < x->rank; d++) {
+            int64_t step = y->attr->step[d] > 1 ? y->attr->step[d] : 1;
+            out[d] = ix_add(s, ix_scale(at[d], step), ix_const(y->attr->start[d]));
+        }
+        break;
+    case OP_pad: index_pad(s, y, at, out, guards, n_guards); break;
+    case OP_concat: index_concat(s, y, i, at, out, guards, n_guards); break;
+    default: index_broadcast(&y->shape, x, at, out); break;
+    }
+}
+
+Ix index_linear(IxSpace *s, const Shape *shape, const int *perm, const Ix *at)
+{
+    Ix linear = ix_const(0);
+    for (int d = 0; d < shape->rank; d++) {
+        int axis = perm ? perm[d] : d;
+        /* Only an outermost batch axis is as long as n says; elsewhere it has room for all. */
+        linear = ix_add(s, ix_scale(linear, d ? axis_extent(s, shape, axis) : 1), at[axis]);
+    }
+    return linear;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/* lower.h: what pass fuse decides of a kernel and the code generator reads: its iteration space and
+ * where in it each node stands. */
+#ifndef NNCC_LOWER_H
+#define NNCC_LOWER_H
+
+#include "index.h"
+#include "kernel.h"
+
+/* An iteration space: axes without those of length 1. Reduced axes are `cols`, the others `rows`. */
+typedef struct Domain {
+    int n;
+    int64_t extent[RANK_MAX]; /* of a batch axis: the factor of n */
+    bool batch[RANK_MAX];
+    bool reduced[RANK_MAX];
+} Domain;
+
+typedef enum { PLACE_none, PLACE_full, PLACE_row } Place;
+
+/* The domain of an elementwise node (its shape) or a reduction (its operand's shape, axes marked). */
+Domain domain_of(const Node *);
+bool domain_reduces(const Domain *);
+/* Whether a tensor of this shape has one element a point of the domain, or one a row. */
+Place domain_place(const Domain *, const Shape *);
+/* The index of a tensor that stands in the domain, given one Ix a domain axis. */
+void domain_index(const Domain *, const Shape *, Place, const Ix *loops, Ix *at);
+/* How a node's operand i is indexed in the domain: index_operand, but for reductions, whose reduced
+ * axes run over the domain's loops. `at` is the node's own index. */
+void domain_operand(IxSpace *, const Domain *, const Ix *loops, const Node *, int i, const Ix *at, Ix *out,
+                    Guard *guards, int *n_guards);
+
+/* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
+bool node_inlined(const Node *);
+
+/* How a matmul kernel runs: tiles of m x n numbers in registers; the right operand packed, ahead, in
+ * panels of n columns, [panels][k][n]; the left one read in place where it is a plain buffer, else packed
+ * in panels of m rows, [panels][k][m]. */
+typedef struct MatmulPlan {
+    int tile_m, tile_n;
+    int64_t rows, cols, inner; /* extents with a full batch */
+    int64_t lead;              /* products in a stack (leading axes) */
+    bool pack_a;
+    int64_t a_floats, b_floats; /* of one product's packed operands */
+} MatmulPlan;
+
+MatmulPlan matmul_plan(const Graph *, const Node *matmul);
+
+/* The buffer that a matmul operand is, seen through movement, where its elements lie at constant strides; NULL: it must
+ * be computed element by element. */
+bool operand_plain(const Node *operand);
+
+/* What Kernel.lowered points to. */
+typedef struct Lowered {
+    Domain domain;
+    MatmulPlan plan;     /* KERNEL_matmul */
+    VEC(Node *) members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
+} Lowered;
+
+#endif

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* memory: gives each buffer its place in the arena.
+ *
+ * needs   kernels in order, k->nodes
+ * gives   g->plan: buffers with names, lifetimes and offsets, the scratch part's exact size; reads and writes
+ *         of every kernel; var->offset, program->vars_bytes
+ * breaks  nothing
+ *
+ * A value lives from the kernel that stores it to the last that reads it. Buffers are placed largest first,
+ * each in the lowest gap that is free for as long as it lives (greedy by size: Pisarchyk and Lee,
+ * "Efficient memory management for deep neural net inference", 2020). Variables lie one after the other, in
+ * the order of the program's table, in a part of their own that all functions share.
+ */
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "lower.h"
+#include "passes.h"
+
+enum { ALIGN = 64 };
+
+typedef struct Memory {
+    Graph *g;
+    Arena *arena; /* the program's */
+    Plan *plan;
+    Map names;
+    Buffer **of_var;
+} Memory;
+
+static int64_t round_up(int64_t bytes)
+{
+    return (bytes + ALIGN - 1) / ALIGN * ALIGN;
+}
+
+static int64_t item_bytes(DType t)
+{
+    return t == DT_u8 ? 1 : 4;
+}
+
+/* --- names -------------------------------------------------------------------------------------- */
+
+/* Words that mean something else in the emitted C: the language's, the headers', the kernels' own. */
+static const char *const reserved[] = {
+    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
+    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
+    "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm",
+    "typeof", "bool", "true", "false", "nullptr", "constexpr", "alignas", "alignof", "thread_local",
+    "static_assert", "main", "errno", "linux", "unix", "i386", "NULL", "NAN", "INFINITY", "EOF", "I", "complex",
+    "i", "j", "k", "l", "m", "n", "v", "w", "a", "b", "c", "t", "lo", "hi", "key", "work", "tile", "sums", "grads"};
+
+static bool is_reserved(const char *name)
+{
+    for (int i = 0; i < COUNT(reserved); i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return true;
+    /* Temporaries of kernels and the step functions: a letter and digits. */
+    size_t digits = name[0] ? strspn(name + 1, "0123456789") : 0;
+    return name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
+           (digits && !name[1 + digits]);
+}
+
+static const char *unique_name(Memory *m, const char *prefix, const char *base, const char *suffix)
+{
+    char *text = arena_format(m->arena, "%s%s%s", prefix, base, suffix);
+    for (char *c = text; *c; c++)
+        if (*c == '.')
+            *c = '_';
+    if (is_reserved(text))
+        text = arena_format(m->arena, "x_%s", text);
+    const char *name = text;
+    for (int i = 2; map_get(&m->names, name); i++)
+        name = arena_format(m->arena, "%s_%d", text, i);
+    map_set(&m->names, name, m);
+    return name;
+}
+
+static const char *node_name(Memory *m, const Node *y)
+{
+    bool backward = y->role == ROLE_backward;
+    const char *base = y->name ? y->name : y->what ? y->what : op_rows[y->op].name;
+    return unique_name(m, backward ? "d_" : "", base, y->name ? "" : y->op == OP_reduce_sum ? "_sum" : "");
+}
+
+/* --- buffers ----------------------------------------------------------------------------------------- */
+
+static Buffer *new_buffer(Memory *m, BufferKind kind, int index, const char *name, DType dtype, const Shape *shape)
+{
+    Buffer *b = arena_take(m->arena, sizeof *b);
+    *b = (Buffer){.kind = kind, .index = index, .id = m->plan->buffers.n, .name = name, .dtype = dtype,
+                  .shape = *shape, .first = m->g->kernels.n, .last = -1};
+    for (int i = 0; i < RANK_MAX; i++)
+        b->perm[i] = i;
+    b->bytes = round_up(shape_elements(shape, m->g->program->train.batch) * item_bytes(dtype));
+    vec_push(m->arena, &m->plan->buffers, b);
+    return b;
+}
+
+static Buffer *var_buffer(Memory *m, Var *v)
+{
+    if (m->of_var[v->id])
+        return m->of_var[v->id];
+    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &v->shape);
+    b->var = v;
+    /* The graph's var nodes have the kept shape, so in it the axes are in order. */
+    for (int i = 0; i < v->shape.rank; i++)
+        b->shape.dim[i] = v->shape.dim[v->perm[i]];
+    m->of_var[v->id] = b;
+    return b;
+}
+
+/* Bytes before a gradient in what NAME_grad fills: trained weights, then float inputs, packed. */
+static int64_t grads_offset(const Program *p, int index)
+{
+    int64_t bytes = 0;
+    for (int i = 0; i < p->vars.n && i < index; i++)
+        if (p->vars.at[i]->kind == VAR_weight && !p->vars.at[i]->frozen)
+            bytes += 4 * shape_count(&p->vars.at[i]->shape);
+    for (int i = p->vars.n; i < index; i++)
+        if (p->inputs.at[i - p->vars.n].dtype == DT_f32)
+            bytes += 4 * shape_elements(&p->inputs.at[i - p->vars.n].shape, p->train.batch);
+    return bytes;
+}
+
+static Buffer *root_buffer(Memory *m, const Root *r, Node *y)
+{
+    Buffer *b = NULL;
+    if (r->kind == ROOT_output) {
+        const char *name = m->g->program->outputs.at[r->index].name;
+        b = new_buffer(m, BUF_output, r->index, unique_name(m, "", name, ""), y->dtype, &y->shape);
+    } else if (r->kind == ROOT_grad) {
+        b = new_buffer(m, BUF_grads, r->index, node_name(m, y), y->dtype, &y->shape);
+        b->offset = grads_offset(m->g->program, r->index);
+    } else if (r->kind == ROOT_assign) {
+        b = var_buffer(m, y->attr->var);
+    }
+    return b;
+}
+
+static Buffer *leaf_buffer(Memory *m, Node *y)
+{
+    if (y->op == OP_var)
+        return var_buffer(m, y->attr->var);
+    if (y->op == OP_const)
+        return new_buffer(m, BUF_data, y->id, unique_name(m, "", y->what ? y->what : "data", "_data"), y->dtype, &y->shape);
+    for (int i = 0; i < m->plan->buffers.n; i++) {
+        Buffer *b = m->plan->buffers.at[i];
+        if (b->kind == BUF_input && b->index == y->attr->input)
+            return b;
+    }
+    const char *name = m->g->program->inputs.at[y->attr->input].name;
+    return new_buffer(m, BUF_input, y->attr->input, unique_name(m, "", name, ""), y->dtype, &y->shape);
+}
+
+static void make_buffers(Memory *m)
+{
+    Graph *g = m->g;
+    Buffer **of = m->plan->of_node;
+    for (int i = 0; i < g->nodes.n; i++) { /* first names that the caller knows */
+        Node *y = g->nodes.at[i];
+        if (y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data))
+            of[i] = leaf_buffer(m, y);
+        if (of[i] && !of[i]->node)
+            of[i]->node = y;
+    }
+    for (int i = 0; i < g->roots.n; i++) {
+        Node *y = g->roots.at[i].node;
+        if (!of[y->id])
+            of[y->id] = root_buffer(m, &g->roots.at[i], y);
+        if (of[y->id] && !of[y->id]->node)
+            of[y->id]->node = y;
+    }
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        if (!y->kernel || of[i])
+            continue;
+        of[i] = new_buffer(m, BUF_scratch, -1, node_name(m, y), y->dtype, &y->shape);
+        of[i]->node = y;
+    }
+}
+
+/* --- lifetimes ------------------------------------------------------------------------------------------ */
+
+static void touch(Buffer *b, int position)
+{
+    b->first = position < b->first ? position : b->first;
+    b->last = position > b->last ? position : b->last;
+}
+
+static void add_once(Arena *arena, Kernel *k, Buffer *b, bool write)
+{
+    for (int i = 0; i < (write ? k->writes.n : k->reads.n); i++)
+        if ((write ? k->writes.at[i] : k->reads.at[i]) == b)
+            return;
+    if (write)
+        vec_push(arena, &k->writes, b);
+    else
+        vec_push(arena, &k->reads, b);
+}
+
+static void find_lifetimes(Memory *m)
+{
+    Graph *g = m->g;
+    Buffer **of = m->plan->of_node;
+    for (int p = 0; p < g->kernels.n; p++) {
+        Kernel *k = g->kernels.at[p];
+        k->reads.n = k->writes.n = 0;
+        for (int i = 0; i < k->nodes.n; i++) {
+            Node *y = k->nodes.at[i];
+            for (int n = 0; n < y->n_in; n++) {
+                Node *x = y->in[n];
+                if (of[x->id] && x->kernel != k) {
+                    touch(of[x->id], p);
+                    add_once(m->arena, k, of[x->id], false);
+                }
+            }
+            if (y->kernel == k) {
+                touch(of[y->id], p);
+                add_once(m->arena, k, of[y->id], true);
+            }
+        }
+        if (k->matmul) {
+            Lowered *low = k->lowered;
+            low->plan = matmul_plan(g, k->matmul);
+            Shape s = shape_of(1, (int64_t[]){low->plan.a_floats + low->plan.b_floats});
+            k->workspace = new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
+            touch(k->workspace, p);
+        }
+    }
+    /* What the step function reads after the last kernel. */
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
+            touch(of[g->roots.at[i].node->id], g->kernels.n);
+}
+
+/* --- places ------------------------------------------------------------------------------------------------ */
+
+static bool overlap_in_time(const Buffer *a, const Buffer *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest offset where b fits among those already placed. */
+static int64_t lowest_gap(Buffer **placed, int n, const Buffer *b)
+{
+    int64_t at = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int i = 0; i < n; i++) {
+            const Buffer *p = placed[i];
+            if (overlap_in_time(p, b) && at < p->offset + p->bytes && p->offset < at + b->bytes) {
+                at = p->offset + p->bytes;
+                moved = true;
+            }
+        }
+    }
+    return at;
+}
+
+static void place_scratch(Memory *m)
+{
+    Buffer **placed = arena_take(m->arena, sizeof *placed * (size_t)(m->plan->buffers.n + 1));
+    bool *done = arena_take(m->arena, (size_t)m->plan->buffers.n + 1);
+    for (int n = 0;; n++) {
+        Buffer *largest = NULL;
+        for (int i = 0; i < m->plan->buffers.n; i++) {
+            Buffer *b = m->plan->buffers.at[i];
+            if (b->kind == BUF_scratch && !done[i] && (!largest || b->bytes > largest->bytes))
+                largest = b;
+        }
+        if (!largest)
+            break;
+        done[largest->id] = true;
+        largest->offset = lowest_gap(placed, n, largest);
+        placed[n] = largest;
+        if (largest->offset + largest->bytes > m->plan->scratch_bytes)
+            m->plan->scratch_bytes = largest->offset + largest->bytes;
+    }
+}
+
+static void place_vars(Program *p)
+{
+    p->vars_bytes = 0;
+    for (int i = 0; i < p->vars.n; i++) {
+        p->vars.at[i]->offset = p->vars_bytes;
+        p->vars_bytes += round_up(4 * shape_count(&p->vars.at[i]->shape));
+    }
+}
+
+Buffer *node_buffer(const Graph *g, const Node *y)
+{
+    return g->plan->of_node[y->id];
+}
+
+void pass_memory(Graph *g)
+{
+    Memory m = {.g = g, .arena = g->program->ctx->arena};
+    g->plan = m.plan = arena_take(m.arena, sizeof *m.plan);
+    m.plan->of_node = arena_take(m.arena, sizeof *m.plan->of_node * (size_t)(g->nodes.n + 1));
+    m.of_var = arena_take(m.arena, sizeof *m.of_var * (size_t)(g->program->vars.n + 1));
+    m.names = map_new(m.arena);
+    make_buffers(&m);
+    find_lifetimes(&m);
+    place_scratch(&m);
+    place_vars(g->program);
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* passes.h: the passes, each `void pass_NAME(Graph *)` in its own file, and the driver that runs them. */
+#ifndef NNCC_PASSES_H
+#define NNCC_PASSES_H
+
+#include "../ir/ir.h"
+
+typedef enum { PASS_ALWAYS, PASS_OPTIMISES } PassWhen;
+
+typedef struct PassRow {
+    const char *name;
+    PassWhen when;
+    void (*run)(Graph *);
+    const char *text;
+} PassRow;
+
+extern const PassRow pass_rows[];
+extern const int pass_count;
+
+#define PASS(name, ...) void pass_##name(Graph *);
+#include "passes.def"
+#undef PASS
+
+typedef struct PassOptions {
+    bool O0;
+    int n_skip;
+    const char *const *skip;    /* --no-pass */
+    const char *dump_after;     /* prints the graph to stdout after this pass; "all": after each */
+    bool time;                  /* --time-passes: to stderr, summed over functions */
+    bool keep_going;            /* false: stop after dump_after */
+} PassOptions;
+
+/* -1: none of that name. */
+int pass_find(const char *name);
+/* Runs the pipeline on each function of the program, verifying after every pass. Gives false when a pass
+ * reported an error. */
+bool passes_run(Program *, const PassOptions *);
+
+/* Differentiates: the gradient of `y` (rank 0) by each of xs, as nodes of the same graph; NULL where
+ * nothing depends on it. What no x needs is never built. (autodiff.c; used by pass autodiff) */
+void autodiff(Graph *, Node *y, int n, Node *const *xs, Node **dxs);
+
+#endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt.h: what an emitted model and the runtime owe each other.
+ *
+ * An emitted file holds one `nnrt_model`, a constant table that says everything of the network that
+ * is not a kernel: its inputs, outputs, weights and where they lie, how it is trained and on what.
+ * The runtime reads that table; it never sees a graph. Three layers, each linked only if called:
+ *
+ *   nnrt_core.c         initialisation, get, set, weights from memory: no file, no heap
+ *   nnrt_weights.c      weights to and from safetensors files
+ *   nnrt_main.c, ...    the sub-commands of a program: train, eval, predict, ...
+ */
+#ifndef NNRT_H
+#define NNRT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NNRT_ABI 1          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
+#define NNRT_RANK 8         /* most axes of a tensor */
+#define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
+
+/* Exit statuses, and what runtime functions return when they fail. */
+enum {
+    NNRT_OK = 0,
+    NNRT_BAD_CONTENT = 1, /* a data or weights file holds something wrong */
+    NNRT_BAD_CALL = 2,    /* the call is wrong */
+    NNRT_BAD_FILE = 3,    /* a file cannot be opened, read or written */
+    NNRT_NO_MEMORY = 4,   /* no memory, or over a stated limit */
+    NNRT_NOT_FINITE = 5,  /* a NaN or infinity arose in computation */
+    NNRT_BUG = 70,        /* a bug of ours */
+    NNRT_INTERRUPTED = 130
+};
+
+typedef enum { NNRT_F32, NNRT_I32, NNRT_U8 } nnrt_dtype;
+
+/* An input or an output of the network. Shapes leave the batch out. */
+typedef struct nnrt_value {
+    const char *name;
+    nnrt_dtype dtype;
+    int rank;
+    int64_t dim[NNRT_RANK];
+    int64_t count;     /* numbers a sample: the product of dim */
+    int64_t classes;   /* > 0: integers 0 .. classes-1 (a class index or a token) */
+    int has_ignore;    /* inputs with classes: `ignore` is allowed as well */
+    int64_t ignore;
+    int in_predict;    /* inputs: some output depends on it, so `predict` takes it */
+    uint32_t outputs;  /* inputs: bit i is set where output i depends on it (the first 32) */
+} nnrt_value;
+
+typedef enum {
+    NNRT_WEIGHT, /* trained; in weights files */
+    NNRT_BUFFER, /* not trained (frozen, running statistics); in weights files */
+    NNRT_STATE   /* of the optimiser; in checkpoints only */
+} nnrt_var_kind;
+
+typedef enum {
+    NNRT_INIT_CONSTANT,         /* a */
+    NNRT_INIT_UNIFORM,          /* in [a, b) */
+    NNRT_INIT_NORMAL,           /* mean a, standard deviation b */
+    NNRT_INIT_TRUNCATED_NORMAL, /* the same, redrawn outside a +- 2 b */
+    NNRT_INIT_ORTHOGONAL        /* gain a, of the matrix [dim 0, all the rest] */
+} nnrt_init_kind;
+
+/* A tensor that outlives a step. Always f32. */
+typedef struct nnrt_var {
+    const char *name; /* as PyTorch's state_dict has it: fc1.weight */
+    nnrt_var_kind kind;
+    int rank;
+    int64_t dim[NNRT_RANK]; /* as saved */
+    int64_t count;          /* the product of dim */
+    size_t offset;          /* bytes from the start of `vars`, a multiple of NNRT_ALIGN */
+    int perm[NNRT_RANK];    /* kept order of the saved axes: kept axis i is saved axis perm[i] */
+    nnrt_init_kind init;
+    double a, b;            /* parameters of init */
+} nnrt_var;
+
+/* How the sums that `eval` gathers over a set become a metric. */
+typedef enum {
+    NNRT_METRIC_MEAN,      /* s0 / s1 */
+    NNRT_METRIC_ROOT_MEAN, /* sqrt(s0 / s1) */
+    NNRT_METRIC_R2         /* s0 = sum (t-p)^2, s1 = sum t, s2 = sum t^2, s3 = count */
+} nnrt_finish;
+
+typedef struct nnrt_metric {
+    const char *name;
+    nnrt_finish finish;
+    int n_sums;
+} nnrt_metric;
+
+typedef enum {
+    NNRT_SCHEDULE_CONSTANT,
+    NNRT_SCHEDULE_STEP,        /* times gamma every `every` steps */
+    NNRT_SCHEDULE_EXPONENTIAL, /* times gamma each step (or epoch, see in_epochs) */
+    NNRT_SCHEDULE_COSINE,      /* half a cosine from the base rate to `to` over the horizon */
+    NNRT_SCHEDULE_LINEAR       /* a line from the base rate to `to` over the horizon */
+} nnrt_schedule_kind;
+
+typedef struct nnrt_schedule {
+    nnrt_schedule_kind kind;
+    double gamma, to;      /* `to` is a rate */
+    double every;          /* steps, or epochs */
+    double warmup;         /* steps, or epochs: a line from 0 to the base rate, first */
+    int every_in_epochs;   /* `every` (exponential: its one step) counts epochs */
+    int warmup_in_epochs;
+} nnrt_schedule;
+
+/* Where data comes from. */
+typedef enum {
+    NNRT_SOURCE_NONE,
+    NNRT_SOURCE_IDX,      /* a file an input */
+    NNRT_SOURCE_NPY,      /* a file an input */
+    NNRT_SOURCE_NPZ,      /* one file, a member an input */
+    NNRT_SOURCE_RECORDS,  /* one file of fixed records: raw bytes, the inputs in order */
+    NNRT_SOURCE_CSV,      /* one file, one or several columns an input */
+    NNRT_SOURCE_SYNTHETIC /* made by a seeded generator of the runtime */
+} nnrt_source_kind;
+
+typedef struct nnrt_column {
+    const char *input;         /* which input it feeds */
+    const char *file;          /* idx, npy: its file; npz: its member (without .npy) */
+    int64_t bytes;             /* records: how many bytes of a record */
+    int n_names;               /* csv: its columns, by name, or by number from 0 as digits */
+    const char *const *names;
+} nnrt_column;
+
+typedef struct nnrt_source {
+    nnrt_source_kind kind;
+    const char *file;      /* npz, records, csv */
+    const char *generator; /* synthetic: "digits", ... */
+    uint64_t seed;         /* synthetic */
+    int64_t count;         /* synthetic: samples */
+    int header;            /* csv: the first line holds names */
+    char delimiter;        /* csv */
+    int n_columns;
+    const nnrt_column *columns;
+} nnrt_source;
+
+typedef struct nnrt_train {
+    int64_t epochs, steps; /* the model file's; 0: not given */
+    uint64_t seed;
+    int shuffle;
+    int accumulate; /* calls of train_step an optimiser step */
+    double lr;      /* base rate */
+    nnrt_schedule schedule;
+    double validation_split;     /* share of data.train kept for validation; 0: none */
+    int64_t checkpoint_every;    /* steps; 0: never (unless --checkpoint: each epoch) */
+    int checkpoint_every_in_epochs;
+    int checkpoint_keep;         /* earlier ones kept beside it as PATH.1, PATH.2, ... */
+    const char *checkpoint_path; /* or NULL */
+    const char *stop_monitor;    /* early stopping: val_loss, ..., or NULL */
+    int64_t stop_patience;       /* epochs */
+    double stop_min_delta;
+    int stop_mode;               /* -1 smaller is better, +1 larger, 0 by the name */
+    int stop_restore_best;
+} nnrt_train;
+
+typedef struct nnrt_instance nnrt_instance;
+
+/* Everything the runtime knows of a model. `in` and `out` hold one pointer an input or output, in
+ * the order of the tables; inputs that a call does not need are not read. */
+typedef struct nnrt_model {
+    int abi;
+    const char *name;        /* mnist */
+    const char *source;      /* mnist.yaml, as given */
+    const char *target;      /* x86-64-v3 */
+    const char *version;     /* nncc 0.1.0 */
+    const char *digest;      /* SHA-256 of the model file, in hex */
+    int batch;               /* most samples in one call */
+    size_t size;             /* bytes of an instance */
+    size_t vars_bytes;       /* of them, weights and optimiser state */
+    size_t arena_bytes;      /* vars and scratch */
+    double flops_predict;    /* a sample */
+    double flops_train;      /* a sample and step */
+    int n_inputs, n_outputs, n_vars, n_metrics, n_sums;
+    const nnrt_value *inputs, *outputs;
+    const nnrt_var *vars;
+    const nnrt_metric *metrics;
+    nnrt_train train;
+    nnrt_source data_train, data_validation, data_test;
+
+    nnrt_instance *(*init)(void *memory, uint64_t seed);
+    int (*predict)(nnrt_instance *, int n, const void *const *in, float *const *out);
+    /* NULL in a model made with --no-train, or without a loss: */
+    float (*train_step)(nnrt_instance *, int n, const void *const *in);
+    /* loss of the batch; adds the batch's metric sums to sums[n_sums] */
+    float (*eval)(nnrt_instance *, int n, const void *const *in, double *sums);
+    /* loss of the batch as a training step has it; grads: vars of kind WEIGHT and then f32 inputs
+     * (full batch rows, of which n are written), in saved order, one after the other. */
+    float (*grad)(nnrt_instance *, int n, const void *const *in, float *grads);
+} nnrt_model;
+
+/* The head of every instance; the arena follows it. */
+struct nnrt_instance {
+    const nnrt_model *model;
+    unsigned char *vars;    /* weights and optimiser state: its own, or a fork's owner's */
+    unsigned char *scratch;
+    uint64_t seed;
+    int64_t step;           /* optimiser steps taken: the schedule's and Adam's clock */
+    int64_t calls;          /* train_step calls made: random numbers and accumulation count these */
+    int64_t total_steps;    /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
+    int64_t epoch_steps;    /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
+    double lr;              /* base rate */
+    double *metric_sums;    /* where train_step adds its metric sums, or NULL */
+    char error[NNRT_ERROR_SIZE];
+};
+
+/* --- nnrt_core.c ----------------------------------------------------------------------------- */
+
+/* Lays an instance out in `memory` (m->size bytes, 64-byte aligned): head, zeroed vars, initial
+ * weights drawn from `seed`, one stream of random numbers a weight (so a weight's values depend on
+ * its index in the table and the seed alone). NULL: memory is NULL or misaligned. */
+nnrt_instance *nnrt_init(const nnrt_model *m, void *memory, uint64_t seed);
+/* Draws the initial values of every var again. */
+void nnrt_init_vars(nnrt_instance *, uint64_t seed);
+/* An instance in `memory` that predicts with owner's weights. */
+nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner);
+/* Copies a weight out, or in, in saved order. -1: no such weight. */
+int nnrt_get(const nnrt_instance *, const char *name, float *out);
+int nnrt_set(nnrt_instance *, const char *name, const float *in);
+/* The same by index in the table, any kind of var. */
+void nnrt_var_read(const nnrt_instance *, int var, float *out);
+void nnrt_var_write(nnrt_instance *, int var, const float *in);
+/* Weights from the bytes of a safetensors file (F32, F16, BF16, F64), strictly checked before
+ * anything is changed: 0, or a status, and m->error says what and where. */
+int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
+/* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
+double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total, int64_t epoch_steps);
+
+/* --- nnrt_weights.c -------------------------------------------------------------------------- */
+
+/* Weights (WEIGHT and BUFFER vars) to and from a safetensors file. 0, or a status; m->error says.
+ * Written beside, synced, renamed into place: the old file or the new one, never a part. */
+int nnrt_save(const nnrt_instance *, const char *path);
+int nnrt_load(nnrt_instance *, const char *path);
+/* An instance on the heap. NULL: no memory. */
+nnrt_instance *nnrt_new(const nnrt_model *, uint64_t seed);
+void nnrt_free(nnrt_instance *);
+
+/* --- nnrt_main.c ----------------------------------------------------------------------------- */
+
+/* The program: sub-commands train, eval, predict, grad, init, bench, info. Gives the exit status. */
+int nnrt_main(int argc, char **argv, const nnrt_model *m);
+
+#endif
