@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* builder.h: what the files that walk a model share: parsed expressions, values by name, the walk.
+ * Private to yaml.c, values.c, parse.c, expr.c, calls.c, layer.c, network.c, blocks.c, inputs.c, model.c.
+ */
+#ifndef NNCC_BUILDER_H
+#define NNCC_BUILDER_H
+
+#include "frontend.h"
+#include "../ops/ops.h"
+
+enum {
+    EXPR_NESTING_MAX = 200, /* parentheses, calls and signs inside each other */
+    EXPR_HEIGHT_MAX = 1000, /* of the tree: the terms of a sum */
+    EXPR_NODES_MAX = 65536,
+    BLOCKS_NESTED_MAX = 64,
+    NODES_MAX = 1 << 20,    /* of a graph as it is built */
+    BOUND_MAX = 256         /* values in one argument of a block */
+};
+
+/* --- parse.c: the text of an expression to a tree ------------------------------------------------- */
+
+typedef enum {
+    EX_number, /* number */
+    EX_name,   /* name: a value, or a bare word */
+    EX_dollar, /* name: without the $ */
+    EX_unary,  /* op of arg[0] */
+    EX_binary, /* op of arg[0], arg[1] */
+    EX_call,   /* name (dollar: that of a variable), arg, with keys */
+    EX_index,  /* arg[0], range */
+    EX_list    /* arg */
+} ExKind;
+
+typedef struct Ex Ex;
+
+typedef struct ExArg {
+    const char *key; /* NULL: positional */
+    Loc key_loc;
+    Ex *value;
+} ExArg;
+
+typedef struct ExRange { /* [start:end:step]; NULL: left out */
+    bool is_range;       /* false: start is an index, and its axis goes */
+    Loc loc;
+    Ex *start, *end, *step;
+} ExRange;
+
+struct Ex {
+    ExKind kind;
+    Loc loc; /* of an operator: the whole */
+    int height;
+    double number;
+    const char *name;
+    bool dollar;
+    OpKind op;
+    VEC(ExArg) arg;
+    VEC(ExRange) range;
+};
+
+/* The tree of the expression y, or NULL after a report. */
+Ex *expr_parse(Ctx *, const Y *y);
+/* Whether `text` is one number as the model language writes it; its value. */
+bool number_read(const char *text, size_t length, double *out);
+/* The value of a tree of numbers, $names and arithmetic; reports, then false. */
+bool expr_evaluate(Ctx *, const Scope *, const Ex *, const char *what, double *out);
+
+/* --- values.c ---------------------------------------------------------------------------------------- */
+
+/* The value of $name: the innermost, or NULL. */
+const Y *scope_find(const Scope *, const char *name);
+/* Reports that no $name is known here. */
+void scope_unknown(Ctx *, const Scope *, const char *name, Loc);
+/* A copy of y in which every $name and every arithmetic with them is replaced by its value, of at
+ * most `max` values; NULL after a report. What a Scope holds is bound: it has no $ left. */
+const Y *y_bind(Ctx *, const Scope *, const Y *y, int max);
+/* "a list", "a map", "'abc'": what was seen, for diagnostics. */
+const char *y_text(Ctx *, const Y *);
+bool y_empty(const Y *); /* NULL, or nothing written after the key; `null` and `~` as well */
+bool name_valid(const char *);
+
+/* --- the model as written, and the walk over it ---------------------------------------------------------- */
+
+typedef struct Block {
+    const char *name;
+    Loc loc;
+    const Y *args; /* map of defaults, or NULL */
+    const Y *layers;
+    bool used, open, checked; /* open, depth: while cycles are looked for */
+    int depth;
+} Block;
+
+typedef struct InputNote { /* what Program.inputs does not hold */
+    int n_mean, n_std;     /* 0: none; 1: for all; else one a channel */
+    double *mean, *std;
+    int channel;           /* axis of the lists, batch counted */
+} InputNote;
+
+typedef struct Model {
+    Ctx *ctx;
+    Program *program;
+    const Y *root, *layers, *outputs, *loss, *loss_weights, *metrics;
+    Scope vars;
+    Map blocks;            /* name to Block */
+    VEC(InputNote) inputs;
+    Map streams;           /* place of a random number to its stream + 1 */
+} Model;
+
+typedef struct Value Value;
+struct Value {
+    const char *name;
+    Loc made;
+    Node *node;          /* NULL: broken and reported, or an input not yet built */
+    int input;           /* index of Program.inputs, or -1 */
+    const char *weights; /* a layer's prefix of weights, or NULL */
+    VEC(Value *) from;   /* what it was made of, for reachability */
+    bool reached, reported;
+};
+
+/* The values of a network, or of one copy of a block. */
+typedef struct Frame Frame;
+struct Frame {
+    Frame *outer;
+    const Block *block;   /* NULL: the network */
+    const Y *layers;
+    const Scope *scope;
+    Map values;           /* name to Value */
+    Map counts;           /* kind to int * */
+    Value *given;         /* a block's `input` */
+    Value *last;          /* the layer before; NULL: none */
+    bool several;         /* the layer before gave several values */
+    const char *path;     /* prefix of paths: "" or "h.0." */
+    const char *weights;  /* prefix of weights: `path`, or another's */
+    bool shared, frozen;
+    const Y *init;
+    int depth;
+};
+
+struct Builder {
+    Model *model;
+    Ctx *ctx;
+    Program *program;
+    Graph *g;
+    Map inputs;          /* name to Value */
+    Frame *frame;
+    Value *into;         /* values looked up are noted in its `from`; NULL: roots */
+    VEC(Value *) all;    /* every layer's value */
+    VEC(Value *) roots;  /* what outputs, loss and metrics were made of */
+    const char *place;   /* of random numbers: path of the layer, or "loss.NAME" */
+    int n_random;        /* streams taken at `place` */
+    int n_layers;
+    bool training;
+    bool blind;          /* something could not be read: what is used is not known */
+    bool stopped;        /* a limit was passed */
+};
+
+/* --- network.c, layer.c, blocks.c ---------------------------------------------------------------------------- */
+
+/* The value called `name` at this place; reports an unknown one, once. NULL: unknown. */
+Value *builder_find(Builder *, const char *name, Loc);
+/* Its node, NULL when broken. */
+Node *value_node(Builder *, Value *);
+Value *value_new(Builder *, const char *name, Loc made);
+/* Adds a value to the frame; reports a name taken before. */
+void frame_add(Builder *, Value *);
+/* Builds every layer of the frame. */
+void frame_build(Builder *, Frame *);
+Frame *frame_new(Builder *, Frame *outer, const Y *layers, const Scope *);
+/* One more layer; false, with a report, past a limit. */
+bool builder_count(Builder *, Loc);
+/* Builds one item of a list of layers. */
+void layer_build(Builder *, const Y *item);
+
+/* A layer as written. */
+typedef struct Written {
+    const char *kind;
+    Loc loc;             /* of the kind */
+    const Y *args;       /* what stands beside the kind; NULL: nothing */
+    const Y *map;        /* args where it is a map, else NULL */
+    const char *name;    /* given or made from kind and position */
+    Loc name_loc;
+    const Y *names;      /* a list of names: several results */
+    int n_in;
+    Value **in;
+    Value *value;        /* its result */
+} Written;
+
+void blocks_read(Model *, const Y *blocks);
+const Block *block_find(const Model *, const char *name);
+/* Builds a use of a block: its result is w->value->node. */
+void block_build(Builder *, Block *, Written *);
+
+/* --- calls.c -------------------------------------------------------------------------------------------------- */
+
+/* Fills c->arg from a layer's arguments; reports, then false. `common`: keys that are read elsewhere. */
+bool call_read_layer(Call *, const Y *args, const char *const *common, int n_common);
+/* The same from the call `ex` of an expression, whose first `n_in` positional arguments are operands. */
+bool call_read_expr(Call *, const Scope *, const Ex *ex, const ArgRow *rows, int n_in);
+/* Runs the row's build with what g's nodes inherit set. */
+Node *call_run(Call *);
+int arg_count(const ArgRow *rows);
+
+/* --- later.c: what LANGUAGE has and nncc has not yet -------------------------------------------------------------- */
+
+/* Whether `name` is a layer, function, loss or metric of the language. */
+bool later_call(const char *name);
+
+#endif
