@@ -51,6 +51,7 @@ struct Ex {
     double number;
     const char *name;
     bool dollar;
+    bool parens; /* stands in parentheses */
     OpKind op;
     VEC(ExArg) arg;
     VEC(ExRange) range;
@@ -190,13 +191,12 @@ void block_build(Builder *, Block *, Written *);
 
 /* --- calls.c -------------------------------------------------------------------------------------------------- */
 
-/* Fills c->arg from a layer's arguments; reports, then false. `common`: keys that are read elsewhere. */
-bool call_read_layer(Call *, const Y *args, const char *const *common, int n_common);
-/* The same from the call `ex` of an expression, whose first `n_in` positional arguments are operands. */
-bool call_read_expr(Call *, const Scope *, const Ex *ex, const ArgRow *rows, int n_in);
-/* Runs the row's build with what g's nodes inherit set. */
+/* Fills `out` from the call `ex` of an expression, whose first `n_in` arguments are operands. */
+bool args_from_call(Ctx *, const Scope *, const ArgRow *rows, const Ex *ex, int n_in, Arg *out);
+/* Runs the row's build, with the place and name that its nodes inherit. */
 Node *call_run(Call *);
-int arg_count(const ArgRow *rows);
+/* The layers, functions, losses and ops whose row has one of `flags`: names, for the nearest. */
+const char *call_nearest(Ctx *, const char *name, unsigned flags, bool ops);
 
 /* --- later.c: what LANGUAGE has and nncc has not yet -------------------------------------------------------------- */
 

@@ -143,6 +143,12 @@ struct Call {
     const char *part_names[64];
 };
 
+/* Reads the arguments `rows` (up to the first without a name; at most ARGS_MAX) of `what` as YAML has
+ * them: nothing, a scalar or list (the first argument), or a map. Keys of the map in `common` are left
+ * to the caller. Fills out[i] for rows[i], defaults as well. `loc` is where missing ones are reported. */
+bool args_read(Ctx *, const Scope *, const char *what, Loc loc, const ArgRow *rows, const Y *args,
+               const char *const *common, int n_common, Arg *out);
+
 /* All rows (layers.def, losses.def, functions.def: one table), in calls.c. */
 const CallRow *call_find(const char *name);
 int call_count(void);
@@ -161,6 +167,8 @@ uint32_t call_stream(Call *);
 int call_axis(Call *, const Arg *, int64_t axis, int rank);
 /* The activation `name` applied; reports an unknown one with the nearest spelling. */
 Node *call_activation(Call *, const Y *activation, Node *x);
+/* A loss ignores targets `ignore` of `classes`: the input they come from may hold that value. */
+void program_ignore(Call *, Node *classes, int64_t ignore);
 /* "an error at this call" with the operands' shapes may be reported by diag_error(&c->ctx->diag, c->loc, ...)
  * and notes at c->in_loc[i]: "'fc1' is made here". */
 

@@ -315,6 +315,7 @@ static Ex *parse_prefix(Parser *p)
             return NULL;
         if (p->token != T_close)
             return fail(p, "')'");
+        ex->parens = true;
         advance(p);
         return ex;
     }
@@ -350,8 +351,8 @@ static int binding(Token token, OpKind *op)
 
 static Ex *parse_binary(Parser *p, Ex *left, OpKind op, int binds, int at)
 {
-    if (binds == BIND_compare && left->kind == EX_binary && left->arg.n == 2 && left->op >= OP_equal &&
-        left->op <= OP_greater_equal && p->text[p->last_end - 1] != ')') {
+    if (binds == BIND_compare && left->kind == EX_binary && !left->parens && left->op >= OP_equal &&
+        left->op <= OP_greater_equal) {
         diag_error(&p->ctx->diag, place(p, p->at, p->end), "comparisons do not chain; write (a < b) * (b < c)");
         return NULL;
     }
