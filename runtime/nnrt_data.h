@@ -135,12 +135,14 @@ typedef struct nnrt_st_file {
     char *text;                /* owned copy of the header's strings */
 } nnrt_st_file;
 
-/* Parses strictly (ECOSYSTEM 2.1: no duplicate, no hole, no overlap, nothing past the end). Points
- * into `bytes`, which must outlive it. */
+/* Parses strictly (ECOSYSTEM 2.1: no duplicate, no hole, no overlap, nothing past the end) and checks
+ * the crc32c of each tensor that has one in the metadata. Points into `bytes`, which must outlive it.
+ * Tensors are sorted by name, metadata by key, as strcmp has it. */
 int nnrt_st_parse(const char *name, const void *bytes, size_t size, nnrt_st_file *out, nnrt_fault *);
 void nnrt_st_free(nnrt_st_file *);
 const nnrt_st_tensor *nnrt_st_find(const nnrt_st_file *, const char *name);
-/* Converts one tensor to f32. Allowed dtypes: F32 F16 BF16 F64 and the integers. */
+/* Converts one tensor to f32. Allowed dtypes: F32 F16 BF16 F64 and the integers; any other gives
+ * NNRT_BAD_CONTENT, as does an F64 that is finite and no finite f32. */
 int nnrt_st_floats(const nnrt_st_file *, const nnrt_st_tensor *, float *out);
 
 typedef struct nnrt_st_item {
@@ -150,7 +152,8 @@ typedef struct nnrt_st_item {
     const float *data;
 } nnrt_st_item;
 
-/* Writes F32 tensors with their crc32c in the metadata (nncc.crc32c.NAME), which load checks. */
+/* Writes F32 tensors, by name, with their crc32c in the metadata (nncc.crc32c.NAME, 8 hex digits),
+ * which nnrt_st_parse checks, and format = pt, unless `meta` has a format. Keys and values are UTF-8. */
 int nnrt_st_write(const char *path, int n, const nnrt_st_item *, int n_meta, const nnrt_st_pair *,
                   int keep, nnrt_fault *);
 
