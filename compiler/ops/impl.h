@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* impl.h: what the files of ops/ share among themselves. */
+#ifndef NNCC_OPS_IMPL_H
+#define NNCC_OPS_IMPL_H
+
+#include "ops.h"
+
+/* Reports at g->loc, after the name by which a reader knows y; gives false, as shape rules do. */
+bool op_error(Graph *g, const Node *y, const char *format, ...) PRINTF(3, 4);
+/* Reports and gives false unless y's first operand holds f32. */
+bool op_wants_f32(Graph *g, const Node *y);
+/* Distances between neighbours along each axis of a row-major tensor without a batch axis. */
+void op_strides(const Shape *shape, int64_t stride[RANK_MAX]);
+/* Advances a row-major index; false after the last. Start from all zeros. */
+bool op_next(const Shape *shape, int64_t at[RANK_MAX]);
+/* The product of the lengths of axes [from, to), the batch counted as its factor of n. */
+int64_t op_product(const Shape *shape, int from, int to);
+
+#endif
