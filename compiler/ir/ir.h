@@ -246,6 +246,7 @@ struct Program {
     Graph *fn[FN_COUNT]; /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;          /* --exact */
+    const char *template_dir; /* where matmul.c and its like are */
     bool unfused;        /* -O0, --no-pass=fuse: a kernel a node */
     int64_t vars_bytes;  /* set by pass memory: of all variables */
     void *model;         /* the frontend's own */
@@ -287,6 +288,12 @@ bool graph_rewrite(Graph *, Node *(*rewrite)(Graph *, Node *, void *), void *arg
 Var *program_var(Program *, const char *name, VarKind, const Shape *, Init, Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
+
+/* --- var.c: kept order and saved order of a variable ------------------------------------------------ */
+
+Shape var_kept_shape(const Var *); /* of its node in the graph: the saved shape, axes in order perm */
+void var_to_kept(const Var *, const double *saved, double *kept);
+void var_to_saved(const Var *, const double *kept, double *saved);
 
 /* --- build.c: short forms, used by layers, gradients and passes ---------------------------------- */
 

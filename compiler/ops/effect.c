@@ -14,10 +14,10 @@ static bool assign_shape(Graph *g, Node *y)
         return op_error(g, y, "names no variable");
     if (!op_wants_f32(g, y))
         return false;
-    if (!shape_equal(&y->in[0]->shape, &var->shape))
+    y->shape = var_kept_shape(var);
+    if (!shape_equal(&y->in[0]->shape, &y->shape))
         return op_error(g, y, "'%s' of shape %s cannot become a tensor of shape %s", var->name,
-                        shape_text(&var->shape, to), shape_text(&y->in[0]->shape, from));
-    y->shape = var->shape;
+                        shape_text(&y->shape, to), shape_text(&y->in[0]->shape, from));
     y->dtype = DT_f32;
     return true;
 }

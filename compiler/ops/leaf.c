@@ -38,7 +38,7 @@ static bool var_shape(Graph *g, Node *y)
 {
     if (!y->attr->var)
         return op_error(g, y, "names no variable");
-    y->shape = y->attr->var->shape;
+    y->shape = var_kept_shape(y->attr->var);
     y->dtype = DT_f32;
     return true;
 }
@@ -46,7 +46,7 @@ static bool var_shape(Graph *g, Node *y)
 static void var_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
     (void)in;
-    copy(out, run->vars[y->attr->var->id]);
+    var_to_kept(y->attr->var, run->vars[y->attr->var->id], out->data);
 }
 
 const OpImpl op_var = {.attrs = ATTR_var, .shape = var_shape, .eval = var_eval};

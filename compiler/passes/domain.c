@@ -10,6 +10,14 @@ static bool unit_axis(const Shape *s, int axis)
     return s->dim[axis] == 1 && s->batch != axis;
 }
 
+static bool reduced_axis(const Node *y, int axis)
+{
+    for (int i = 0; i < y->attr->n_axes; i++)
+        if (y->attr->axes[i] == axis)
+            return true;
+    return false;
+}
+
 Domain domain_of(const Node *y)
 {
     bool reduce = op_rows[y->op].cls == CLASS_REDUCE;
@@ -20,8 +28,7 @@ Domain domain_of(const Node *y)
             continue;
         d.extent[d.n] = s->dim[axis];
         d.batch[d.n] = s->batch == axis;
-        for (int i = 0; reduce && i < y->attr->n_axes; i++)
-            d.reduced[d.n] |= y->attr->axes[i] == axis;
+        d.reduced[d.n] = reduce && reduced_axis(y, axis);
         d.n++;
     }
     return d;
@@ -74,13 +81,14 @@ void domain_index(const Domain *d, const Shape *s, Place place, const Ix *loops,
     }
 }
 
-void domain_operand(IxSpace *space, const Domain *d, const Ix *loops, const Node *y, int i, const Ix *at, Ix *out,
+void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const Ix *at, Ix *out,
                     Guard *guards, int *n_guards)
 {
     if (op_rows[y->op].cls != CLASS_REDUCE) {
         index_operand(space, y, i, at, out, guards, n_guards);
         return;
     }
+    /* An axis that is longer than 1 and reduced is one of the domain's; others are where y is. */
     *n_guards = 0;
     const Shape *x = &y->in[0]->shape;
     int k = 0;
@@ -89,7 +97,7 @@ void domain_operand(IxSpace *space, const Domain *d, const Ix *loops, const Node
             out[axis] = ix_const(0);
             continue;
         }
-        out[axis] = d->reduced[k] ? loops[k] : at[axis];
+        out[axis] = reduced_axis(y, axis) ? loops[k] : at[axis];
         k++;
     }
 }

@@ -290,7 +290,7 @@ static bool reads_in_place(Check *c, const Node *y, const Ix *at, bool guarded, 
         Ix operand[RANK_MAX], stands[RANK_MAX];
         Guard guards[RANK_MAX];
         int n_guards;
-        domain_operand(&c->space, c->domain, c->loops, y, i, at, operand, guards, &n_guards);
+        domain_operand(&c->space, c->loops, y, i, at, operand, guards, &n_guards);
         int group = group_of(c->f, x);
         bool updated = updated_here(c, x);
         if (group < 0 && !updated) {

@@ -26,7 +26,7 @@ Place domain_place(const Domain *, const Shape *);
 void domain_index(const Domain *, const Shape *, Place, const Ix *loops, Ix *at);
 /* How a node's operand i is indexed in the domain: index_operand, but for reductions, whose reduced
  * axes run over the domain's loops. `at` is the node's own index. */
-void domain_operand(IxSpace *, const Domain *, const Ix *loops, const Node *, int i, const Ix *at, Ix *out,
+void domain_operand(IxSpace *, const Ix *loops, const Node *, int i, const Ix *at, Ix *out,
                     Guard *guards, int *n_guards);
 
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
@@ -45,9 +45,10 @@ typedef struct MatmulPlan {
 
 MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 
-/* The buffer that a matmul operand is, seen through movement, where its elements lie at constant strides; NULL: it must
- * be computed element by element. */
-bool operand_plain(const Node *operand);
+/* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the loop variables
+ * `row` and `inner` (atoms; -1: a loop of one turn). Then *base is the node of that buffer and *linear the position.
+ * Looks through movement, but not through pad and concat. */
+bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base, Ix *linear);
 
 /* What Kernel.lowered points to. */
 typedef struct Lowered {

@@ -46,7 +46,7 @@ static const char *const reserved[] = {
     "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm",
     "typeof", "bool", "true", "false", "nullptr", "constexpr", "alignas", "alignof", "thread_local",
     "static_assert", "main", "errno", "linux", "unix", "i386", "NULL", "NAN", "INFINITY", "EOF", "I", "complex",
-    "i", "j", "k", "l", "m", "n", "v", "w", "a", "b", "c", "t", "lo", "hi", "key", "work", "tile", "sums", "grads"};
+    "i", "j", "k", "l", "m", "n", "v", "w", "a", "b", "c", "t", "width", "rows", "cols", "panel", "key", "tile", "sums", "grads"};
 
 static bool is_reserved(const char *name)
 {

@@ -1,17 +1,66 @@
 /* SPDX-License-Identifier: MIT */
 /* tile.c: the sizes of a matmul kernel: its register tile and what it packs. */
+#include <string.h>
+
 #include "../ops/ops.h"
 #include "lower.h"
 
-/* Through transposes, reshapes and slices to something stored: its elements then have fixed strides, if every
- * step keeps them affine; the code generator checks that on the index itself. */
-bool operand_plain(const Node *x)
+/* The atom occurs in the position by a constant factor or not at all. */
+static bool affine_in(const IxSpace *s, const Ix *linear, int atom)
 {
-    while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE && x->op != OP_pad && x->op != OP_concat)
-        x = x->in[0];
-    bool leaf = x->op == OP_input || x->op == OP_var || (x->op == OP_const && x->attr->data);
-    return (x->kernel || leaf) && x->dtype == DT_f32;
+    if (atom < 0)
+        return true;
+    for (int i = 0; i < linear->n; i++)
+        if (linear->t[i].atom != atom && s->atoms.at[linear->t[i].atom].kind != ATOM_loop &&
+            ix_uses(s, &s->atoms.at[linear->t[i].atom].of, atom))
+            return false;
+    return true;
 }
+
+bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base, Ix *linear)
+{
+    Ix here[RANK_MAX], next[RANK_MAX];
+    memcpy(here, at, sizeof *at * (size_t)x->shape.rank);
+    while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE) {
+        Guard guards[RANK_MAX];
+        int n_guards;
+        if (x->op == OP_concat)
+            return false;
+        index_operand(s, x, 0, here, next, guards, &n_guards);
+        if (n_guards)
+            return false;
+        x = x->in[0];
+        memcpy(here, next, sizeof here);
+    }
+    bool leaf = x->op == OP_input || x->op == OP_var || (x->op == OP_const && x->attr->data);
+    if ((!x->kernel && !leaf) || x->dtype != DT_f32)
+        return false;
+    *base = x;
+    *linear = index_linear(s, &x->shape, NULL, here);
+    return affine_in(s, linear, row) && affine_in(s, linear, inner);
+}
+
+static int loop_atom(const Ix *loop)
+{
+    return loop->n ? loop->t[0].atom : -1;
+}
+
+/* Whether the left operand is read in place. */
+static bool reads_left(const Graph *g, const Node *y)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    const Shape *a = &y->in[0]->shape;
+    Ix at[RANK_MAX], linear;
+    const Node *base;
+    for (int i = 0; i < a->rank; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, a, i));
+    bool plain = operand_strides(&s, y->in[0], at, loop_atom(&at[a->rank - 2]), loop_atom(&at[a->rank - 1]), &base, &linear);
+    arena_free(scratch);
+    return plain;
+}
+
+enum { TILE_M_MAX = 12 };
 
 static int64_t extent(const Graph *g, const Shape *s, int axis)
 {
@@ -21,6 +70,18 @@ static int64_t extent(const Graph *g, const Shape *s, int axis)
 static int64_t round_up(int64_t x, int64_t to)
 {
     return (x + to - 1) / to * to;
+}
+
+/* Tile rows, half to all of `most`, that leave the fewest rows over. */
+static int least_waste(int64_t rows, int most)
+{
+    if (rows <= most)
+        return (int)rows;
+    int best = most;
+    for (int m = most; m >= (most + 1) / 2 && m >= 1; m--)
+        if (round_up(rows, m) < round_up(rows, best))
+            best = m;
+    return best;
 }
 
 MatmulPlan matmul_plan(const Graph *g, const Node *y)
@@ -37,11 +98,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y)
     int vectors = p.cols <= lanes ? 1 : 2;
     p.tile_n = vectors * lanes;
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
-    if (p.tile_m > 12)
-        p.tile_m = 12;
-    if (p.tile_m > p.rows)
-        p.tile_m = (int)p.rows;
-    p.pack_a = !operand_plain(y->in[0]);
+    p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
+    p.pack_a = !reads_left(g, y);
     p.b_floats = round_up(p.cols, p.tile_n) * p.inner;
     p.a_floats = p.pack_a ? round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_emit.h: what the files that write one kernel's function share. */
+#ifndef NNCC_KERNEL_EMIT_H
+#define NNCC_KERNEL_EMIT_H
+
+#include "../ops/ops.h"
+#include "../passes/lower.h"
+#include "codegen.h"
+
+/* The C text of a node's value at one index. */
+typedef struct Known {
+    const Node *node;
+    Ix at[RANK_MAX];
+    const char *text;
+} Known;
+
+typedef VEC(Known) KnownList;
+
+typedef struct Emit {
+    const Program *p;
+    const Graph *g;
+    Kernel *k;
+    const Lowered *low;
+    Arena *arena;
+    Out *out;
+    IxSpace space;
+    Ix loops[RANK_MAX];      /* of the domain's axes, in force */
+    KnownList known;         /* values in scope: cut back to an earlier length when a scope ends */
+    int n_temps;
+    int *uses;               /* by node id: operands in this kernel that read it */
+    const bool *fresh;       /* by node id: a store of this kernel that is in its buffer already */
+    bool canonical;          /* parameters are called p0, p1, ...: the text to compare kernels by */
+    VEC(KernelArg) args;
+} Emit;
+
+/* --- kernel_expr.c --------------------------------------------------------------------------------- */
+
+/* The value of y at an index, as C text: a name, a literal or a short expression. Writes the lines
+ * that compute it first. */
+const char *emit_value(Emit *, const Node *y, const Ix *at);
+/* The same where the node stands in the domain. */
+const char *emit_standing(Emit *, const Node *y);
+/* Where the node stands; false: nowhere. */
+bool emit_stand(const Emit *, const Node *y, Ix *at);
+/* From here on, y at this index is called `text`. */
+void emit_know(Emit *, const Node *y, const Ix *at, const char *text);
+/* Stores y where it stands. */
+void emit_store(Emit *, const Node *y);
+/* The parameter for a buffer, a uniform scalar or a stream of random numbers; added at first use. */
+const char *emit_buffer(Emit *, Buffer *, bool written);
+const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */
+/* "x[i * 784 + j]" of a stored node. */
+const char *emit_element(Emit *, const Node *y, const Ix *at, bool written);
+/* `a` and `b` combined by a reduction: "a + b". */
+const char *emit_combine(Emit *, OpKind reduce, const char *a, const char *b);
+const char *emit_identity(OpKind reduce); /* "0.0f", ... */
+/* "n", "n * 4", "784": the extent of an axis. */
+const char *emit_extent(Emit *, int64_t dim, bool batch);
+
+/* --- kernel_loops.c, kernel_matmul.c: the body, to e->out -------------------------------------------- */
+
+void emit_loops(Emit *);
+void emit_matmul(Emit *);
+
+#endif

@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_expr.c: the C text of a value at an index: loads, index maps, elementwise expressions.
+ *
+ * A value that is read once is written where it is read, as long as the line stays short; any other gets a
+ * local name. Values are remembered by node and index, so nothing is computed twice in a scope.
+ */
+#include <string.h>
+
+#include "kernel_emit.h"
+
+enum { LINE_MAX_TEXT = 64 };
+
+const char *emit_temp(Emit *e, const char *letter)
+{
+    return arena_format(e->arena, "%s%d", letter, ++e->n_temps);
+}
+
+void emit_know(Emit *e, const Node *y, const Ix *at, const char *text)
+{
+    Known k = {.node = y, .text = text};
+    memcpy(k.at, at, sizeof *at * (size_t)y->shape.rank);
+    vec_push(e->arena, &e->known, k);
+}
+
+static const char *find_known(const Emit *e, const Node *y, const Ix *at)
+{
+    for (int i = e->known.n - 1; i >= 0; i--) {
+        const Known *k = &e->known.at[i];
+        bool same = k->node == y;
+        for (int d = 0; same && d < y->shape.rank; d++)
+            same = ix_equal(&k->at[d], &at[d]);
+        if (same)
+            return k->text;
+    }
+    return NULL;
+}
+
+/* --- parameters ---------------------------------------------------------------------------------- */
+
+static const char *add_arg(Emit *e, KernelArg arg)
+{
+    if (e->canonical)
+        arg.name = arena_format(e->arena, "p%d", e->args.n);
+    vec_push(e->arena, &e->args, arg);
+    return arg.name;
+}
+
+const char *emit_buffer(Emit *e, Buffer *b, bool written)
+{
+    while (b->over)
+        b = b->over;
+    for (int i = 0; i < e->args.n; i++)
+        if (e->args.at[i].kind == KARG_buffer && e->args.at[i].buffer == b) {
+            e->args.at[i].written |= written;
+            return e->args.at[i].name;
+        }
+    return add_arg(e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .name = b->name});
+}
+
+static const char *scalar_arg(Emit *e, const Node *y)
+{
+    for (int i = 0; i < e->args.n; i++)
+        if (e->args.at[i].kind == KARG_scalar && e->args.at[i].node == y)
+            return e->args.at[i].name;
+    int count = 1;
+    for (int i = 0; i < e->args.n; i++)
+        count += e->args.at[i].kind == KARG_scalar;
+    const char *name = y->op == OP_scalar && y->attr->scalar == SCALAR_lr ? "lr" : arena_format(e->arena, "s%d", count);
+    return add_arg(e, (KernelArg){.kind = KARG_scalar, .node = (Node *)y, .name = name});
+}
+
+static const char *key_arg(Emit *e, const Node *y)
+{
+    for (int i = 0; i < e->args.n; i++)
+        if (e->args.at[i].kind == KARG_key && e->args.at[i].node->attr->stream == y->attr->stream)
+            return e->args.at[i].name;
+    const char *name = arena_format(e->arena, "key%u", (unsigned)y->attr->stream);
+    return add_arg(e, (KernelArg){.kind = KARG_key, .node = (Node *)y, .name = name});
+}
+
+/* --- texts ------------------------------------------------------------------------------------------ */
+
+static const char *literal(Emit *e, double value, bool floating)
+{
+    char text[32];
+    if (!floating)
+        return arena_format(e->arena, "%lld", (long long)value);
+    if (value != value)
+        return "__builtin_nanf(\"\")";
+    if ((float)value == __builtin_inff() || (float)value == -__builtin_inff())
+        return value > 0 ? "__builtin_inff()" : "(-__builtin_inff())";
+    number_text(text, (float)value, true);
+    const char *point = strpbrk(text, ".e") ? "" : ".0";
+    return arena_format(e->arena, value < 0 ? "(%s%sf)" : "%s%sf", text, point);
+}
+
+const char *emit_extent(Emit *e, int64_t dim, bool batch)
+{
+    if (!batch)
+        return arena_format(e->arena, "%lld", (long long)dim);
+    return dim == 1 ? "n" : arena_format(e->arena, "n * %lld", (long long)dim);
+}
+
+const char *emit_element(Emit *e, const Node *y, const Ix *at, bool written)
+{
+    Buffer *b = node_buffer(e->g, y);
+    const char *name = emit_buffer(e, b, written);
+    Ix linear = index_linear(&e->space, &y->shape, NULL, at);
+    const char *wide = ix_max(&e->space, &linear) > INT32_MAX ? "(size_t)" : "";
+    return arena_format(e->arena, "%s[%s%s]", name, wide, ix_text(&e->space, &linear, *wide != 0));
+}
+
+/* A word or a literal: safe to write more than once. */
+static bool is_atom(const char *text)
+{
+    size_t n = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.");
+    return text[n] == '\0';
+}
+
+/* Without the parentheses that enclose all of it. */
+static const char *bare(Emit *e, const char *text)
+{
+    size_t n = strlen(text);
+    if (n < 2 || text[0] != '(' || text[n - 1] != ')')
+        return text;
+    int depth = 0;
+    for (size_t i = 0; i < n; i++) {
+        depth += (text[i] == '(') - (text[i] == ')');
+        if (depth == 0 && i + 1 < n)
+            return text;
+    }
+    return arena_text(e->arena, text + 1, n - 2);
+}
+
+static const char *ctype(const Node *y)
+{
+    return y->dtype == DT_f32 ? "float" : "int";
+}
+
+static const char *to_temp(Emit *e, const Node *y, const char *text)
+{
+    const char *name = emit_temp(e, "t");
+    out_line(e->out, "const %s %s = %s;", ctype(y), name, bare(e, text));
+    return name;
+}
+
+/* Fills the $0 $1 $2 of an op's C text. */
+static const char *fill(Emit *e, const char *c, const char *const *in)
+{
+    Str s = str_new(e->arena);
+    for (; *c; c++) {
+        if (*c == '$')
+            str_add(&s, "%s", in[*++c - '0']);
+        else
+            str_put(&s, c, 1);
+    }
+    return s.at;
+}
+
+static int mentions(const char *c, int operand)
+{
+    int n = 0;
+    for (; *c; c++)
+        n += c[0] == '$' && c[1] == '0' + operand;
+    return n;
+}
+
+const char *emit_combine(Emit *e, OpKind reduce, const char *a, const char *b)
+{
+    const char *in[2] = {a, b};
+    OpKind op = reduce == OP_reduce_sum ? OP_add : reduce == OP_reduce_max ? OP_max : OP_min;
+    return bare(e, fill(e, op_impls[op]->c, in));
+}
+
+const char *emit_identity(OpKind reduce)
+{
+    return reduce == OP_reduce_sum ? "0.0f" : reduce == OP_reduce_max ? "-__builtin_inff()" : "__builtin_inff()";
+}
+
+/* --- values ------------------------------------------------------------------------------------------- */
+
+static const char *elementwise(Emit *e, const Node *y, const Ix *at)
+{
+    const char *in[3];
+    const char *c = op_impls[y->op]->c;
+    for (int i = 0; i < y->n_in; i++) {
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        index_operand(&e->space, y, i, at, operand, guards, &n);
+        in[i] = emit_value(e, y->in[i], operand);
+        if (mentions(c, i) > 1 && !is_atom(in[i])) {
+            in[i] = to_temp(e, y->in[i], in[i]);
+            emit_know(e, y->in[i], operand, in[i]);
+        }
+    }
+    return y->op == OP_stop_gradient ? in[0] : fill(e, c, in);
+}
+
+static const char *guard_text(Emit *e, const Guard *g, int n)
+{
+    Str s = str_new(e->arena);
+    for (int i = 0; i < n; i++) {
+        const char *x = ix_text(&e->space, &g[i].e, true);
+        if (g[i].test_lo)
+            str_add(&s, "%s%s >= 0", s.n ? " && " : "", x);
+        if (g[i].test_hi)
+            str_add(&s, "%s%s < %lld", s.n ? " && " : "", x, (long long)g[i].hi);
+        if (g[i].step > 1)
+            str_add(&s, "%s%s %% %lld == 0", s.n ? " && " : "", x, (long long)g[i].step);
+    }
+    return s.at;
+}
+
+/* pad and concat: only the operand that covers the index is read, each in a scope of its own. */
+static const char *guarded(Emit *e, const Node *y, const Ix *at)
+{
+    const char *name = emit_temp(e, "t");
+    const char *otherwise = y->op == OP_pad ? literal(e, y->attr->value, true) : "0.0f";
+    out_line(e->out, "%s %s = %s;", ctype(y), name, y->dtype == DT_f32 ? otherwise : "0");
+    for (int i = 0; i < y->n_in; i++) {
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n, known = e->known.n;
+        index_operand(&e->space, y, i, at, operand, guards, &n);
+        if (n)
+            out_open(e->out, "if (%s)", guard_text(e, guards, n));
+        const char *value = emit_value(e, y->in[i], operand);
+        out_line(e->out, "%s = %s;", name, bare(e, value));
+        if (n)
+            out_close(e->out);
+        e->known.n = known;
+    }
+    return name;
+}
+
+static const char *random_text(Emit *e, const Node *y, const Ix *at)
+{
+    const char *key = key_arg(e, y);
+    Ix linear = index_linear(&e->space, &y->shape, NULL, at);
+    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key, ix_text(&e->space, &linear, true));
+}
+
+static const char *moved(Emit *e, const Node *y, const Ix *at)
+{
+    Ix operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    int n;
+    if (y->op == OP_pad || y->op == OP_concat)
+        return guarded(e, y, at);
+    domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
+    return emit_value(e, y->in[0], operand);
+}
+
+/* Whether the kernel reads y from memory: another's store, a leaf, or a store of its own that is done. */
+static bool in_memory(const Emit *e, const Node *y)
+{
+    bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
+    return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
+}
+
+static bool reduces(const Node *y)
+{
+    Domain own = domain_of(y);
+    return domain_reduces(&own);
+}
+
+static const char *compute(Emit *e, const Node *y, const Ix *at)
+{
+    switch (op_rows[y->op].cls) {
+    case CLASS_EW: return elementwise(e, y, at);
+    case CLASS_MOVE:
+    case CLASS_EFFECT: return moved(e, y, at);
+    case CLASS_REDUCE:
+        if (!reduces(y)) /* only over axes of length 1 */
+            return moved(e, y, at);
+        BUG("a %s is read before it is made", op_rows[y->op].name);
+    default: BUG("a %s inside a loop", op_rows[y->op].name);
+    }
+}
+
+const char *emit_value(Emit *e, const Node *y, const Ix *at)
+{
+    if (y->op == OP_const && !y->attr->data)
+        return literal(e, y->attr->value, y->dtype == DT_f32);
+    const char *text = find_known(e, y, at);
+    if (text)
+        return text;
+    if (y->uniform)
+        return scalar_arg(e, y);
+    if (y->op == OP_iota)
+        return arena_format(e->arena, "(float)%s", ix_text(&e->space, &at[y->attr->axes[0]], true));
+    if (in_memory(e, y))
+        text = emit_element(e, y, at, false);
+    else if (y->op == OP_random_uniform)
+        text = random_text(e, y, at);
+    else
+        text = compute(e, y, at);
+    if (e->uses[y->id] <= 1 && strlen(text) <= LINE_MAX_TEXT)
+        return text;
+    if (!is_atom(text))
+        text = to_temp(e, y, text);
+    emit_know(e, y, at, text);
+    return text;
+}
+
+bool emit_stand(const Emit *e, const Node *y, Ix *at)
+{
+    Place place = domain_place(&e->low->domain, &y->shape);
+    if (place == PLACE_none)
+        return false;
+    domain_index(&e->low->domain, &y->shape, place, e->loops, at);
+    return true;
+}
+
+const char *emit_standing(Emit *e, const Node *y)
+{
+    Ix at[RANK_MAX];
+    if (!emit_stand(e, y, at))
+        BUG("a %s stands nowhere in its kernel", op_rows[y->op].name);
+    return emit_value(e, y, at);
+}
+
+void emit_store(Emit *e, const Node *y)
+{
+    Ix at[RANK_MAX];
+    emit_stand(e, y, at);
+    const char *value = emit_value(e, y, at);
+    if (!is_atom(value)) {
+        value = to_temp(e, y, value);
+        emit_know(e, y, at, value);
+    }
+    out_line(e->out, "%s = %s;", emit_element(e, y, at, true), value);
+}

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_loops.c: the body of a loop kernel.
+ *
+ * Rows are the outer loops, shared among threads. A row is run over in stages: stage s computes the reductions
+ * that need only results of earlier stages, and stores what needs no more. The order of every sum is fixed by
+ * the text, not by threads or by the compiler's vectors: a sum along a row is gathered in LANES partial sums,
+ * added up as a tree; a sum down the columns runs in order, for a block of columns at a time.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel_emit.h"
+
+enum {
+    LANES = 16,       /* partial results of a reduction along a row */
+    BLOCK = 64,       /* columns at a time of a reduction down them */
+    FEW = 8,          /* a row this short is reduced in order */
+    CACHED_MAX = 1024 /* numbers of a row kept on the stack between stages */
+};
+
+typedef struct Loops {
+    Emit *e;
+    const Domain *d;
+    int vector;        /* the axis that lanes run along, or -1 */
+    bool down;         /* vector is a row axis: reductions go down columns */
+    int *level;        /* by node id: the stage in which it can be computed */
+    int last;          /* the last stage with a loop or a store */
+    bool *fresh;
+    VEC(Node *) reductions;
+    VEC(const char *) partial; /* by reduction: its array of partial results */
+    VEC(Node *) cached;
+    VEC(const char *) cache;   /* by cached node: its array */
+    const char *lane;  /* in force inside a lane loop: the lane's index */
+} Loops;
+
+static const char *const axis_names[RANK_MAX] = {"i", "j", "k", "l", "m1", "m2", "m3", "m4"};
+
+static bool keyed(const Node *y)
+{
+    Domain own = domain_of(y);
+    return op_rows[y->op].cls == CLASS_REDUCE && domain_reduces(&own);
+}
+
+static const char *extent(Loops *l, int axis)
+{
+    return emit_extent(l->e, l->d->extent[axis], l->d->batch[axis]);
+}
+
+static bool computed_here(const Loops *l, const Node *y)
+{
+    for (int i = 0; i < l->e->k->nodes.n; i++)
+        if (l->e->k->nodes.at[i] == y)
+            return true;
+    return false;
+}
+
+/* --- stages --------------------------------------------------------------------------------------- */
+
+static void find_levels(Loops *l)
+{
+    Emit *e = l->e;
+    bool *here = arena_take(e->arena, (size_t)e->g->nodes.n);
+    for (int i = 0; i < e->k->nodes.n; i++)
+        here[e->k->nodes.at[i]->id] = true;
+    for (int i = 0; i < e->k->nodes.n; i++) {
+        Node *y = e->k->nodes.at[i];
+        int level = 0;
+        for (int n = 0; n < y->n_in; n++)
+            if (here[y->in[n]->id] && l->level[y->in[n]->id] > level)
+                level = l->level[y->in[n]->id];
+        if (keyed(y)) {
+            vec_push(e->arena, &l->reductions, y);
+            level++;
+        }
+        l->level[y->id] = level;
+        l->last = level > l->last ? level : l->last;
+    }
+    /* A variable changes when all of its row is read. */
+    for (int i = 0; i < e->k->stores.n; i++)
+        if (e->k->stores.at[i]->op == OP_assign)
+            l->level[e->k->stores.at[i]->id] = l->last;
+}
+
+static bool is_row(const Loops *l, const Node *y)
+{
+    return domain_reduces(l->d) && domain_place(l->d, &y->shape) == PLACE_row;
+}
+
+/* Whether stage s has something to do in each column. */
+static bool has_columns(const Loops *l, int s)
+{
+    for (int i = 0; i < l->reductions.n; i++)
+        if (l->level[l->reductions.at[i]->id] == s + 1)
+            return true;
+    const Kernel *k = l->e->k;
+    for (int i = 0; i < k->stores.n; i++)
+        if (l->level[k->stores.at[i]->id] == s && !is_row(l, k->stores.at[i]))
+            return true;
+    return false;
+}
+
+/* --- which axis is the vector --------------------------------------------------------------------------- */
+
+/* Votes for the axis along which a load or store has unit stride. */
+static void vote(Loops *l, const Node *y, int64_t *votes)
+{
+    Ix at[RANK_MAX];
+    if (domain_place(l->d, &y->shape) != PLACE_full || !node_buffer(l->e->g, y) || !emit_stand(l->e, y, at))
+        return;
+    Ix linear = index_linear(&l->e->space, &y->shape, NULL, at);
+    for (int i = 0; i < l->d->n; i++)
+        if (l->e->loops[i].n && ix_coefficient(&linear, l->e->loops[i].t[0].atom) == 1)
+            votes[i]++;
+}
+
+static void choose_vector(Loops *l)
+{
+    int64_t votes[RANK_MAX] = {0};
+    l->vector = -1;
+    if (!l->reductions.n || l->d->n == 0)
+        return;
+    for (int i = 0; i < l->e->k->nodes.n; i++) {
+        const Node *y = l->e->k->nodes.at[i];
+        vote(l, y, votes);
+        for (int n = 0; n < y->n_in; n++)
+            vote(l, y->in[n], votes);
+    }
+    l->vector = l->d->n - 1;
+    for (int i = l->d->n - 1; i >= 0; i--)
+        if (votes[i] > votes[l->vector])
+            l->vector = i;
+    l->down = !l->d->reduced[l->vector];
+}
+
+/* --- reductions -------------------------------------------------------------------------------------------- */
+
+static const char *lanes_of(Loops *l)
+{
+    int64_t len = l->down ? BLOCK : LANES;
+    int64_t ext = l->d->extent[l->vector];
+    if (!l->d->batch[l->vector] && ext < len)
+        len = ext;
+    return arena_format(l->e->arena, "%lld", (long long)len);
+}
+
+/* A short row, of a length known here, is added up in order. */
+static bool in_order(const Loops *l)
+{
+    return !l->down && !l->d->batch[l->vector] && l->d->extent[l->vector] <= FEW;
+}
+
+static void declare_partials(Loops *l, int stage)
+{
+    for (int i = 0; i < l->reductions.n; i++) {
+        const Node *y = l->reductions.at[i];
+        if (l->level[y->id] != stage + 1)
+            continue;
+        const char *name = emit_temp(l->e, "r");
+        l->partial.at[i] = name;
+        if (in_order(l)) {
+            out_line(l->e->out, "float %s = %s;", name, emit_identity(y->op));
+            continue;
+        }
+        out_line(l->e->out, "float %s[%s];", name, lanes_of(l));
+        out_loop(l->e->out, "for (int v = 0; v < %s; v++)", lanes_of(l));
+        out_line(l->e->out, "%s[v] = %s;", name, emit_identity(y->op));
+        out_end(l->e->out);
+    }
+}
+
+/* Inside the innermost loop of a stage: what each column does. */
+static void column_body(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    int known = e->known.n;
+    for (int i = 0; i < l->reductions.n; i++) {
+        const Node *y = l->reductions.at[i];
+        if (l->level[y->id] != stage + 1)
+            continue;
+        Ix at[RANK_MAX], operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        emit_stand(e, y, at);
+        domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
+        const char *value = emit_value(e, y->in[0], operand);
+        const char *to = in_order(l) ? l->partial.at[i] : arena_format(e->arena, "%s[%s]", l->partial.at[i], l->lane);
+        if (y->op != OP_reduce_sum && strpbrk(value, " [(")) {
+            const char *name = emit_temp(e, "t");
+            out_line(e->out, "const float %s = %s;", name, value);
+            value = name;
+        }
+        if (y->op == OP_reduce_sum)
+            out_line(e->out, "%s += %s;", to, value);
+        else
+            out_line(e->out, "%s = %s;", to, emit_combine(e, y->op, to, value));
+    }
+    for (int i = 0; i < l->cached.n; i++) {
+        Node *y = l->cached.at[i];
+        if (l->level[y->id] == stage && l->cache.at[i] && !l->fresh[y->id])
+            out_line(e->out, "%s[%s] = %s;", l->cache.at[i], axis_names[l->vector], emit_standing(e, y));
+    }
+    for (int i = 0; i < e->k->stores.n; i++) {
+        Node *y = e->k->stores.at[i];
+        if (l->level[y->id] == stage && !is_row(l, y))
+            emit_store(e, y);
+    }
+    e->known.n = known;
+}
+
+static void fold_partials(Loops *l, int stage)
+{
+    for (int i = 0; i < l->reductions.n; i++) {
+        const Node *y = l->reductions.at[i];
+        if (l->level[y->id] != stage + 1)
+            continue;
+        const char *r = l->partial.at[i];
+        Ix at[RANK_MAX];
+        emit_stand(l->e, y, at);
+        if (in_order(l) || l->down) {
+            emit_know(l->e, y, at, in_order(l) ? r : arena_format(l->e->arena, "%s[v]", r));
+            continue;
+        }
+        int64_t lanes = strtol(lanes_of(l), NULL, 10), half = 1;
+        while (half * 2 < lanes)
+            half *= 2;
+        const char *a = arena_format(l->e->arena, "%s[v]", r), *b = arena_format(l->e->arena, "%s[v + w]", r);
+        if (half < lanes && 2 * half != lanes) { /* the lanes past a power of two, first */
+            out_loop(l->e->out, "for (int v = 0, w = %lld; v < %lld; v++)", (long long)half, (long long)(lanes - half));
+            out_line(l->e->out, "%s = %s;", a, emit_combine(l->e, y->op, a, b));
+            out_end(l->e->out);
+            half /= 2;
+        }
+        out_loop(l->e->out, "for (int w = %lld; w > 0; w /= 2)", (long long)half);
+        out_loop(l->e->out, "for (int v = 0; v < w; v++)");
+        out_line(l->e->out, "%s = %s;", a, emit_combine(l->e, y->op, a, b));
+        out_end(l->e->out);
+        out_end(l->e->out);
+        emit_know(l->e, y, at, arena_format(l->e->arena, "%s[0]", r));
+    }
+}
+
+/* --- loops ----------------------------------------------------------------------------------------------------- */
+
+static void open_axis(Loops *l, int axis)
+{
+    const char *name = axis_names[axis];
+    out_open(l->e->out, "for (int %s = 0; %s < %s; %s++)", name, name, extent(l, axis), name);
+}
+
+/* The lanes of one block along the vector axis: `count` of them from `base` on. */
+static void lane_block(Loops *l, int stage, const char *base, const char *count)
+{
+    const char *name = axis_names[l->vector];
+    out_open(l->e->out, "for (int v = 0; v < %s; v++)", count);
+    out_line(l->e->out, "const int %s = %s + v;", name, base);
+    l->lane = "v";
+    column_body(l, stage);
+    out_close(l->e->out);
+}
+
+static void lanes_along(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    int64_t ext = l->d->extent[l->vector], lanes = LANES;
+    const char *name = axis_names[l->vector];
+    if (in_order(l)) {
+        open_axis(l, l->vector);
+        column_body(l, stage);
+        out_close(e->out);
+    } else if (l->d->batch[l->vector]) {
+        out_line(e->out, "int %s0 = 0;", name);
+        out_open(e->out, "for (; %s0 + %lld <= %s; %s0 += %lld)", name, (long long)lanes, extent(l, l->vector), name,
+                 (long long)lanes);
+        lane_block(l, stage, arena_format(e->arena, "%s0", name), "16");
+        out_close(e->out);
+        lane_block(l, stage, arena_format(e->arena, "%s0", name),
+                   arena_format(e->arena, "%s - %s0", extent(l, l->vector), name));
+    } else {
+        lanes = ext < lanes ? ext : lanes;
+        if (ext / lanes > 0 && ext >= 2 * lanes) {
+            out_open(e->out, "for (int %s0 = 0; %s0 < %lld; %s0 += %lld)", name, name,
+                     (long long)(ext - ext % lanes), name, (long long)lanes);
+            lane_block(l, stage, arena_format(e->arena, "%s0", name), arena_format(e->arena, "%lld", (long long)lanes));
+            out_close(e->out);
+        } else {
+            lane_block(l, stage, "0", arena_format(e->arena, "%lld", (long long)lanes));
+        }
+        if (ext % lanes)
+            lane_block(l, stage, arena_format(e->arena, "%lld", (long long)(ext - ext % lanes)),
+                       arena_format(e->arena, "%lld", (long long)(ext % lanes)));
+    }
+}
+
+static bool stage_reduces(const Loops *l, int stage)
+{
+    for (int i = 0; i < l->reductions.n; i++)
+        if (l->level[l->reductions.at[i]->id] == stage + 1)
+            return true;
+    return false;
+}
+
+/* One pass over the columns of a row (of a block of rows, if the reductions go down). */
+static void column_loops(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    int opened = 0;
+    for (int axis = 0; axis < l->d->n; axis++)
+        if (l->d->reduced[axis] && axis != l->vector) {
+            open_axis(l, axis);
+            opened++;
+        }
+    if (l->down) {
+        lane_block(l, stage, arena_format(e->arena, "%s0", axis_names[l->vector]), "width");
+    } else if (stage_reduces(l, stage)) {
+        lanes_along(l, stage);
+    } else {
+        open_axis(l, l->vector);
+        column_body(l, stage);
+        out_close(e->out);
+    }
+    while (opened--)
+        out_close(e->out);
+}
+
+static void row_stores(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    bool any = false;
+    for (int i = 0; i < e->k->stores.n; i++)
+        any |= is_row(l, e->k->stores.at[i]) && l->level[e->k->stores.at[i]->id] == stage;
+    if (!any)
+        return;
+    int known = e->known.n;
+    if (l->down) {
+        out_open(e->out, "for (int v = 0; v < width; v++)");
+        out_line(e->out, "const int %s = %s0 + v;", axis_names[l->vector], axis_names[l->vector]);
+    }
+    for (int i = 0; i < e->k->stores.n; i++)
+        if (is_row(l, e->k->stores.at[i]) && l->level[e->k->stores.at[i]->id] == stage)
+            emit_store(e, e->k->stores.at[i]);
+    if (l->down) {
+        out_close(e->out);
+        e->known.n = known;
+    }
+}
+
+static void end_stage(Loops *l, int stage)
+{
+    for (int i = 0; i < l->e->k->stores.n; i++)
+        if (l->level[l->e->k->stores.at[i]->id] == stage)
+            l->fresh[l->e->k->stores.at[i]->id] = true;
+    for (int i = 0; i < l->cached.n; i++) {
+        Node *y = l->cached.at[i];
+        Ix at[RANK_MAX];
+        if (l->level[y->id] != stage || !l->cache.at[i] || l->fresh[y->id] || !emit_stand(l->e, y, at))
+            continue;
+        emit_know(l->e, y, at, arena_format(l->e->arena, "%s[%s]", l->cache.at[i], axis_names[l->vector]));
+    }
+}
+
+/* --- values kept between stages ------------------------------------------------------------------------------ */
+
+/* Marks what stage s computes below y: full nodes, up to reductions. */
+static void mark_needed(Loops *l, const Node *y, int stage, int *needed, int *stamp)
+{
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (stamp[x->id] == stage + 1 || keyed(x) || (x->kernel && x->kernel != l->e->k) || !computed_here(l, x))
+            continue;
+        stamp[x->id] = stage + 1;
+        needed[x->id]++;
+        mark_needed(l, x, stage, needed, stamp);
+    }
+}
+
+/* COSTLY values that two stages need are kept in an array a row. */
+static void choose_cached(Loops *l)
+{
+    Emit *e = l->e;
+    int cols = 0;
+    for (int i = 0; i < l->d->n; i++)
+        cols += l->d->reduced[i];
+    if (l->down || cols != 1 || l->d->batch[l->vector] || l->d->extent[l->vector] > CACHED_MAX)
+        return;
+    int *needed = arena_take(e->arena, sizeof *needed * (size_t)e->g->nodes.n);
+    int *stamp = arena_take(e->arena, sizeof *stamp * (size_t)e->g->nodes.n);
+    for (int s = 0; s <= l->last; s++) {
+        for (int i = 0; i < l->reductions.n; i++)
+            if (l->level[l->reductions.at[i]->id] == s + 1)
+                mark_needed(l, l->reductions.at[i], s, needed, stamp);
+        for (int i = 0; i < e->k->stores.n; i++)
+            if (l->level[e->k->stores.at[i]->id] == s && !is_row(l, e->k->stores.at[i]))
+                mark_needed(l, e->k->stores.at[i], s, needed, stamp);
+    }
+    for (int i = 0; i < e->k->nodes.n; i++) {
+        Node *y = e->k->nodes.at[i];
+        if (needed[y->id] < 2 || !(op_rows[y->op].flags & COSTLY) || op_rows[y->op].cls != CLASS_EW || y->kernel == e->k ||
+            domain_place(l->d, &y->shape) != PLACE_full || !has_columns(l, l->level[y->id]))
+            continue;
+        vec_push(e->arena, &l->cached, y);
+        vec_push(e->arena, &l->cache, emit_temp(e, "c"));
+    }
+}
+
+static void declare_caches(Loops *l)
+{
+    for (int i = 0; i < l->cached.n; i++)
+        out_line(l->e->out, "float %s[%lld];", l->cache.at[i], (long long)l->d->extent[l->vector]);
+}
+
+/* --- the whole ---------------------------------------------------------------------------------------------------- */
+
+static void share(Loops *l, bool *first)
+{
+    if (*first && l->e->k->shared)
+        out_raw(l->e->out, "#pragma omp for schedule(static)");
+    *first = false;
+}
+
+/* Opens the loops over rows; gives how many braces are open. */
+static int open_rows(Loops *l)
+{
+    Emit *e = l->e;
+    int opened = 0;
+    bool first = true;
+    for (int axis = 0; axis < l->d->n; axis++) {
+        if (l->d->reduced[axis] || axis == l->vector)
+            continue;
+        share(l, &first);
+        open_axis(l, axis);
+        opened++;
+    }
+    if (l->down) {
+        const char *name = axis_names[l->vector], *lanes = lanes_of(l), *ext = extent(l, l->vector);
+        int64_t len = strtol(lanes, NULL, 10);
+        share(l, &first);
+        out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %s)", name, name, ext, name, lanes);
+        if (!l->d->batch[l->vector] && l->d->extent[l->vector] % len == 0)
+            out_line(e->out, "enum { width = %s };", lanes);
+        else
+            out_line(e->out, "const int width = %s - %s0 < %s ? %s - %s0 : %s;", ext, name, lanes, ext, name, lanes);
+        opened++;
+    }
+    return opened;
+}
+
+void emit_loops(Emit *e)
+{
+    Loops l = {.e = e, .d = &e->low->domain};
+    l.level = arena_take(e->arena, sizeof *l.level * (size_t)e->g->nodes.n);
+    l.fresh = arena_take(e->arena, (size_t)e->g->nodes.n);
+    e->fresh = l.fresh;
+    for (int i = 0; i < l.d->n; i++)
+        e->loops[i] = ix_loop(&e->space, axis_names[i],
+                              l.d->batch[i] ? l.d->extent[i] * e->space.batch : l.d->extent[i]);
+    find_levels(&l);
+    for (int i = 0; i < l.reductions.n; i++)
+        vec_push(e->arena, &l.partial, "");
+    choose_vector(&l);
+    if (l.reductions.n)
+        choose_cached(&l);
+    int opened = open_rows(&l);
+    if (!l.reductions.n) {
+        column_body(&l, 0);
+    } else {
+        declare_caches(&l);
+        for (int s = 0; s <= l.last; s++) {
+            row_stores(&l, s);
+            if (has_columns(&l, s)) {
+                declare_partials(&l, s);
+                column_loops(&l, s);
+                fold_partials(&l, s);
+            }
+            end_stage(&l, s);
+        }
+    }
+    while (opened--)
+        out_close(e->out);
+}

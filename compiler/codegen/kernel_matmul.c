@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_matmul.c: the body of a matmul kernel: packing with load expressions, tiles, store expressions.
+ *
+ * The right operand is computed and packed in panels first; then tiles of the result are shared
+ * among threads. Each is one call of the register tile (templates/matmul.c) and a loop over its numbers that
+ * applies the store expression while they are in the first cache.
+ */
+#include "kernel_emit.h"
+
+typedef struct Product {
+    Emit *e;
+    const Node *y;
+    const MatmulPlan *plan;
+    Ix lead[RANK_MAX];         /* index of the leading axes */
+    Ix i, j, k;
+    const char *rows, *cols, *inner; /* extents as text */
+    const char *pragma;
+} Product;
+
+static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
+
+static const char *number(Product *p, int64_t x)
+{
+    return arena_format(p->e->arena, "%lld", (long long)x);
+}
+
+static const char *axis_text(Product *p, const Shape *s, int axis)
+{
+    return emit_extent(p->e, s->dim[axis], s->batch == axis);
+}
+
+static int atom_of(const Ix *loop)
+{
+    return loop->n ? loop->t[0].atom : -1;
+}
+
+/* Loop variables for the axes of the result, which are also the domain's loops. */
+static void make_loops(Product *p)
+{
+    Emit *e = p->e;
+    const Shape *s = &p->y->shape, *a = &p->y->in[0]->shape;
+    int d = 0;
+    for (int axis = 0; axis < s->rank; axis++) {
+        const char *name = axis == s->rank - 1 ? "j" : axis == s->rank - 2 ? "i" : lead_names[axis];
+        Ix loop = ix_loop(&e->space, name, axis_extent(&e->space, s, axis));
+        if (axis == s->rank - 1)
+            p->j = loop;
+        else if (axis == s->rank - 2)
+            p->i = loop;
+        else
+            p->lead[axis] = loop;
+        if (s->dim[axis] != 1 || s->batch == axis)
+            e->loops[d++] = loop;
+    }
+    p->k = ix_loop(&e->space, "k", axis_extent(&e->space, a, a->rank - 1));
+}
+
+/* The index of an operand at (row, column), its leading axes broadcast. */
+static void operand_at(const Product *p, const Node *x, Ix row, Ix col, Ix *at)
+{
+    int skip = p->y->shape.rank - x->shape.rank;
+    for (int axis = 0; axis < x->shape.rank - 2; axis++) {
+        bool one = x->shape.dim[axis] == 1 && x->shape.batch != axis;
+        at[axis] = one ? ix_const(0) : p->lead[axis + skip];
+    }
+    at[x->shape.rank - 2] = row;
+    at[x->shape.rank - 1] = col;
+}
+
+static void share(Product *p)
+{
+    if (p->e->k->shared)
+        out_raw(p->e->out, "#pragma omp for schedule(static)");
+}
+
+/* One element of an operand, to packed memory. */
+static void pack_element(Product *p, const Node *x, const Ix *at, const char *to)
+{
+    int known = p->e->known.n;
+    const char *value = emit_value(p->e, x, at);
+    out_line(p->e->out, "%s = %s;", to, value);
+    p->e->known.n = known;
+}
+
+/* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. */
+static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size, int64_t full, int width,
+                 const char *to)
+{
+    Emit *e = p->e;
+    Ix along = *name == 'j' ? p->j : p->i;
+    const Node *base;
+    Ix linear;
+    bool plain = operand_strides(&e->space, x, at, atom_of(&along), atom_of(&p->k), &base, &linear);
+    bool inner_first = plain && along.n && p->k.n && ix_coefficient(&linear, atom_of(&along)) != 1 &&
+                       ix_coefficient(&linear, atom_of(&p->k)) == 1;
+    bool whole = full % width == 0 && *size >= '0' && *size <= '9';
+    const char *count = whole ? number(p, width) : "width";
+    share(p);
+    out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %d)", name, name, size, name, width);
+    if (!whole)
+        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width, size, name, width);
+    out_line(e->out, "float *const panel = %s + (size_t)%s0 * (%s);", to, name, p->inner);
+    for (int loop = 0; loop < 2; loop++)
+        if ((loop == 0) == inner_first)
+            out_open(e->out, "for (int v = 0; v < %s; v++)", count);
+        else
+            out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
+    out_line(e->out, "const int %s = %s0 + v;", name, name);
+    pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
+    out_close(e->out);
+    out_close(e->out);
+    if (!whole) {
+        out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
+        out_loop(e->out, "for (int v = width; v < %d; v++)", width);
+        out_line(e->out, "panel[k * %d + v] = 0.0f;", width);
+        out_end(e->out);
+        out_end(e->out);
+    }
+    out_close(e->out);
+}
+
+/* "x + i0 * 784, 784, 1": where a tile's rows begin, the distance of rows and of inner steps. */
+static const char *left_text(Product *p, const Node *a, const Ix *at)
+{
+    Emit *e = p->e;
+    if (p->plan->pack_a)
+        return arena_format(e->arena, "%s + %lld + (size_t)i0 * (%s), 1, %d", emit_buffer(e, e->k->workspace, true),
+                            (long long)p->plan->b_floats, p->inner, p->plan->tile_m);
+    const Node *base;
+    Ix linear;
+    if (!operand_strides(&e->space, a, at, atom_of(&p->i), atom_of(&p->k), &base, &linear))
+        BUG("a left operand without strides");
+    int64_t row = p->i.n ? ix_coefficient(&linear, atom_of(&p->i)) : 0;
+    int64_t step = p->k.n ? ix_coefficient(&linear, atom_of(&p->k)) : 0;
+    linear = ix_add(&e->space, linear, ix_scale(p->i, -row));
+    linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
+    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
+    const char *offset = linear.n || linear.c ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, true)) : "";
+    return arena_format(e->arena, "%s%s + (size_t)i0 * %lld, %lld, %lld", name, offset, (long long)row, (long long)row,
+                        (long long)step);
+}
+
+static void store_tile(Product *p, const char *rows, const char *cols)
+{
+    Emit *e = p->e;
+    Ix at[RANK_MAX];
+    out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
+    out_open(e->out, "for (int v = 0; v < %s; v++)", cols);
+    if (p->i.n)
+        out_line(e->out, "const int i = i0 + u;");
+    if (p->j.n)
+        out_line(e->out, "const int j = j0 + v;");
+    emit_stand(e, p->y, at);
+    int known = e->known.n;
+    emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
+    for (int i = 0; i < e->k->stores.n; i++)
+        emit_store(e, e->k->stores.at[i]);
+    e->known.n = known;
+    out_close(e->out);
+    out_end(e->out);
+}
+
+static void tiles(Product *p, const Ix *a_at)
+{
+    Emit *e = p->e;
+    const MatmulPlan *t = p->plan;
+    bool fixed = p->rows[0] >= '0' && p->rows[0] <= '9';
+    bool whole_rows = fixed && t->rows % t->tile_m == 0;
+    bool whole_cols = t->cols % t->tile_n == 0;
+    int64_t panels = (t->cols + t->tile_n - 1) / t->tile_n;
+    const char *blocks = fixed ? number(p, (t->rows + t->tile_m - 1) / t->tile_m) : "blocks";
+    if (!fixed)
+        out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
+    share(p);
+    out_open(e->out, "for (int t = 0; t < %lld * %s; t++)", (long long)panels, blocks);
+    out_line(e->out, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks, t->tile_m);
+    if (!whole_rows)
+        out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m, p->rows, t->tile_m);
+    if (!whole_cols)
+        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n, p->cols, t->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
+    const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
+    out_line(e->out, "%s_tile_%dx%d(%s, %s, %s,", e->p->name, t->tile_m, t->tile_n, rows, p->inner,
+             left_text(p, p->y->in[0], a_at));
+    e->out->depth += 3;
+    out_line(e->out, "%s + (size_t)j0 * (%s), tile);", emit_buffer(e, e->k->workspace, true), p->inner);
+    e->out->depth -= 3;
+    store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
+    out_close(e->out);
+}
+
+void emit_matmul(Emit *e)
+{
+    const Node *y = e->k->matmul, *a = y->in[0], *b = y->in[1];
+    Product p = {.e = e, .y = y, .plan = &e->low->plan};
+    int rank = y->shape.rank, opened = 0;
+    p.rows = axis_text(&p, &y->shape, rank - 2);
+    p.cols = axis_text(&p, &y->shape, rank - 1);
+    p.inner = axis_text(&p, &a->shape, a->shape.rank - 1);
+    make_loops(&p);
+    for (int axis = 0; axis < rank - 2; axis++) {
+        if (y->shape.dim[axis] == 1 && y->shape.batch != axis)
+            continue;
+        out_open(e->out, "for (int %s = 0; %s < %s; %s++)", lead_names[axis], lead_names[axis],
+                 axis_text(&p, &y->shape, axis), lead_names[axis]);
+        opened++;
+    }
+    Ix a_at[RANK_MAX], b_at[RANK_MAX];
+    operand_at(&p, a, p.i, p.k, a_at);
+    operand_at(&p, b, p.k, p.j, b_at);
+    const char *work = emit_buffer(e, e->k->workspace, true);
+    pack(&p, b, b_at, "j", p.cols, p.plan->cols, p.plan->tile_n, work);
+    if (p.plan->pack_a)
+        pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m,
+             arena_format(e->arena, "%s + %lld", work, (long long)p.plan->b_floats));
+    tiles(&p, a_at);
+    while (opened--)
+        out_close(e->out);
+}

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_text.c: each kernel's function: its name, parameters, comment and body; equal ones once. */
+#include <string.h>
+
+#include "kernel_emit.h"
+#include "template.h"
+
+enum {
+    SHARE_OPS = 60000, /* operations below which a kernel runs on one thread: a barrier costs about as much */
+    COLUMNS = 100
+};
+
+typedef struct Texts {
+    Program *p;
+    Arena *arena;
+    Map by_text; /* canonical text to the kernel that has it */
+    Map names;
+    Map tiles;   /* register tiles emitted */
+} Texts;
+
+/* --- cost -------------------------------------------------------------------------------------------- */
+
+static double elements(const Texts *t, const Shape *s)
+{
+    return (double)shape_elements(s, t->p->train.batch);
+}
+
+static double node_flops(const Texts *t, const Node *y)
+{
+    switch (op_rows[y->op].cls) {
+    case CLASS_EW: return elements(t, &y->shape) * (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
+    case CLASS_REDUCE: return elements(t, &y->in[0]->shape);
+    case CLASS_MAT: {
+        const Shape *a = &y->in[0]->shape;
+        double inner = (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
+        return 2 * inner * elements(t, &y->shape);
+    }
+    default: return 0;
+    }
+}
+
+static void find_cost(Texts *t, Kernel *k)
+{
+    k->flops = k->bytes = 0;
+    for (int i = 0; i < k->nodes.n; i++)
+        k->flops += node_flops(t, k->nodes.at[i]);
+    for (int i = 0; i < k->reads.n; i++)
+        k->bytes += (double)k->reads.at[i]->bytes;
+    for (int i = 0; i < k->writes.n; i++)
+        k->bytes += (double)k->writes.at[i]->bytes;
+}
+
+/* A kernel is shared where it is worth a barrier and has loops that threads may divide. */
+static bool is_shared(const Texts *t, const Kernel *k)
+{
+    const Domain *d = &((const Lowered *)k->lowered)->domain;
+    bool rows = k->kind == KERNEL_matmul;
+    for (int i = 0; i < d->n; i++)
+        rows |= !d->reduced[i];
+    return t->p->target->threads && rows && k->flops + k->bytes / 4 >= SHARE_OPS;
+}
+
+/* --- names ----------------------------------------------------------------------------------------------- */
+
+static const char *role_text(Role r)
+{
+    switch (r) {
+    case ROLE_forward: return "fwd";
+    case ROLE_loss: return "loss";
+    case ROLE_metric: return "metric";
+    case ROLE_backward: return "bwd";
+    case ROLE_update: return "upd";
+    }
+    return "fwd";
+}
+
+/* The node that a reader would name the kernel after. */
+static const Node *main_node(const Kernel *k)
+{
+    const Node *last = k->stores.at[k->stores.n - 1];
+    if (k->matmul && last->role != ROLE_update && k->matmul->name)
+        return k->matmul;
+    for (int i = k->stores.n - 1; i >= 0; i--)
+        if (k->stores.at[i]->role == last->role && k->stores.at[i]->name)
+            return k->stores.at[i];
+    return last;
+}
+
+/* "h.0.attn" as "h_attn": copies of a block share their kernels. */
+static void add_path(Str *s, const char *path)
+{
+    for (const char *part = path; *part;) {
+        size_t n = strcspn(part, ".");
+        bool digits = strspn(part, "0123456789") == n;
+        if (!digits) {
+            str_add(s, "_");
+            str_put(s, part, n);
+        }
+        part += n + (part[n] == '.');
+    }
+}
+
+static const char *kernel_name(Texts *t, const Kernel *k)
+{
+    const Node *y = main_node(k);
+    Str base = str_new(t->arena);
+    str_add(&base, "%s", t->p->name);
+    add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
+    const char *role = role_text(k->stores.at[k->stores.n - 1]->role);
+    const char *name = arena_format(t->arena, "%s_%s", base.at, role);
+    for (int i = 2; map_get(&t->names, name); i++)
+        name = arena_format(t->arena, "%s_%d_%s", base.at, i, role);
+    map_set(&t->names, name, t);
+    return name;
+}
+
+/* "8 dense, relu": the first line and what was written there and in the lines of the other nodes. */
+static const char *kernel_title(Texts *t, const Kernel *k)
+{
+    Str s = str_new(t->arena);
+    const char *seen[8];
+    int lines[8], n = 0;
+    for (int i = 0; i < k->nodes.n && n < 8; i++) {
+        const Node *y = k->nodes.at[i];
+        const char *what = y->what ? y->what : op_rows[y->op].name;
+        bool known = op_rows[y->op].cls == CLASS_LEAF || y->loc.line <= 0;
+        for (int j = 0; j < n; j++)
+            known |= strcmp(seen[j], what) == 0 && lines[j] == y->loc.line;
+        if (known)
+            continue;
+        if (n && lines[n - 1] == y->loc.line)
+            str_add(&s, ", %s", what);
+        else
+            str_add(&s, "%s%d %s", n ? ", " : "", y->loc.line, what);
+        lines[n] = y->loc.line;
+        seen[n++] = what;
+    }
+    Role role = k->stores.at[k->stores.n - 1]->role;
+    if (role == ROLE_backward)
+        str_add(&s, ": gradient");
+    else if (role == ROLE_update)
+        str_add(&s, ": update");
+    return s.at;
+}
+
+/* --- the function -------------------------------------------------------------------------------------------- */
+
+static bool mentions_n(const char *text)
+{
+    for (const char *c = strchr(text, 'n'); c; c = strchr(c + 1, 'n')) {
+        char before = c == text ? ' ' : c[-1], after = c[1];
+        bool word = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') ||
+                    (before >= '0' && before <= '9') || before == '_' || (after >= 'a' && after <= 'z') ||
+                    (after >= 'A' && after <= 'Z') || (after >= '0' && after <= '9') || after == '_';
+        if (!word)
+            return true;
+    }
+    return false;
+}
+
+static const char *arg_text(Arena *arena, const KernelArg *a)
+{
+    static const char *const ctypes[] = {"float", "int32_t", "uint8_t"};
+    switch (a->kind) {
+    case KARG_key: return arena_format(arena, "const nnrt_rand_key %s", a->name);
+    case KARG_scalar: return arena_format(arena, "const float %s", a->name);
+    case KARG_buffer: break;
+    }
+    return arena_format(arena, "%s%s *restrict %s", a->written ? "" : "const ", ctypes[a->buffer->dtype], a->name);
+}
+
+static void write_signature(Out *out, Arena *arena, const char *name, const Emit *e)
+{
+    Str line = str_new(arena);
+    str_add(&line, "static void %s(int n", name);
+    size_t indent = strlen("static void (") + strlen(name);
+    if (indent > COLUMNS / 2)
+        indent = 8;
+    for (int i = 0; i < e->args.n; i++) {
+        const char *arg = arg_text(arena, &e->args.at[i]);
+        if (line.n + strlen(arg) + 3 > COLUMNS) {
+            out_raw(out, "%s,", line.at);
+            line = str_new(arena);
+            str_add(&line, "%*s%s", (int)indent, "", arg);
+        } else {
+            str_add(&line, ", %s", arg);
+        }
+    }
+    out_raw(out, "%s)", line.at);
+}
+
+static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
+{
+    Str line = str_new(t->arena);
+    char shape[128];
+    for (int i = 0; i < k->stores.n && i < 4; i++)
+        str_add(&line, "%s%s%s", i ? ", " : "", node_buffer(g, k->stores.at[i])->name,
+                shape_text(&k->stores.at[i]->shape, shape));
+    if (k->stores.n > 4)
+        str_add(&line, " and %d more", k->stores.n - 4);
+    out_raw(out, "/* %s", line.at);
+    out_raw(out, " * %s:%s", t->p->file, k->title);
+    out_raw(out, " * %.4g MFLOP, %.4g KB */", k->flops * 1e-6, k->bytes / 1024);
+}
+
+static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit *e)
+{
+    Out out = out_new(t->arena);
+    *e = (Emit){.p = t->p, .g = g, .k = k, .low = k->lowered, .arena = t->arena, .out = &out, .canonical = canonical};
+    e->space = ix_space(t->arena, t->p->train.batch);
+    e->uses = arena_take(t->arena, sizeof *e->uses * (size_t)(g->nodes.n + 1));
+    for (int i = 0; i < k->nodes.n; i++)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
+            e->uses[k->nodes.at[i]->in[n]->id]++;
+    out.depth = 1;
+    if (k->kind == KERNEL_matmul)
+        emit_matmul(e);
+    else
+        emit_loops(e);
+    return out.str.at;
+}
+
+/* The register tile of a matmul kernel, in front of the first kernel that calls it. */
+static void write_tile(Texts *t, Out *out, const Kernel *k)
+{
+    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
+    int lanes = plan->tile_n % (t->p->target->vector_bytes / 4) == 0 && t->p->target->vector_bytes >= 16
+                    ? t->p->target->vector_bytes / 4 : 4;
+    const char *name = arena_format(t->arena, "%s_tile_%dx%d", t->p->name, plan->tile_m, plan->tile_n);
+    if (map_get(&t->tiles, name))
+        return;
+    map_set(&t->tiles, name, t);
+    const TemplateWord words[] = {
+        {"NNCC_NAME", name},
+        {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
+        {"NNCC_TILE_M", arena_format(t->arena, "%d", plan->tile_m)},
+        {"NNCC_TILE_N", arena_format(t->arena, "%d", plan->tile_n)},
+        {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
+    out_raw(out, "%s", template_text(t->p, "matmul.c", COUNT(words), words));
+}
+
+static void write_kernel(Texts *t, Graph *g, Kernel *k)
+{
+    Emit e;
+    find_cost(t, k);
+    k->shared = is_shared(t, k);
+    k->title = kernel_title(t, k);
+    const char *key = body_text(t, g, k, true, &e);
+    for (int i = 0; i < e.args.n; i++)
+        key = arena_format(t->arena, "%s%s,", key, arg_text(t->arena, &e.args.at[i]));
+    Kernel *same = map_get(&t->by_text, key);
+    const char *body = body_text(t, g, k, false, &e);
+    k->args.n = 0;
+    for (int i = 0; i < e.args.n; i++)
+        vec_push(t->arena, &k->args, e.args.at[i]);
+    if (same) {
+        k->same = same;
+        k->name = same->name;
+        return;
+    }
+    map_set(&t->by_text, key, k);
+    k->name = kernel_name(t, k);
+    Out out = out_new(t->arena);
+    if (k->kind == KERNEL_matmul)
+        write_tile(t, &out, k);
+    write_comment(t, &out, g, k);
+    write_signature(&out, t->arena, k->name, &e);
+    out_raw(&out, "{");
+    if (!mentions_n(body))
+        out_raw(&out, "    (void)n;");
+    out_raw(&out, "%s}", body);
+    k->text = out.str.at;
+}
+
+void kernels_text(Program *p)
+{
+    Texts t = {.p = p, .arena = p->ctx->arena, .by_text = map_new(p->ctx->arena), .names = map_new(p->ctx->arena),
+               .tiles = map_new(p->ctx->arena)};
+    for (int f = 0; f < FN_COUNT; f++) {
+        Graph *g = p->fn[f];
+        if (!g)
+            continue;
+        g->plan->flops = 0;
+        for (int i = 0; i < g->kernels.n; i++) {
+            Kernel *k = g->kernels.at[i];
+            write_kernel(&t, g, k);
+            g->plan->flops += k->flops;
+            g->plan->parallel |= k->shared;
+        }
+    }
+}
