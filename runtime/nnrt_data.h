@@ -33,6 +33,8 @@ int nnrt_file_raw(const char *path, nnrt_bytes *out, nnrt_fault *);
 void nnrt_bytes_free(nnrt_bytes *);
 /* "dir/path", or path itself where it is absolute or dir is NULL; on the heap, the caller frees. */
 char *nnrt_path_join(const char *dir, const char *path);
+/* 1: the name ends in `ending`, or in that and .gz. */
+int nnrt_path_ends(const char *path, const char *ending);
 
 /* --- nnrt_gzip.c: whatever needs zlib --------------------------------------------------------- */
 

@@ -61,6 +61,14 @@ char *nnrt_path_join(const char *dir, const char *path)
     return joined;
 }
 
+int nnrt_path_ends(const char *path, const char *ending)
+{
+    size_t n = strlen(path), size = strlen(ending);
+    if (n > 3 && strcmp(path + n - 3, ".gz") == 0)
+        n -= 3;
+    return n > size && memcmp(path + n - size, ending, size) == 0;
+}
+
 /* Reads all of `size` bytes and checks that the file ends there. */
 static int file_fill(const char *path, int fd, unsigned char *at, size_t size, nnrt_fault *fault)
 {

@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_dataset.c: a source, or files of the command line, to one array an input, checked whole
+ * before the first step, and to batches. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "nnrt_data.h"
+
+/* What the functions that open a data set share. */
+typedef struct ds_open {
+    nnrt_dataset *d;
+    const char *dir;
+    const unsigned char *need; /* NULL: all */
+    nnrt_fault *fault;
+} ds_open;
+
+static int ds_needs(const ds_open *o, int input)
+{
+    return !o->need || o->need[input];
+}
+
+static int ds_no_memory(const ds_open *o)
+{
+    return nnrt_fail(o->fault, NNRT_NO_MEMORY, "no memory for the data set's tables");
+}
+
+/* The index of an input of the model; -1: none of that name. */
+static int ds_input(const nnrt_model *m, const char *name, size_t size)
+{
+    for (int i = 0; i < m->n_inputs; i++)
+        if (strlen(m->inputs[i].name) == size && memcmp(m->inputs[i].name, name, size) == 0)
+            return i;
+    return -1;
+}
+
+/* "image, label", for errors. */
+static void ds_list(const nnrt_model *m, char *text, size_t size)
+{
+    size_t used = 0;
+    text[0] = 0;
+    for (int i = 0; i < m->n_inputs && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", m->inputs[i].name);
+}
+
+static int ds_begin(ds_open *o, nnrt_dataset *d, const nnrt_model *m, const char *dir,
+                    const unsigned char *need, nnrt_fault *fault)
+{
+    *o = (ds_open){d, dir, need, fault};
+    *d = (nnrt_dataset){.model = m};
+    d->columns = calloc((size_t)m->n_inputs + 1, sizeof *d->columns);
+    d->names = calloc((size_t)m->n_inputs + 1, sizeof *d->names);
+    return d->columns && d->names ? NNRT_OK : ds_no_memory(o);
+}
+
+void nnrt_dataset_close(nnrt_dataset *d)
+{
+    for (int i = 0; d->columns && i < d->model->n_inputs; i++)
+        nnrt_array_free(&d->columns[i]);
+    for (int i = 0; d->names && i < d->model->n_inputs; i++)
+        free((void *)d->names[i]);
+    free(d->columns);
+    free((void *)d->names);
+    *d = (nnrt_dataset){0};
+}
+
+/* --- checks ------------------------------------------------------------------------------------ */
+
+/* "[3, 28, 28]" */
+static const char *ds_shape_text(int rank, const int64_t *dim, char *text, size_t size)
+{
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int i = 0; i < rank && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
+                                 (long long)dim[i]);
+    if (used < size)
+        snprintf(text + used, size - used, "]");
+    return text;
+}
+
+/* 1: the same axes in the same order, but for those of length 1. */
+static int ds_same_shape(int rank, const int64_t *dim, const nnrt_value *v)
+{
+    int i = 0, j = 0;
+    for (;;) {
+        while (i < rank && dim[i] == 1)
+            i++;
+        while (j < v->rank && v->dim[j] == 1)
+            j++;
+        if (i == rank || j == v->rank)
+            return i == rank && j == v->rank;
+        if (dim[i++] != v->dim[j++])
+            return 0;
+    }
+}
+
+static int ds_check_shape(const ds_open *o, int input)
+{
+    const nnrt_array *a = &o->d->columns[input];
+    const nnrt_value *v = &o->d->model->inputs[input];
+    char want[128], have[128];
+    if (a->rank < 1)
+        return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                         "%s: expected samples on the first axis for '%s', found a single number",
+                         o->d->names[input], v->name);
+    int flat = a->rank == 2 && a->dim[1] == v->count; /* a row of numbers feeds any shape */
+    if (flat || ds_same_shape(a->rank - 1, a->dim + 1, v))
+        return NNRT_OK;
+    return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                     "%s: expected samples of shape %s for '%s', found %s", o->d->names[input],
+                     ds_shape_text(v->rank, v->dim, want, sizeof want), v->name,
+                     ds_shape_text(a->rank - 1, a->dim + 1, have, sizeof have));
+}
+
+static int ds_check_counts(const ds_open *o)
+{
+    nnrt_dataset *d = o->d;
+    int first = -1;
+    for (int i = 0; i < d->model->n_inputs; i++) {
+        if (!d->columns[i].data)
+            continue;
+        int64_t n = d->columns[i].dim[0];
+        if (n == 0)
+            return nnrt_fail(o->fault, NNRT_BAD_CONTENT, "%s: expected one sample or more, found none",
+                             d->names[i]);
+        if (first >= 0 && n != d->n)
+            return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                             "%s: expected %lld samples for '%s', as '%s' has (%s), found %lld",
+                             d->names[i], (long long)d->n, d->model->inputs[i].name,
+                             d->model->inputs[first].name, d->names[first], (long long)n);
+        if (first < 0)
+            first = i, d->n = n;
+    }
+    return NNRT_OK;
+}
+
+/* 1: finite still when it is a float. By its bits, so that no compiler option can change it. */
+static int ds_finite(double value)
+{
+    float narrow = (float)value;
+    uint32_t bits;
+    memcpy(&bits, &narrow, sizeof bits);
+    return (bits >> 23 & 255) != 255;
+}
+
+/* 1: an integer in low..high. */
+static int ds_integer(double value, int64_t low, int64_t high)
+{
+    return value >= (double)low && value <= (double)high && value == (double)(int64_t)value;
+}
+
+/* 1: the input may have this value. */
+static int ds_good(const nnrt_value *v, double value)
+{
+    int64_t low = v->dtype == NNRT_U8 ? 0 : INT32_MIN, high = v->dtype == NNRT_U8 ? 255 : INT32_MAX;
+    if (!ds_finite(value))
+        return 0;
+    if (v->dtype != NNRT_F32 && !ds_integer(value, low, high))
+        return 0;
+    if (v->classes <= 0)
+        return 1;
+    return ds_integer(value, 0, v->classes - 1) ||
+           (v->has_ignore && value == (double)v->ignore);
+}
+
+/* "an integer from 0 to 9, or -100" */
+static void ds_expected(const nnrt_value *v, char *text, size_t size)
+{
+    if (v->classes > 0 && v->has_ignore)
+        snprintf(text, size, "an integer from 0 to %lld, or %lld", (long long)v->classes - 1,
+                 (long long)v->ignore);
+    else if (v->classes > 0)
+        snprintf(text, size, "an integer from 0 to %lld", (long long)v->classes - 1);
+    else if (v->dtype == NNRT_F32)
+        snprintf(text, size, "a finite number that a 32-bit float can hold");
+    else
+        snprintf(text, size, "an integer from %s", v->dtype == NNRT_U8 ? "0 to 255"
+                                                                      : "-2^31 to 2^31 - 1");
+}
+
+/* " at [0, 3, 4]", the place in a sample; nothing where a sample is one number. */
+static void ds_position(const nnrt_value *v, int64_t at, char *text, size_t size)
+{
+    int64_t index[NNRT_RANK];
+    text[0] = 0;
+    if (v->count == 1 || size < 5)
+        return;
+    for (int i = v->rank - 1; i >= 0; i--) {
+        index[i] = at % v->dim[i];
+        at /= v->dim[i];
+    }
+    memcpy(text, " at ", 4);
+    ds_shape_text(v->rank, index, text + 4, size - 4);
+}
+
+static int ds_bad_value(const ds_open *o, int input, int64_t at)
+{
+    const nnrt_value *v = &o->d->model->inputs[input];
+    char expected[96], position[128];
+    ds_expected(v, expected, sizeof expected);
+    ds_position(v, at % v->count, position, sizeof position);
+    return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                     "%s: sample %lld (from 0)%s: expected %s for '%s', found %.9g", o->d->names[input],
+                     (long long)(at / v->count), position, expected, v->name,
+                     nnrt_array_number(&o->d->columns[input], (size_t)at));
+}
+
+/* 1: no number of this type can be wrong for the input. */
+static int ds_always_good(nnrt_array_type type, const nnrt_value *v)
+{
+    if (v->classes > 0)
+        return 0;
+    if (type == NNRT_ARRAY_U8 || type == NNRT_ARRAY_BOOL)
+        return 1;
+    return v->dtype == NNRT_F32 && type <= NNRT_ARRAY_I64;
+}
+
+static int ds_check_values(const ds_open *o, int input)
+{
+    const nnrt_array *a = &o->d->columns[input];
+    const nnrt_value *v = &o->d->model->inputs[input];
+    if (ds_always_good(a->type, v))
+        return NNRT_OK;
+    int64_t count = nnrt_array_count(a->rank, a->dim);
+    for (int64_t i = 0; i < count; i++)
+        if (!ds_good(v, nnrt_array_number(a, (size_t)i)))
+            return ds_bad_value(o, input, i);
+    return NNRT_OK;
+}
+
+static int ds_check(const ds_open *o)
+{
+    nnrt_dataset *d = o->d;
+    for (int i = 0; i < d->model->n_inputs; i++)
+        if (ds_needs(o, i) && !d->columns[i].data) {
+            char list[200];
+            ds_list(d->model, list, sizeof list);
+            return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                             "no data for the input '%s' (give %s=FILE; the inputs are %s)",
+                             d->model->inputs[i].name, d->model->inputs[i].name, list);
+        }
+    int status = NNRT_OK;
+    for (int i = 0; i < d->model->n_inputs && !status; i++)
+        if (d->columns[i].data)
+            status = ds_check_shape(o, i);
+    if (!status)
+        status = ds_check_counts(o);
+    for (int i = 0; i < d->model->n_inputs && !status; i++)
+        if (d->columns[i].data)
+            status = ds_check_values(o, i);
+    return status;
+}
+
+/* --- reading ----------------------------------------------------------------------------------- */
+
+/* The input that a column feeds, if it is one, needed and not fed yet; -1: leave the column; a status
+ * in *status where the source is wrong. */
+static int ds_column_input(const ds_open *o, const nnrt_column *c, int *status)
+{
+    int input = ds_input(o->d->model, c->input, strlen(c->input));
+    *status = NNRT_OK;
+    if (input < 0)
+        *status = nnrt_fail(o->fault, NNRT_BAD_CALL, "data for '%s', which is no input", c->input);
+    else if (o->d->names[input])
+        *status = nnrt_fail(o->fault, NNRT_BAD_CALL, "data for the input '%s' twice", c->input);
+    return input < 0 || *status || !ds_needs(o, input) ? -1 : input;
+}
+
+/* idx, npy: a file an input; npz: a member an input. */
+static int ds_read_column(const ds_open *o, const nnrt_source *s, const nnrt_column *c)
+{
+    int status, input = ds_column_input(o, c, &status);
+    if (input < 0)
+        return status;
+    char *path = nnrt_path_join(o->dir, s->kind == NNRT_SOURCE_NPZ ? s->file : c->file);
+    if (!path)
+        return ds_no_memory(o);
+    nnrt_array *out = &o->d->columns[input];
+    o->d->names[input] = path;
+    switch (s->kind) {
+    case NNRT_SOURCE_IDX:
+        return nnrt_idx_read(path, out, o->fault);
+    case NNRT_SOURCE_NPY:
+        return nnrt_npy_read(path, out, o->fault);
+    default:
+        return nnrt_npz_read(path, c->file ? c->file : c->input, 0, out, o->fault);
+    }
+}
+
+static int ds_read_columns(const ds_open *o, const nnrt_source *s)
+{
+    for (int i = 0; i < s->n_columns; i++) {
+        int status = ds_read_column(o, s, &s->columns[i]);
+        if (status)
+            return status;
+    }
+    return NNRT_OK;
+}
+
+/* records, csv: all columns from one file. A csv column that nobody needs is not looked at; bytes of
+ * a record have their place, needed or not. */
+static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *path)
+{
+    size_t n = (size_t)s->n_columns + 1;
+    nnrt_column *columns = calloc(n, sizeof *columns);
+    nnrt_array *arrays = calloc(n, sizeof *arrays);
+    int *inputs = calloc(n, sizeof *inputs), kept = 0;
+    int status = columns && arrays && inputs ? NNRT_OK : ds_no_memory(o);
+    for (int i = 0; i < s->n_columns && !status; i++) {
+        int input = ds_column_input(o, &s->columns[i], &status);
+        if (input >= 0 && !(o->d->names[input] = strdup(path)))
+            status = ds_no_memory(o);
+        if (input < 0 && s->kind == NNRT_SOURCE_CSV)
+            continue;
+        inputs[kept] = input;
+        columns[kept++] = s->columns[i];
+    }
+    nnrt_source less = *s;
+    less.columns = columns;
+    less.n_columns = kept;
+    if (!status)
+        status = s->kind == NNRT_SOURCE_CSV ? nnrt_csv_read(path, &less, arrays, o->fault)
+                                            : nnrt_records_read(path, kept, columns, arrays, o->fault);
+    for (int i = 0; i < kept && !status; i++) {
+        if (inputs[i] >= 0)
+            o->d->columns[inputs[i]] = arrays[i];
+        else
+            nnrt_array_free(&arrays[i]);
+    }
+    free(columns);
+    free(arrays);
+    free(inputs);
+    return status;
+}
+
+static int ds_read_synthetic(const ds_open *o, const nnrt_source *s)
+{
+    int status = nnrt_synthetic_make(s, o->d->model, o->d->columns, o->fault);
+    for (int i = 0; i < o->d->model->n_inputs && !status; i++) {
+        size_t size = strlen(s->generator) + 16;
+        char *name = malloc(size);
+        if (!name)
+            return ds_no_memory(o);
+        snprintf(name, size, "synthetic %s", s->generator);
+        o->d->names[i] = name;
+        if (!ds_needs(o, i))
+            nnrt_array_free(&o->d->columns[i]);
+    }
+    return status;
+}
+
+static int ds_read_source(const ds_open *o, const nnrt_source *s)
+{
+    switch (s->kind) {
+    case NNRT_SOURCE_NONE:
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "no data: the model file names none for this, and no file was given");
+    case NNRT_SOURCE_IDX:
+    case NNRT_SOURCE_NPY:
+    case NNRT_SOURCE_NPZ:
+        return ds_read_columns(o, s);
+    case NNRT_SOURCE_RECORDS:
+    case NNRT_SOURCE_CSV: {
+        char *path = nnrt_path_join(o->dir, s->file);
+        int status = path ? ds_read_table(o, s, path) : ds_no_memory(o);
+        free(path);
+        return status;
+    }
+    case NNRT_SOURCE_SYNTHETIC:
+        return ds_read_synthetic(o, s);
+    }
+    return nnrt_fail(o->fault, NNRT_BUG, "a data source of unknown kind %d", (int)s->kind);
+}
+
+/* Checks what was read; whatever fails, nothing is left. */
+static int ds_end(const ds_open *o, int status)
+{
+    if (!status)
+        status = ds_check(o);
+    if (status)
+        nnrt_dataset_close(o->d);
+    return status;
+}
+
+int nnrt_dataset_open(nnrt_dataset *d, const nnrt_model *m, const nnrt_source *s, const char *dir,
+                      const unsigned char *need, nnrt_fault *fault)
+{
+    ds_open o;
+    int status = ds_begin(&o, d, m, dir, need, fault);
+    return ds_end(&o, status ? status : ds_read_source(&o, s));
+}
+
+/* One file for one input, by the file's ending. */
+static int ds_read_file(const ds_open *o, int input, const char *file, const nnrt_source *like)
+{
+    const nnrt_value *v = &o->d->model->inputs[input];
+    nnrt_array *out = &o->d->columns[input];
+    char *path = nnrt_path_join(o->dir, file);
+    if (!path)
+        return ds_no_memory(o);
+    o->d->names[input] = path;
+    if (!ds_needs(o, input))
+        return NNRT_OK;
+    if (nnrt_path_ends(path, ".npy"))
+        return nnrt_npy_read(path, out, o->fault);
+    if (nnrt_path_ends(path, ".npz"))
+        return nnrt_npz_read(path, v->name, 1, out, o->fault);
+    if (nnrt_path_ends(path, ".csv") || nnrt_path_ends(path, ".tsv"))
+        return nnrt_csv_read_input(path, v, like, out, o->fault);
+    return nnrt_idx_read(path, out, o->fault);
+}
+
+/* One bare FILE: the same table as `like`, elsewhere. */
+static int ds_read_bare(const ds_open *o, int n, const char *file, const nnrt_source *like)
+{
+    int table = like && (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
+                         like->kind == NNRT_SOURCE_RECORDS);
+    char list[200];
+    ds_list(o->d->model, list, sizeof list);
+    if (!table)
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "expected NAME=FILE with one of the inputs %s, found '%s'", list, file);
+    if (n != 1)
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "expected one file, or NAME=FILE once an input (%s), found '%s' among others",
+                         list, file);
+    nnrt_source other = *like;
+    other.file = file;
+    return ds_read_source(o, &other);
+}
+
+/* Where the FILE of NAME=FILE begins; NULL: a bare FILE. A slash before the '=' makes it a path. */
+static const char *ds_after_name(const char *arg)
+{
+    const char *equals = strchr(arg, '='), *slash = strchr(arg, '/');
+    return equals && !(slash && slash < equals) ? equals + 1 : NULL;
+}
+
+static int ds_read_arg(const ds_open *o, int n, const char *arg, const nnrt_source *like)
+{
+    const char *file = ds_after_name(arg);
+    if (!file)
+        return ds_read_bare(o, n, arg, like);
+    int size = (int)(file - arg - 1), input = ds_input(o->d->model, arg, (size_t)size);
+    char list[200];
+    ds_list(o->d->model, list, sizeof list);
+    if (input < 0)
+        return nnrt_fail(o->fault, NNRT_BAD_CALL, "'%.*s' is no input: expected one of %s", size, arg,
+                         list);
+    if (o->d->names[input])
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "data for '%.*s' twice: expected each of the inputs %s once", size, arg,
+                         list);
+    if (!*file)
+        return nnrt_fail(o->fault, NNRT_BAD_CALL, "expected a file after '%s'", arg);
+    return ds_read_file(o, input, file, like);
+}
+
+int nnrt_dataset_args(nnrt_dataset *d, const nnrt_model *m, int n, char **args,
+                      const nnrt_source *like, const char *dir, const unsigned char *need,
+                      nnrt_fault *fault)
+{
+    ds_open o;
+    int status = ds_begin(&o, d, m, dir, need, fault);
+    for (int i = 0; i < n && !status; i++)
+        status = ds_read_arg(&o, n, args[i], like);
+    return ds_end(&o, status);
+}
+
+/* --- batches ------------------------------------------------------------------------------------ */
+
+/* Converts `count` numbers from the index `at` on; any type to any other. */
+static void ds_convert(const nnrt_array *a, size_t at, size_t count, nnrt_dtype dtype, void *to)
+{
+    for (size_t i = 0; i < count; i++) {
+        double value = nnrt_array_number(a, at + i);
+        if (dtype == NNRT_F32)
+            ((float *)to)[i] = (float)value;
+        else if (dtype == NNRT_I32)
+            ((int32_t *)to)[i] = (int32_t)value;
+        else
+            ((uint8_t *)to)[i] = (uint8_t)value;
+    }
+}
+
+/* One sample; the common pairs of types without a detour. */
+static void ds_sample(const nnrt_array *a, size_t at, size_t count, nnrt_dtype dtype, void *to)
+{
+    const unsigned char *from = (const unsigned char *)a->data + at * nnrt_array_item(a->type);
+    if ((a->type == NNRT_ARRAY_F32 && dtype == NNRT_F32) ||
+        (a->type == NNRT_ARRAY_I32 && dtype == NNRT_I32) ||
+        (a->type == NNRT_ARRAY_U8 && dtype == NNRT_U8)) {
+        memcpy(to, from, count * nnrt_array_item(a->type));
+    } else if (a->type == NNRT_ARRAY_U8 && dtype == NNRT_F32) {
+        float *out = to;
+        for (size_t i = 0; i < count; i++)
+            out[i] = from[i];
+    } else {
+        ds_convert(a, at, count, dtype, to);
+    }
+}
+
+void nnrt_dataset_batch(const nnrt_dataset *d, const int64_t *rows, int n, void *const *out)
+{
+    for (int k = 0; k < d->model->n_inputs; k++) {
+        const nnrt_value *v = &d->model->inputs[k];
+        size_t count = (size_t)v->count, item = v->dtype == NNRT_U8 ? 1 : 4;
+        unsigned char *to = out[k];
+        if (!to || !d->columns[k].data)
+            continue;
+        for (int i = 0; i < n; i++)
+            ds_sample(&d->columns[k], (size_t)rows[i] * count, count, v->dtype,
+                      to + (size_t)i * count * item);
+    }
+}

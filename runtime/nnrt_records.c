@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_records.c: files of fixed records of raw bytes, as CIFAR has them. */
+#include <string.h>
+
+#include "nnrt_data.h"
+
+/* Checks that the file is whole records and gives a record's length. */
+static int records_length(const char *path, size_t size, int n, const nnrt_column *columns,
+                          size_t *length, nnrt_fault *fault)
+{
+    int64_t sum = 0;
+    for (int i = 0; i < n; i++)
+        if (columns[i].bytes < 1 || columns[i].bytes > INT32_MAX ||
+            __builtin_add_overflow(sum, columns[i].bytes, &sum))
+            return nnrt_fail(fault, NNRT_BAD_CALL, "%s: '%s': expected a length of 1 to 2^31 - 1 "
+                             "bytes, found %lld", path, columns[i].input,
+                             (long long)columns[i].bytes);
+    if (sum == 0)
+        return nnrt_fail(fault, NNRT_BAD_CALL, "%s: expected records of one field or more", path);
+    *length = (size_t)sum;
+    if (size % *length)
+        return nnrt_fail(fault, NNRT_BAD_CONTENT,
+                         "%s: byte %zu: expected whole records of %zu bytes, found one of %zu at the "
+                         "end (%zu bytes in all)",
+                         path, size - size % *length, *length, size % *length, size);
+    return NNRT_OK;
+}
+
+/* Copies `bytes` at `at` of each record. */
+static int records_column(const char *path, const nnrt_bytes *file, size_t length, size_t at,
+                          int64_t bytes, nnrt_array *out, nnrt_fault *fault)
+{
+    size_t count = file->size / length, width = (size_t)bytes;
+    int64_t dim[2] = {(int64_t)count, bytes};
+    int status = nnrt_array_make(path, NNRT_ARRAY_U8, bytes == 1 ? 1 : 2, dim, out, fault);
+    if (status)
+        return status;
+    unsigned char *to = out->data;
+    const unsigned char *from = file->at + at;
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + i * width, from + i * length, width);
+    return NNRT_OK;
+}
+
+int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_array *out,
+                      nnrt_fault *fault)
+{
+    for (int i = 0; i < n; i++)
+        out[i] = (nnrt_array){0};
+    nnrt_bytes file;
+    size_t length = 0, at = 0;
+    int status = nnrt_file_read(path, &file, fault);
+    if (!status)
+        status = records_length(path, file.size, n, columns, &length, fault);
+    for (int i = 0; i < n && !status; i++) {
+        status = records_column(path, &file, length, at, columns[i].bytes, &out[i], fault);
+        at += (size_t)columns[i].bytes;
+    }
+    for (int i = 0; i < n && status; i++)
+        nnrt_array_free(&out[i]);
+    nnrt_bytes_free(&file);
+    return status;
+}
