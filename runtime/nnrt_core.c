@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_core.c: an instance in the caller's memory: initial weights, get, set, the learning rate.
+ *
+ * No file and no heap: this and nnrt_load.c are all of the runtime that a microcontroller links.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "nnrt.h"
+#include "nnrt_math.h"
+#include "nnrt_rand.h"
+
+/* Initial weights are drawn at a "step" that no training step has. */
+#define NNRT_INIT_STEP UINT64_MAX
+
+static size_t core_head(void)
+{
+    return (sizeof(nnrt_instance) + NNRT_ALIGN - 1) / NNRT_ALIGN * NNRT_ALIGN;
+}
+
+static float *core_values(const nnrt_instance *m, const nnrt_var *v)
+{
+    return (float *)(void *)(m->vars + v->offset);
+}
+
+/* The distance in the kept order of neighbours along each saved axis. */
+static void core_strides(const nnrt_var *v, int64_t stride[NNRT_RANK])
+{
+    int64_t step = 1;
+    for (int i = v->rank - 1; i >= 0; i--) {
+        stride[v->perm[i]] = step;
+        step *= v->dim[v->perm[i]];
+    }
+}
+
+/* Walks axes `first` .. rank-1 in row-major saved order, a run along the last axis at a time. */
+typedef struct core_walk {
+    int first, rank;
+    int64_t dim[NNRT_RANK], stride[NNRT_RANK], at[NNRT_RANK];
+    int64_t run, step; /* numbers in a run, and their distance */
+    int64_t runs;      /* how many */
+    int64_t offset;    /* where the run at hand begins, in the kept order */
+} core_walk;
+
+static core_walk core_walk_of(const nnrt_var *v, int first)
+{
+    core_walk w = {.first = first, .rank = v->rank, .run = 1, .step = 1, .runs = 1};
+    core_strides(v, w.stride);
+    for (int i = first; i < v->rank; i++)
+        w.dim[i] = v->dim[i];
+    if (v->rank > first) {
+        w.run = v->dim[v->rank - 1];
+        w.step = w.stride[v->rank - 1];
+    }
+    for (int i = first; i < v->rank - 1; i++)
+        w.runs *= v->dim[i];
+    return w;
+}
+
+static void core_walk_next(core_walk *w)
+{
+    for (int i = w->rank - 2; i >= w->first; i--) {
+        w->offset += w->stride[i];
+        if (++w->at[i] < w->dim[i])
+            return;
+        w->offset -= w->stride[i] * w->dim[i];
+        w->at[i] = 0;
+    }
+}
+
+/* --- Initial values ---------------------------------------------------------------------------- */
+
+static float core_normal_within(nnrt_rand_key k, uint64_t index, uint64_t count)
+{
+    for (uint64_t draw = 0; draw < 64; draw++) {
+        float x = nnrt_rand_normal(k, index + draw * count);
+        if (x >= -2.0f && x <= 2.0f)
+            return x;
+    }
+    return 0.0f;
+}
+
+static float core_draw(const nnrt_var *v, nnrt_rand_key k, uint64_t index)
+{
+    float a = (float)v->a, b = (float)v->b;
+    switch (v->init) {
+    case NNRT_INIT_UNIFORM: {
+        float x = a + (b - a) * nnrt_rand_uniform(k, index);
+        return x < b ? x : a; /* the sum may round up to b */
+    }
+    case NNRT_INIT_NORMAL: return a + b * nnrt_rand_normal(k, index);
+    case NNRT_INIT_TRUNCATED_NORMAL:
+        return a + b * core_normal_within(k, index, (uint64_t)v->count);
+    case NNRT_INIT_ORTHOGONAL: return nnrt_rand_normal(k, index);
+    case NNRT_INIT_CONSTANT: break;
+    }
+    return a;
+}
+
+/* A var as a matrix whose `n` lines, rows or columns, are to be made orthonormal. */
+typedef struct core_lines {
+    float *at;
+    int64_t n, apart;  /* lines; lines are 1 apart on axis 0 (rows) or along the walk (columns) */
+    const nnrt_var *v;
+    int columns;
+} core_lines;
+
+/* Where line i begins. */
+static float *core_line(const core_lines *l, int64_t i)
+{
+    if (!l->columns)
+        return l->at + i * l->apart;
+    int64_t stride[NNRT_RANK], offset = 0;
+    core_strides(l->v, stride);
+    for (int axis = l->v->rank - 1; axis > 0; axis--) {
+        offset += i % l->v->dim[axis] * stride[axis];
+        i /= l->v->dim[axis];
+    }
+    return l->at + offset;
+}
+
+/* What a line runs along: axis 0 alone for a column, all the others for a row. */
+static core_walk core_line_walk(const core_lines *l)
+{
+    core_walk w = core_walk_of(l->v, 1);
+    if (l->columns) {
+        w.run = l->v->dim[0];
+        w.step = w.stride[0];
+        w.runs = 1;
+    }
+    return w;
+}
+
+static double core_dot(const core_lines *l, const float *x, const float *y)
+{
+    double sum = 0;
+    core_walk w = core_line_walk(l);
+    for (int64_t r = 0; r < w.runs; r++, core_walk_next(&w))
+        for (int64_t i = 0; i < w.run; i++)
+            sum += (double)x[w.offset + i * w.step] * y[w.offset + i * w.step];
+    return sum;
+}
+
+/* y = scale y - by x. */
+static void core_subtract(const core_lines *l, double scale, float *y, double by, const float *x)
+{
+    core_walk w = core_line_walk(l);
+    for (int64_t r = 0; r < w.runs; r++, core_walk_next(&w))
+        for (int64_t i = 0; i < w.run; i++) {
+            int64_t at = w.offset + i * w.step;
+            y[at] = (float)(scale * y[at] - by * x[at]);
+        }
+}
+
+/* Gram and Schmidt on the shorter side, each line twice, then times the gain: what QR gives when
+ * the diagonal of R is made positive. */
+static void core_orthogonal(const nnrt_var *v, float *at)
+{
+    int64_t rows = v->rank > 0 ? v->dim[0] : 1, columns = rows > 0 ? v->count / rows : 0;
+    int64_t stride[NNRT_RANK] = {0};
+    core_strides(v, stride);
+    core_lines l = {at, rows <= columns ? rows : columns, stride[0], v, rows > columns};
+    for (int64_t i = 0; i < l.n; i++) {
+        float *y = core_line(&l, i);
+        for (int pass = 0; pass < 2; pass++)
+            for (int64_t j = 0; j < i; j++) {
+                const float *x = core_line(&l, j);
+                core_subtract(&l, 1.0, y, core_dot(&l, x, y), x);
+            }
+        double norm = sqrt(core_dot(&l, y, y));
+        core_subtract(&l, norm > 0 ? 1.0 / norm : 0.0, y, 0.0, y);
+    }
+    for (int64_t i = 0; i < v->count; i++)
+        at[i] *= (float)v->a;
+}
+
+static void core_init_var(const nnrt_instance *m, int index, uint64_t seed)
+{
+    const nnrt_var *v = &m->model->vars[index];
+    float *at = core_values(m, v);
+    nnrt_rand_key k = nnrt_rand_key_of(seed, NNRT_INIT_STEP, (uint32_t)index);
+    if (v->count <= 0)
+        return;
+    uint64_t n = 0;
+    core_walk w = core_walk_of(v, 0);
+    for (int64_t r = 0; r < w.runs; r++, core_walk_next(&w))
+        for (int64_t i = 0; i < w.run; i++)
+            at[w.offset + i * w.step] = core_draw(v, k, n++);
+    if (v->init == NNRT_INIT_ORTHOGONAL)
+        core_orthogonal(v, at);
+}
+
+void nnrt_init_vars(nnrt_instance *m, uint64_t seed)
+{
+    for (int i = 0; i < m->model->n_vars; i++)
+        core_init_var(m, i, seed);
+}
+
+nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
+{
+    if (!memory || (uintptr_t)memory % NNRT_ALIGN != 0)
+        return NULL;
+    nnrt_instance *m = memory;
+    memset(m, 0, sizeof *m);
+    m->model = model;
+    m->vars = (unsigned char *)memory + core_head();
+    m->scratch = m->vars + model->vars_bytes;
+    m->seed = seed;
+    m->lr = model->train.lr;
+    memset(m->vars, 0, model->vars_bytes);
+    nnrt_init_vars(m, seed);
+    return m;
+}
+
+nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner)
+{
+    if (!memory || (uintptr_t)memory % NNRT_ALIGN != 0)
+        return NULL;
+    nnrt_instance *m = memory;
+    *m = *owner;
+    m->scratch = (unsigned char *)memory + core_head();
+    m->metric_sums = NULL;
+    m->error[0] = '\0';
+    return m;
+}
+
+/* --- Get and set ------------------------------------------------------------------------------- */
+
+void nnrt_var_read(const nnrt_instance *m, int var, float *out)
+{
+    const nnrt_var *v = &m->model->vars[var];
+    const float *at = core_values(m, v);
+    if (v->count <= 0)
+        return;
+    core_walk w = core_walk_of(v, 0);
+    for (int64_t r = 0; r < w.runs; r++, core_walk_next(&w))
+        for (int64_t i = 0; i < w.run; i++)
+            *out++ = at[w.offset + i * w.step];
+}
+
+void nnrt_var_write(nnrt_instance *m, int var, const float *in)
+{
+    const nnrt_var *v = &m->model->vars[var];
+    float *at = core_values(m, v);
+    if (v->count <= 0)
+        return;
+    core_walk w = core_walk_of(v, 0);
+    for (int64_t r = 0; r < w.runs; r++, core_walk_next(&w))
+        for (int64_t i = 0; i < w.run; i++)
+            at[w.offset + i * w.step] = *in++;
+}
+
+/* The index of a weight in the table, or -1: the optimiser's state is nobody's to name. */
+static int core_find(const nnrt_instance *m, const char *name)
+{
+    for (int i = 0; i < m->model->n_vars; i++)
+        if (m->model->vars[i].kind != NNRT_STATE && strcmp(m->model->vars[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int nnrt_get(const nnrt_instance *m, const char *name, float *out)
+{
+    int var = core_find(m, name);
+    if (var < 0)
+        return -1;
+    nnrt_var_read(m, var, out);
+    return 0;
+}
+
+int nnrt_set(nnrt_instance *m, const char *name, const float *in)
+{
+    int var = core_find(m, name);
+    if (var < 0)
+        return -1;
+    nnrt_var_write(m, var, in);
+    return 0;
+}
+
+/* --- The learning rate ------------------------------------------------------------------------- */
+
+/* How often the rate has been multiplied by gamma after `t` steps; -1 where an epoch is unknown. */
+static double core_decays(const nnrt_schedule *s, double t, double epoch_steps)
+{
+    double every = s->kind == NNRT_SCHEDULE_STEP ? s->every : 1.0;
+    if (s->every_in_epochs)
+        every *= epoch_steps;
+    return every > 0 ? floor(t / every) : -1.0;
+}
+
+double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total, int64_t epoch_steps)
+{
+    double warmup = s->warmup * (s->warmup_in_epochs ? (double)epoch_steps : 1.0);
+    if ((double)step < warmup)
+        return base * (double)step / warmup;
+    double t = (double)step - warmup, horizon = (double)total - warmup;
+    switch (s->kind) {
+    case NNRT_SCHEDULE_CONSTANT: return base;
+    case NNRT_SCHEDULE_STEP:
+    case NNRT_SCHEDULE_EXPONENTIAL: {
+        double n = core_decays(s, t, (double)epoch_steps);
+        return n < 0 ? base : base * pow(s->gamma, n);
+    }
+    case NNRT_SCHEDULE_COSINE:
+    case NNRT_SCHEDULE_LINEAR: break;
+    }
+    if (total <= 0)
+        return base;
+    double part = t < horizon ? t / horizon : 1.0;
+    if (s->kind == NNRT_SCHEDULE_LINEAR)
+        return base + (s->to - base) * part;
+    return s->to + (base - s->to) * (1.0 + cos(3.14159265358979323846 * part)) / 2.0;
+}
