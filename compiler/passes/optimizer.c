@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* optimizer: adds the optimiser's updates.
+ *
+ * needs   ROOT_grad roots (pass autodiff)
+ * gives   in their place assigns of weights and of the optimiser's state; new state variables
+ * breaks  nothing
+ *
+ * accumulate: each gradient is added to `accumulate.NAME`. train: the gradients, with what was
+ * accumulated, are clipped by value, then by their common norm, and go through the optimiser's formula,
+ * which is PyTorch's to the order of its operations. What is the same for a whole step (rates, bias
+ * corrections) is a rank-0 subgraph of scalars and constants: computed once, on the host.
+ */
+#include "../frontend/frontend.h"
+#include "../ops/ops.h"
+#include "passes.h"
+
+typedef struct Grad {
+    Var *var;
+    Node *node;
+} Grad;
+
+typedef struct Update { /* of one weight */
+    Graph *g;
+    const Optimizer *by;
+    Var *var;
+    Node *weight, *grad;
+} Update;
+
+/* --- short forms ------------------------------------------------------------------------------ */
+
+static Node *add(Graph *g, Node *a, Node *b)
+{
+    return build_binary(g, OP_add, a, b);
+}
+
+static Node *sub(Graph *g, Node *a, Node *b)
+{
+    return build_binary(g, OP_sub, a, b);
+}
+
+static Node *mul(Graph *g, Node *a, Node *b)
+{
+    return build_binary(g, OP_mul, a, b);
+}
+
+static Node *quotient(Graph *g, Node *a, Node *b)
+{
+    return build_binary(g, OP_div, a, b);
+}
+
+static Node *num(Graph *g, double value)
+{
+    return build_const(g, value);
+}
+
+static Node *scaled(Graph *g, double factor, Node *x)
+{
+    return mul(g, num(g, factor), x);
+}
+
+static Node *root(Graph *g, Node *x)
+{
+    return build_unary(g, OP_sqrt, x);
+}
+
+/* The state variable `prefix.name.WEIGHT`, shaped as the weight and 0 at first. The functions that
+ * train share it. */
+static Var *state_var(Program *p, const char *prefix, const char *name, Var *weight)
+{
+    const char *full =
+        arena_format(p->ctx->arena, "%s%s%s.%s", prefix, *name ? "." : "", name, weight->name);
+    Var *var = program_find_var(p, full);
+    if (var)
+        return var;
+    Init zero = {.kind = INIT_constant};
+    var = program_var(p, full, VAR_state, &weight->shape, zero, weight->loc);
+    var->laid_as = weight;
+    return var;
+}
+
+/* --- formulas: torch.optim's, one step. Each gives the new weight. ---------------------------- */
+
+static Var *own_state(const Update *u, const char *name)
+{
+    return state_var(u->g->program, optimizer_rows[u->by->kind].name, name, u->var);
+}
+
+/* The state `name` becomes keep * state + add. */
+static Node *decayed(const Update *u, const char *name, double keep, Node *more)
+{
+    Graph *g = u->g;
+    Var *var = own_state(u, name);
+    Node *value = add(g, scaled(g, keep, build_var(g, var)), more);
+    build_assign(g, var, value);
+    return value;
+}
+
+/* grad + weight_decay * weight, for the optimisers that have it in the gradient. */
+static Node *with_decay(const Update *u, double weight_decay)
+{
+    if (weight_decay == 0)
+        return u->grad;
+    return add(u->g, u->grad, scaled(u->g, weight_decay, u->weight));
+}
+
+static Node *sgd(const Update *u)
+{
+    Graph *g = u->g;
+    double momentum = u->by->arg[1];
+    bool nesterov = u->by->arg[2] != 0;
+    Node *step = with_decay(u, u->by->arg[3]);
+    if (momentum != 0) {
+        Node *buffer = decayed(u, "momentum_buffer", momentum, step);
+        step = nesterov ? add(g, step, scaled(g, momentum, buffer)) : buffer;
+    }
+    return sub(g, u->weight, mul(g, build_scalar(g, SCALAR_lr), step));
+}
+
+/* 1 - beta ** t */
+static Node *bias_correction(Graph *g, double beta)
+{
+    Node *power = build_binary(g, OP_pow, num(g, beta), build_scalar(g, SCALAR_step));
+    return sub(g, num(g, 1), power);
+}
+
+/* Adam's formula on `weight`, with the gradient `grad`. */
+static Node *adam_step(const Update *u, Node *weight, Node *grad, bool amsgrad)
+{
+    Graph *g = u->g;
+    double beta1 = u->by->arg[1], beta2 = u->by->arg[2], eps = u->by->arg[3];
+    Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, grad));
+    Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, grad), grad));
+    if (amsgrad) {
+        Var *most = own_state(u, "max_exp_avg_sq");
+        square = build_binary(g, OP_max, build_var(g, most), square);
+        build_assign(g, most, square);
+    }
+    Node *size = quotient(g, build_scalar(g, SCALAR_lr), bias_correction(g, beta1));
+    Node *unbiased = quotient(g, root(g, square), root(g, bias_correction(g, beta2)));
+    return sub(g, weight, quotient(g, mul(g, size, mean), add(g, unbiased, num(g, eps))));
+}
+
+static Node *adam(const Update *u)
+{
+    return adam_step(u, u->weight, with_decay(u, u->by->arg[4]), u->by->arg[5] != 0);
+}
+
+static Node *adamw(const Update *u)
+{
+    Graph *g = u->g;
+    double weight_decay = u->by->arg[4];
+    Node *weight = u->weight;
+    if (weight_decay != 0) {
+        Node *shrink = sub(g, num(g, 1), scaled(g, weight_decay, build_scalar(g, SCALAR_lr)));
+        weight = mul(g, weight, shrink);
+    }
+    return adam_step(u, weight, u->grad, false);
+}
+
+static Node *rmsprop(const Update *u)
+{
+    Graph *g = u->g;
+    double alpha = u->by->arg[1], eps = u->by->arg[2], momentum = u->by->arg[3];
+    bool centered = u->by->arg[4] != 0;
+    Node *grad = with_decay(u, u->by->arg[5]);
+    Node *square = decayed(u, "square_avg", alpha, mul(g, scaled(g, 1 - alpha, grad), grad));
+    if (centered) {
+        Node *mean = decayed(u, "grad_avg", alpha, scaled(g, 1 - alpha, grad));
+        square = sub(g, square, mul(g, mean, mean));
+    }
+    Node *size = add(g, root(g, square), num(g, eps)), *lr = build_scalar(g, SCALAR_lr);
+    if (momentum == 0)
+        return sub(g, u->weight, quotient(g, mul(g, lr, grad), size));
+    Node *buffer = decayed(u, "momentum_buffer", momentum, quotient(g, grad, size));
+    return sub(g, u->weight, mul(g, lr, buffer));
+}
+
+static Node *adagrad(const Update *u)
+{
+    Graph *g = u->g;
+    double eps = u->by->arg[1], lr_decay = u->by->arg[2];
+    Node *grad = with_decay(u, u->by->arg[3]);
+    Var *sum = own_state(u, "sum");
+    Node *square = add(g, build_var(g, sum), mul(g, grad, grad));
+    build_assign(g, sum, square);
+    Node *lr = build_scalar(g, SCALAR_lr);
+    if (lr_decay != 0) {
+        Node *taken = sub(g, build_scalar(g, SCALAR_step), num(g, 1));
+        lr = quotient(g, lr, add(g, num(g, 1), scaled(g, lr_decay, taken)));
+    }
+    Node *size = add(g, root(g, square), num(g, eps));
+    return sub(g, u->weight, quotient(g, mul(g, lr, grad), size));
+}
+
+static Node *(*const formulas[OPT_COUNT])(const Update *) = {
+#define OPTIMIZER(name, ...) [OPT_##name] = name,
+#include "../frontend/optimizers.def"
+#undef OPTIMIZER
+};
+
+/* --- gradients, before the formula ------------------------------------------------------------ */
+
+/* What is built from here on belongs to this variable. Gives the first node it may name. */
+static int write_for(Graph *g, const Var *var, const char *what)
+{
+    g->loc = var->loc;
+    g->what = what;
+    g->role = ROLE_update;
+    return g->nodes.n;
+}
+
+static void name_new(Graph *g, int first, const char *name)
+{
+    for (int i = first; i < g->nodes.n; i++)
+        if (!g->nodes.at[i]->name && g->nodes.at[i]->n_in)
+            g->nodes.at[i]->name = name;
+}
+
+/* Takes the ROOT_grad roots out of the graph. */
+static int take_grads(Graph *g, Grad *grad)
+{
+    int n = 0, kept = 0;
+    for (int i = 0; i < g->roots.n; i++) {
+        Root root = g->roots.at[i];
+        if (root.kind == ROOT_grad)
+            grad[n++] = (Grad){g->program->vars.at[root.index], root.node};
+        else
+            g->roots.at[kept++] = root;
+    }
+    g->roots.n = kept;
+    return n;
+}
+
+static void accumulate(Graph *g, const Grad *grad)
+{
+    int first = write_for(g, grad->var, "accumulate");
+    Var *sum = state_var(g->program, "accumulate", "", grad->var);
+    build_assign(g, sum, add(g, build_var(g, sum), grad->node));
+    name_new(g, first, grad->var->name);
+}
+
+/* The mean over the calls of a step, this last one included; what was accumulated starts again. */
+static void mean_of_calls(Graph *g, Grad *grad, int64_t calls)
+{
+    int first = write_for(g, grad->var, "accumulate");
+    Var *sum = state_var(g->program, "accumulate", "", grad->var);
+    Node *total = add(g, build_var(g, sum), grad->node);
+    grad->node = quotient(g, total, num(g, (double)calls));
+    build_assign(g, sum, build_fill(g, &sum->shape, 0));
+    name_new(g, first, grad->var->name);
+}
+
+static void clip_value(Graph *g, Grad *grad, double limit)
+{
+    int first = write_for(g, grad->var, "clip_value");
+    Node *above = build_binary(g, OP_max, grad->node, num(g, -limit));
+    grad->node = build_binary(g, OP_min, above, num(g, limit));
+    name_new(g, first, grad->var->name);
+}
+
+/* Rank 0: the sum of the squares of one gradient. */
+static Node *sum_of_squares(Graph *g, Node *x)
+{
+    Node *sum = build_reduce(g, OP_reduce_sum, mul(g, x, x), 0, NULL);
+    Shape scalar = shape_scalar();
+    return sum->shape.rank ? build_reshape(g, sum, &scalar) : sum;
+}
+
+/* All gradients times min(1, limit / (their norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */
+static void clip_norm(Graph *g, Grad *grad, int n, double limit)
+{
+    Node *sum = NULL;
+    for (int i = 0; i < n; i++) {
+        int first = write_for(g, grad[i].var, "clip_norm");
+        Node *square = sum_of_squares(g, grad[i].node);
+        sum = sum ? add(g, sum, square) : square;
+        name_new(g, first, grad[i].var->name);
+    }
+    g->loc = g->program->train.loc;
+    Node *ratio = quotient(g, num(g, limit), add(g, root(g, sum), num(g, 1e-6)));
+    Node *factor = build_binary(g, OP_min, ratio, num(g, 1));
+    for (int i = 0; i < n; i++) {
+        int first = write_for(g, grad[i].var, "clip_norm");
+        grad[i].node = mul(g, grad[i].node, factor);
+        name_new(g, first, grad[i].var->name);
+    }
+}
+
+static void prepare(Graph *g, Grad *grad, int n)
+{
+    const Train *train = &g->program->train;
+    for (int i = 0; i < n && train->accumulate > 1; i++)
+        mean_of_calls(g, &grad[i], train->accumulate);
+    for (int i = 0; i < n && train->clip_value > 0; i++)
+        clip_value(g, &grad[i], train->clip_value);
+    if (n > 0 && train->clip_norm > 0)
+        clip_norm(g, grad, n, train->clip_norm);
+}
+
+/* --- the pass --------------------------------------------------------------------------------- */
+
+static void update(Graph *g, const Grad *grad)
+{
+    const Optimizer *by = &g->program->train.optimizer;
+    int first = write_for(g, grad->var, optimizer_rows[by->kind].name);
+    Update u = {g, by, grad->var, build_var(g, grad->var), grad->node};
+    build_assign(g, grad->var, formulas[by->kind](&u));
+    name_new(g, first, grad->var->name);
+}
+
+void pass_optimizer(Graph *g)
+{
+    if (g->fn != FN_train && g->fn != FN_accumulate)
+        return;
+    Arena *scratch = arena_new();
+    Graph as = *g;
+    Grad *grad = arena_take(scratch, sizeof *grad * (size_t)(g->roots.n + 1));
+    int n = take_grads(g, grad);
+    if (g->fn == FN_train)
+        prepare(g, grad, n);
+    for (int i = 0; i < n; i++)
+        (g->fn == FN_train ? update : accumulate)(g, &grad[i]);
+    g->loc = as.loc;
+    g->what = as.what;
+    g->role = as.role;
+    arena_free(scratch);
+    graph_sort(g);
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* passes.c: the pipeline of passes.def and the driver that runs it on each function of a program. */
+#define _POSIX_C_SOURCE 200809L /* clock_gettime */
+#include "passes.h"
+
+#include <string.h>
+#include <time.h>
+
+const PassRow pass_rows[] = {
+#define PASS(name, when, text) {#name, PASS_##when, pass_##name, text},
+#include "passes.def"
+#undef PASS
+};
+
+const int pass_count = COUNT(pass_rows);
+
+int pass_find(const char *name)
+{
+    for (int i = 0; i < pass_count; i++)
+        if (strcmp(pass_rows[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static bool is_skipped(const PassRow *pass, const PassOptions *options)
+{
+    if (pass->when == PASS_ALWAYS)
+        return false;
+    for (int i = 0; i < options->n_skip; i++)
+        if (strcmp(options->skip[i], pass->name) == 0)
+            return true;
+    return options->O0;
+}
+
+/* Whether the graph is wanted after this pass, also where the pass itself is left out. */
+static bool is_dumped(const PassRow *pass, const PassOptions *options)
+{
+    const char *after = options->dump_after;
+    return after && (strcmp(after, "all") == 0 || strcmp(after, pass->name) == 0);
+}
+
+static void dump(const Graph *g, const PassRow *pass)
+{
+    printf("; after %s, function %s\n", pass->name, fn_text(g->fn));
+    graph_print(g, stdout);
+}
+
+static void run_pass(Graph *g, const PassRow *pass, double *time)
+{
+    double start = seconds();
+    pass->run(g);
+    *time += seconds() - start;
+}
+
+/* Runs the pipeline on one function; `time` has a place a pass. */
+static bool run_function(Graph *g, const PassOptions *options, double *time)
+{
+    const Diag *diag = &g->program->ctx->diag;
+    for (int i = 0; i < pass_count; i++) {
+        const PassRow *pass = &pass_rows[i];
+        int errors = diag->errors;
+        if (!is_skipped(pass, options))
+            run_pass(g, pass, &time[i]);
+        if (diag->errors != errors)
+            return false;
+        graph_verify(g, pass->name);
+        if (!is_dumped(pass, options))
+            continue;
+        dump(g, pass);
+        if (!options->keep_going && strcmp(options->dump_after, "all") != 0)
+            break;
+    }
+    return true;
+}
+
+static void print_times(const double *time)
+{
+    double total = 0;
+    for (int i = 0; i < pass_count; i++)
+        total += time[i];
+    for (int i = 0; i < pass_count; i++)
+        fprintf(stderr, "%-12s %8.3f ms %5.1f %%\n", pass_rows[i].name, 1e3 * time[i],
+                total > 0 ? 100 * time[i] / total : 0.0);
+    fprintf(stderr, "%-12s %8.3f ms\n", "passes", 1e3 * total);
+}
+
+bool passes_run(Program *program, const PassOptions *options)
+{
+    double time[COUNT(pass_rows)] = {0};
+    bool good = true;
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (program->fn[fn])
+            good = run_function(program->fn[fn], options, time) && good;
+    if (options->time)
+        print_times(time);
+    return good;
+}
