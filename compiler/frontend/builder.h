@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* builder.h: what the files that walk a model share: parsed expressions, values by name, the walk.
- * Private to yaml.c, values.c, parse.c, expr.c, calls.c, layer.c, network.c, blocks.c, inputs.c, model.c.
+ * Private to the files that read the model: not for layers, losses and functions.
  */
 #ifndef NNCC_BUILDER_H
 #define NNCC_BUILDER_H
@@ -83,24 +83,32 @@ bool name_valid(const char *);
 typedef struct Block {
     const char *name;
     Loc loc;
-    const Y *args; /* map of defaults, or NULL */
-    const Y *layers;
-    bool used, open, checked; /* open, depth: while cycles are looked for */
-    int depth;
+    const Y *args;   /* map of defaults, or NULL */
+    const Y *layers; /* a list, or NULL after a report */
+    bool used;
+    bool failed;     /* a mistake in it was reported */
+    int depth;       /* of the blocks inside it; -1 while it is looked at, 0: not yet */
 } Block;
 
 typedef struct InputNote { /* what Program.inputs does not hold */
-    int n_mean, n_std;     /* 0: none; 1: for all; else one a channel */
-    double *mean, *std;
-    int channel;           /* axis of the lists, batch counted */
+    bool broken;           /* reported: its values are, too */
+    bool flat;             /* computed with as f32 numbers: neither classes nor tokens */
+    struct Channels {      /* normalize: */
+        int n;             /* 0: none; 1: for all; else one a channel */
+        double *at;
+        int axis;          /* that the list runs along, batch counted */
+    } mean, std;
 } InputNote;
 
 typedef struct Model {
     Ctx *ctx;
     Program *program;
-    const Y *root, *layers, *outputs, *loss, *loss_weights, *metrics;
+    const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
+    bool no_layers;        /* reported */
+    Loc end;               /* where something is reported that is missing */
     Scope vars;
     Map blocks;            /* name to Block */
+    bool broken_blocks;    /* reported: uses of them are not */
     VEC(InputNote) inputs;
     Map streams;           /* place of a random number to its stream + 1 */
 } Model;
@@ -112,8 +120,9 @@ struct Value {
     Node *node;          /* NULL: broken and reported, or an input not yet built */
     int input;           /* index of Program.inputs, or -1 */
     const char *weights; /* a layer's prefix of weights, or NULL */
-    VEC(Value *) from;   /* what it was made of, for reachability */
-    bool reached, reported;
+    Value *holder;       /* the use of a block it lies in, or NULL */
+    VEC(Value *) from;   /* what it was made of */
+    bool used, reached;  /* by another value; by an output, loss or metric */
 };
 
 /* The values of a network, or of one copy of a block. */
@@ -126,12 +135,13 @@ struct Frame {
     Map values;           /* name to Value */
     Map counts;           /* kind to int * */
     Value *given;         /* a block's `input` */
+    Value *holder;        /* the use of the block */
     Value *last;          /* the layer before; NULL: none */
     bool several;         /* the layer before gave several values */
     const char *path;     /* prefix of paths: "" or "h.0." */
     const char *weights;  /* prefix of weights: `path`, or another's */
-    bool shared, frozen;
-    const Y *init;
+    bool shared, frozen;  /* `weights` is another's; nothing in it is trained */
+    const Y *init;        /* of its layers that say none; or NULL */
     int depth;
 };
 
@@ -141,8 +151,9 @@ struct Builder {
     Program *program;
     Graph *g;
     Map inputs;          /* name to Value */
+    Map unknown;         /* names reported already */
     Frame *frame;
-    Value *into;         /* values looked up are noted in its `from`; NULL: roots */
+    Value *into;         /* values looked up are noted in its `from`; NULL: in roots */
     VEC(Value *) all;    /* every layer's value */
     VEC(Value *) roots;  /* what outputs, loss and metrics were made of */
     const char *place;   /* of random numbers: path of the layer, or "loss.NAME" */
@@ -153,22 +164,33 @@ struct Builder {
     bool stopped;        /* a limit was passed */
 };
 
-/* --- network.c, layer.c, blocks.c ---------------------------------------------------------------------------- */
+/* --- inputs.c ------------------------------------------------------------------------------------------ */
 
-/* The value called `name` at this place; reports an unknown one, once. NULL: unknown. */
+void inputs_read(Model *, const Y *inputs);
+/* The value of input i as layers and expressions see it: classes as they are, others as f32, normalised. */
+Node *input_build(Builder *, int i);
+
+/* --- network.c: values by name ---------------------------------------------------------------------------- */
+
+/* The value called `name` at this place, noted as used; reports an unknown one, once. NULL: unknown. */
 Value *builder_find(Builder *, const char *name, Loc);
+/* Notes that what is built now is made of `value`. */
+void builder_use(Builder *, Value *value);
 /* Its node, NULL when broken. */
 Node *value_node(Builder *, Value *);
 Value *value_new(Builder *, const char *name, Loc made);
-/* Adds a value to the frame; reports a name taken before. */
-void frame_add(Builder *, Value *);
+/* Adds a value to the frame under its name; reports a name taken before, then false. */
+bool frame_add(Builder *, Value *);
+Frame *frame_new(Builder *, Frame *outer, const Y *layers, const Scope *);
 /* Builds every layer of the frame. */
 void frame_build(Builder *, Frame *);
-Frame *frame_new(Builder *, Frame *outer, const Y *layers, const Scope *);
-/* One more layer; false, with a report, past a limit. */
+/* One more layer; false, with a report the first time, past a limit. */
 bool builder_count(Builder *, Loc);
-/* Builds one item of a list of layers. */
-void layer_build(Builder *, const Y *item);
+Builder *builder_new(Model *, Fn);
+/* Reports inputs and layers that nothing depends on. */
+void builder_report_unused(Builder *);
+
+/* --- layer.c, blocks.c --------------------------------------------------------------------------------------- */
 
 /* A layer as written. */
 typedef struct Written {
@@ -176,16 +198,23 @@ typedef struct Written {
     Loc loc;             /* of the kind */
     const Y *args;       /* what stands beside the kind; NULL: nothing */
     const Y *map;        /* args where it is a map, else NULL */
-    const char *name;    /* given or made from kind and position */
-    Loc name_loc;
-    const Y *names;      /* a list of names: several results */
+    Value *value;        /* its result; its name is the layer's */
+    const Y *names;      /* a list of names: several results; or NULL */
     int n_in;
     Value **in;
-    Value *value;        /* its result */
+    const char *shared;  /* prefix of the weights it uses, or NULL */
+    const Y *init;
+    bool frozen;
+    bool clash;          /* its name was taken: reported */
 } Written;
 
+/* Builds one item of a list of layers. */
+void layer_build(Builder *, const Y *item);
+/* activation: of a layer or a block, applied to its result where there is one. */
+Node *layer_activation(Builder *, const Written *, Node *);
+
 void blocks_read(Model *, const Y *blocks);
-const Block *block_find(const Model *, const char *name);
+Block *block_find(const Model *, const char *name);
 /* Builds a use of a block: its result is w->value->node. */
 void block_build(Builder *, Block *, Written *);
 

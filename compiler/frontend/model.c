@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: MIT */
+/* model.c: the file's top level: the keys there are, variables, the model's name; and the graphs of
+ * its functions: outputs, loss and metrics on top of the network.
+ *
+ * model_read builds one graph of everything, to find all mistakes and to make the variables in the
+ * order of the layers; model_graph then walks the layers again, once a function.
+ */
+#include "builder.h"
+
+#include <string.h>
+
+static const char *const keys[] = {"model", "vars", "inputs", "layers", "blocks", "outputs",
+                                   "loss", "loss_weights", "metrics", "train", "data"};
+static const char *const later_keys[] = {"networks"};
+
+/* --- the model's name ------------------------------------------------------------------------------------- */
+
+/* Words that cannot name a type and its functions in C or C++, or that headers define. */
+static const char *const reserved[] = {
+    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
+    "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept",
+    "const", "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do",
+    "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
+    "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
+    "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires",
+    "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
+    "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof",
+    "typeof_unqual", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor",
+    "xor_eq", "main", "errno", "NULL", "EOF", "FILE", "NAN", "INFINITY", "I", "linux", "unix", "size_t", "int8_t",
+    "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "intptr_t", "uintptr_t",
+    "ptrdiff_t", "nnrt", "NNRT", "nncc", "printf", "malloc", "free", "calloc", "realloc", "memcpy", "memset", "exit",
+    "abort", "stdin", "stdout", "stderr",
+};
+
+static bool is_reserved(const char *name)
+{
+    for (int i = 0; i < COUNT(reserved); i++)
+        if (strcmp(reserved[i], name) == 0)
+            return true;
+    bool internal = name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
+    return internal || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "NNRT_", 5) == 0;
+}
+
+/* Of a file without `model:`: its file name up to the first dot where that is a name. */
+static const char *name_of_file(Ctx *ctx)
+{
+    const char *file = ctx->diag.file ? ctx->diag.file : "";
+    const char *slash = strrchr(file, '/');
+    file = slash ? slash + 1 : file;
+    const char *stem = arena_text(ctx->arena, file, strcspn(file, "."));
+    return name_valid(stem) && !is_reserved(stem) ? stem : "model";
+}
+
+static void read_name(Model *m, const Y *y)
+{
+    m->program->name = name_of_file(m->ctx);
+    if (!y || !y_name(m->ctx, y, "model", &m->program->name) || !is_reserved(m->program->name))
+        return;
+    diag_error(&m->ctx->diag, y->loc, "model: '%s' has a meaning in C: its emitted functions could not be called so",
+               m->program->name);
+}
+
+/* --- variables --------------------------------------------------------------------------------------------- */
+
+static void place_all(Y *y, Loc loc)
+{
+    y->loc = loc;
+    for (int i = 0; i < y->items.n; i++)
+        place_all(y->items.at[i], loc);
+    for (int i = 0; i < y->pairs.n; i++)
+        place_all(y->pairs.at[i].value, loc);
+}
+
+/* The value of -D NAME=VALUE, read as YAML, at the place of the variable that it overrides. */
+static const Y *read_define(Model *m, const char *text, const char *name, Loc loc)
+{
+    Ctx ctx = *m->ctx;
+    ctx.diag.file = arena_format(m->ctx->arena, "-D %s", name);
+    ctx.diag.text = text;
+    ctx.diag.size = strlen(text);
+    Y *y = yaml_read(&ctx, text, strlen(text));
+    m->ctx->diag.errors = ctx.diag.errors;
+    if (y)
+        place_all(y, loc);
+    return y;
+}
+
+/* What the command line gives for `name`, the last one counting; NULL: nothing. */
+static const char *find_define(const ModelOptions *options, const char *name)
+{
+    size_t length = strlen(name);
+    for (int i = options->n_defines - 1; i >= 0; i--)
+        if (strncmp(options->defines[i], name, length) == 0 && options->defines[i][length] == '=')
+            return options->defines[i] + length + 1;
+    return NULL;
+}
+
+static void check_defines(Model *m, const ModelOptions *options, const Y *vars)
+{
+    VEC(const char *) known = {0};
+    for (int i = 0; vars && i < vars->pairs.n; i++)
+        vec_push(m->ctx->arena, &known, vars->pairs.at[i].key->text);
+    for (int i = 0; i < options->n_defines; i++) {
+        const char *text = options->defines[i], *equals = strchr(text, '=');
+        const char *name = arena_text(m->ctx->arena, text, equals ? (size_t)(equals - text) : strlen(text));
+        if (equals && y_get(vars, name))
+            continue;
+        const char *best = diag_nearest(name, known.at, known.n);
+        if (!equals)
+            diag_error(&m->ctx->diag, (Loc){0}, "-D %s: expected NAME=VALUE", text);
+        else if (best)
+            diag_error(&m->ctx->diag, (Loc){0}, "-D %s: the model has no such variable; did you mean '%s'?", name,
+                       best);
+        else
+            diag_error(&m->ctx->diag, (Loc){0}, "-D %s: the model has no such variable", name);
+    }
+}
+
+/* Variables in order: each may use those before it. */
+static void read_vars(Model *m, const Y *y, const ModelOptions *options)
+{
+    m->vars = (Scope){NULL, map_new(m->ctx->arena)};
+    if (y_empty(y))
+        y = NULL;
+    if (y && y->kind != Y_map) {
+        diag_error(&m->ctx->diag, y->loc, "vars: expected a map of values by name, saw %s", y_text(m->ctx, y));
+        return;
+    }
+    check_defines(m, options, y);
+    for (int i = 0; y && i < y->pairs.n; i++) {
+        const YPair *pair = &y->pairs.at[i];
+        const char *name;
+        if (!y_name(m->ctx, pair->key, "vars", &name))
+            continue;
+        const char *define = find_define(options, name);
+        const Y *value = define ? read_define(m, define, name, pair->value->loc) : pair->value;
+        const Y *bound = value ? y_bind(m->ctx, &m->vars, value, YAML_NODES_MAX) : NULL;
+        map_set(&m->vars.values, name, (void *)(bound ? bound : pair->value));
+    }
+}
+
+/* --- outputs -------------------------------------------------------------------------------------------------- */
+
+static bool is_batched(const Shape *shape)
+{
+    return shape->rank > 0 && shape->batch == 0 && shape->dim[0] == 1;
+}
+
+static Node *build_output(Builder *b, const char *name, Loc loc, const Y *y)
+{
+    b->into = NULL;
+    b->place = arena_format(b->ctx->arena, "outputs.%s", name);
+    b->n_random = 0;
+    b->g->role = ROLE_forward;
+    Node *node = expr_build(b, y, &b->model->vars);
+    b->g->loc = loc;
+    b->g->what = "output";
+    if (!node)
+        return NULL;
+    if (!is_batched(&node->shape)) {
+        char shape[128];
+        diag_error(&b->ctx->diag, y->loc, "output '%s' has shape %s: an output has one row a sample, [N, ...]", name,
+                   shape_text(&node->shape, shape));
+        return NULL;
+    }
+    if (node->dtype != DT_f32)
+        node = build_cast(b->g, node, DT_f32);
+    if (!node->name)
+        node->name = name;
+    return node;
+}
+
+/* `outputs:` is a map of expressions or a list of names; without it the last layer is the output. */
+static void build_outputs(Builder *b)
+{
+    const Program *p = b->program;
+    const Y *y = b->model->outputs;
+    for (int i = 0; i < p->outputs.n; i++) {
+        const Output *output = &p->outputs.at[i];
+        const Y *value = !y ? NULL : y->kind == Y_list ? y->items.at[i] : y->pairs.at[i].value;
+        Y last = {.kind = Y_scalar, .loc = output->loc, .text = output->name};
+        graph_root(b->g, ROOT_output, i, build_output(b, output->name, output->loc, value ? value : &last));
+    }
+}
+
+static void add_output(Model *m, const Y *key)
+{
+    Output output = {.name = key->text, .loc = key->loc};
+    if (y_name(m->ctx, key, "output", &output.name))
+        for (int i = 0; i < m->program->inputs.n; i++)
+            if (strcmp(m->program->inputs.at[i].name, output.name) == 0)
+                diag_error(&m->ctx->diag, key->loc, "output '%s' has the name of an input", output.name);
+    vec_push(m->ctx->arena, &m->program->outputs, output);
+}
+
+static void read_outputs(Model *m, const Y *y)
+{
+    m->outputs = NULL;
+    if (y_empty(y))
+        return;
+    if (y->kind == Y_scalar) {
+        diag_error(&m->ctx->diag, y->loc, "outputs: expected a map of expressions by name, saw %s", y_text(m->ctx, y));
+        return;
+    }
+    m->outputs = y;
+    Map seen = map_new(m->ctx->arena);
+    for (int i = 0; i < y->pairs.n; i++)
+        add_output(m, y->pairs.at[i].key);
+    for (int i = 0; i < y->items.n; i++) {
+        const Y *item = y->items.at[i];
+        if (item->kind == Y_scalar && map_get(&seen, item->text))
+            diag_error(&m->ctx->diag, item->loc, "output '%s' is given twice", item->text);
+        if (item->kind == Y_scalar)
+            map_set(&seen, item->text, m);
+        add_output(m, item);
+    }
+}
+
+/* Of a model that names no output: its last layer. */
+static void default_output(Builder *b)
+{
+    const Value *last = b->frame->last;
+    if (b->model->outputs || b->program->outputs.n || !last || !last->node || b->frame->several)
+        return;
+    vec_push(b->ctx->arena, &b->program->outputs, ((Output){last->name, last->made}));
+}
+
+/* --- loss ---------------------------------------------------------------------------------------------------------- */
+
+static Node *build_loss_term(Builder *b, const char *name, const Y *y)
+{
+    b->into = NULL;
+    b->place = arena_format(b->ctx->arena, "loss.%s", name);
+    b->n_random = 0;
+    b->g->role = ROLE_loss;
+    b->g->loc = y->loc;
+    b->g->what = "loss";
+    Node *node = expr_build(b, y, &b->model->vars);
+    if (!node || node->shape.rank == 0)
+        return node;
+    char shape[128];
+    diag_error(&b->ctx->diag, y->loc, "loss: a loss is one number, but this has shape %s: mean(...) or sum(...) "
+               "makes it one", shape_text(&node->shape, shape));
+    return NULL;
+}
+
+/* The weight of a named loss; 1 where none is given. */
+static bool loss_weight(Builder *b, const char *name, double *out)
+{
+    const Y *y = y_get(b->model->loss_weights, name);
+    *out = 1;
+    return !y || y_real(b->ctx, &b->model->vars, y, arena_format(b->ctx->arena, "loss_weights: %s", name), out);
+}
+
+static Node *build_losses(Builder *b, const Y *y)
+{
+    Node *total = NULL;
+    bool good = true;
+    for (int i = 0; i < y->pairs.n; i++) {
+        const YPair *pair = &y->pairs.at[i];
+        const char *name = pair->key->text;
+        double weight;
+        Node *term = build_loss_term(b, name, pair->value);
+        good = loss_weight(b, name, &weight) && term && good;
+        if (!good)
+            continue;
+        if (!term->name)
+            term->name = name;
+        b->g->loc = pair->key->loc;
+        b->g->what = "loss";
+        if (weight != 1)
+            term = build_binary(b->g, OP_mul, term, build_const(b->g, weight));
+        total = total ? build_binary(b->g, OP_add, total, term) : term;
+    }
+    return good ? total : NULL;
+}
+
+static void build_loss(Builder *b)
+{
+    const Y *y = b->model->loss;
+    if (!y)
+        return;
+    Node *loss = y->kind == Y_map ? build_losses(b, y) : build_loss_term(b, "loss", y);
+    if (loss && !loss->name)
+        loss->name = "loss";
+    graph_root(b->g, ROOT_loss, 0, loss);
+}
+
+static void read_loss(Model *m, const Y *y, const Y *weights)
+{
+    m->loss = y;
+    m->loss_weights = weights = y_resolve(m->ctx, &m->vars, weights);
+    m->program->has_loss = y != NULL;
+    VEC(const char *) names = {0};
+    for (int i = 0; y && y->kind == Y_map && i < y->pairs.n; i++) {
+        const char *name;
+        y_name(m->ctx, y->pairs.at[i].key, "loss", &name);
+        vec_push(m->ctx->arena, &names, y->pairs.at[i].key->text);
+    }
+    if (y && y->kind == Y_map && !names.n)
+        diag_error(&m->ctx->diag, y->loc, "loss: expected an expression or a map of them, saw an empty map");
+    if (weights && (weights->kind != Y_map || !names.n))
+        diag_error(&m->ctx->diag, weights->loc, "loss_weights: expected a map of numbers by the names of losses");
+    else
+        y_keys(m->ctx, weights, "loss_weights", names.at, names.n, NULL, 0);
+}
+
+/* --- metrics ------------------------------------------------------------------------------------------------------ */
+
+enum { METRIC_SUMS_MAX = 16 };
+
+/* Builds the metrics' sums; the first time (`fill`) also notes them in the program. */
+static void build_metrics(Builder *b, bool fill)
+{
+    Program *p = b->program;
+    const Y *y = b->model->metrics;
+    int index = 0;
+    for (int i = 0; y && i < y->pairs.n; i++) {
+        const YPair *pair = &y->pairs.at[i];
+        Node *sums[METRIC_SUMS_MAX] = {NULL};
+        b->into = NULL;
+        b->place = arena_format(b->ctx->arena, "metrics.%s", pair->key->text);
+        b->n_random = 0;
+        b->g->role = ROLE_metric;
+        b->g->loc = pair->value->loc;
+        b->g->what = "metric";
+        const MetricRow *row = expr_metric(b, pair->value, &b->model->vars, sums);
+        if (!row)
+            continue;
+        if (fill) {
+            Metric metric = {pair->key->text, pair->key->loc, row->finish, row->n_sums};
+            vec_push(b->ctx->arena, &p->metrics, metric);
+            p->n_sums += row->n_sums;
+        }
+        for (int k = 0; k < row->n_sums; k++)
+            graph_root(b->g, ROOT_metric, index++, sums[k]);
+    }
+}
+
+static void read_metrics(Model *m, const Y *y)
+{
+    if (y_empty(y))
+        return;
+    if (y->kind != Y_map) {
+        diag_error(&m->ctx->diag, y->loc, "metrics: expected a map of metrics by name, as {accuracy: \"accuracy(logits, "
+                   "label)\"}, saw %s", y_text(m->ctx, y));
+        return;
+    }
+    m->metrics = y;
+    for (int i = 0; i < y->pairs.n; i++) {
+        const char *name;
+        const Y *key = y->pairs.at[i].key;
+        if (y_name(m->ctx, key, "metric", &name) && strcmp(name, "loss") == 0)
+            diag_error(&m->ctx->diag, key->loc, "metrics: 'loss' is what the loss itself is reported as");
+    }
+}
+
+/* --- the file ---------------------------------------------------------------------------------------------------------- */
+
+static void read_layers(Model *m, const Y *root)
+{
+    const Y *y = y_get(root, "layers");
+    if (y_get(root, "networks")) {
+        m->no_layers = true; /* refused by name */
+    } else if (!y) {
+        diag_error(&m->ctx->diag, m->end, "'layers' is missing");
+        m->no_layers = true;
+    } else if (y->kind != Y_list || y->items.n == 0) {
+        diag_error(&m->ctx->diag, y->loc, "layers: expected a list of layers, saw %s",
+                   y->kind == Y_list ? "an empty list" : y_text(m->ctx, y));
+        m->no_layers = true;
+    } else {
+        m->layers = y;
+    }
+}
+
+static void warn_unused_blocks(Model *m)
+{
+    for (int i = 0; i < m->blocks.n; i++) {
+        const Block *block = m->blocks.entry[i].value;
+        if (!block->used)
+            diag_warning(&m->ctx->diag, block->loc, "block '%s' is not used", block->name);
+    }
+}
+
+/* One graph of everything: the mistakes in it, and the program's variables and metrics. */
+static void check_graph(Model *m)
+{
+    Builder *b = builder_new(m, m->loss ? FN_train : FN_predict);
+    frame_build(b, b->frame);
+    default_output(b);
+    build_outputs(b);
+    build_loss(b);
+    build_metrics(b, true);
+    if (!b->blind) {
+        builder_report_unused(b);
+        warn_unused_blocks(m);
+    }
+}
+
+static void read_file(Model *m, const Y *root, const ModelOptions *options)
+{
+    Program *p = m->program;
+    y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
+    read_name(m, y_get(root, "model"));
+    read_vars(m, y_get(root, "vars"), options);
+    inputs_read(m, y_get(root, "inputs"));
+    blocks_read(m, y_get(root, "blocks"));
+    read_layers(m, root);
+    read_outputs(m, y_get(root, "outputs"));
+    read_loss(m, y_get(root, "loss"), y_get(root, "loss_weights"));
+    read_metrics(m, y_get(root, "metrics"));
+    if (!m->no_layers && p->inputs.n)
+        check_graph(m);
+    train_read(p, &m->vars, y_get(root, "train"));
+    data_read(p, &m->vars, y_get(root, "data"));
+    if (options->batch > 0)
+        p->train.batch = options->batch;
+    p->train.given = p->train.given && !options->no_train;
+}
+
+Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, size_t size)
+{
+    int errors = ctx->diag.errors;
+    const Y *root = yaml_read(ctx, text, size);
+    if (!root)
+        return NULL;
+    if (root->kind != Y_map) {
+        diag_error(&ctx->diag, root->loc, "expected a map of keys (model, inputs, layers, ...), saw %s",
+                   y_text(ctx, root));
+        return NULL;
+    }
+    Program *p = arena_take(ctx->arena, sizeof *p);
+    Model *m = arena_take(ctx->arena, sizeof *m);
+    *p = (Program){.ctx = ctx, .file = ctx->diag.file, .model = m};
+    *m = (Model){.ctx = ctx, .program = p, .end = root->pairs.n ? root->pairs.at[0].key->loc : root->loc,
+                 .streams = map_new(ctx->arena)};
+    sha256_hex(text, size, p->digest);
+    read_file(m, root, options);
+    return ctx->diag.errors == errors ? p : NULL;
+}
+
+Graph *model_graph(Program *p, Fn fn)
+{
+    Model *m = p->model;
+    int errors = p->ctx->diag.errors;
+    Builder *b = builder_new(m, fn);
+    frame_build(b, b->frame);
+    if (fn == FN_predict)
+        build_outputs(b);
+    else
+        build_loss(b);
+    if (fn == FN_eval || fn == FN_train || fn == FN_accumulate)
+        build_metrics(b, false);
+    if (p->ctx->diag.errors > errors)
+        return NULL;
+    graph_sort(b->g);
+    return b->g;
+}
