@@ -3,14 +3,14 @@
  *
  * needs   a graph in order, ROOT_loss
  * gives   ROOT_grad roots: in train and accumulate of each weight that is trained and on which the
- *         loss depends; in grad of every trained weight and every f32 input, zeros where the loss does
- *         not depend on it
+ *         loss depends; in grad of every trained weight and every f32 input, zeros where the loss
+ *         does not depend on it
  * breaks  nothing
  *
- * From the loss back to the first node, in the reverse of the graph's order, so that a node's gradient
- * is complete when its turn comes. Only nodes on a path from what is wanted to the loss take part.
- * Each op's gradient is the row's own (ops/): it builds nodes like any other, which can be
- * differentiated again.
+ * From the loss back to the first node, in the reverse of the graph's order, so that a node's
+ * gradient is complete when its turn comes. Only nodes on a path from what is wanted to the loss
+ * take part. Each op's gradient is the row's own (ops/): it builds nodes like any other, and they
+ * can be differentiated again.
  */
 #include "../ops/ops.h"
 #include "passes.h"

@@ -5,8 +5,8 @@
  * gives   no two nodes with the same op, operands, attributes, shape and type; roots are kept
  * breaks  nothing
  *
- * One walk in order with a hash table: operands are merged before what reads them, so equal nodes have
- * the very same operands. Those of a commutative op are compared in either order.
+ * One walk in order with a hash table: operands are merged before what reads them, so equal nodes
+ * have the very same operands. Those of a commutative op are compared in either order.
  */
 #include "../ops/ops.h"
 #include "passes.h"

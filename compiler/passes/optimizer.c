@@ -6,9 +6,9 @@
  * breaks  nothing
  *
  * accumulate: each gradient is added to `accumulate.NAME`. train: the gradients, with what was
- * accumulated, are clipped by value, then by their common norm, and go through the optimiser's formula,
- * which is PyTorch's to the order of its operations. What is the same for a whole step (rates, bias
- * corrections) is a rank-0 subgraph of scalars and constants: computed once, on the host.
+ * accumulated, are clipped by value, then by their common norm, and go through the optimiser's
+ * formula, which is PyTorch's to the order of its operations. What is the same for a whole step
+ * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
  */
 #include "../frontend/frontend.h"
 #include "../ops/ops.h"
@@ -308,8 +308,28 @@ static void update(Graph *g, const Grad *grad)
     name_new(g, first, grad->var->name);
 }
 
+/* The gradients of inputs are numbered after the variables, of which there are more now than when
+ * pass autodiff made the roots. Every f32 input has one, the last input the last. */
+static void renumber_inputs(Graph *g)
+{
+    const Program *p = g->program;
+    int last_input = -1, last_root = -1;
+    for (int i = 0; i < p->inputs.n; i++)
+        if (p->inputs.at[i].dtype == DT_f32)
+            last_input = i;
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_grad && g->roots.at[i].index > last_root)
+            last_root = g->roots.at[i].index;
+    int base = last_root - last_input;
+    for (int i = 0; i < g->roots.n && last_input >= 0; i++)
+        if (g->roots.at[i].kind == ROOT_grad && g->roots.at[i].index >= base)
+            g->roots.at[i].index += p->vars.n - base;
+}
+
 void pass_optimizer(Graph *g)
 {
+    if (g->fn == FN_grad)
+        renumber_inputs(g);
     if (g->fn != FN_train && g->fn != FN_accumulate)
         return;
     Arena *scratch = arena_new();

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* passes.c: the pipeline of passes.def and the driver that runs it on each function of a program. */
+/* passes.c: the pipeline of passes.def, and the driver that runs it on a program's functions. */
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #include "passes.h"
 
@@ -46,37 +46,33 @@ static bool is_dumped(const PassRow *pass, const PassOptions *options)
     return after && (strcmp(after, "all") == 0 || strcmp(after, pass->name) == 0);
 }
 
+/* Whether the pipeline ends after this pass. */
+static bool is_last(const PassRow *pass, const PassOptions *options)
+{
+    return is_dumped(pass, options) && !options->keep_going &&
+           strcmp(options->dump_after, "all") != 0;
+}
+
 static void dump(const Graph *g, const PassRow *pass)
 {
     printf("; after %s, function %s\n", pass->name, fn_text(g->fn));
     graph_print(g, stdout);
 }
 
-static void run_pass(Graph *g, const PassRow *pass, double *time)
-{
-    double start = seconds();
-    pass->run(g);
-    *time += seconds() - start;
-}
-
-/* Runs the pipeline on one function; `time` has a place a pass. */
-static bool run_function(Graph *g, const PassOptions *options, double *time)
+/* Runs one pass on one function; gives false when it reported an error. */
+static bool run_pass(Graph *g, const PassRow *pass, const PassOptions *options, double *time)
 {
     const Diag *diag = &g->program->ctx->diag;
-    for (int i = 0; i < pass_count; i++) {
-        const PassRow *pass = &pass_rows[i];
-        int errors = diag->errors;
-        if (!is_skipped(pass, options))
-            run_pass(g, pass, &time[i]);
-        if (diag->errors != errors)
-            return false;
-        graph_verify(g, pass->name);
-        if (!is_dumped(pass, options))
-            continue;
+    int errors = diag->errors;
+    double start = seconds();
+    if (!is_skipped(pass, options))
+        pass->run(g);
+    *time += seconds() - start;
+    if (diag->errors != errors)
+        return false;
+    graph_verify(g, pass->name);
+    if (is_dumped(pass, options))
         dump(g, pass);
-        if (!options->keep_going && strcmp(options->dump_after, "all") != 0)
-            break;
-    }
     return true;
 }
 
@@ -91,13 +87,19 @@ static void print_times(const double *time)
     fprintf(stderr, "%-12s %8.3f ms\n", "passes", 1e3 * total);
 }
 
+/* Every function goes through a pass before the next pass begins, so that a pass may decide for all
+ * of them (the order in which a weight is kept). */
 bool passes_run(Program *program, const PassOptions *options)
 {
     double time[COUNT(pass_rows)] = {0};
-    bool good = true;
-    for (int fn = 0; fn < FN_COUNT; fn++)
-        if (program->fn[fn])
-            good = run_function(program->fn[fn], options, time) && good;
+    bool good = true, stop = false;
+    for (int i = 0; i < pass_count && good && !stop; i++) {
+        const PassRow *pass = &pass_rows[i];
+        for (int fn = 0; fn < FN_COUNT; fn++)
+            if (program->fn[fn])
+                good = run_pass(program->fn[fn], pass, options, &time[i]) && good;
+        stop = is_last(pass, options);
+    }
     if (options->time)
         print_times(time);
     return good;

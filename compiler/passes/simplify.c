@@ -5,11 +5,11 @@
  * gives   a graph that none of the rules below changes any more
  * breaks  nothing
  *
- * A list of rules, each on one node and what it reads; the first that gives another node wins, and walks
- * over the graph go on until none does. "Changes no value" is meant strictly for NaN and infinity (so
- * x * 0 and x - x stay) and for rounding, but for these: x + 0 is x also where x is -0; x ** 0.5 and
- * x ** 3 become sqrt and products, as PyTorch computes them; and the sum of k equal numbers is k times
- * the number, rounded once.
+ * A list of rules, each on one node and what it reads; the first that gives another node wins, and
+ * walks over the graph go on until none does. "Changes no value" is meant strictly for NaN and
+ * infinity (so x * 0 and x - x stay) and for rounding, but for these: x + 0 is x even if x is -0;
+ * x ** 0.5 and x ** 3 become sqrt and products, as PyTorch computes them; and the sum of k equal
+ * numbers is k times the number, rounded once.
  */
 #include "../ops/ops.h"
 #include "passes.h"
@@ -55,8 +55,8 @@ static Node *with_operands(Graph *g, const Node *y, Node *const *in)
 
 /* --- constants -------------------------------------------------------------------------------- */
 
-/* An elementwise op of constants. Rank 0 is what the host computes in double; else every number is a
- * float. What is not finite stays where it arises. */
+/* An elementwise op of constants. Rank 0 is what the host computes in double; else every number is
+ * a float. What is not finite stays where it arises. */
 static Node *fold(Graph *g, Node *y)
 {
     double in[3];
@@ -211,7 +211,7 @@ static Node *drop_identity(Graph *g, Node *y)
     return y->in[0]->dtype == y->dtype ? y->in[0] : NULL;
 }
 
-/* Operands need not be expanded where broadcasting does it, nor constants be larger than a number. */
+/* Operands need not be expanded where broadcasting does it, and a constant then is one number. */
 static Node *drop_expand(Graph *g, Node *y)
 {
     Node *in[3];
@@ -424,15 +424,29 @@ static const Rule rules[] = {
     {OP_reduce_min, reduce_expand},
 };
 
-static Node *simplify_node(Graph *g, Node *y, void *unused)
+/* What the first rule that fires makes of y; NULL: none does. */
+static Node *apply_rule(Graph *g, Node *y)
 {
-    (void)unused;
     for (int i = 0; i < COUNT(rules); i++) {
         if (rules[i].op != OP_COUNT && rules[i].op != y->op)
             continue;
         Node *other = rules[i].apply(g, y);
         if (other)
             return other;
+    }
+    return NULL;
+}
+
+/* Rules one after the other; what they made on the way is left to the next walk. */
+static Node *simplify_node(Graph *g, Node *y, void *unused)
+{
+    enum { IN_A_ROW = 8 };
+    (void)unused;
+    for (int i = 0; i < IN_A_ROW; i++) {
+        Node *other = apply_rule(g, y);
+        if (!other)
+            break;
+        y = other;
     }
     return y;
 }
