@@ -44,8 +44,8 @@ const char *emit_standing(Emit *, const Node *y);
 bool emit_stand(const Emit *, const Node *y, Ix *at);
 /* From here on, y at this index is called `text`. */
 void emit_know(Emit *, const Node *y, const Ix *at, const char *text);
-/* Stores y where it stands. */
-void emit_store(Emit *, const Node *y);
+/* Stores nodes where they stand. All values are computed first: a store may lie over what another reads. */
+void emit_stores(Emit *, int n, Node *const *stores);
 /* The parameter for a buffer, a uniform scalar or a stream of random numbers; added at first use. */
 const char *emit_buffer(Emit *, Buffer *, bool written);
 const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */

@@ -259,12 +259,6 @@ static bool in_memory(const Emit *e, const Node *y)
     return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
 }
 
-static bool reduces(const Node *y)
-{
-    Domain own = domain_of(y);
-    return domain_reduces(&own);
-}
-
 static const char *compute(Emit *e, const Node *y, const Ix *at)
 {
     switch (op_rows[y->op].cls) {
@@ -272,7 +266,7 @@ static const char *compute(Emit *e, const Node *y, const Ix *at)
     case CLASS_MOVE:
     case CLASS_EFFECT: return moved(e, y, at);
     case CLASS_REDUCE:
-        if (!reduces(y)) /* only over axes of length 1 */
+        if (!node_reduces(y)) /* only over axes of length 1 */
             return moved(e, y, at);
         BUG("a %s is read before it is made", op_rows[y->op].name);
     default: BUG("a %s inside a loop", op_rows[y->op].name);
@@ -321,14 +315,20 @@ const char *emit_standing(Emit *e, const Node *y)
     return emit_value(e, y, at);
 }
 
-void emit_store(Emit *e, const Node *y)
+void emit_stores(Emit *e, int n, Node *const *stores)
 {
+    const char **value = arena_take(e->arena, sizeof *value * (size_t)(n + 1));
     Ix at[RANK_MAX];
-    emit_stand(e, y, at);
-    const char *value = emit_value(e, y, at);
-    if (!is_atom(value)) {
-        value = to_temp(e, y, value);
-        emit_know(e, y, at, value);
+    for (int i = 0; i < n; i++) {
+        emit_stand(e, stores[i], at);
+        value[i] = emit_value(e, stores[i], at);
+        if (is_atom(value[i]))
+            continue;
+        value[i] = to_temp(e, stores[i], value[i]);
+        emit_know(e, stores[i], at, value[i]);
     }
-    out_line(e->out, "%s = %s;", emit_element(e, y, at, true), value);
+    for (int i = 0; i < n; i++) {
+        emit_stand(e, stores[i], at);
+        out_line(e->out, "%s = %s;", emit_element(e, stores[i], at, true), value[i]);
+    }
 }

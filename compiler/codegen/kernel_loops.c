@@ -33,14 +33,6 @@ typedef struct Loops {
     const char *lane;  /* in force inside a lane loop: the lane's index */
 } Loops;
 
-static const char *const axis_names[RANK_MAX] = {"i", "j", "k", "l", "m1", "m2", "m3", "m4"};
-
-static bool keyed(const Node *y)
-{
-    Domain own = domain_of(y);
-    return op_rows[y->op].cls == CLASS_REDUCE && domain_reduces(&own);
-}
-
 static const char *extent(Loops *l, int axis)
 {
     return emit_extent(l->e, l->d->extent[axis], l->d->batch[axis]);
@@ -59,22 +51,10 @@ static bool computed_here(const Loops *l, const Node *y)
 static void find_levels(Loops *l)
 {
     Emit *e = l->e;
-    bool *here = arena_take(e->arena, (size_t)e->g->nodes.n);
+    l->last = kernel_levels(e->k, l->level);
     for (int i = 0; i < e->k->nodes.n; i++)
-        here[e->k->nodes.at[i]->id] = true;
-    for (int i = 0; i < e->k->nodes.n; i++) {
-        Node *y = e->k->nodes.at[i];
-        int level = 0;
-        for (int n = 0; n < y->n_in; n++)
-            if (here[y->in[n]->id] && l->level[y->in[n]->id] > level)
-                level = l->level[y->in[n]->id];
-        if (keyed(y)) {
-            vec_push(e->arena, &l->reductions, y);
-            level++;
-        }
-        l->level[y->id] = level;
-        l->last = level > l->last ? level : l->last;
-    }
+        if (node_reduces(e->k->nodes.at[i]))
+            vec_push(e->arena, &l->reductions, e->k->nodes.at[i]);
     /* A variable changes when all of its row is read. */
     for (int i = 0; i < e->k->stores.n; i++)
         if (e->k->stores.at[i]->op == OP_assign)
@@ -168,6 +148,17 @@ static void declare_partials(Loops *l, int stage)
     }
 }
 
+/* What the stage stores, of each row or each column. */
+static void store_all(Loops *l, int stage, bool row)
+{
+    VEC(Node *) stores = {0};
+    const Kernel *k = l->e->k;
+    for (int i = 0; i < k->stores.n; i++)
+        if (l->level[k->stores.at[i]->id] == stage && is_row(l, k->stores.at[i]) == row)
+            vec_push(l->e->arena, &stores, k->stores.at[i]);
+    emit_stores(l->e, stores.n, stores.at);
+}
+
 /* Inside the innermost loop of a stage: what each column does. */
 static void column_body(Loops *l, int stage)
 {
@@ -197,13 +188,9 @@ static void column_body(Loops *l, int stage)
     for (int i = 0; i < l->cached.n; i++) {
         Node *y = l->cached.at[i];
         if (l->level[y->id] == stage && l->cache.at[i] && !l->fresh[y->id])
-            out_line(e->out, "%s[%s] = %s;", l->cache.at[i], axis_names[l->vector], emit_standing(e, y));
+            out_line(e->out, "%s[%s] = %s;", l->cache.at[i], domain_axis[l->vector], emit_standing(e, y));
     }
-    for (int i = 0; i < e->k->stores.n; i++) {
-        Node *y = e->k->stores.at[i];
-        if (l->level[y->id] == stage && !is_row(l, y))
-            emit_store(e, y);
-    }
+    store_all(l, stage, false);
     e->known.n = known;
 }
 
@@ -243,17 +230,19 @@ static void fold_partials(Loops *l, int stage)
 
 static void open_axis(Loops *l, int axis)
 {
-    const char *name = axis_names[axis];
+    const char *name = domain_axis[axis];
     out_open(l->e->out, "for (int %s = 0; %s < %s; %s++)", name, name, extent(l, axis), name);
 }
 
 /* The lanes of one block along the vector axis: `count` of them from `base` on. */
 static void lane_block(Loops *l, int stage, const char *base, const char *count)
 {
-    const char *name = axis_names[l->vector];
-    out_open(l->e->out, "for (int v = 0; v < %s; v++)", count);
-    out_line(l->e->out, "const int %s = %s + v;", name, base);
-    l->lane = "v";
+    const char *name = domain_axis[l->vector];
+    bool all = strcmp(base, "0") == 0;
+    l->lane = all ? name : "v";
+    out_open(l->e->out, "for (int %s = 0; %s < %s; %s++)", l->lane, l->lane, count, l->lane);
+    if (!all)
+        out_line(l->e->out, "const int %s = %s + v;", name, base);
     column_body(l, stage);
     out_close(l->e->out);
 }
@@ -262,7 +251,7 @@ static void lanes_along(Loops *l, int stage)
 {
     Emit *e = l->e;
     int64_t ext = l->d->extent[l->vector], lanes = LANES;
-    const char *name = axis_names[l->vector];
+    const char *name = domain_axis[l->vector];
     if (in_order(l)) {
         open_axis(l, l->vector);
         column_body(l, stage);
@@ -271,7 +260,7 @@ static void lanes_along(Loops *l, int stage)
         out_line(e->out, "int %s0 = 0;", name);
         out_open(e->out, "for (; %s0 + %lld <= %s; %s0 += %lld)", name, (long long)lanes, extent(l, l->vector), name,
                  (long long)lanes);
-        lane_block(l, stage, arena_format(e->arena, "%s0", name), "16");
+        lane_block(l, stage, arena_format(e->arena, "%s0", name), lanes_of(l));
         out_close(e->out);
         lane_block(l, stage, arena_format(e->arena, "%s0", name),
                    arena_format(e->arena, "%s - %s0", extent(l, l->vector), name));
@@ -310,7 +299,7 @@ static void column_loops(Loops *l, int stage)
             opened++;
         }
     if (l->down) {
-        lane_block(l, stage, arena_format(e->arena, "%s0", axis_names[l->vector]), "width");
+        lane_block(l, stage, arena_format(e->arena, "%s0", domain_axis[l->vector]), "width");
     } else if (stage_reduces(l, stage)) {
         lanes_along(l, stage);
     } else {
@@ -333,14 +322,42 @@ static void row_stores(Loops *l, int stage)
     int known = e->known.n;
     if (l->down) {
         out_open(e->out, "for (int v = 0; v < width; v++)");
-        out_line(e->out, "const int %s = %s0 + v;", axis_names[l->vector], axis_names[l->vector]);
+        out_line(e->out, "const int %s = %s0 + v;", domain_axis[l->vector], domain_axis[l->vector]);
     }
-    for (int i = 0; i < e->k->stores.n; i++)
-        if (is_row(l, e->k->stores.at[i]) && l->level[e->k->stores.at[i]->id] == stage)
-            emit_store(e, e->k->stores.at[i]);
+    store_all(l, stage, true);
     if (l->down) {
         out_close(e->out);
         e->known.n = known;
+    }
+}
+
+/* Whether some column of the row reads y. */
+static bool read_by_columns(const Loops *l, const Node *y)
+{
+    const Kernel *k = l->e->k;
+    for (int i = 0; i < k->nodes.n; i++)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
+            if (k->nodes.at[i]->in[n] == y && !is_row(l, k->nodes.at[i]))
+                return true;
+    return false;
+}
+
+/* What is the same in all columns of a row is computed before them. */
+static void hoist(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    for (int i = 0; !l->down && i < e->k->nodes.n; i++) {
+        Node *y = e->k->nodes.at[i];
+        Ix at[RANK_MAX];
+        if (op_rows[y->op].cls != CLASS_EW || l->level[y->id] != stage || !is_row(l, y) || !read_by_columns(l, y) ||
+            y->uniform || !emit_stand(e, y, at))
+            continue;
+        const char *value = emit_standing(e, y);
+        if (!strpbrk(value, " [("))
+            continue;
+        const char *name = emit_temp(e, "t");
+        out_line(e->out, "const float %s = %s;", name, value);
+        emit_know(e, y, at, name);
     }
 }
 
@@ -354,7 +371,7 @@ static void end_stage(Loops *l, int stage)
         Ix at[RANK_MAX];
         if (l->level[y->id] != stage || !l->cache.at[i] || l->fresh[y->id] || !emit_stand(l->e, y, at))
             continue;
-        emit_know(l->e, y, at, arena_format(l->e->arena, "%s[%s]", l->cache.at[i], axis_names[l->vector]));
+        emit_know(l->e, y, at, arena_format(l->e->arena, "%s[%s]", l->cache.at[i], domain_axis[l->vector]));
     }
 }
 
@@ -365,7 +382,7 @@ static void mark_needed(Loops *l, const Node *y, int stage, int *needed, int *st
 {
     for (int i = 0; i < y->n_in; i++) {
         const Node *x = y->in[i];
-        if (stamp[x->id] == stage + 1 || keyed(x) || (x->kernel && x->kernel != l->e->k) || !computed_here(l, x))
+        if (stamp[x->id] == stage + 1 || node_reduces(x) || (x->kernel && x->kernel != l->e->k) || !computed_here(l, x))
             continue;
         stamp[x->id] = stage + 1;
         needed[x->id]++;
@@ -431,7 +448,7 @@ static int open_rows(Loops *l)
         opened++;
     }
     if (l->down) {
-        const char *name = axis_names[l->vector], *lanes = lanes_of(l), *ext = extent(l, l->vector);
+        const char *name = domain_axis[l->vector], *lanes = lanes_of(l), *ext = extent(l, l->vector);
         int64_t len = strtol(lanes, NULL, 10);
         share(l, &first);
         out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %s)", name, name, ext, name, lanes);
@@ -450,9 +467,7 @@ void emit_loops(Emit *e)
     l.level = arena_take(e->arena, sizeof *l.level * (size_t)e->g->nodes.n);
     l.fresh = arena_take(e->arena, (size_t)e->g->nodes.n);
     e->fresh = l.fresh;
-    for (int i = 0; i < l.d->n; i++)
-        e->loops[i] = ix_loop(&e->space, axis_names[i],
-                              l.d->batch[i] ? l.d->extent[i] * e->space.batch : l.d->extent[i]);
+    domain_loops(&e->space, l.d, e->loops);
     find_levels(&l);
     for (int i = 0; i < l.reductions.n; i++)
         vec_push(e->arena, &l.partial, "");
@@ -467,6 +482,7 @@ void emit_loops(Emit *e)
         for (int s = 0; s <= l.last; s++) {
             row_stores(&l, s);
             if (has_columns(&l, s)) {
+                hoist(&l, s);
                 declare_partials(&l, s);
                 column_loops(&l, s);
                 fold_partials(&l, s);

@@ -153,8 +153,7 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     emit_stand(e, p->y, at);
     int known = e->known.n;
     emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
-    for (int i = 0; i < e->k->stores.n; i++)
-        emit_store(e, e->k->stores.at[i]);
+    emit_stores(e, e->k->stores.n, e->k->stores.at);
     e->known.n = known;
     out_close(e->out);
     out_end(e->out);

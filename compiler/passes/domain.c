@@ -81,6 +81,14 @@ void domain_index(const Domain *d, const Shape *s, Place place, const Ix *loops,
     }
 }
 
+const char *const domain_axis[RANK_MAX] = {"i", "j", "k", "l", "m1", "m2", "m3", "m4"};
+
+void domain_loops(IxSpace *space, const Domain *d, Ix *loops)
+{
+    for (int i = 0; i < d->n; i++)
+        loops[i] = ix_loop(space, domain_axis[i], d->batch[i] ? d->extent[i] * space->batch : d->extent[i]);
+}
+
 void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const Ix *at, Ix *out,
                     Guard *guards, int *n_guards)
 {
@@ -100,6 +108,29 @@ void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const
         out[axis] = reduced_axis(y, axis) ? loops[k] : at[axis];
         k++;
     }
+}
+
+bool node_reduces(const Node *y)
+{
+    if (op_rows[y->op].cls != CLASS_REDUCE)
+        return false;
+    Domain own = domain_of(y);
+    return domain_reduces(&own);
+}
+
+int kernel_levels(const Kernel *k, int *level)
+{
+    int last = 0;
+    for (int i = 0; i < k->nodes.n; i++) {
+        const Node *y = k->nodes.at[i];
+        int at = 0;
+        for (int n = 0; n < y->n_in; n++)
+            if (level[y->in[n]->id] > at)
+                at = level[y->in[n]->id];
+        level[y->id] = at + node_reduces(y);
+        last = level[y->id] > last ? level[y->id] : last;
+    }
+    return last;
 }
 
 bool node_uniform(const Node *y)

@@ -199,9 +199,9 @@ static void link_readers(Fuse *f, Node *y, Node *assign, int depth)
 {
     for (int i = 0; i < f->users[y->id].at.n; i++) {
         Node *user = f->users[y->id].at.at[i];
-        if (f->seen[user->id] == f->stamp || user == assign)
+        if (f->seen[user->id] == 2 * f->stamp || user == assign)
             continue;
-        f->seen[user->id] = f->stamp;
+        f->seen[user->id] = 2 * f->stamp;
         if (f->group[user->id] < 0 && depth < MEMBERS_MAX)
             link_readers(f, user, assign, depth + 1);
         else
@@ -229,33 +229,49 @@ static void order_assigns(Fuse *f)
 
 /* --- merging ----------------------------------------------------------------------------------------- */
 
-/* Whether group `to` can be reached from `from` through a node of neither. Ids above `last` cannot lead back. */
+typedef struct Step {
+    Node *node;
+    bool outside; /* the way here led through a group other than the two */
+} Step;
+
+typedef VEC(Step) Steps;
+
+/* Goes on to a node, once by the direct way and once more by a way outside. */
+static void visit(Fuse *f, Steps *todo, Node *node, bool outside)
+{
+    int stamp = 2 * f->stamp + outside;
+    if (f->seen[node->id] >= stamp)
+        return;
+    f->seen[node->id] = stamp;
+    vec_push(f->arena, todo, ((Step){node, outside}));
+}
+
+/* Whether group `to` can be reached from `from` through a third group. Ids above `last` cannot lead back. Movement
+ * belongs to whoever reads through it, so a way through movement alone is direct. */
 static bool detour(Fuse *f, int from, int to, int last)
 {
-    VEC(Node *) todo = {0};
+    Steps todo = {0};
     f->stamp++;
     Group *a = &f->groups.at[from];
     for (int i = 0; i < a->members.n; i++)
-        vec_push(f->arena, &todo, a->members.at[i]);
-    for (int first = a->members.n, i = 0; i < todo.n; i++) {
-        Users *u = &f->users[todo.at[i]->id];
+        visit(f, &todo, a->members.at[i], false);
+    for (int i = 0; i < todo.n; i++) {
+        Step here = todo.at[i];
+        Users *u = &f->users[here.node->id];
         for (int k = 0; k < u->at.n; k++) {
             Node *user = u->at.at[k];
             int group = group_of(f, user);
-            if (group == to && i >= first)
+            if (group == to && here.outside)
                 return true;
-            if (group == to || group == from || user->id > last || f->seen[user->id] == f->stamp)
+            if (group == to || group == from || user->id > last)
                 continue;
-            f->seen[user->id] = f->stamp;
             if (group < 0) {
-                vec_push(f->arena, &todo, user);
+                visit(f, &todo, user, here.outside);
                 continue;
             }
             Group *through = &f->groups.at[group];
-            for (int m = 0; m < through->members.n; m++) {
-                f->seen[through->members.at[m]->id] = f->stamp;
-                vec_push(f->arena, &todo, through->members.at[m]);
-            }
+            for (int m = 0; m < through->members.n; m++)
+                visit(f, &todo, through->members.at[m], true);
         }
     }
     return false;
@@ -371,8 +387,7 @@ static bool may_merge(Fuse *f, int from, int to, Domain *domain)
     if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
         return false;
     Check c = {.f = f, .space = ix_space(f->arena, f->g->program->train.batch), .domain = domain, .from = from, .to = to};
-    for (int i = 0; i < domain->n; i++)
-        c.loops[i] = ix_loop(&c.space, "i", (int64_t)1 << 20);
+    domain_loops(&c.space, domain, c.loops);
     int last = 0;
     for (int i = 0; i < b->members.n; i++) {
         if (!member_reads(&c, b->members.at[i]))
@@ -515,7 +530,7 @@ void pass_fuse(Graph *g)
     link_users(&f);
     order_assigns(&f);
     for (int i = 0; !g->program->unfused && i < g->nodes.n; i++)
-        if (f.group[i] >= 0 && g->nodes.at[i]->op != OP_matmul && op_rows[g->nodes.at[i]->op].cls != CLASS_MOVE)
+        if (f.group[i] >= 0 && g->nodes.at[i]->op != OP_matmul)
             merge_operands(&f, g->nodes.at[i], g->nodes.at[i], 0);
     choose_stores(&f, stored);
     make_kernels(&f, stored);

@@ -24,10 +24,19 @@ bool domain_reduces(const Domain *);
 Place domain_place(const Domain *, const Shape *);
 /* The index of a tensor that stands in the domain, given one Ix a domain axis. */
 void domain_index(const Domain *, const Shape *, Place, const Ix *loops, Ix *at);
+/* New loop variables for the domain's axes, called domain_axis[i]. */
+void domain_loops(IxSpace *, const Domain *, Ix *loops);
+extern const char *const domain_axis[RANK_MAX];
 /* How a node's operand i is indexed in the domain: index_operand, but for reductions, whose reduced
  * axes run over the domain's loops. `at` is the node's own index. */
 void domain_operand(IxSpace *, const Ix *loops, const Node *, int i, const Ix *at, Ix *out,
                     Guard *guards, int *n_guards);
+
+/* A reduction over axes that are longer than 1 together. */
+bool node_reduces(const Node *);
+/* By node id: how many reductions of the kernel, one after the other, each of its nodes waits for: the stage
+ * in which it can be computed. `level` is zeroed, one a node of the graph. Gives the last stage. */
+int kernel_levels(const Kernel *, int *level);
 
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);

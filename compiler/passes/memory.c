@@ -17,7 +17,7 @@
 #include "lower.h"
 #include "passes.h"
 
-enum { ALIGN = 64 };
+enum { ALIGN = 64, DEPTH_MAX = 200 };
 
 typedef struct Memory {
     Graph *g;
@@ -232,6 +232,137 @@ static void find_lifetimes(Memory *m)
             touch(of[g->roots.at[i].node->id], g->kernels.n);
 }
 
+/* --- in place ------------------------------------------------------------------------------------------- */
+
+typedef struct InPlace {
+    IxSpace space;
+    const Kernel *k;
+    Ix loops[RANK_MAX];
+    const Node *x;  /* read only where it stands? */
+    bool *seen;     /* by node id: walked where it stands */
+} InPlace;
+
+static bool stands(const InPlace *c, const Node *y, const Ix *at)
+{
+    const Domain *d = &((const Lowered *)c->k->lowered)->domain;
+    Ix own[RANK_MAX];
+    if (domain_place(d, &y->shape) != PLACE_full)
+        return false;
+    domain_index(d, &y->shape, PLACE_full, c->loops, own);
+    for (int i = 0; i < y->shape.rank; i++)
+        if (!ix_equal(&at[i], &own[i]))
+            return false;
+    return true;
+}
+
+/* Whether everything below y, itself at `at`, reads c->x only where it stands. */
+static bool in_place_below(InPlace *c, const Node *y, const Ix *at, int depth)
+{
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        if (x->uniform || op_rows[x->op].cls == CLASS_LEAF)
+            continue;
+        domain_operand(&c->space, c->loops, y, i, at, operand, guards, &n);
+        if (x == c->x) {
+            if (n || !stands(c, x, operand))
+                return false;
+            continue;
+        }
+        if (x->kernel && x->kernel != c->k)
+            continue;
+        bool here = stands(c, x, operand);
+        if (here && c->seen[x->id])
+            continue;
+        c->seen[x->id] |= here;
+        if (x->op == OP_matmul)
+            continue; /* product_reads looks below it */
+        if (depth > DEPTH_MAX || !in_place_below(c, x, operand, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+/* Whether a product of the kernel reads x, through whatever is inlined there. */
+static bool product_reads(const Kernel *k, const Node *y, const Node *x, int depth)
+{
+    if (y == x || depth > DEPTH_MAX)
+        return true;
+    if (op_rows[y->op].cls == CLASS_LEAF || (y->kernel && y->kernel != k))
+        return false;
+    for (int i = 0; i < y->n_in; i++)
+        if (product_reads(k, y->in[i], x, depth + 1))
+            return true;
+    return false;
+}
+
+static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
+{
+    const Lowered *low = k->lowered;
+    if (k->matmul && (product_reads(k, k->matmul->in[0], x, 0) || product_reads(k, k->matmul->in[1], x, 0)))
+        return false;
+    Arena *scratch = arena_new();
+    InPlace c = {.space = ix_space(scratch, m->g->program->train.batch), .k = k, .x = x};
+    c.seen = arena_take(scratch, (size_t)m->g->nodes.n);
+    domain_loops(&c.space, &low->domain, c.loops);
+    bool good = true;
+    for (int i = 0; good && i < k->stores.n; i++) {
+        Ix at[RANK_MAX];
+        const Node *s = k->stores.at[i];
+        domain_index(&low->domain, &s->shape, domain_place(&low->domain, &s->shape), c.loops, at);
+        good = in_place_below(&c, s, at, 0);
+    }
+    arena_free(scratch);
+    return good;
+}
+
+static Buffer *root_of(Buffer *b)
+{
+    while (b->over)
+        b = b->over;
+    return b;
+}
+
+/* A buffer that dies in kernel k, where each element is read only to compute that of y. */
+static Buffer *dying(Memory *m, const Kernel *k, const Node *y)
+{
+    for (int i = 0; i < k->reads.n; i++) {
+        Buffer *b = k->reads.at[i], *root = root_of(b);
+        if (b->kind == BUF_scratch && b->node && root->last == k->id && root->first < k->id &&
+            b->dtype == y->dtype && root->bytes == m->plan->of_node[y->id]->bytes && read_in_place(m, k, b->node))
+            return root;
+    }
+    return NULL;
+}
+
+/* Lays a store over an operand that it is the last to read. In a kernel of several stages only what the last
+ * stage stores, since earlier ones are read again. */
+static void lay_over(Memory *m)
+{
+    Graph *g = m->g;
+    for (int p = 0; p < g->kernels.n; p++) {
+        Kernel *k = g->kernels.at[p];
+        Arena *scratch = arena_new();
+        int *level = arena_take(scratch, sizeof *level * (size_t)(g->nodes.n + 1));
+        int last = kernel_levels(k, level);
+        for (int i = 0; i < k->stores.n; i++) {
+            Node *y = k->stores.at[i];
+            Buffer *b = m->plan->of_node[y->id];
+            const Domain *d = &((const Lowered *)k->lowered)->domain;
+            if (b->kind != BUF_scratch || level[y->id] != last || domain_place(d, &y->shape) != PLACE_full)
+                continue;
+            Buffer *under = dying(m, k, y);
+            if (!under)
+                continue;
+            b->over = under;
+            under->last = b->last;
+        }
+        arena_free(scratch);
+    }
+}
+
 /* --- places ------------------------------------------------------------------------------------------------ */
 
 static bool overlap_in_time(const Buffer *a, const Buffer *b)
@@ -264,7 +395,7 @@ static void place_scratch(Memory *m)
         Buffer *largest = NULL;
         for (int i = 0; i < m->plan->buffers.n; i++) {
             Buffer *b = m->plan->buffers.at[i];
-            if (b->kind == BUF_scratch && !done[i] && (!largest || b->bytes > largest->bytes))
+            if (b->kind == BUF_scratch && !b->over && !done[i] && (!largest || b->bytes > largest->bytes))
                 largest = b;
         }
         if (!largest)
@@ -274,6 +405,11 @@ static void place_scratch(Memory *m)
         placed[n] = largest;
         if (largest->offset + largest->bytes > m->plan->scratch_bytes)
             m->plan->scratch_bytes = largest->offset + largest->bytes;
+    }
+    for (int i = 0; i < m->plan->buffers.n; i++) {
+        Buffer *b = m->plan->buffers.at[i];
+        if (b->over)
+            b->offset = root_of(b)->offset;
     }
 }
 
@@ -300,6 +436,8 @@ void pass_memory(Graph *g)
     m.names = map_new(m.arena);
     make_buffers(&m);
     find_lifetimes(&m);
+    if (!g->program->unfused)
+        lay_over(&m);
     place_scratch(&m);
     place_vars(g->program);
 }
