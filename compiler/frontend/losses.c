@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: MIT */
+/* losses.c: losses of numbers against numbers, element by element; losses of class indices are in
+ * losses_classes.c. Values and gradients are PyTorch's where it has the loss; reduction=mean is over
+ * every element, batch included. Targets of shape [N] and predictions of shape [N, 1] are the same.
+ */
+#include "rows.h"
+
+/* p - t */
+static Node *difference(Call *c)
+{
+    Node *p, *t;
+    return rows_pair(c, &p, &t) ? build_binary(c->g, OP_sub, p, t) : NULL;
+}
+
+/* (p - t)^2 */
+static Node *mse(Call *c)
+{
+    Node *d = difference(c);
+    return rows_reduce(c, &c->arg[0], build_binary(c->g, OP_mul, d, d));
+}
+
+/* |p - t| */
+static Node *mae(Call *c)
+{
+    return rows_reduce(c, &c->arg[0], build_unary(c->g, OP_abs, difference(c)));
+}
+
+/* d = |p - t|: d^2 / 2 up to delta, delta * (d - delta / 2) beyond */
+static Node *huber(Call *c)
+{
+    Graph *g = c->g;
+    double delta = c->arg[0].r;
+    if (!(delta > 0)) {
+        diag_error(&c->ctx->diag, c->arg[0].loc, "huber: delta is above 0");
+        return NULL;
+    }
+    Node *d = difference(c), *size = build_unary(g, OP_abs, d);
+    Node *near = rows_times(g, build_binary(g, OP_mul, d, d), 0.5);
+    Node *far = rows_times(g, rows_plus(g, size, -0.5 * delta), delta);
+    Node *inside = build_binary(g, OP_less_equal, size, build_const(g, delta));
+    return rows_reduce(c, &c->arg[1], build_where(g, inside, near, far));
+}
+
+/* max(log(p), -100), and of a p outside the range without a gradient */
+static Node *bounded_log(Graph *g, OpKind log, Node *x)
+{
+    return build_binary(g, OP_max, build_unary(g, log, x), build_const(g, -100));
+}
+
+/* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient
+ * (p - t) / max(p * (1 - p), 1e-12). Where p is so near 0 or 1 that the bound of the gradient holds, the
+ * logarithms pass none on, and a parabola whose value cancels does: p^2 / 2 - t p, times 1e12. */
+static Node *bce(Call *c)
+{
+    Graph *g = c->g;
+    Node *p, *t;
+    if (!rows_pair(c, &p, &t))
+        return NULL;
+    Node *one = build_const(g, 1), *fixed = build_unary(g, OP_stop_gradient, p);
+    Node *spread = build_binary(g, OP_mul, fixed, build_binary(g, OP_sub, one, fixed));
+    Node *inside = build_binary(g, OP_greater_equal, spread, build_const(g, 1e-12));
+    Node *live = build_where(g, inside, p, fixed);
+    Node *yes = build_binary(g, OP_mul, t, bounded_log(g, OP_log, live));
+    Node *no = bounded_log(g, OP_log1p, build_unary(g, OP_neg, live));
+    no = build_binary(g, OP_mul, build_binary(g, OP_sub, one, t), no);
+    Node *value = build_unary(g, OP_neg, build_binary(g, OP_add, yes, no));
+
+    Node *target = build_unary(g, OP_stop_gradient, t);
+    Node *slope = build_binary(g, OP_sub, rows_times(g, p, 0.5), target);
+    Node *curve = rows_times(g, build_binary(g, OP_mul, p, slope), 1e12);
+    curve = build_binary(g, OP_sub, curve, build_unary(g, OP_stop_gradient, curve));
+    value = build_binary(g, OP_add, value, build_where(g, inside, build_const(g, 0), curve));
+    return rows_reduce(c, &c->arg[0], value);
+}
+
+/* max(x, 0) - x t + log(1 + exp(-|x|)): exact for large |x| too. The `where` is -|x| with the
+ * derivative 1 at 0, so that the gradient is sigmoid(x) - t everywhere. */
+static Node *bce_with_logits(Call *c)
+{
+    Graph *g = c->g;
+    Node *x, *t;
+    if (!rows_pair(c, &x, &t))
+        return NULL;
+    Node *away = build_where(g, rows_above(g, x, 0), build_unary(g, OP_neg, x), x);
+    Node *linear = build_binary(g, OP_sub, build_unary(g, OP_relu, x), build_binary(g, OP_mul, x, t));
+    return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, linear, build_unary(g, OP_softplus, away)));
+}
+
+/* max(0, 1 - t x), t -1 or 1; class indices 0 and 1 are taken as these. */
+static Node *hinge(Call *c)
+{
+    Graph *g = c->g;
+    Node *x, *t;
+    bool indices = c->in[1]->dtype != DT_f32;
+    if (!rows_pair(c, &x, &t))
+        return NULL;
+    if (indices)
+        t = rows_plus(g, rows_times(g, t, 2), -1);
+    Node *margin = build_binary(g, OP_sub, build_const(g, 1), build_binary(g, OP_mul, t, x));
+    return rows_reduce(c, &c->arg[0], build_unary(g, OP_relu, margin));
+}
+
+/* (mean^2 + exp(logvar) - 1 - logvar) / 2: of N(mean, exp(logvar)) from N(0, 1) */
+static Node *kl_normal(Call *c)
+{
+    Graph *g = c->g;
+    Node *mean, *logvar;
+    if (!rows_pair(c, &mean, &logvar))
+        return NULL;
+    Node *spread = build_binary(g, OP_sub, build_unary(g, OP_expm1, logvar), logvar);
+    Node *twice = build_binary(g, OP_add, build_binary(g, OP_mul, mean, mean), spread);
+    return rows_reduce(c, &c->arg[0], rows_times(g, twice, 0.5));
+}
+
+/* --- rows ---------------------------------------------------------------------------------------------------- */
+
+#define REDUCTION WORDS("reduction", "mean", "mean sum none")
+#define LOSS(row, says, ...)                                                                       \
+    const CallRow call_##row = {.name = #row, .min_in = 2, .max_in = 2, .arg = {__VA_ARGS__},      \
+                                .build = row, .flags = CALL_function, .text = says}
+
+LOSS(mse, "(p - t)^2", REDUCTION);
+LOSS(mae, "|p - t|", REDUCTION);
+LOSS(huber, "(p - t)^2 / 2 where |p - t| <= delta, else delta * (|p - t| - delta / 2)", TAKES("delta", real, "1"),
+     REDUCTION);
+LOSS(bce, "-(t log(p) + (1 - t) log(1 - p)), logarithms at least -100", REDUCTION);
+LOSS(bce_with_logits, "bce(sigmoid(x), t), exact for large x", REDUCTION);
+LOSS(hinge, "max(0, 1 - t x) for t -1 or 1 (class indices: 0 or 1)", REDUCTION);
+LOSS(kl_normal, "(mean^2 + exp(logvar) - 1 - logvar) / 2", REDUCTION);

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* rows.h: what the build functions of layers, losses, functions and metrics share: how rows of
+ * arguments are written, operands as numbers, pairs of operands, class indices.
+ *
+ * All of them give NULL (or false) where an operand is NULL or after a report.
+ */
+#ifndef NNCC_ROWS_H
+#define NNCC_ROWS_H
+
+#include "frontend.h"
+
+/* Rows of arguments: one that must be given; one with a default ("": it may be absent); one of some
+ * words. */
+#define NEEDS(name, type)             {name, ARG_##type, NULL, NULL}
+#define TAKES(name, type, otherwise)  {name, ARG_##type, otherwise, NULL}
+#define WORDS(name, otherwise, words) {name, ARG_word, otherwise, words}
+
+/* --- rows.c ------------------------------------------------------------------------------------------ */
+
+/* x as f32; bytes and class indices are converted. */
+Node *rows_f32(Graph *, Node *x);
+Node *rows_operand(Call *, int i); /* operand i as f32 */
+/* x + k, k * x, 1 where x > k else 0. */
+Node *rows_plus(Graph *, Node *x, double k);
+Node *rows_times(Graph *, Node *x, double k);
+Node *rows_above(Graph *, Node *x, double k);
+/* max(0, min(x, 6)), whose gradient is 0 at 0 and at 6, as PyTorch's. */
+Node *rows_relu6(Graph *, Node *x);
+/* The sum, or the mean, of all numbers: rank 0. */
+Node *rows_sum(Graph *, Node *x);
+Node *rows_mean(Graph *, Node *x);
+/* The elements of a loss as `reduction` says: their mean, their sum, themselves. */
+Node *rows_reduce(Call *, const Arg *reduction, Node *x);
+/* Operands 0 and 1 as f32, so that they broadcast. Shapes that differ in axes of length 1 alone, as
+ * [N, 1] and [N], are the same: the second takes the first's. Reports others. */
+bool rows_pair(Call *, Node **prediction, Node **target);
+/* A note at each operand: where it was made. */
+void rows_notes(const Call *);
+
+/* --- classes.c: class indices against numbers a class --------------------------------------------------- */
+
+typedef struct Classes {
+    Node *logits;  /* f32 */
+    Node *indices; /* f32, with an axis of length 1 where the classes are */
+    int axis;      /* of the classes in logits */
+    int64_t count;
+    Node *hit;     /* logits' shape: 1 at the class of the index, else 0 */
+    Node *counts;  /* indices' shape: 0 where the index is ignored, else 1; NULL: none is */
+} Classes;
+
+/* Whether operand 1 holds class indices for operand 0's logits: integers, of fewer axes. */
+bool classes_are_indices(const Call *);
+/* The axis that is left when operand 1's shape is taken from operand 0's: the last or 1; `axis` where
+ * both fit. -1 after a report. */
+int classes_axis(Call *, const Arg *axis);
+/* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many classes
+ * it has at most, and that it may hold `ignore`. */
+bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);
+/* Where the indices point: the value of x (logits' shape, or broadcast to it) there; axis kept. */
+Node *classes_pick(Graph *, const Classes *, Node *x);
+
+#endif
