@@ -188,6 +188,7 @@ typedef struct nnrt_model {
     /* loss of the batch as a training step has it; grads: vars of kind WEIGHT and then f32 inputs
      * (full batch rows, of which n are written), in saved order, one after the other. */
     float (*grad)(nnrt_instance *, int n, const void *const *in, float *grads);
+    const char *flags;       /* the C compiler and its flags, for `info`; NULL: not known */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */

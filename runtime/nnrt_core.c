@@ -68,7 +68,7 @@ static void core_walk_next(core_walk *w)
     }
 }
 
-/* --- Initial values ---------------------------------------------------------------------------- */
+/* --- Initial values --------------------------------------------------------------------------- */
 
 static float core_normal_within(nnrt_rand_key k, uint64_t index, uint64_t count)
 {
@@ -100,7 +100,7 @@ static float core_draw(const nnrt_var *v, nnrt_rand_key k, uint64_t index)
 /* A var as a matrix whose `n` lines, rows or columns, are to be made orthonormal. */
 typedef struct core_lines {
     float *at;
-    int64_t n, apart;  /* lines; lines are 1 apart on axis 0 (rows) or along the walk (columns) */
+    int64_t n, apart; /* lines; lines are 1 apart on axis 0 (rows) or along the walk (columns) */
     const nnrt_var *v;
     int columns;
 } core_lines;
@@ -224,7 +224,7 @@ nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner)
     return m;
 }
 
-/* --- Get and set ------------------------------------------------------------------------------- */
+/* --- Get and set ------------------------------------------------------------------------------ */
 
 void nnrt_var_read(const nnrt_instance *m, int var, float *out)
 {
@@ -277,7 +277,7 @@ int nnrt_set(nnrt_instance *m, const char *name, const float *in)
     return 0;
 }
 
-/* --- The learning rate ------------------------------------------------------------------------- */
+/* --- The learning rate ------------------------------------------------------------------------ */
 
 /* How often the rate has been multiplied by gamma after `t` steps; -1 where an epoch is unknown. */
 static double core_decays(const nnrt_schedule *s, double t, double epoch_steps)
@@ -288,7 +288,8 @@ static double core_decays(const nnrt_schedule *s, double t, double epoch_steps)
     return every > 0 ? floor(t / every) : -1.0;
 }
 
-double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total, int64_t epoch_steps)
+double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total,
+               int64_t epoch_steps)
 {
     double warmup = s->warmup * (s->warmup_in_epochs ? (double)epoch_steps : 1.0);
     if ((double)step < warmup)

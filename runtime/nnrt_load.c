@@ -11,10 +11,11 @@
 
 /* Tensors whose offsets do not ascend through the header cost a walk each: so many are allowed. */
 #define LOAD_MOST_UNORDERED 4096
-#define LOAD_MOST_NUMBER ((uint64_t)1 << 48)
-#define LOAD_MOST_HEADER 100000000u
+#define LOAD_MOST_NUMBER    ((uint64_t)1 << 48)
+#define LOAD_MOST_HEADER    100000000u
+#define LOAD_MOST_AXES      64
 
-/* --- Texts without stdio ------------------------------------------------------------------------ */
+/* --- Texts without stdio ---------------------------------------------------------------------- */
 
 typedef struct load_text {
     char *at;
@@ -51,7 +52,7 @@ static void load_say_shape(load_text *t, int rank, const int64_t *dim)
     load_say(t, rank > NNRT_RANK ? ", ...]" : "]");
 }
 
-/* --- The header, in place ----------------------------------------------------------------------- */
+/* --- The header, in place --------------------------------------------------------------------- */
 
 typedef struct load_string {
     const unsigned char *at, *end; /* between the quotes, escapes and all */
@@ -59,7 +60,8 @@ typedef struct load_string {
 
 typedef struct load_tensor {
     load_string name, dtype;
-    int rank, bytes; /* bytes of a number; rank may be over NNRT_RANK, of which dim holds the first */
+    int rank,
+        bytes; /* bytes of a number; rank may be over NNRT_RANK, of which dim holds the first */
     int64_t dim[NNRT_RANK];
     uint64_t count, begin, end;
 } load_tensor;
@@ -217,8 +219,8 @@ static int load_take_numbers(load_scan *s, int most, uint64_t *out, int *count)
             return -1;
         if (*count < most)
             out[*count] = n;
-        if (++*count > 1000)
-            return load_wrong(s, "at most 1000 axes");
+        if (++*count > LOAD_MOST_AXES)
+            return load_wrong(s, "at most 64 axes");
     } while (load_take(s, ','));
     return load_take(s, ']') ? 0 : load_wrong(s, "',' or ']'");
 }
@@ -228,8 +230,8 @@ static int load_type_bytes(load_string dtype)
     static const struct load_type {
         const char *name;
         int bytes;
-    } types[] = {{"F32", 4},  {"F16", 2}, {"BF16", 2}, {"F64", 8}, {"I64", 8},     {"I32", 4},
-                 {"I16", 2},  {"I8", 1},  {"U64", 8},  {"U32", 4}, {"U16", 2},     {"U8", 1},
+    } types[] = {{"F32", 4},  {"F16", 2}, {"BF16", 2},    {"F64", 8},    {"I64", 8}, {"I32", 4},
+                 {"I16", 2},  {"I8", 1},  {"U64", 8},     {"U32", 4},    {"U16", 2}, {"U8", 1},
                  {"BOOL", 1}, {"C64", 8}, {"F8_E4M3", 1}, {"F8_E5M2", 1}};
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (load_equals(dtype, types[i].name))
@@ -239,8 +241,8 @@ static int load_type_bytes(load_string dtype)
 
 static int load_take_shape(load_scan *s, load_tensor *t)
 {
-    uint64_t dim[1000];
-    if (load_take_numbers(s, 1000, dim, &t->rank))
+    uint64_t dim[LOAD_MOST_AXES];
+    if (load_take_numbers(s, LOAD_MOST_AXES, dim, &t->rank))
         return -1;
     t->count = 1;
     for (int i = 0; i < t->rank; i++) {
@@ -272,7 +274,7 @@ static int load_take_tensor(load_scan *s, load_tensor *t)
         seen |= 1u << which;
         if (!load_take(s, ':'))
             return load_wrong(s, "':'");
-        if (which == 0 ? load_take_string(s, &t->dtype)
+        if (which == 0   ? load_take_string(s, &t->dtype)
             : which == 1 ? load_take_shape(s, t)
                          : load_take_numbers(s, 2, offset, &n))
             return -1;
@@ -293,8 +295,9 @@ static int load_take_tensor(load_scan *s, load_tensor *t)
     return 0;
 }
 
-/* Walks {"key": "value", ...}. With `name`: finds the value whose key is `prefix` and then `name`. */
-static int load_take_metadata(load_scan *s, const char *prefix, const char *name, load_string *found)
+/* Walks {"key": "value", ...}. With `name`: finds the value whose key is `prefix`, then `name`. */
+static int load_take_metadata(load_scan *s, const char *prefix, const char *name,
+                              load_string *found)
 {
     if (!load_take(s, '{'))
         return load_wrong(s, "'{'");
@@ -314,8 +317,8 @@ static int load_take_metadata(load_scan *s, const char *prefix, const char *name
     return load_take(s, '}') ? 0 : load_wrong(s, "',' or '}'");
 }
 
-/* The next tensor of the header: 1, 0 at its end, -1 where something is wrong. *meta is set to where
- * the metadata begins when it is passed. */
+/* The next tensor of the header: 1, 0 at its end, -1 where something is wrong. *meta is set to
+ * where the metadata begins when it is passed. */
 static int load_next(load_scan *s, load_tensor *t, const unsigned char **meta)
 {
     for (;;) {
@@ -344,7 +347,7 @@ static int load_next(load_scan *s, load_tensor *t, const unsigned char **meta)
     }
 }
 
-/* --- The whole file ----------------------------------------------------------------------------- */
+/* --- The whole file --------------------------------------------------------------------------- */
 
 typedef struct load_file {
     load_scan header;          /* at its start */
@@ -429,7 +432,7 @@ static int load_find(const load_file *f, const char *name, load_tensor *out)
     return n;
 }
 
-/* --- Against the model -------------------------------------------------------------------------- */
+/* --- Against the model ------------------------------------------------------------------------ */
 
 static int load_same_shape(const load_tensor *t, const nnrt_var *v)
 {
@@ -487,7 +490,8 @@ static int load_check_var(const load_file *f, const nnrt_var *v, load_text *e)
 
 static float load_half(unsigned h)
 {
-    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023, bits;
+    uint32_t sign = (uint32_t)(h & 0x8000) << 16, exponent = h >> 10 & 31, fraction = h & 1023,
+             bits;
     float x;
     if (exponent == 0) { /* zero and subnormals: fraction times 2^-24 */
         x = (float)fraction * 5.9604644775390625e-8f;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_math.h: the elementary functions that kernels inline.
  *
- * Every function is a branch-free polynomial: no table, no call, no errno. A loop over one of them is
- * vectorised by gcc and clang at -O3 without -ffast-math (sqrtf alone asks for -fno-math-errno).
- * Choices are made by masks on the bits and not by `?:` on floats, since gcc moves the arithmetic of
- * an unused arm into a branch and then, because it might trap, does not convert it back.
+ * Every function is a branch-free polynomial: no table, no call, no errno. A loop over one of them
+ * is vectorised by gcc and clang at -O3 without -ffast-math (sqrtf alone asks for -fno-math-errno).
+ * Choices are made by masks on the bits and not by `?:` on floats, since gcc moves the arithmetic
+ * of an unused arm into a branch and then, because it might trap, does not convert it back.
  *
  * Largest error against the true value, in units of the last place, over every float unless a range
  * is given (checked by tests/unit/test_nnrt_math.c):
@@ -70,7 +70,7 @@ NNRT_INLINE float nnrt_exp2i(uint32_t n)
     return nnrt_float_of((int32_t)((n + 127u) << 23));
 }
 
-/* Adding it to a float under 2^22 in size rounds to an integer, which then stands in the low bits. */
+/* Added to a float under 2^22 in size it rounds to an integer, which stands in the low bits. */
 #define NNRT_ROUND 12582912.0f /* 1.5 * 2^23 */
 
 /* e^x = 2^n (1 + r + r^2 q): n, r and r + r^2 q of an x in [-104, 89], or NaN. */
@@ -79,7 +79,8 @@ NNRT_INLINE float nnrt_exp_parts(float x, uint32_t *n)
     float t = x * 1.44269504f + NNRT_ROUND;
     float k = t - NNRT_ROUND;
     *n = (uint32_t)nnrt_bits_of(t) - (uint32_t)nnrt_bits_of(NNRT_ROUND);
-    float r = x - k * 0.693145752f; /* ln 2 in two parts; the first has 16 bits: k times it is exact */
+    float r =
+        x - k * 0.693145752f; /* ln 2 in two parts; the first has 16 bits: k times it is exact */
     r = r - k * 1.42860677e-06f;
     float q = 1.99129587e-4f;
     q = q * r + 1.39412039e-3f;
@@ -95,7 +96,8 @@ NNRT_INLINE float nnrt_expf(float x)
 {
     uint32_t n;
     float p = nnrt_exp_parts(nnrt_clampf(x, -104.0f, 89.0f), &n);
-    uint32_t half = (uint32_t)((int32_t)n >> 1); /* in two factors: 2^128 is no float, nor is 2^-149 */
+    uint32_t half =
+        (uint32_t)((int32_t)n >> 1); /* in two factors: 2^128 is no float, nor is 2^-149 */
     return (1.0f + p) * nnrt_exp2i(half) * nnrt_exp2i(n - half);
 }
 

@@ -23,7 +23,7 @@ typedef struct nnrt_rand_key {
     uint32_t high; /* the upper half of its counter */
 } nnrt_rand_key;
 
-/* Philox2x32-10: the counter (low, high) under a key; gives both words, the first in the low half. */
+/* Philox2x32-10: the counter (low, high) under a key; both words, the first in the low half. */
 NNRT_INLINE uint64_t nnrt_philox(uint32_t low, uint32_t high, uint32_t key)
 {
     for (int round = 0; round < 10; round++) {

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_feed.c: batches of a set in the model's buffers, the order of samples, a pass over a set. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "nnrt_program.h"
+#include "nnrt_rand.h"
+
+/* Streams of random numbers that no layer has. */
+#define FEED_STREAM_SHUFFLE 0xFFFFFFFFu
+#define FEED_STREAM_SPLIT   0xFFFFFFFEu
+
+size_t nnrt_feed_bytes(const nnrt_value *v, int64_t rows)
+{
+    return (size_t)rows * (size_t)v->count * (v->dtype == NNRT_U8 ? 1 : 4);
+}
+
+int nnrt_feed_open(nnrt_feed *f, const nnrt_model *model, nnrt_fault *fault)
+{
+    *f = (nnrt_feed){model, calloc((size_t)model->n_inputs + 1, sizeof *f->in)};
+    int ok = f->in != NULL;
+    for (int i = 0; ok && i < model->n_inputs; i++) {
+        size_t size = nnrt_feed_bytes(&model->inputs[i], model->batch);
+        size = (size / NNRT_ALIGN + 1) * NNRT_ALIGN;
+        f->in[i] = aligned_alloc(NNRT_ALIGN, size);
+        ok = f->in[i] != NULL;
+        if (ok)
+            memset(f->in[i], 0, size);
+    }
+    if (ok)
+        return 0;
+    nnrt_feed_close(f);
+    return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for a batch");
+}
+
+void nnrt_feed_close(nnrt_feed *f)
+{
+    for (int i = 0; f->in && i < f->model->n_inputs; i++)
+        free(f->in[i]);
+    free(f->in);
+    f->in = NULL;
+}
+
+int nnrt_rows_all(nnrt_rows *rows, int64_t n, nnrt_fault *fault)
+{
+    *rows = (nnrt_rows){n, malloc(((size_t)n + 1) * sizeof *rows->at)};
+    if (!rows->at)
+        return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the order of %lld samples",
+                         (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        rows->at[i] = i;
+    return 0;
+}
+
+/* Fisher and Yates, each draw a function of its place. A set has fewer than 2^32 samples. */
+static void feed_permute(int64_t *at, int64_t n, nnrt_rand_key k)
+{
+    for (int64_t i = n - 1; i > 0; i--) {
+        uint64_t draw = nnrt_rand_bits(k, (uint64_t)i);
+        int64_t j = (int64_t)(draw * (uint64_t)(i + 1) >> 32);
+        int64_t kept = at[i];
+        at[i] = at[j];
+        at[j] = kept;
+    }
+}
+
+void nnrt_rows_shuffle(const nnrt_rows *rows, uint64_t seed, int64_t epoch, int64_t *order)
+{
+    memcpy(order, rows->at, (size_t)rows->n * sizeof *order);
+    feed_permute(order, rows->n, nnrt_rand_key_of(seed, (uint64_t)epoch, FEED_STREAM_SHUFFLE));
+}
+
+static int feed_ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint64_t seed,
+                    nnrt_fault *fault)
+{
+    int64_t n = train->n, kept = (int64_t)floor((double)n * share + 1e-6);
+    if (kept < 1 && n > 1 && share > 0)
+        kept = 1;
+    if (kept < 1 || kept >= n)
+        return nnrt_fail(fault, NNRT_BAD_CONTENT,
+                         "a share of %g of %lld samples cannot be kept for validation", share,
+                         (long long)n);
+    int64_t *part = malloc((size_t)kept * sizeof *part);
+    if (!part)
+        return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the order of %lld samples",
+                         (long long)n);
+    feed_permute(train->at, n, nnrt_rand_key_of(seed, 0, FEED_STREAM_SPLIT));
+    train->n = n - kept;
+    memcpy(part, train->at + train->n, (size_t)kept * sizeof *part);
+    *validation = (nnrt_rows){kept, part};
+    qsort(train->at, (size_t)train->n, sizeof *train->at, feed_ascending);
+    qsort(part, (size_t)kept, sizeof *part, feed_ascending);
+    return 0;
+}
+
+int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, const nnrt_rows *rows,
+                    nnrt_score *score, nnrt_fault *fault)
+{
+    const nnrt_model *model = f->model;
+    score->loss_sum = score->samples = 0;
+    for (int i = 0; i < model->n_sums; i++)
+        score->sums[i] = 0;
+    for (int64_t at = 0; at < rows->n; at += model->batch) {
+        int n = (int)(rows->n - at < model->batch ? rows->n - at : model->batch);
+        nnrt_dataset_batch(data, rows->at + at, n, f->in);
+        float loss = model->eval(m, n, (const void *const *)f->in, score->sums);
+        if (!isfinite(loss))
+            return nnrt_fail(fault, NNRT_NOT_FINITE, "the loss of samples %lld to %lld is %g",
+                             (long long)at, (long long)(at + n - 1), (double)loss);
+        score->loss_sum += (double)loss * n;
+        score->samples += n;
+    }
+    return 0;
+}
+
+static double feed_finish(nnrt_finish finish, const double *s)
+{
+    switch (finish) {
+    case NNRT_METRIC_MEAN: return s[0] / s[1];
+    case NNRT_METRIC_ROOT_MEAN: return sqrt(s[0] / s[1]);
+    case NNRT_METRIC_R2: return 1.0 - s[0] / (s[2] - s[1] * s[1] / s[3]);
+    }
+    return NAN;
+}
+
+int nnrt_score_figures(const nnrt_model *model, const nnrt_score *score, const char *prefix,
+                       nnrt_figure *out)
+{
+    const double *sums = score->sums;
+    out[0] = (nnrt_figure){prefix, "loss", score->loss_sum / score->samples};
+    for (int i = 0; i < model->n_metrics; i++) {
+        const nnrt_metric *metric = &model->metrics[i];
+        out[1 + i] = (nnrt_figure){prefix, metric->name, feed_finish(metric->finish, sums)};
+        sums += metric->n_sums;
+    }
+    return 1 + model->n_metrics;
+}
