@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* data.c: the `data:` key: where training, validation and test data come from. nncc opens none of the
+ * files: what they hold is checked when the program runs.
+ */
+#include "rows.h"
+
+#include <string.h>
+
+enum { CSV_COLUMNS_MAX = 65536 };
+
+/* What a kind of source is read with. */
+typedef struct Reader {
+    Program *p;
+    const Scope *scope;
+    const char *kind;
+    const Y *args;
+    Source *out;
+    bool complete; /* each input must have a column */
+} Reader;
+
+typedef struct SourceRow {
+    const char *name;
+    SourceKind kind;
+    void (*read)(Reader *);
+} SourceRow;
+
+static const char *const later_sources[] = {"images", "wav", "text"};
+
+static Ctx *ctx_of(const Reader *r)
+{
+    return r->p->ctx;
+}
+
+static const char *title(const Reader *r, const char *key)
+{
+    return arena_format(ctx_of(r)->arena, "%s: %s", r->kind, key);
+}
+
+/* --- keys ------------------------------------------------------------------------------------------------ */
+
+/* Checks the keys of a map of inputs' names and of `n` keys of the kind's own. */
+static bool read_map(Reader *r, const char *const *own, int n, const char *example)
+{
+    Ctx *ctx = ctx_of(r);
+    VEC(const char *) known = {0};
+    if (r->args->kind != Y_map) {
+        diag_error(&ctx->diag, r->args->loc, "%s: expected a map, as %s", r->kind, example);
+        return false;
+    }
+    for (int i = 0; i < r->p->inputs.n; i++)
+        vec_push(ctx->arena, &known, r->p->inputs.at[i].name);
+    for (int i = 0; i < n; i++)
+        vec_push(ctx->arena, &known, own[i]);
+    return y_keys(ctx, r->args, r->kind, known.at, known.n, NULL, 0);
+}
+
+/* The index of the input that a key names, -1: none, or a key of the kind's own. */
+static int input_of(const Reader *r, const char *key, const char *const *own, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(own[i], key) == 0)
+            return -1;
+    for (int i = 0; i < r->p->inputs.n; i++)
+        if (strcmp(r->p->inputs.at[i].name, key) == 0)
+            return i;
+    return -1;
+}
+
+/* Calls `column` for each input named, in the order written. */
+static void read_columns(Reader *r, const char *const *own, int n,
+                         bool (*column)(Reader *, const Y *, const Input *, SourceColumn *))
+{
+    for (int i = 0; i < r->args->pairs.n; i++) {
+        const YPair *pair = &r->args->pairs.at[i];
+        SourceColumn made = {.input = input_of(r, pair->key->text, own, n)};
+        if (made.input < 0)
+            continue;
+        if (!column(r, pair->value, &r->p->inputs.at[made.input], &made))
+            r->complete = false; /* reported */
+        else
+            vec_push(ctx_of(r)->arena, &r->out->columns, made);
+    }
+}
+
+static bool has_column(const Source *source, int input)
+{
+    for (int i = 0; i < source->columns.n; i++)
+        if (source->columns.at[i].input == input)
+            return true;
+    return false;
+}
+
+/* Whether the loss or a metric depends on the input; outputs alone may. */
+static bool is_trained_on(const Graph *g, int input)
+{
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_input && g->nodes.at[i]->attr->input == input)
+            return true;
+    return false;
+}
+
+/* Reports inputs that training needs and that have no column. */
+static void check_complete(const Reader *r)
+{
+    const Graph *g = NULL;
+    for (int i = 0; r->complete && i < r->p->inputs.n; i++) {
+        const Input *input = &r->p->inputs.at[i];
+        if (has_column(r->out, i))
+            continue;
+        if (!r->p->has_loss || ctx_of(r)->diag.errors) /* the graph is not to be had */
+            return;
+        g = g ? g : model_graph(r->p, FN_train);
+        if (g && !is_trained_on(g, i))
+            continue;
+        diag_error(&ctx_of(r)->diag, r->args->loc, "%s: nothing for the input '%s'", r->kind, input->name);
+        diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+    }
+}
+
+/* The key `file`, which must be there. */
+static bool read_file(Reader *r)
+{
+    const Y *file = y_get(r->args, "file");
+    if (file)
+        return y_word(ctx_of(r), r->scope, file, title(r, "file"), &r->out->file);
+    diag_error(&ctx_of(r)->diag, r->args->loc, "%s: 'file' is missing", r->kind);
+    return false;
+}
+
+/* Numbers a sample. */
+static int64_t numbers_of(const Input *input)
+{
+    return shape_count(&input->shape);
+}
+
+/* --- idx, npy: {INPUT: FILE, ...} ----------------------------------------------------------------------------- */
+
+static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
+{
+    return y_word(ctx_of(r), r->scope, y, title(r, input->name), &out->file);
+}
+
+static void read_files(Reader *r)
+{
+    if (!read_map(r, NULL, 0, "{image: train-images.gz, label: train-labels.gz}"))
+        return;
+    read_columns(r, NULL, 0, file_column);
+    check_complete(r);
+}
+
+/* --- npz: FILE, {file: FILE, INPUT: MEMBER, ...} --------------------------------------------------------------- */
+
+/* Every input from the member of its own name. */
+static void members_by_name(Reader *r)
+{
+    for (int i = 0; i < r->p->inputs.n; i++) {
+        SourceColumn column = {.input = i, .file = r->p->inputs.at[i].name};
+        vec_push(ctx_of(r)->arena, &r->out->columns, column);
+    }
+}
+
+static void read_npz(Reader *r)
+{
+    static const char *const own[] = {"file"};
+    if (r->args->kind == Y_scalar) {
+        if (y_word(ctx_of(r), r->scope, r->args, r->kind, &r->out->file))
+            members_by_name(r);
+        return;
+    }
+    if (!read_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") || !read_file(r))
+        return;
+    if (r->args->pairs.n == 1) {
+        members_by_name(r);
+        return;
+    }
+    read_columns(r, own, COUNT(own), file_column);
+    check_complete(r);
+}
+
+/* --- records: {file: FILE, INPUT: BYTES, ...} ---------------------------------------------------------------------- */
+
+static bool record_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
+{
+    if (!y_int(ctx_of(r), r->scope, y, title(r, input->name), 1, INT32_MAX, &out->bytes))
+        return false;
+    if (out->bytes == numbers_of(input))
+        return true;
+    diag_error(&ctx_of(r)->diag, y->loc, "records: '%s' is %lld bytes a sample, one a number, not %lld", input->name,
+               (long long)numbers_of(input), (long long)out->bytes);
+    diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+    return false;
+}
+
+static void read_records(Reader *r)
+{
+    static const char *const own[] = {"file"};
+    if (!read_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") || !read_file(r))
+        return;
+    read_columns(r, own, COUNT(own), record_column);
+    check_complete(r);
+}
+
+/* --- csv: {file: FILE, header: true, delimiter: ",", INPUT: COLUMN or [COLUMNS], ...} ------------------------------- */
+
+static bool is_number(const char *text)
+{
+    return *text && text[strspn(text, "0123456789")] == '\0';
+}
+
+static bool csv_name(Reader *r, const Y *y, const Input *input, SourceColumn *out)
+{
+    const char *name;
+    if (!y_word(ctx_of(r), r->scope, y, title(r, input->name), &name))
+        return false;
+    if (!r->out->header && !is_number(name)) {
+        diag_error(&ctx_of(r)->diag, y->loc, "csv: without a header columns have numbers, from 0; saw '%s'", name);
+        return false;
+    }
+    vec_push(ctx_of(r)->arena, &out->names, name);
+    return true;
+}
+
+static bool csv_column(Reader *r, const Y *written, const Input *input, SourceColumn *out)
+{
+    const Y *y = y_resolve(ctx_of(r), r->scope, written);
+    bool good = y != NULL;
+    if (!y)
+        return false;
+    if (y->kind == Y_map) {
+        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': categorical columns are not supported yet", input->name);
+        return false;
+    }
+    if (y->kind == Y_scalar)
+        good = csv_name(r, y, input, out);
+    if (y->items.n > CSV_COLUMNS_MAX) {
+        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name, CSV_COLUMNS_MAX);
+        return false;
+    }
+    for (int i = 0; i < y->items.n; i++)
+        good = csv_name(r, y->items.at[i], input, out) && good;
+    if (!good || out->names.n == numbers_of(input))
+        return good;
+    diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
+               (long long)numbers_of(input), out->names.n);
+    diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+    return false;
+}
+
+/* One character, or `tab`. */
+static bool read_delimiter(Reader *r, const Y *y)
+{
+    const char *text;
+    if (!y_word(ctx_of(r), r->scope, y, "csv: delimiter", &text))
+        return false;
+    bool tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
+    r->out->delimiter = tab ? '\t' : *text;
+    if (tab || (strlen(text) == 1 && *text != '"' && *text != '\n' && *text != '\r' && *text != '.' &&
+                !is_number(text)))
+        return true;
+    diag_error(&ctx_of(r)->diag, y->loc, "csv: delimiter: expected one character, as \",\", or tab");
+    return false;
+}
+
+static void read_csv(Reader *r)
+{
+    static const char *const own[] = {"file", "header", "delimiter"};
+    r->out->header = true;
+    r->out->delimiter = ',';
+    if (!read_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}") || !read_file(r))
+        return;
+    const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
+    if (header && !y_bool(ctx_of(r), r->scope, header, "csv: header", &r->out->header))
+        return;
+    if (delimiter && !read_delimiter(r, delimiter))
+        return;
+    read_columns(r, own, COUNT(own), csv_column);
+    check_complete(r);
+}
+
+/* --- synthetic: {generator: digits, seed: 1, count: 10000} -------------------------------------------------------------- */
+
+static void read_synthetic(Reader *r)
+{
+    static const ArgRow rows[] = {WORDS("generator", NULL, "digits"), TAKES("seed", int, "1"),
+                                  TAKES("count", int, "10000"), {NULL, ARG_int, NULL, NULL}};
+    Arg arg[ARGS_MAX];
+    if (!args_read(ctx_of(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
+        return;
+    if (arg[1].i < 0)
+        diag_error(&ctx_of(r)->diag, arg[1].loc, "synthetic: seed: %lld is out of range: 0 or more",
+                   (long long)arg[1].i);
+    if (arg[2].i < 1 || arg[2].i > INT32_MAX)
+        diag_error(&ctx_of(r)->diag, arg[2].loc, "synthetic: count: %lld is out of range: 1 to %d",
+                   (long long)arg[2].i, INT32_MAX);
+    r->out->generator = arg[0].s;
+    r->out->seed = (uint64_t)arg[1].i;
+    r->out->count = arg[2].i;
+}
+
+/* --- sources --------------------------------------------------------------------------------------------------------------- */
+
+static const SourceRow sources[] = {
+    {"idx", SOURCE_idx, read_files},   {"npy", SOURCE_npy, read_files}, {"npz", SOURCE_npz, read_npz},
+    {"records", SOURCE_records, read_records}, {"csv", SOURCE_csv, read_csv},
+    {"synthetic", SOURCE_synthetic, read_synthetic},
+};
+
+static void read_source(Program *p, const Scope *scope, const Y *y, const char *what, bool complete, Source *out)
+{
+    const char *known[COUNT(sources)];
+    const Y *map = y_resolve(p->ctx, scope, y);
+    if (!map)
+        return;
+    if (map->kind != Y_map || map->pairs.n != 1) {
+        diag_error(&p->ctx->diag, map->loc, "%s: expected one source, as {idx: {image: FILE, label: FILE}}", what);
+        return;
+    }
+    for (int i = 0; i < COUNT(sources); i++)
+        known[i] = sources[i].name;
+    if (!y_keys(p->ctx, map, what, known, COUNT(known), later_sources, COUNT(later_sources)))
+        return;
+    const YPair *pair = &map->pairs.at[0];
+    Reader r = {.p = p, .scope = scope, .kind = pair->key->text, .out = out, .complete = complete};
+    r.args = y_resolve(p->ctx, scope, pair->value);
+    out->loc = pair->key->loc;
+    for (int i = 0; r.args && i < COUNT(sources); i++)
+        if (strcmp(sources[i].name, r.kind) == 0) {
+            out->kind = sources[i].kind;
+            sources[i].read(&r);
+        }
+}
+
+/* A source of its own, or {split: 0.1}: that share of the training data. */
+static void read_validation(Program *p, const Scope *scope, const Y *y)
+{
+    const Y *map = y_resolve(p->ctx, scope, y), *split = y_get(map, "split");
+    double share = 0;
+    if (!split) {
+        read_source(p, scope, y, "data: validation", false, &p->data_validation);
+        return;
+    }
+    static const char *const keys[] = {"split"};
+    if (!y_keys(p->ctx, map, "data: validation", keys, COUNT(keys), NULL, 0) ||
+        !y_real(p->ctx, scope, split, "data: validation: split", &share))
+        return;
+    if (share > 0 && share < 1)
+        p->train.validation_split = share;
+    else
+        diag_error(&p->ctx->diag, split->loc, "data: validation: split is a share, above 0 and below 1");
+}
+
+void data_read(Program *p, const Scope *scope, const Y *data)
+{
+    static const char *const keys[] = {"train", "validation", "test"};
+    if (!data)
+        return;
+    if (data->kind != Y_map) {
+        diag_error(&p->ctx->diag, data->loc, "data: expected a map of train, validation and test");
+        return;
+    }
+    y_keys(p->ctx, data, "data", keys, COUNT(keys), NULL, 0);
+    const Y *train = y_get(data, "train"), *validation = y_get(data, "validation"), *test = y_get(data, "test");
+    if (train)
+        read_source(p, scope, train, "data: train", true, &p->data_train);
+    if (validation)
+        read_validation(p, scope, validation);
+    if (test)
+        read_source(p, scope, test, "data: test", false, &p->data_test);
+}
