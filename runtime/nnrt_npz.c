@@ -226,11 +226,11 @@ static const zip_entry *zip_find(const zip_file *z, const zip_entry *all, const 
 /* Where the member's bytes begin, checked against the local header. */
 static int zip_data(const zip_file *z, const zip_entry *e, size_t *at)
 {
-    const unsigned char *b = z->bytes.at + e->local;
     size_t n = z->directory; /* data lie before the directory */
-    if (e->local > n || n - e->local < 30 || memcmp(b, "PK\3\4", 4) != 0)
+    if (e->local > n || n - e->local < 30 || memcmp(z->bytes.at + e->local, "PK\3\4", 4) != 0)
         return zip_wrong(z, e->local < n ? (size_t)e->local : n,
                          "expected the local header of a member, found none");
+    const unsigned char *b = z->bytes.at + e->local;
     size_t name = zip_number(b + 26, 2), extra = zip_number(b + 28, 2);
     size_t left = n - (size_t)e->local - 30;
     if (name + extra > left || e->packed > left - name - extra)
