@@ -139,7 +139,8 @@ Test(autodiff, grad_has_zeros_for_the_rest)
     Node *zero = graph_find_root(s.f->g, ROOT_grad, unused->id);
     cr_assert_not_null(zero);
     cr_expect(zero->op == OP_const && zero->attr->value == 0 && zero->shape.dim[0] == 5);
-    Node *dx = graph_find_root(s.f->g, ROOT_grad, vars), *dz = graph_find_root(s.f->g, ROOT_grad, vars + 1);
+    Node *dx = graph_find_root(s.f->g, ROOT_grad, vars),
+         *dz = graph_find_root(s.f->g, ROOT_grad, vars + 1);
     cr_assert(dx && dz);
     cr_expect(shape_equal(&dx->shape, &s.x->shape));
     cr_expect_eq(dx->op, OP_matmul);

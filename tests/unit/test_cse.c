@@ -71,8 +71,10 @@ Test(cse, attributes)
     cr_expect_not(merges(f, build_reshape(g, x, &line), build_reshape(g, x, &cube)));
     cr_expect(merges(f, build_expand(g, x, &full), build_expand(g, x, &full)));
     cr_expect_not(merges(f, build_swap(g, x), x));
-    Attr zeros = {.step = {1, 1}, .start = {1, 0}}, ones = {.step = {1, 1}, .start = {1, 0}, .value = 1};
-    cr_expect_not(merges(f, graph_add(g, OP_pad, 1, &x, &zeros), graph_add(g, OP_pad, 1, &x, &ones)));
+    Attr zeros = {.step = {1, 1}, .start = {1, 0}},
+         ones = {.step = {1, 1}, .start = {1, 0}, .value = 1};
+    cr_expect_not(
+        merges(f, graph_add(g, OP_pad, 1, &x, &zeros), graph_add(g, OP_pad, 1, &x, &ones)));
     fixture_free(f);
 }
 
@@ -80,7 +82,8 @@ Test(cse, variables_and_random_numbers)
 {
     Fixture *f = fixture_new(FN_train);
     Graph *g = f->g;
-    Var *v = random_var(f, "v", VAR_weight, SHAPE(-1, 3)), *w = random_var(f, "w", VAR_weight, SHAPE(-1, 3));
+    Var *v = random_var(f, "v", VAR_weight, SHAPE(-1, 3)),
+        *w = random_var(f, "w", VAR_weight, SHAPE(-1, 3));
     cr_expect(merges(f, build_var(g, v), build_var(g, v)));
     cr_expect_not(merges(f, build_var(g, v), build_var(g, w)));
     cr_expect(merges(f, build_random(g, &v->shape, 4), build_random(g, &v->shape, 4)));
@@ -91,7 +94,8 @@ Test(cse, variables_and_random_numbers)
 Test(cse, effects_stay)
 {
     Fixture *f = fixture_new(FN_train);
-    Var *v = random_var(f, "v", VAR_weight, SHAPE(-1, 3)), *w = random_var(f, "w", VAR_weight, SHAPE(-1, 3));
+    Var *v = random_var(f, "v", VAR_weight, SHAPE(-1, 3)),
+        *w = random_var(f, "w", VAR_weight, SHAPE(-1, 3));
     build_assign(f->g, v, build_fill(f->g, &v->shape, 1));
     build_assign(f->g, w, build_fill(f->g, &w->shape, 1));
     pass_cse(f->g);
@@ -119,7 +123,8 @@ Test(cse, many)
     Fixture *f = fixture_new(FN_predict);
     Node *x = random_input(f, SHAPE(0, 1, 4), -1, 1), *sum = x;
     for (int i = 0; i < 20000; i++)
-        sum = build_binary(f->g, OP_add, sum, build_binary(f->g, OP_mul, x, build_const(f->g, i % 5000)));
+        sum = build_binary(f->g, OP_add, sum,
+                           build_binary(f->g, OP_mul, x, build_const(f->g, i % 5000)));
     graph_root(f->g, ROOT_output, 0, sum);
     pass_cse(f->g);
     cr_expect_eq(count_ops(f->g, OP_const), 5000);

@@ -41,11 +41,11 @@ Test(split, nothing_else)
         Shape shape;
         int n, axes[3];
     } whole[] = {
-        {{2, 0, {1, 4}}, 1, {0}},          /* the batch alone */
-        {{2, 0, {3, 4}}, 1, {0}},          /* several rows a sample in one axis */
-        {{2, 0, {1, 4}}, 1, {1}},          /* not the batch */
-        {{3, -1, {2, 3, 4}}, 2, {0, 1}},   /* no batch */
-        {{3, 0, {1, 1, 4}}, 2, {0, 1}},    /* the other axis has one element */
+        {{2, 0, {1, 4}}, 1, {0}},        /* the batch alone */
+        {{2, 0, {3, 4}}, 1, {0}},        /* several rows a sample in one axis */
+        {{2, 0, {1, 4}}, 1, {1}},        /* not the batch */
+        {{3, -1, {2, 3, 4}}, 2, {0, 1}}, /* no batch */
+        {{3, 0, {1, 1, 4}}, 2, {0, 1}},  /* the other axis has one element */
     };
     for (int i = 0; i < COUNT(whole); i++) {
         Fixture *f = fixture_new(FN_eval);
