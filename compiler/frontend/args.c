@@ -104,12 +104,13 @@ static const Y *default_yaml(Ctx *ctx, const char *text, Loc loc)
     return y;
 }
 
-/* Of an argument that is not there: its default. */
-static bool arg_absent(Ctx *ctx, const char *what, Loc loc, const ArgRow *row, Arg *out)
+/* Of an argument that is not there: its default. `quiet`: a key that may have been meant is reported. */
+static bool arg_absent(Ctx *ctx, const char *what, Loc loc, const ArgRow *row, bool quiet, Arg *out)
 {
     *out = (Arg){.loc = loc};
     if (!row->otherwise) {
-        diag_error(&ctx->diag, loc, "%s: '%s' is missing", what, row->name);
+        if (!quiet)
+            diag_error(&ctx->diag, loc, "%s: '%s' is missing", what, row->name);
         return false;
     }
     if (!*row->otherwise)
@@ -123,7 +124,7 @@ bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const Ar
     int n = arg_count(rows);
     const Y *y = y_empty(args) ? NULL : y_resolve(ctx, scope, args);
     bool good = y || y_empty(args);
-    bool map = y && y->kind == Y_map;
+    bool map = y && y->kind == Y_map, quiet = false;
     if (map) {
         VEC(const char *) known = {0};
         for (int i = 0; i < n; i++)
@@ -131,6 +132,7 @@ bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const Ar
         for (int i = 0; i < n_common; i++)
             vec_push(ctx->arena, &known, common[i]);
         good = y_keys(ctx, y, what, known.at, known.n, NULL, 0);
+        quiet = !good;
     } else if (y && n == 0) {
         diag_error(&ctx->diag, y->loc, "%s takes no argument", what);
         good = false;
@@ -139,7 +141,7 @@ bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const Ar
         const Y *value = map ? y_get(y, rows[i].name) : i == 0 ? y : NULL;
         const char *both = arena_format(ctx->arena, "%s: %s", what, rows[i].name);
         good = (value ? arg_from_yaml(ctx, scope, &rows[i], value, both, &out[i])
-                      : arg_absent(ctx, what, loc, &rows[i], &out[i])) && good;
+                      : arg_absent(ctx, what, loc, &rows[i], quiet, &out[i])) && good;
     }
     return good;
 }
@@ -250,12 +252,13 @@ static int find_arg(Ctx *ctx, const ArgRow *rows, int n, const char *function, c
 bool args_from_call(Ctx *ctx, const Scope *scope, const ArgRow *rows, const Ex *ex, int n_in, Arg *out)
 {
     int n = arg_count(rows), positional = 0;
-    bool seen[ARGS_MAX] = {false}, good = true;
+    bool seen[ARGS_MAX] = {false}, good = true, quiet = false;
     for (int k = n_in; k < ex->arg.n; k++) {
         const ExArg *arg = &ex->arg.at[k];
         int i = find_arg(ctx, rows, n, ex->name, arg, &positional);
         if (i < 0) {
             good = false;
+            quiet = true;
             continue;
         }
         if (seen[i]) {
@@ -268,6 +271,6 @@ bool args_from_call(Ctx *ctx, const Scope *scope, const ArgRow *rows, const Ex *
     }
     for (int i = 0; i < n; i++)
         if (!seen[i])
-            good = arg_absent(ctx, ex->name, ex->loc, &rows[i], &out[i]) && good;
+            good = arg_absent(ctx, ex->name, ex->loc, &rows[i], quiet, &out[i]) && good;
     return good;
 }

@@ -185,7 +185,10 @@ static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope
     frame->block = block;
     frame->given = given;
     frame->holder = w->value;
-    frame->path = arena_format(arena, "%s%s%s.", b->frame->path, w->value->name, suffix);
+    const char *path = arena_format(arena, "%s%s%s", b->frame->path, w->value->name, suffix);
+    Written copy = *w; /* whose activation may have weights */
+    copy.shared = w->shared ? arena_format(arena, "%s%s", w->shared, suffix) : NULL;
+    frame->path = arena_format(arena, "%s.", path);
     frame->weights = arena_format(arena, "%s%s.", w->value->weights, suffix);
     frame->shared = w->shared != NULL;
     frame->frozen = w->frozen;
@@ -195,7 +198,7 @@ static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope
     const char *place = b->place;
     frame_build(b, frame);
     b->into = into;
-    b->place = place;
+    b->place = path;
     b->g->loc = w->loc;
     b->g->what = w->kind;
 
@@ -206,8 +209,9 @@ static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope
     } else if (frame->last) {
         frame->last->used = true;
         vec_push(arena, &result->from, frame->last);
-        result->node = layer_activation(b, w, frame->last->node);
+        result->node = layer_activation(b, &copy, frame->last->node);
     }
+    b->place = place;
     return result;
 }
 
@@ -239,7 +243,8 @@ void block_build(Builder *b, Block *block, Written *w)
         int errors = b->ctx->diag.errors;
         value = build_copy(b, block, w, scope, value, suffix);
         if (b->ctx->diag.errors > errors) { /* the same would be said of each copy and use */
-            diag_note(&b->ctx->diag, w->loc, "in this use of block '%s'", block->name);
+            if (!block->failed)
+                diag_note(&b->ctx->diag, w->loc, "in this use of block '%s'", block->name);
             block->failed = true;
         }
     }

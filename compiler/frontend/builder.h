@@ -105,6 +105,7 @@ typedef struct Model {
     Program *program;
     const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
     bool no_layers;        /* reported */
+    bool blind;            /* a key that is not known may have used something */
     Loc end;               /* where something is reported that is missing */
     Scope vars;
     Map blocks;            /* name to Block */

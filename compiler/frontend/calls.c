@@ -204,6 +204,11 @@ Node *call_activation(Call *c, const Y *activation, Node *x)
     if (!row || !(row->flags & CALL_activation))
         return unknown_activation(c, y->loc, name, row != NULL);
     Call a = {.b = c->b, .g = c->g, .ctx = c->ctx, .row = row, .loc = y->loc, .path = c->path,
-              .training = c->training, .n_in = 1, .in = &x, .in_loc = &c->loc, .scope = c->scope};
+              .training = c->training, .n_in = 1, .in = &x, .in_loc = &c->loc, .scope = c->scope,
+              .frozen = c->frozen, .shared = c->shared};
+    if (row->flags & CALL_weights) { /* fc1.prelu.weight, beside fc1.weight */
+        a.path = arena_format(c->ctx->arena, "%s.%s", c->path, name);
+        a.shared = c->shared ? arena_format(c->ctx->arena, "%s.%s", c->shared, name) : NULL;
+    }
     return args_read(c->ctx, c->scope, name, y->loc, row->arg, args, NULL, 0, a.arg) ? call_run(&a) : NULL;
 }

@@ -140,10 +140,11 @@ static bool read_input(Model *m, const Y *y, Input *input, InputNote *note)
     const Y *shape = y_get(y, "shape");
     if (shape) {
         good = read_shape(m, shape, arena_format(m->ctx->arena, "%s: shape", what), &input->shape) && good;
-    } else if (!y_get(y, "classes")) {
+    } else if (!y_get(y, "classes") && good) {
         diag_error(&m->ctx->diag, input->loc, "%s: 'shape' is missing", what);
         good = false;
     }
+    good = good && (shape || counted);
     if (counted)
         return read_classes(m, y, counted, what, input) && good;
     note->flat = true;

@@ -124,6 +124,7 @@ static void default_operand(Builder *b, Written *w)
     Frame *frame = b->frame;
     if (frame->several) {
         diag_error(&b->ctx->diag, w->loc, "%s: the layer before gives several values: name one with 'input'", w->kind);
+        b->blind = true;
         return;
     }
     Value *value = frame->last ? frame->last : frame->block ? frame->given : NULL;
@@ -234,7 +235,7 @@ Node *layer_activation(Builder *b, const Written *w, Node *x)
         return x;
     CallRow row = {.name = w->kind};
     Call c = {.b = b, .g = b->g, .ctx = b->ctx, .row = &row, .loc = w->loc, .path = b->place,
-              .training = b->training, .scope = b->frame->scope};
+              .training = b->training, .scope = b->frame->scope, .frozen = w->frozen, .shared = w->shared};
     return call_activation(&c, activation, x);
 }
 

@@ -387,6 +387,7 @@ static void warn_unused_blocks(Model *m)
 static void check_graph(Model *m)
 {
     Builder *b = builder_new(m, m->loss ? FN_train : FN_predict);
+    b->blind = m->blind;
     frame_build(b, b->frame);
     default_output(b);
     build_outputs(b);
@@ -401,7 +402,7 @@ static void check_graph(Model *m)
 static void read_file(Model *m, const Y *root, const ModelOptions *options)
 {
     Program *p = m->program;
-    y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
+    m->blind = !y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
     read_name(m, y_get(root, "model"));
     read_vars(m, y_get(root, "vars"), options);
     inputs_read(m, y_get(root, "inputs"));

@@ -78,12 +78,16 @@ Value *builder_find(Builder *b, const char *name, Loc loc)
         value = frame->given;
     if (!value)
         value = map_get(&b->inputs, name);
+    if (value && value == b->into) {
+        diag_error(&b->ctx->diag, loc, "'%s' is made of itself", name);
+        return NULL;
+    }
     if (value) {
         builder_use(b, value);
         return value;
     }
     b->blind = true;
-    if (!map_get(&b->unknown, name)) {
+    if (!b->stopped && !map_get(&b->unknown, name)) {
         map_set(&b->unknown, name, b);
         report_unknown(b, name, loc);
     }

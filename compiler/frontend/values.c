@@ -36,13 +36,13 @@ const char *y_text(Ctx *ctx, const Y *y)
         return "nothing";
     size_t length = strlen(y->text);
     bool cut = length > TEXT_SHOWN_MAX;
-    return arena_format(ctx->arena, "'%.*s%s'%s", cut ? TEXT_SHOWN_MAX : (int)length, y->text, cut ? "..." : "",
-                        y->quoted ? " in quotes" : "");
+    return arena_format(ctx->arena, "'%.*s%s'", cut ? TEXT_SHOWN_MAX : (int)length, y->text, cut ? "..." : "");
 }
 
 static bool wrong(Ctx *ctx, const Y *y, const char *what, const char *wanted)
 {
-    diag_error(&ctx->diag, y ? y->loc : (Loc){0}, "%s: expected %s, saw %s", what, wanted, y_text(ctx, y));
+    diag_error(&ctx->diag, y ? y->loc : (Loc){0}, "%s: expected %s, saw %s%s", what, wanted, y_text(ctx, y),
+               y && y->quoted ? " in quotes" : "");
     return false;
 }
 

@@ -109,6 +109,8 @@ static void note_quotes(Reader *r, size_t at, bool flow)
     if (flow)
         diag_note(&r->ctx->diag, place(r, at, at + 1), "inside braces and brackets a value with a comma, bracket or "
                   "brace wants quotes: \"...\"");
+    else if (at < r->size && r->text[at] == '\t')
+        diag_note(&r->ctx->diag, place(r, at, at + 1), "a tab does not indent in YAML: use spaces");
     else if (at < r->size && strchr("@%*&!`-[]{}|>", r->text[at]))
         diag_note(&r->ctx->diag, place(r, at, at + 1), "a value that begins with '%c' wants quotes: \"...\"",
                   r->text[at]);
@@ -484,7 +486,6 @@ Y *yaml_read(Ctx *ctx, const char *text, size_t size)
         diag_error(&ctx->diag, (Loc){0}, "out of memory while reading YAML");
         return NULL;
     }
-    yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
     yaml_parser_set_input_string(&r.parser, (const unsigned char *)text, size);
     Y *y = read_document(&r);
     yaml_parser_delete(&r.parser);
