@@ -285,11 +285,14 @@ static int st_tensor(st_scan *s, nnrt_st_tensor *t)
             (k == 2 && st_numbers(s, 2, offset, &n)))
             return NNRT_BAD_CONTENT;
     } while (st_take(s, ','));
+    if (st_expect(s, '}', "',' or '}'"))
+        return NNRT_BAD_CONTENT;
     if (seen != 7 || n != 2)
-        return st_wrong(s, n == 2 || !(seen & 4) ? expected : "two data_offsets");
+        return nnrt_fail(s->fault, NNRT_BAD_CONTENT, "%s: '%s': expected %s", s->name, t->name,
+                         n == 2 || !(seen & 4) ? expected : "two data_offsets");
     t->begin = (size_t)offset[0];
     t->end = (size_t)offset[1];
-    return st_expect(s, '}', "',' or '}'") ? NNRT_BAD_CONTENT : st_check_size(s, t);
+    return st_check_size(s, t);
 }
 
 /* Room for one more item in a growing array. NULL: no memory, the array stands. */
