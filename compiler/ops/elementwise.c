@@ -60,6 +60,10 @@ static void sub_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
 
 static void mul_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
 {
+    if (y->in[0] == y->in[1]) { /* a square */
+        dx[0] = mul(g, mul(g, dy, num(g, 2)), y->in[0]);
+        return;
+    }
     for (int i = 0; i < 2; i++)
         if (want[i])
             dx[i] = back(g, mul(g, dy, y->in[1 - i]), y->in[i]);
@@ -84,7 +88,7 @@ static Node *pow_grad_base(Graph *g, Node *a, Node *b, Node *dy)
         if (exponent == 1)
             return dy;
         Node *power = exponent == 2 ? a : build_binary(g, OP_pow, a, num(g, exponent - 1));
-        return mul(g, dy, mul(g, power, num(g, exponent)));
+        return mul(g, mul(g, dy, num(g, exponent)), power);
     }
     Node *power = build_binary(g, OP_pow, a, sub(g, b, num(g, 1)));
     Node *slope = mul(g, dy, mul(g, b, power));

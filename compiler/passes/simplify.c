@@ -15,7 +15,6 @@
 #include "passes.h"
 
 #include <math.h>
-#include <string.h>
 
 /* --- what rules ask and build ----------------------------------------------------------------- */
 
@@ -45,12 +44,6 @@ static Node *in_place_of(Graph *g, const Node *y, Node *x)
 static Node *operand_for(Graph *g, Node *y, int i)
 {
     return in_place_of(g, y, y->in[i]);
-}
-
-/* y with other operands. */
-static Node *with_operands(Graph *g, const Node *y, Node *const *in)
-{
-    return graph_add_as(g, y->op, y->n_in, in, y->attr, &y->shape, y->dtype);
 }
 
 /* --- constants -------------------------------------------------------------------------------- */
@@ -211,31 +204,34 @@ static Node *drop_identity(Graph *g, Node *y)
     return y->in[0]->dtype == y->dtype ? y->in[0] : NULL;
 }
 
-/* Operands need not be expanded where broadcasting does it, and a constant then is one number. */
-static Node *drop_expand(Graph *g, Node *y)
+/* What x repeats: a constant's number, an expand's operand, or x itself. */
+static Node *core_of(Graph *g, Node *x)
+{
+    if (is_fill(x) && x->shape.rank > 0)
+        return build_const(g, x->attr->value);
+    return x->op == OP_expand ? x->in[0] : x;
+}
+
+/* Operands that repeat need not be expanded where broadcasting does it; and where nothing but
+ * expanding gives the result its shape, that is done last. */
+static Node *expand_last(Graph *g, Node *y)
 {
     Node *in[3];
     bool any = false;
+    Shape shape = shape_scalar();
     if (op_rows[y->op].cls != CLASS_EW)
         return NULL;
-    memcpy(in, y->in, sizeof *in * (size_t)y->n_in);
     for (int i = 0; i < y->n_in; i++) {
-        bool filled = is_fill(in[i]) && in[i]->shape.rank > 0;
-        if (in[i]->op != OP_expand && !filled)
-            continue;
-        Shape small = filled ? shape_scalar() : in[i]->in[0]->shape;
+        Shape before = shape;
         int a, b;
-        for (int k = 0; k < y->n_in; k++) {
-            Shape before = small;
-            if (k != i && !shape_broadcast(&before, &in[k]->shape, &small, &a, &b))
-                BUG("operands of %s do not broadcast", op_rows[y->op].name);
-        }
-        if (!shape_equal(&small, &y->shape))
-            continue;
-        in[i] = filled ? build_const(g, in[i]->attr->value) : in[i]->in[0];
-        any = true;
+        in[i] = core_of(g, y->in[i]);
+        any = any || in[i] != y->in[i];
+        if (!shape_broadcast(&before, &in[i]->shape, &shape, &a, &b))
+            BUG("operands of %s do not broadcast", op_rows[y->op].name);
     }
-    return any ? with_operands(g, y, in) : NULL;
+    if (!any)
+        return NULL;
+    return in_place_of(g, y, graph_add_as(g, y->op, y->n_in, in, y->attr, &shape, y->dtype));
 }
 
 /* --- movement --------------------------------------------------------------------------------- */
@@ -247,6 +243,13 @@ static Node *move_nothing(Graph *g, Node *y)
     for (int i = 0; y->op == OP_transpose && i < y->shape.rank; i++)
         same = same && y->attr->axes[i] == i;
     return same ? y->in[0] : NULL;
+}
+
+/* A number that repeats, in another shape. */
+static Node *move_number(Graph *g, Node *y)
+{
+    Node *x = y->in[0]->op == OP_expand ? y->in[0]->in[0] : y->in[0];
+    return x->shape.rank == 0 ? build_expand(g, x, &y->shape) : NULL;
 }
 
 static Node *reshape_reshape(Graph *g, Node *y)
@@ -397,7 +400,7 @@ static const Rule rules[] = {
     {OP_where, where_constant},
     {OP_stop_gradient, drop_identity},
     {OP_cast, drop_identity},
-    {OP_COUNT, drop_expand},
+    {OP_COUNT, expand_last},
     {OP_reshape, move_nothing},
     {OP_transpose, move_nothing},
     {OP_expand, move_nothing},
@@ -408,6 +411,9 @@ static const Rule rules[] = {
     {OP_expand, move_fill},
     {OP_slice, move_fill},
     {OP_pad, move_fill},
+    {OP_reshape, move_number},
+    {OP_transpose, move_number},
+    {OP_slice, move_number},
     {OP_reshape, reshape_reshape},
     {OP_expand, expand_expand},
     {OP_transpose, transpose_transpose},

@@ -181,6 +181,23 @@ RULE(marks_of_differentiation,
     cr_expect_eq(simplify(f, build_cast(g, x, DT_f32))->op, OP_input);
 )
 
+/* -(1 / n) as a tensor is one number, for the host, seen as a tensor. */
+RULE(numbers_that_repeat,
+    Shape one = SHAPE(-1, 1);
+    Shape line = SHAPE(0, 1);
+    Shape column = SHAPE(0, 1, 1);
+    Node *share = BINARY(div, build_fill(g, &one, 1), build_scalar(g, SCALAR_n));
+    y = simplify(f, UNARY(neg, build_reshape(g, build_expand(g, share, &line), &column)));
+    cr_expect(y->op == OP_expand && y->in[0]->op == OP_neg && y->in[0]->shape.rank == 0);
+    cr_expect_eq(count_ops(g, OP_expand) + count_ops(g, OP_reshape), 1);
+    cr_expect_eq(g->nodes.n, 5);
+    y = simplify(f, build_reshape(g, build_scalar(g, SCALAR_lr), &one));
+    cr_expect_eq(y->op, OP_expand);
+    Node *total = build_reduce(g, OP_reduce_sum, x, 0, NULL);
+    y = simplify(f, UNARY(neg, build_expand(g, total, &x->shape)));
+    cr_expect(y->op == OP_expand && y->in[0]->op == OP_neg);
+)
+
 RULE(expanded_operands,
     Node *row = random_input(f, SHAPE(-1, 3), 0.5, 2);
     y = simplify(f, BINARY(add, x, build_expand(g, row, &x->shape)));
@@ -189,7 +206,8 @@ RULE(expanded_operands,
     cr_expect(y->op == OP_add && y->in[0]->shape.rank == 0);
     Node *other = build_expand(g, row, &x->shape);
     y = simplify(f, BINARY(add, build_expand(g, row, &x->shape), UNARY(exp, other)));
-    cr_expect_eq(y->op, OP_add); /* one of them has to give the shape */
+    cr_expect(y->op == OP_expand && y->in[0]->op == OP_add); /* on three numbers, once */
+    cr_expect(shape_equal(&y->in[0]->shape, &row->shape));
     cr_expect_eq(count_ops(g, OP_expand), 1);
 )
 
