@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* args.c: the arguments of layers, functions, losses, metrics and optimisers, from YAML and from the
+/* args.c: the arguments of layers, functions, losses, metrics and optimisers, from YAML and from
+ * the
  * calls of expressions, by their rows.
  */
 #include "builder.h"
@@ -15,20 +16,17 @@ static int arg_count(const ArgRow *rows)
     return n;
 }
 
-/* --- words ------------------------------------------------------------------------------------------- */
+/* --- words ------------------------------------------------------------------------------------ */
 
-/* Whether `word` is one of `words`, separated by blanks; reports with the nearest. */
+/* Checks that `word` is one of `words` (NULL: any will do); reports with the nearest. */
 static bool check_word(Ctx *ctx, Loc loc, const char *what, const char *words, const char *word)
 {
-    if (!words)
+    if (!words || word_in(words, word))
         return true;
     VEC(const char *) known = {0};
     for (const char *at = words; *at;) {
         size_t length = strcspn(at, " ");
-        const char *one = arena_text(ctx->arena, at, length);
-        if (strcmp(one, word) == 0)
-            return true;
-        vec_push(ctx->arena, &known, one);
+        vec_push(ctx->arena, &known, arena_text(ctx->arena, at, length));
         at += length + strspn(at + length, " ");
     }
     const char *best = diag_nearest(word, known.at, known.n);
@@ -38,11 +36,12 @@ static bool check_word(Ctx *ctx, Loc loc, const char *what, const char *words, c
     if (best)
         diag_error(&ctx->diag, loc, "%s: unknown '%s'; did you mean '%s'?", what, word, best);
     else
-        diag_error(&ctx->diag, loc, "%s: unknown '%s'; expected %s", what, word, list.at ? list.at : "");
+        diag_error(&ctx->diag, loc, "%s: unknown '%s'; expected %s", what, word,
+                   list.at ? list.at : "");
     return false;
 }
 
-/* --- from YAML ----------------------------------------------------------------------------------------- */
+/* --- from YAML -------------------------------------------------------------------------------- */
 
 static bool read_reals(Ctx *ctx, const Scope *scope, const Y *y, const char *what, Arg *out)
 {
@@ -61,7 +60,8 @@ static bool read_reals(Ctx *ctx, const Scope *scope, const Y *y, const char *wha
     return good;
 }
 
-static bool arg_from_yaml(Ctx *ctx, const Scope *scope, const ArgRow *row, const Y *y, const char *what, Arg *out)
+static bool arg_from_yaml(Ctx *ctx, const Scope *scope, const ArgRow *row, const Y *y,
+                          const char *what, Arg *out)
 {
     *out = (Arg){.given = true, .loc = y->loc};
     switch (row->type) {
@@ -70,16 +70,13 @@ static bool arg_from_yaml(Ctx *ctx, const Scope *scope, const ArgRow *row, const
             return false;
         out->r = (double)out->i;
         return true;
-    case ARG_real:
-        return y_real(ctx, scope, y, what, &out->r);
-    case ARG_bool:
-        return y_bool(ctx, scope, y, what, &out->b);
+    case ARG_real: return y_real(ctx, scope, y, what, &out->r);
+    case ARG_bool: return y_bool(ctx, scope, y, what, &out->b);
     case ARG_word:
-        return y_word(ctx, scope, y, what, &out->s) && check_word(ctx, y->loc, what, row->words, out->s);
-    case ARG_ints:
-        return y_ints(ctx, scope, y, what, ARG_LIST_MAX, &out->n, out->list);
-    case ARG_reals:
-        return read_reals(ctx, scope, y, what, out);
+        return y_word(ctx, scope, y, what, &out->s) &&
+               check_word(ctx, y->loc, what, row->words, out->s);
+    case ARG_ints: return y_ints(ctx, scope, y, what, ARG_LIST_MAX, &out->n, out->list);
+    case ARG_reals: return read_reals(ctx, scope, y, what, out);
     case ARG_yaml:
         out->y = y_resolve(ctx, scope, y);
         out->scope = scope;
@@ -104,7 +101,8 @@ static const Y *default_yaml(Ctx *ctx, const char *text, Loc loc)
     return y;
 }
 
-/* Of an argument that is not there: its default. `quiet`: a key that may have been meant is reported. */
+/* Of an argument that is not there: its default. `quiet`: a key that may have been meant is
+ * reported. */
 static bool arg_absent(Ctx *ctx, const char *what, Loc loc, const ArgRow *row, bool quiet, Arg *out)
 {
     *out = (Arg){.loc = loc};
@@ -118,8 +116,8 @@ static bool arg_absent(Ctx *ctx, const char *what, Loc loc, const ArgRow *row, b
     return arg_from_yaml(ctx, NULL, row, default_yaml(ctx, row->otherwise, loc), row->name, out);
 }
 
-bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const ArgRow *rows, const Y *args,
-               const char *const *common, int n_common, Arg *out)
+bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const ArgRow *rows,
+               const Y *args, const char *const *common, int n_common, Arg *out)
 {
     int n = arg_count(rows);
     const Y *y = y_empty(args) ? NULL : y_resolve(ctx, scope, args);
@@ -141,14 +139,16 @@ bool args_read(Ctx *ctx, const Scope *scope, const char *what, Loc loc, const Ar
         const Y *value = map ? y_get(y, rows[i].name) : i == 0 ? y : NULL;
         const char *both = arena_format(ctx->arena, "%s: %s", what, rows[i].name);
         good = (value ? arg_from_yaml(ctx, scope, &rows[i], value, both, &out[i])
-                      : arg_absent(ctx, what, loc, &rows[i], quiet, &out[i])) && good;
+                      : arg_absent(ctx, what, loc, &rows[i], quiet, &out[i])) &&
+               good;
     }
     return good;
 }
 
-/* --- from expressions -------------------------------------------------------------------------------------- */
+/* --- from expressions ------------------------------------------------------------------------- */
 
-static bool ex_number(Ctx *ctx, const Scope *scope, const Ex *ex, const char *what, bool whole, double *out)
+static bool ex_number(Ctx *ctx, const Scope *scope, const Ex *ex, const char *what, bool whole,
+                      double *out)
 {
     if (!expr_evaluate(ctx, scope, ex, what, out))
         return false;
@@ -158,17 +158,21 @@ static bool ex_number(Ctx *ctx, const Scope *scope, const Ex *ex, const char *wh
     return false;
 }
 
-static bool ex_numbers(Ctx *ctx, const Scope *scope, const Ex *ex, const char *what, bool whole, Arg *out)
+static bool ex_numbers(Ctx *ctx, const Scope *scope, const Ex *ex, const char *what, bool whole,
+                       Arg *out)
 {
     bool list = ex->kind == EX_list, good = true;
     out->n = list ? ex->arg.n : 1;
     if (whole && out->n > ARG_LIST_MAX) {
-        diag_error(&ctx->diag, ex->loc, "%s: a list of %d numbers; at most %d", what, out->n, ARG_LIST_MAX);
+        diag_error(&ctx->diag, ex->loc, "%s: a list of %d numbers; at most %d", what, out->n,
+                   ARG_LIST_MAX);
         return false;
     }
     out->reals = arena_take(ctx->arena, sizeof *out->reals * (size_t)(out->n ? out->n : 1));
     for (int i = 0; i < out->n; i++) {
-        good = ex_number(ctx, scope, list ? ex->arg.at[i].value : ex, what, whole, &out->reals[i]) && good;
+        good =
+            ex_number(ctx, scope, list ? ex->arg.at[i].value : ex, what, whole, &out->reals[i]) &&
+            good;
         if (whole && good)
             out->list[i] = (int64_t)out->reals[i];
     }
@@ -185,7 +189,8 @@ static bool ex_word(Ctx *ctx, const Ex *ex, const char *what, const char *wanted
     return false;
 }
 
-static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const Ex *ex, const char *what, Arg *out)
+static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const Ex *ex,
+                        const char *what, Arg *out)
 {
     *out = (Arg){.given = true, .loc = ex->loc};
     if (ex->kind == EX_dollar) {
@@ -206,8 +211,7 @@ static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const E
             return false;
         out->i = (int64_t)out->r;
         return true;
-    case ARG_real:
-        return ex_number(ctx, scope, ex, what, false, &out->r);
+    case ARG_real: return ex_number(ctx, scope, ex, what, false, &out->r);
     case ARG_bool:
         if (!ex_word(ctx, ex, what, "true or false", &word) ||
             !check_word(ctx, ex->loc, what, "true false", word))
@@ -215,10 +219,10 @@ static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const E
         out->b = *word == 't';
         return true;
     case ARG_word:
-        return ex_word(ctx, ex, what, "a word", &out->s) && check_word(ctx, ex->loc, what, row->words, out->s);
+        return ex_word(ctx, ex, what, "a word", &out->s) &&
+               check_word(ctx, ex->loc, what, row->words, out->s);
     case ARG_ints:
-    case ARG_reals:
-        return ex_numbers(ctx, scope, ex, what, row->type == ARG_ints, out);
+    case ARG_reals: return ex_numbers(ctx, scope, ex, what, row->type == ARG_ints, out);
     case ARG_yaml:
         diag_error(&ctx->diag, ex->loc, "%s cannot be given in an expression; write a layer", what);
         return false;
@@ -226,8 +230,10 @@ static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const E
     BUG("argument type %d", row->type);
 }
 
-/* The row that the argument is for, or -1 after a report. `positional`: rows given so far by position. */
-static int find_arg(Ctx *ctx, const ArgRow *rows, int n, const char *function, const ExArg *arg, int *positional)
+/* The row that the argument is for, or -1 after a report. `positional`: rows given so far by
+ * position. */
+static int find_arg(Ctx *ctx, const ArgRow *rows, int n, const char *function, const ExArg *arg,
+                    int *positional)
 {
     if (!arg->key) {
         if (*positional < n)
@@ -243,13 +249,15 @@ static int find_arg(Ctx *ctx, const ArgRow *rows, int n, const char *function, c
     }
     const char *best = diag_nearest(arg->key, known.at, known.n);
     if (best)
-        diag_error(&ctx->diag, arg->key_loc, "%s: unknown argument '%s'; did you mean '%s'?", function, arg->key, best);
+        diag_error(&ctx->diag, arg->key_loc, "%s: unknown argument '%s'; did you mean '%s'?",
+                   function, arg->key, best);
     else
         diag_error(&ctx->diag, arg->key_loc, "%s: unknown argument '%s'", function, arg->key);
     return -1;
 }
 
-bool args_from_call(Ctx *ctx, const Scope *scope, const ArgRow *rows, const Ex *ex, int n_in, Arg *out)
+bool args_from_call(Ctx *ctx, const Scope *scope, const ArgRow *rows, const Ex *ex, int n_in,
+                    Arg *out)
 {
     int n = arg_count(rows), positional = 0;
     bool seen[ARGS_MAX] = {false}, good = true, quiet = false;

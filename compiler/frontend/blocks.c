@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /* blocks.c: named pieces of a network: their arguments, their copies, and what lies inside what.
  *
- * A use of a block is built by walking its layers once a copy, in a frame of their own: names inside
+ * A use of a block is built by walking its layers once a copy, in a frame of their own: names
+ * inside
  * are not seen outside, and of what is outside only `input` and the model's inputs are seen inside.
  */
 #include "builder.h"
 
 #include <string.h>
 
-static const char *const common[] = {"name", "input", "activation", "init", "frozen", "shared", "repeat"};
+static const char *const common[] = {"name",   "input",  "activation", "init",
+                                     "frozen", "shared", "repeat"};
 
 Block *block_find(const Model *m, const char *name)
 {
     return map_get(&m->blocks, name);
 }
 
-/* --- reading ------------------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static bool is_common(const char *name)
 {
@@ -29,15 +31,17 @@ static void check_args(Model *m, const char *what, const Y *args)
 {
     Diag *diag = &m->ctx->diag;
     if (!y_empty(args) && args->kind != Y_map) {
-        diag_error(diag, args->loc, "%s: args: expected a map of arguments and defaults, saw %s", what,
-                   y_text(m->ctx, args));
+        diag_error(diag, args->loc, "%s: args: expected a map of arguments and defaults, saw %s",
+                   what, y_text(m->ctx, args));
         return;
     }
     for (int i = 0; args && i < args->pairs.n; i++) {
         const Y *key = args->pairs.at[i].key;
         const char *name;
-        if (y_name(m->ctx, key, arena_format(m->ctx->arena, "%s: args", what), &name) && is_common(name))
-            diag_error(diag, key->loc, "%s: every block has '%s': an argument needs another name", what, name);
+        if (y_name(m->ctx, key, arena_format(m->ctx->arena, "%s: args", what), &name) &&
+            is_common(name))
+            diag_error(diag, key->loc, "%s: every block has '%s': an argument needs another name",
+                       what, name);
     }
 }
 
@@ -46,7 +50,8 @@ static bool read_body(Model *m, const Y *y, const char *what, Block *block)
     static const char *const keys[] = {"args", "layers"};
     Diag *diag = &m->ctx->diag;
     if (y->kind != Y_map) {
-        diag_error(diag, y->loc, "%s: expected {args: {...}, layers: [...]}, saw %s", what, y_text(m->ctx, y));
+        diag_error(diag, y->loc, "%s: expected {args: {...}, layers: [...]}, saw %s", what,
+                   y_text(m->ctx, y));
         return false;
     }
     y_keys(m->ctx, y, what, keys, COUNT(keys), NULL, 0);
@@ -57,7 +62,8 @@ static bool read_body(Model *m, const Y *y, const char *what, Block *block)
         block->layers = layers;
         return true;
     }
-    diag_error(diag, layers ? layers->loc : block->loc, "%s: layers: expected a list of layers, saw %s", what,
+    diag_error(diag, layers ? layers->loc : block->loc,
+               "%s: layers: expected a list of layers, saw %s", what,
                layers && layers->kind == Y_list ? "an empty list" : y_text(m->ctx, layers));
     return false;
 }
@@ -75,7 +81,7 @@ static void read_block(Model *m, const YPair *pair)
     read_body(m, pair->value, arena_format(m->ctx->arena, "block '%s'", block->name), block);
 }
 
-/* --- what uses what ---------------------------------------------------------------------------------------- */
+/* --- what uses what --------------------------------------------------------------------------- */
 
 /* The kind of an item of a list of layers, where it can be seen without its scope; or NULL. */
 static const Y *kind_of(const Y *item)
@@ -91,7 +97,8 @@ static bool check_depth(Model *m, Block *block, int above)
     if (block->depth > 0)
         return true;
     if (above > BLOCKS_NESTED_MAX) {
-        diag_error(&m->ctx->diag, block->loc, "blocks are nested deeper than %d levels", BLOCKS_NESTED_MAX);
+        diag_error(&m->ctx->diag, block->loc, "blocks are nested deeper than %d levels",
+                   BLOCKS_NESTED_MAX);
         return false;
     }
     block->depth = -1;
@@ -121,7 +128,8 @@ void blocks_read(Model *m, const Y *y)
     if (y_empty(y))
         return;
     if (y->kind != Y_map) {
-        diag_error(&m->ctx->diag, y->loc, "blocks: expected a map of blocks by name, saw %s", y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc, "blocks: expected a map of blocks by name, saw %s",
+                   y_text(m->ctx, y));
         return;
     }
     for (int i = 0; i < y->pairs.n; i++)
@@ -134,7 +142,7 @@ void blocks_read(Model *m, const Y *y)
         }
 }
 
-/* --- arguments ------------------------------------------------------------------------------------------------ */
+/* --- arguments -------------------------------------------------------------------------------- */
 
 static bool check_keys(Builder *b, const Block *block, const Written *w)
 {
@@ -146,7 +154,8 @@ static bool check_keys(Builder *b, const Block *block, const Written *w)
     return y_keys(b->ctx, w->map, block->name, known.at, known.n, NULL, 0);
 }
 
-/* The scope of the block's layers: its arguments over the model's variables. NULL after a report. */
+/* The scope of the block's layers: its arguments over the model's variables. NULL after a report.
+ * */
 static Scope *bind_args(Builder *b, const Block *block, const Written *w)
 {
     Scope *scope = arena_take(b->ctx->arena, sizeof *scope);
@@ -174,11 +183,11 @@ static Scope *bind_args(Builder *b, const Block *block, const Written *w)
     return good ? scope : NULL;
 }
 
-/* --- building ---------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 /* One copy of the block, with paths `suffix` below the layer's; its result. */
-static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope *scope, Value *given,
-                         const char *suffix)
+static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope *scope,
+                         Value *given, const char *suffix)
 {
     Arena *arena = b->ctx->arena;
     Frame *frame = frame_new(b, b->frame, block->layers, scope);
@@ -204,7 +213,8 @@ static Value *build_copy(Builder *b, const Block *block, Written *w, const Scope
 
     Value *result = value_new(b, w->value->name, w->loc);
     if (frame->several) {
-        diag_error(&b->ctx->diag, block->loc, "block '%s': its last layer gives several values; a block gives one",
+        diag_error(&b->ctx->diag, block->loc,
+                   "block '%s': its last layer gives several values; a block gives one",
                    block->name);
     } else if (frame->last) {
         frame->last->used = true;
@@ -230,8 +240,8 @@ void block_build(Builder *b, Block *block, Written *w)
         return;
     }
     if (w->n_in != 1 || w->names) {
-        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc, "%s: a block takes one input and gives one value",
-                   w->kind);
+        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc,
+                   "%s: a block takes one input and gives one value", w->kind);
         return;
     }
     const Scope *scope = bind_args(b, block, w);

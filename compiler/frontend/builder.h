@@ -5,19 +5,19 @@
 #ifndef NNCC_BUILDER_H
 #define NNCC_BUILDER_H
 
-#include "frontend.h"
 #include "../ops/ops.h"
+#include "frontend.h"
 
 enum {
     EXPR_NESTING_MAX = 200, /* parentheses, calls and signs inside each other */
     EXPR_HEIGHT_MAX = 1000, /* of the tree: the terms of a sum */
     EXPR_NODES_MAX = 65536,
     BLOCKS_NESTED_MAX = 64,
-    NODES_MAX = 1 << 20,    /* of a graph as it is built */
-    BOUND_MAX = 256         /* values in one argument of a block */
+    NODES_MAX = 1 << 20, /* of a graph as it is built */
+    BOUND_MAX = 256      /* values in one argument of a block */
 };
 
-/* --- parse.c: the text of an expression to a tree ------------------------------------------------- */
+/* --- parse.c: the text of an expression to a tree --------------------------------------------- */
 
 typedef enum {
     EX_number, /* number */
@@ -64,7 +64,7 @@ bool number_read(const char *text, size_t length, double *out);
 /* The value of a tree of numbers, $names and arithmetic; reports, then false. */
 bool expr_evaluate(Ctx *, const Scope *, const Ex *, const char *what, double *out);
 
-/* --- values.c ---------------------------------------------------------------------------------------- */
+/* --- values.c --------------------------------------------------------------------------------- */
 
 /* The value of $name: the innermost, or NULL. */
 const Y *scope_find(const Scope *, const char *name);
@@ -77,8 +77,10 @@ const Y *y_bind(Ctx *, const Scope *, const Y *y, int max);
 const char *y_text(Ctx *, const Y *);
 bool y_empty(const Y *); /* NULL, or nothing written after the key; `null` and `~` as well */
 bool name_valid(const char *);
+/* Whether `word` is one of `words`, which have blanks between them. */
+bool word_in(const char *words, const char *word);
 
-/* --- the model as written, and the walk over it ---------------------------------------------------------- */
+/* --- the model as written, and the walk over it ----------------------------------------------- */
 
 typedef struct Block {
     const char *name;
@@ -86,8 +88,8 @@ typedef struct Block {
     const Y *args;   /* map of defaults, or NULL */
     const Y *layers; /* a list, or NULL after a report */
     bool used;
-    bool failed;     /* a mistake in it was reported */
-    int depth;       /* of the blocks inside it; -1 while it is looked at, 0: not yet */
+    bool failed; /* a mistake in it was reported */
+    int depth;   /* of the blocks inside it; -1 while it is looked at, 0: not yet */
 } Block;
 
 typedef struct InputNote { /* what Program.inputs does not hold */
@@ -96,7 +98,7 @@ typedef struct InputNote { /* what Program.inputs does not hold */
     struct Channels {      /* normalize: */
         int n;             /* 0: none; 1: for all; else one a channel */
         double *at;
-        int axis;          /* that the list runs along, batch counted */
+        int axis; /* that the list runs along, batch counted */
     } mean, std;
 } InputNote;
 
@@ -104,14 +106,14 @@ typedef struct Model {
     Ctx *ctx;
     Program *program;
     const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
-    bool no_layers;        /* reported */
-    bool blind;            /* a key that is not known may have used something */
-    Loc end;               /* where something is reported that is missing */
+    bool no_layers;                                            /* reported */
+    bool blind; /* a key that is not known may have used something */
+    Loc end;    /* where something is reported that is missing */
     Scope vars;
-    Map blocks;            /* name to Block */
-    bool broken_blocks;    /* reported: uses of them are not */
+    Map blocks;         /* name to Block */
+    bool broken_blocks; /* reported: uses of them are not */
     VEC(InputNote) inputs;
-    Map streams;           /* place of a random number to its stream + 1 */
+    Map streams; /* place of a random number to its stream + 1 */
 } Model;
 
 typedef struct Value Value;
@@ -130,19 +132,19 @@ struct Value {
 typedef struct Frame Frame;
 struct Frame {
     Frame *outer;
-    const Block *block;   /* NULL: the network */
+    const Block *block; /* NULL: the network */
     const Y *layers;
     const Scope *scope;
-    Map values;           /* name to Value */
-    Map counts;           /* kind to int * */
-    Value *given;         /* a block's `input` */
-    Value *holder;        /* the use of the block */
-    Value *last;          /* the layer before; NULL: none */
-    bool several;         /* the layer before gave several values */
-    const char *path;     /* prefix of paths: "" or "h.0." */
-    const char *weights;  /* prefix of weights: `path`, or another's */
-    bool shared, frozen;  /* `weights` is another's; nothing in it is trained */
-    const Y *init;        /* of its layers that say none; or NULL */
+    Map values;          /* name to Value */
+    Map counts;          /* kind to int * */
+    Value *given;        /* a block's `input` */
+    Value *holder;       /* the use of the block */
+    Value *last;         /* the layer before; NULL: none */
+    bool several;        /* the layer before gave several values */
+    const char *path;    /* prefix of paths: "" or "h.0." */
+    const char *weights; /* prefix of weights: `path`, or another's */
+    bool shared, frozen; /* `weights` is another's; nothing in it is trained */
+    const Y *init;       /* of its layers that say none; or NULL */
     int depth;
 };
 
@@ -151,29 +153,32 @@ struct Builder {
     Ctx *ctx;
     Program *program;
     Graph *g;
-    Map inputs;          /* name to Value */
-    Map unknown;         /* names reported already */
+    Map inputs;  /* name to Value */
+    Map unknown; /* names reported already */
+    Map made;    /* names of the weights that this graph has so far */
     Frame *frame;
-    Value *into;         /* values looked up are noted in its `from`; NULL: in roots */
-    VEC(Value *) all;    /* every layer's value */
-    VEC(Value *) roots;  /* what outputs, loss and metrics were made of */
-    const char *place;   /* of random numbers: path of the layer, or "loss.NAME" */
-    int n_random;        /* streams taken at `place` */
+    Value *into;        /* values looked up are noted in its `from`; NULL: in roots */
+    VEC(Value *) all;   /* every layer's value */
+    VEC(Value *) roots; /* what outputs, loss and metrics were made of */
+    const char *place;  /* of random numbers: path of the layer, or "loss.NAME" */
+    int n_random;       /* streams taken at `place` */
     int n_layers;
     bool training;
-    bool blind;          /* something could not be read: what is used is not known */
-    bool stopped;        /* a limit was passed */
+    bool blind;   /* something could not be read: what is used is not known */
+    bool stopped; /* a limit was passed */
 };
 
-/* --- inputs.c ------------------------------------------------------------------------------------------ */
+/* --- inputs.c --------------------------------------------------------------------------------- */
 
 void inputs_read(Model *, const Y *inputs);
-/* The value of input i as layers and expressions see it: classes as they are, others as f32, normalised. */
+/* The value of input i as layers and expressions see it: classes as they are, others as f32,
+ * normalised. */
 Node *input_build(Builder *, int i);
 
-/* --- network.c: values by name ---------------------------------------------------------------------------- */
+/* --- network.c: values by name ---------------------------------------------------------------- */
 
-/* The value called `name` at this place, noted as used; reports an unknown one, once. NULL: unknown. */
+/* The value called `name` at this place, noted as used; reports an unknown one, once. NULL:
+ * unknown. */
 Value *builder_find(Builder *, const char *name, Loc);
 /* Notes that what is built now is made of `value`. */
 void builder_use(Builder *, Value *value);
@@ -191,22 +196,22 @@ Builder *builder_new(Model *, Fn);
 /* Reports inputs and layers that nothing depends on. */
 void builder_report_unused(Builder *);
 
-/* --- layer.c, blocks.c --------------------------------------------------------------------------------------- */
+/* --- layer.c, blocks.c ------------------------------------------------------------------------ */
 
 /* A layer as written. */
 typedef struct Written {
     const char *kind;
-    Loc loc;             /* of the kind */
-    const Y *args;       /* what stands beside the kind; NULL: nothing */
-    const Y *map;        /* args where it is a map, else NULL */
-    Value *value;        /* its result; its name is the layer's */
-    const Y *names;      /* a list of names: several results; or NULL */
+    Loc loc;        /* of the kind */
+    const Y *args;  /* what stands beside the kind; NULL: nothing */
+    const Y *map;   /* args where it is a map, else NULL */
+    Value *value;   /* its result; its name is the layer's */
+    const Y *names; /* a list of names: several results; or NULL */
     int n_in;
     Value **in;
-    const char *shared;  /* prefix of the weights it uses, or NULL */
+    const char *shared; /* prefix of the weights it uses, or NULL */
     const Y *init;
     bool frozen;
-    bool clash;          /* its name was taken: reported */
+    bool clash; /* its name was taken: reported */
 } Written;
 
 /* Builds one item of a list of layers. */
@@ -219,7 +224,7 @@ Block *block_find(const Model *, const char *name);
 /* Builds a use of a block: its result is w->value->node. */
 void block_build(Builder *, Block *, Written *);
 
-/* --- calls.c -------------------------------------------------------------------------------------------------- */
+/* --- calls.c ---------------------------------------------------------------------------------- */
 
 /* Fills `out` from the call `ex` of an expression, whose first `n_in` arguments are operands. */
 bool args_from_call(Ctx *, const Scope *, const ArgRow *rows, const Ex *ex, int n_in, Arg *out);
@@ -228,7 +233,7 @@ Node *call_run(Call *);
 /* The layers, functions, losses and ops whose row has one of `flags`: names, for the nearest. */
 const char *call_nearest(Ctx *, const char *name, unsigned flags, bool ops);
 
-/* --- later.c: what LANGUAGE has and nncc has not yet -------------------------------------------------------------- */
+/* --- later.c: what LANGUAGE has and nncc has not yet ------------------------------------------ */
 
 /* Whether `name` is a layer, function, loss or metric of the language. */
 bool later_call(const char *name);

@@ -6,19 +6,19 @@
 
 #include <string.h>
 
-/* --- the table --------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 #define CALL(name) extern const CallRow call_##name;
+#include "functions.def"
 #include "layers.def"
 #include "losses.def"
-#include "functions.def"
 #undef CALL
 
 static const CallRow *const rows[] = {
 #define CALL(name) &call_##name,
+#include "functions.def"
 #include "layers.def"
 #include "losses.def"
-#include "functions.def"
 #undef CALL
 };
 
@@ -52,7 +52,7 @@ const char *call_nearest(Ctx *ctx, const char *name, unsigned flags, bool ops)
     return diag_nearest(name, known.at, known.n);
 }
 
-/* --- running -------------------------------------------------------------------------------------------- */
+/* --- running ---------------------------------------------------------------------------------- */
 
 Node *call_run(Call *c)
 {
@@ -70,7 +70,7 @@ Node *call_run(Call *c)
     return result;
 }
 
-/* --- weights --------------------------------------------------------------------------------------------- */
+/* --- weights ---------------------------------------------------------------------------------- */
 
 /* Whether the product of the axes is in range; reports. */
 static bool check_size(Call *c, const char *name, const Shape *shape)
@@ -81,8 +81,10 @@ static bool check_size(Call *c, const char *name, const Shape *shape)
         fits = shape->dim[i] >= 1 && shape->dim[i] <= DIM_MAX &&
                !__builtin_mul_overflow(count, shape->dim[i], &count) && count <= ELEMENTS_MAX;
     if (!fits)
-        diag_error(&c->ctx->diag, c->loc, "%s: '%s.%s' is too large: axes are 1 to %lld long, and hold %lld numbers "
-                   "at most", c->row->name, c->path, name, (long long)DIM_MAX, (long long)ELEMENTS_MAX);
+        diag_error(&c->ctx->diag, c->loc,
+                   "%s: '%s.%s' is too large: axes are 1 to %lld long, and hold %lld numbers "
+                   "at most",
+                   c->row->name, c->path, name, (long long)DIM_MAX, (long long)ELEMENTS_MAX);
     return fits;
 }
 
@@ -92,23 +94,30 @@ static Var *check_var(Call *c, Var *var, VarKind kind, const Shape *shape)
     if (var->kind == kind && shape_equal(&var->shape, shape))
         return var;
     char has[128], wants[128];
-    diag_error(&c->ctx->diag, c->loc, "%s: '%s' has shape %s; %s is wanted here", c->row->name, var->name,
-               shape_text(&var->shape, has), shape_text(shape, wants));
+    diag_error(&c->ctx->diag, c->loc, "%s: '%s' has shape %s; %s is wanted here", c->row->name,
+               var->name, shape_text(&var->shape, has), shape_text(shape, wants));
     diag_note(&c->ctx->diag, var->loc, "'%s' is made here", var->name);
     return NULL;
 }
 
-static Var *find_var(Call *c, const char *name, VarKind kind, const Shape *shape, Init init, int64_t fan_in,
-                     int64_t fan_out)
+static Var *find_var(Call *c, const char *name, VarKind kind, const Shape *shape, Init init,
+                     int64_t fan_in, int64_t fan_out)
 {
     if (!check_size(c, name, shape))
         return NULL;
     const char *full = arena_format(c->ctx->arena, "%s.%s", c->shared ? c->shared : c->path, name);
     Var *var = program_find_var(c->b->program, full);
+    if (!c->shared && map_get(&c->b->made, full)) { /* a block's `prelu` and its activation's */
+        diag_error(&c->ctx->diag, c->loc, "%s: the name '%s' is taken by other weights",
+                   c->row->name, full);
+        return NULL;
+    }
+    map_set(&c->b->made, full, c->b);
     if (var)
         return check_var(c, var, kind, shape);
     if (c->shared) {
-        diag_error(&c->ctx->diag, c->loc, "%s: '%s' has no weight '%s' to share", c->row->name, c->shared, name);
+        diag_error(&c->ctx->diag, c->loc, "%s: '%s' has no weight '%s' to share", c->row->name,
+                   c->shared, name);
         return NULL;
     }
     if (kind == VAR_weight && c->init && shape->rank >= 2 &&
@@ -119,7 +128,8 @@ static Var *find_var(Call *c, const char *name, VarKind kind, const Shape *shape
     return var;
 }
 
-Node *call_weight(Call *c, const char *name, const Shape *shape, Init otherwise, int64_t fan_in, int64_t fan_out)
+Node *call_weight(Call *c, const char *name, const Shape *shape, Init otherwise, int64_t fan_in,
+                  int64_t fan_out)
 {
     Var *var = find_var(c, name, VAR_weight, shape, otherwise, fan_in, fan_out);
     if (!var)
@@ -134,7 +144,7 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return var ? build_var(c->g, var) : NULL;
 }
 
-/* --- random numbers, axes, ignored classes ----------------------------------------------------------------- */
+/* --- random numbers, axes, ignored classes ---------------------------------------------------- */
 
 uint32_t call_stream(Call *c)
 {
@@ -153,8 +163,9 @@ int call_axis(Call *c, const Arg *arg, int64_t axis, int rank)
 {
     if (axis >= -rank && axis < rank)
         return (int)(axis < 0 ? axis + rank : axis);
-    diag_error(&c->ctx->diag, arg->loc, "%s: axis %lld is outside a tensor of %d axes, the batch counted as 0",
-               c->row->name, (long long)axis, rank);
+    diag_error(&c->ctx->diag, arg->loc,
+               "%s: axis %lld is outside a tensor of %d axes, the batch counted as 0", c->row->name,
+               (long long)axis, rank);
     return -1;
 }
 
@@ -166,13 +177,14 @@ void program_ignore(Call *c, Node *classes, int64_t ignore)
         return;
     Input *input = &c->b->program->inputs.at[classes->attr->input];
     if (input->has_ignore && input->ignore != ignore)
-        diag_error(&c->ctx->diag, c->loc, "%s: ignores %lld of '%s', of which %lld is ignored elsewhere",
-                   c->row->name, (long long)ignore, input->name, (long long)input->ignore);
+        diag_error(&c->ctx->diag, c->loc,
+                   "%s: ignores %lld of '%s', of which %lld is ignored elsewhere", c->row->name,
+                   (long long)ignore, input->name, (long long)input->ignore);
     input->has_ignore = true;
     input->ignore = ignore;
 }
 
-/* --- activations ----------------------------------------------------------------------------------------------- */
+/* --- activations ------------------------------------------------------------------------------ */
 
 static Node *unknown_activation(Call *c, Loc loc, const char *name, bool known)
 {
@@ -203,12 +215,23 @@ Node *call_activation(Call *c, const Y *activation, Node *x)
     const CallRow *row = call_find(name);
     if (!row || !(row->flags & CALL_activation))
         return unknown_activation(c, y->loc, name, row != NULL);
-    Call a = {.b = c->b, .g = c->g, .ctx = c->ctx, .row = row, .loc = y->loc, .path = c->path,
-              .training = c->training, .n_in = 1, .in = &x, .in_loc = &c->loc, .scope = c->scope,
-              .frozen = c->frozen, .shared = c->shared};
+    Call a = {.b = c->b,
+              .g = c->g,
+              .ctx = c->ctx,
+              .row = row,
+              .loc = y->loc,
+              .path = c->path,
+              .training = c->training,
+              .n_in = 1,
+              .in = &x,
+              .in_loc = &c->loc,
+              .scope = c->scope,
+              .frozen = c->frozen,
+              .shared = c->shared};
     if (row->flags & CALL_weights) { /* fc1.prelu.weight, beside fc1.weight */
         a.path = arena_format(c->ctx->arena, "%s.%s", c->path, name);
         a.shared = c->shared ? arena_format(c->ctx->arena, "%s.%s", c->shared, name) : NULL;
     }
-    return args_read(c->ctx, c->scope, name, y->loc, row->arg, args, NULL, 0, a.arg) ? call_run(&a) : NULL;
+    return args_read(c->ctx, c->scope, name, y->loc, row->arg, args, NULL, 0, a.arg) ? call_run(&a)
+                                                                                     : NULL;
 }

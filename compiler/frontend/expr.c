@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* expr.c: the trees of expressions to nodes: operators, calls of functions and ops, indexing.
  *
- * Trees have a bounded height (parse.c), so these functions may recur. A part that could not be built
+ * Trees have a bounded height (parse.c), so these functions may recur. A part that could not be
+ * built
  * is NULL and has been reported; what stands above it is then NULL without a word.
  */
 #include "builder.h"
@@ -10,7 +11,8 @@
 
 static Node *build(Builder *b, const Scope *scope, const Ex *ex);
 
-/* All numbers of expressions are f32; class indices and bytes become such where they are computed with. */
+/* All numbers of expressions are f32; class indices and bytes become such where they are computed
+ * with. */
 static Node *as_f32(Builder *b, Node *x)
 {
     return x && x->dtype != DT_f32 ? build_cast(b->g, x, DT_f32) : x;
@@ -23,7 +25,7 @@ static void inherit(Builder *b, const Ex *ex, const char *what)
     b->g->what = what;
 }
 
-/* --- values ---------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static Node *build_name(Builder *b, const char *name, Loc loc)
 {
@@ -47,8 +49,8 @@ static Node *build_dollar(Builder *b, const Scope *scope, const Ex *ex)
     }
     if (y->kind == Y_scalar && name_valid(y->text))
         return build_name(b, y->text, ex->loc);
-    diag_error(&b->ctx->diag, ex->loc, "'$%s' is %s, neither a number nor the name of a value", ex->name,
-               y_text(b->ctx, y));
+    diag_error(&b->ctx->diag, ex->loc, "'$%s' is %s, neither a number nor the name of a value",
+               ex->name, y_text(b->ctx, y));
     b->blind = true;
     return NULL;
 }
@@ -64,7 +66,7 @@ static Loc made_at(const Builder *b, const Ex *ex)
     return value ? value->made : ex->loc;
 }
 
-/* --- operators ------------------------------------------------------------------------------------------- */
+/* --- operators -------------------------------------------------------------------------------- */
 
 static Node *build_negative(Builder *b, const Scope *scope, const Ex *ex)
 {
@@ -85,14 +87,16 @@ static Node *build_operator(Builder *b, const Scope *scope, const Ex *ex)
     if (!left || !right)
         return NULL;
     inherit(b, ex, op_rows[ex->op].name);
-    return ex->op == OP_matmul ? build_matmul(b->g, left, right) : build_binary(b->g, ex->op, left, right);
+    return ex->op == OP_matmul ? build_matmul(b->g, left, right)
+                               : build_binary(b->g, ex->op, left, right);
 }
 
-/* --- indexing ------------------------------------------------------------------------------------------------ */
+/* --- indexing --------------------------------------------------------------------------------- */
 
-/* A whole number of an index, counted from the end where negative; `otherwise` where it is left out. */
-static bool index_number(Builder *b, const Scope *scope, const Ex *ex, int64_t length, int64_t otherwise,
-                         int64_t *out)
+/* A whole number of an index, counted from the end where negative; `otherwise` where it is left
+ * out. */
+static bool index_number(Builder *b, const Scope *scope, const Ex *ex, int64_t length,
+                         int64_t otherwise, int64_t *out)
 {
     double value;
     *out = otherwise;
@@ -140,7 +144,8 @@ static Node *index_range(Builder *b, const Scope *scope, Node *x, int axis, cons
     start = within(start, 0, length);
     end = within(end, 0, length);
     if (start >= end) {
-        diag_error(&b->ctx->diag, range->loc, "index: nothing is left of axis %d, which has %lld positions", axis,
+        diag_error(&b->ctx->diag, range->loc,
+                   "index: nothing is left of axis %d, which has %lld positions", axis,
                    (long long)length);
         return NULL;
     }
@@ -157,7 +162,8 @@ static Node *build_index(Builder *b, const Scope *scope, const Ex *ex)
     inherit(b, ex, "index");
     if (ex->range.n > x->shape.rank) {
         char shape[128];
-        diag_error(&b->ctx->diag, ex->loc, "index: %d indices, but the shape is %s, the batch counted as axis 0",
+        diag_error(&b->ctx->diag, ex->loc,
+                   "index: %d indices, but the shape is %s, the batch counted as axis 0",
                    ex->range.n, shape_text(&x->shape, shape));
         return NULL;
     }
@@ -168,10 +174,12 @@ static Node *build_index(Builder *b, const Scope *scope, const Ex *ex)
         if (whole)
             continue;
         if (axis == x->shape.batch) {
-            diag_error(&b->ctx->diag, range->loc, "index: axis %d is the batch and takes only ':'", axis);
+            diag_error(&b->ctx->diag, range->loc, "index: axis %d is the batch and takes only ':'",
+                       axis);
             return NULL;
         }
-        x = range->is_range ? index_range(b, scope, x, axis, range) : index_one(b, scope, x, axis, range);
+        x = range->is_range ? index_range(b, scope, x, axis, range)
+                            : index_one(b, scope, x, axis, range);
         if (!x)
             return NULL;
         if (!range->is_range)
@@ -180,7 +188,7 @@ static Node *build_index(Builder *b, const Scope *scope, const Ex *ex)
     return n_dropped ? build_squeeze(b->g, x, n_dropped, dropped) : x;
 }
 
-/* --- calls ------------------------------------------------------------------------------------------------------ */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static int positional(const Ex *ex)
 {
@@ -194,8 +202,8 @@ static bool check_count(Builder *b, const Ex *ex, int n, int min, int max)
 {
     if (n >= min && (max < 0 || n <= max))
         return true;
-    diag_error(&b->ctx->diag, ex->loc, "%s takes %s%d operand%s, not %d", ex->name, min != max ? "at least " : "",
-               min, min == 1 ? "" : "s", n);
+    diag_error(&b->ctx->diag, ex->loc, "%s takes %s%d operand%s, not %d", ex->name,
+               min != max ? "at least " : "", min, min == 1 ? "" : "s", n);
     return false;
 }
 
@@ -212,11 +220,20 @@ static bool build_operands(Builder *b, const Scope *scope, const Ex *ex, int n, 
 }
 
 /* Apart from build_call: a Call is large, and expressions nest. */
-static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row,
-                                               int n, Node **in, Loc *loc, bool good)
+static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex,
+                                               const CallRow *row, int n, Node **in, Loc *loc,
+                                               bool good)
 {
-    Call c = {.b = b, .g = b->g, .ctx = b->ctx, .row = row, .loc = ex->loc, .training = b->training, .n_in = n,
-              .in = in, .in_loc = loc, .scope = scope};
+    Call c = {.b = b,
+              .g = b->g,
+              .ctx = b->ctx,
+              .row = row,
+              .loc = ex->loc,
+              .training = b->training,
+              .n_in = n,
+              .in = in,
+              .in_loc = loc,
+              .scope = scope};
     good = args_from_call(b->ctx, scope, row->arg, ex, n, c.arg) && good;
     return good ? call_run(&c) : NULL;
 }
@@ -240,7 +257,8 @@ static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)
 {
     int arity = op_rows[op].arity;
     if (positional(ex) != ex->arg.n) {
-        diag_error(&b->ctx->diag, ex->arg.at[positional(ex)].key_loc, "%s takes no named argument", ex->name);
+        diag_error(&b->ctx->diag, ex->arg.at[positional(ex)].key_loc, "%s takes no named argument",
+                   ex->name);
         b->blind = true;
         return NULL;
     }
@@ -278,7 +296,8 @@ static Node *unknown_function(Builder *b, const Ex *ex)
     return NULL;
 }
 
-/* The call with a callee of `$NAME` replaced by the word that it stands for; NULL after a report. */
+/* The call with a callee of `$NAME` replaced by the word that it stands for; NULL after a report.
+ * */
 static const Ex *resolve_callee(Builder *b, const Scope *scope, const Ex *ex)
 {
     if (!ex->dollar)
@@ -287,7 +306,8 @@ static const Ex *resolve_callee(Builder *b, const Scope *scope, const Ex *ex)
     if (!y)
         scope_unknown(b->ctx, scope, ex->name, ex->loc);
     else if (y->kind != Y_scalar || !name_valid(y->text))
-        diag_error(&b->ctx->diag, ex->loc, "'$%s' is %s, not the name of a function", ex->name, y_text(b->ctx, y));
+        diag_error(&b->ctx->diag, ex->loc, "'$%s' is %s, not the name of a function", ex->name,
+                   y_text(b->ctx, y));
     if (!y || y->kind != Y_scalar || !name_valid(y->text)) {
         b->blind = true;
         return NULL;
@@ -316,23 +336,16 @@ static Node *build_call(Builder *b, const Scope *scope, const Ex *written)
 static Node *build(Builder *b, const Scope *scope, const Ex *ex)
 {
     switch (ex->kind) {
-    case EX_number:
-        inherit(b, ex, "number");
-        return build_const(b->g, ex->number);
-    case EX_name:
-        return build_name(b, ex->name, ex->loc);
-    case EX_dollar:
-        return build_dollar(b, scope, ex);
-    case EX_unary:
-        return build_negative(b, scope, ex);
-    case EX_binary:
-        return build_operator(b, scope, ex);
-    case EX_call:
-        return build_call(b, scope, ex);
-    case EX_index:
-        return build_index(b, scope, ex);
+    case EX_number: inherit(b, ex, "number"); return build_const(b->g, ex->number);
+    case EX_name: return build_name(b, ex->name, ex->loc);
+    case EX_dollar: return build_dollar(b, scope, ex);
+    case EX_unary: return build_negative(b, scope, ex);
+    case EX_binary: return build_operator(b, scope, ex);
+    case EX_call: return build_call(b, scope, ex);
+    case EX_index: return build_index(b, scope, ex);
     case EX_list:
-        diag_error(&b->ctx->diag, ex->loc, "a list of numbers may only be an argument of a function");
+        diag_error(&b->ctx->diag, ex->loc,
+                   "a list of numbers may only be an argument of a function");
         return NULL;
     }
     BUG("expression of kind %d", ex->kind);
@@ -342,7 +355,8 @@ Node *expr_build(Builder *b, const Y *y, const Scope *scope)
 {
     Loc loc = b->g->loc;
     const char *what = b->g->what;
-    const Y *resolved = y_resolve(b->ctx, scope, y); /* a block's argument may be the name of a value */
+    const Y *resolved =
+        y_resolve(b->ctx, scope, y); /* a block's argument may be the name of a value */
     const Ex *ex = resolved || !y ? expr_parse(b->ctx, resolved) : NULL;
     Node *node = ex ? build(b, scope, ex) : NULL;
     b->blind = b->blind || !ex;
@@ -351,7 +365,7 @@ Node *expr_build(Builder *b, const Y *y, const Scope *scope)
     return node;
 }
 
-/* --- metrics ---------------------------------------------------------------------------------------------------- */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static const MetricRow *find_metric(Builder *b, const Ex *ex)
 {
@@ -394,8 +408,16 @@ const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **
     bool good = build_operands(b, scope, ex, n, in, loc);
 
     CallRow called = {.name = row->name, .min_in = row->n_in, .max_in = row->n_in};
-    Call c = {.b = b, .g = b->g, .ctx = b->ctx, .row = &called, .loc = ex->loc, .training = b->training,
-              .n_in = n, .in = in, .in_loc = loc, .scope = scope};
+    Call c = {.b = b,
+              .g = b->g,
+              .ctx = b->ctx,
+              .row = &called,
+              .loc = ex->loc,
+              .training = b->training,
+              .n_in = n,
+              .in = in,
+              .in_loc = loc,
+              .scope = scope};
     good = args_from_call(b->ctx, scope, row->arg, ex, n, c.arg) && good;
     inherit(b, ex, row->name);
     good = good && row->build(&c, sums);

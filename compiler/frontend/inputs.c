@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* inputs.c: the inputs of a model: shapes, classes, tokens, and their normalisation in the network. */
+/* inputs.c: the inputs of a model: shapes, classes, tokens, and their normalisation in the network.
+ * */
 #include "builder.h"
 
 #include <string.h>
 
-/* --- shapes -------------------------------------------------------------------------------------------- */
+/* --- shapes ----------------------------------------------------------------------------------- */
 
 /* `shape:` (without the batch) to a shape with it: [N, ...]. */
 static bool read_shape(Model *m, const Y *y, const char *what, Shape *shape)
@@ -30,9 +31,10 @@ static bool read_shape(Model *m, const Y *y, const char *what, Shape *shape)
     return true;
 }
 
-/* --- normalize ------------------------------------------------------------------------------------------ */
+/* --- normalize -------------------------------------------------------------------------------- */
 
-/* The axis that a list of n numbers runs along: images are N C H W, sequences N T C; -1: none fits. */
+/* The axis that a list of n numbers runs along: images are N C H W, sequences N T C; -1: none fits.
+ * */
 static int channel_axis(const Shape *shape, int n)
 {
     if (shape->rank > 1 && shape->dim[1] == n)
@@ -40,7 +42,8 @@ static int channel_axis(const Shape *shape, int n)
     return shape->rank == 3 && shape->dim[2] == n ? 2 : -1;
 }
 
-static bool read_channels(Model *m, const Y *y, const char *what, const Shape *shape, struct Channels *out)
+static bool read_channels(Model *m, const Y *y, const char *what, const Shape *shape,
+                          struct Channels *out)
 {
     const Y *list = y_resolve(m->ctx, &m->vars, y);
     if (!list)
@@ -55,14 +58,17 @@ static bool read_channels(Model *m, const Y *y, const char *what, const Shape *s
     out->axis = channel_axis(shape, out->n);
     if (good && out->axis < 0) {
         char text[128];
-        diag_error(&m->ctx->diag, list->loc, "%s: a list of %d numbers, but the channel axis of %s is %lld long",
-                   what, out->n, shape_text(shape, text), shape->rank > 1 ? (long long)shape->dim[1] : 1LL);
+        diag_error(&m->ctx->diag, list->loc,
+                   "%s: a list of %d numbers, but the channel axis of %s is %lld long", what,
+                   out->n, shape_text(shape, text),
+                   shape->rank > 1 ? (long long)shape->dim[1] : 1LL);
         good = false;
     }
     return good;
 }
 
-static bool read_normalize(Model *m, const Y *y, const char *name, const Shape *shape, InputNote *note)
+static bool read_normalize(Model *m, const Y *y, const char *name, const Shape *shape,
+                           InputNote *note)
 {
     static const char *const keys[] = {"mean", "std"};
     if (!y)
@@ -72,7 +78,8 @@ static bool read_normalize(Model *m, const Y *y, const char *name, const Shape *
     if (!y)
         return false;
     if (y->kind != Y_map) {
-        diag_error(&m->ctx->diag, y->loc, "%s: expected {mean: M, std: S}, saw %s", what, y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc, "%s: expected {mean: M, std: S}, saw %s", what,
+                   y_text(m->ctx, y));
         return false;
     }
     bool good = y_keys(m->ctx, y, what, keys, COUNT(keys), NULL, 0);
@@ -86,7 +93,7 @@ static bool read_normalize(Model *m, const Y *y, const char *name, const Shape *
     return good;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 /* Classes and tokens: i32, below a count. */
 static bool read_classes(Model *m, const Y *y, const char *key, const char *what, Input *input)
@@ -96,7 +103,8 @@ static bool read_classes(Model *m, const Y *y, const char *key, const char *what
     bool good = true;
     for (int i = 0; i < COUNT(others); i++)
         if (y_get(y, others[i])) {
-            diag_error(&ctx->diag, y_get(y, others[i])->loc, "%s: '%s' does not go with '%s'", what, others[i], key);
+            diag_error(&ctx->diag, y_get(y, others[i])->loc, "%s: '%s' does not go with '%s'", what,
+                       others[i], key);
             good = false;
         }
     if (y_get(y, "classes") && y_get(y, "tokens")) {
@@ -119,7 +127,8 @@ static bool read_dtype(Model *m, const Y *y, const char *what, DType *out)
             *out = all[i];
             return true;
         }
-    diag_error(&m->ctx->diag, y->loc, "%s: unknown dtype '%s'; expected f32, i32 or u8", what, word);
+    diag_error(&m->ctx->diag, y->loc, "%s: unknown dtype '%s'; expected f32, i32 or u8", what,
+               word);
     return false;
 }
 
@@ -131,15 +140,17 @@ static bool read_input(Model *m, const Y *y, Input *input, InputNote *note)
     if (!y)
         return false;
     if (y->kind != Y_map) {
-        diag_error(&m->ctx->diag, y->loc, "%s: expected {shape: [...]} or {classes: C}, saw %s", what,
-                   y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc, "%s: expected {shape: [...]} or {classes: C}, saw %s",
+                   what, y_text(m->ctx, y));
         return false;
     }
     bool good = y_keys(m->ctx, y, what, keys, COUNT(keys), NULL, 0);
     const char *counted = y_get(y, "classes") ? "classes" : y_get(y, "tokens") ? "tokens" : NULL;
     const Y *shape = y_get(y, "shape");
     if (shape) {
-        good = read_shape(m, shape, arena_format(m->ctx->arena, "%s: shape", what), &input->shape) && good;
+        good =
+            read_shape(m, shape, arena_format(m->ctx->arena, "%s: shape", what), &input->shape) &&
+            good;
     } else if (!y_get(y, "classes") && good) {
         diag_error(&m->ctx->diag, input->loc, "%s: 'shape' is missing", what);
         good = false;
@@ -156,13 +167,16 @@ void inputs_read(Model *m, const Y *y)
 {
     Ctx *ctx = m->ctx;
     if (!y || y->kind != Y_map || y->pairs.n == 0) {
-        diag_error(&ctx->diag, y ? y->loc : m->end, "inputs: expected a map of inputs by name, saw %s",
+        diag_error(&ctx->diag, y ? y->loc : m->end,
+                   "inputs: expected a map of inputs by name, saw %s",
                    y && y->kind == Y_map ? "an empty map" : y_text(ctx, y));
         return;
     }
     for (int i = 0; i < y->pairs.n; i++) {
         const YPair *pair = &y->pairs.at[i];
-        Input input = {.name = pair->key->text, .loc = pair->key->loc, .shape = {.rank = 1, .batch = 0, .dim = {1}}};
+        Input input = {.name = pair->key->text,
+                       .loc = pair->key->loc,
+                       .shape = {.rank = 1, .batch = 0, .dim = {1}}};
         InputNote note = {0};
         note.broken = !y_name(ctx, pair->key, "input", &input.name);
         note.broken = !read_input(m, pair->value, &input, &note) || note.broken;
@@ -171,7 +185,7 @@ void inputs_read(Model *m, const Y *y)
     }
 }
 
-/* --- building ------------------------------------------------------------------------------------------------ */
+/* --- building --------------------------------------------------------------------------------- */
 
 /* One number, or one a channel, to broadcast over the input. */
 static Node *channel_numbers(Builder *b, const struct Channels *numbers, int rank)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* layer.c: one layer as it is written: its kind, the arguments that all layers share, and its call. */
+/* layer.c: one layer as it is written: its kind, the arguments that all layers share, and its call.
+ * */
 #include "builder.h"
 
 #include <string.h>
@@ -7,7 +8,7 @@
 static const char *const common[] = {"name", "input", "activation", "init", "frozen", "shared"};
 static const char *const of_weights[] = {"init", "frozen", "shared"};
 
-/* --- the item of the list ------------------------------------------------------------------------------ */
+/* --- the item of the list --------------------------------------------------------------------- */
 
 static bool known_kind(Builder *b, const char *kind)
 {
@@ -21,13 +22,16 @@ static bool report_keys(Builder *b, const Y *item)
         const char *kind = item->pairs.at[i].key->text;
         if (!known_kind(b, kind))
             continue;
-        diag_error(&b->ctx->diag, item->pairs.at[i].key->loc, "%s: arguments stand under the kind: "
-                   "'- %s: {...}'", kind, kind);
+        diag_error(&b->ctx->diag, item->pairs.at[i].key->loc,
+                   "%s: arguments stand under the kind: "
+                   "'- %s: {...}'",
+                   kind, kind);
         diag_note(&b->ctx->diag, item->pairs.at[i == 0].key->loc, "'%s' stands beside it",
                   item->pairs.at[i == 0].key->text);
         return false;
     }
-    diag_error(&b->ctx->diag, item->loc, "expected a layer: '- kind', '- kind: {arguments}' or "
+    diag_error(&b->ctx->diag, item->loc,
+               "expected a layer: '- kind', '- kind: {arguments}' or "
                "'- {name: NAME, expr: ...}'");
     return false;
 }
@@ -66,7 +70,7 @@ static bool read_item(Builder *b, const Y *item, Written *w)
     return w->args != NULL;
 }
 
-/* --- names ------------------------------------------------------------------------------------------------ */
+/* --- names ------------------------------------------------------------------------------------ */
 
 /* Counts the layer among its kind; the name of one that has none: conv2d_2. */
 static const char *count_kind(Builder *b, const char *kind)
@@ -99,7 +103,7 @@ static void read_name(Builder *b, Written *w)
     w->value->made = w->loc;
 }
 
-/* --- operands -------------------------------------------------------------------------------------------- */
+/* --- operands --------------------------------------------------------------------------------- */
 
 static void add_operand(Builder *b, Written *w, const Y *y)
 {
@@ -113,8 +117,10 @@ static void add_operand(Builder *b, Written *w, const Y *y)
         w->in[w->n_in - 1] = builder_find(b, name, y->loc);
         return;
     }
-    diag_error(&b->ctx->diag, y->loc, "input: %s is not a name; what is computed is a layer of its own: "
-               "'- {name: NAME, expr: ...}'", y_text(b->ctx, y));
+    diag_error(&b->ctx->diag, y->loc,
+               "input: %s is not a name; what is computed is a layer of its own: "
+               "'- {name: NAME, expr: ...}'",
+               y_text(b->ctx, y));
     b->blind = true;
 }
 
@@ -123,7 +129,8 @@ static void default_operand(Builder *b, Written *w)
 {
     Frame *frame = b->frame;
     if (frame->several) {
-        diag_error(&b->ctx->diag, w->loc, "%s: the layer before gives several values: name one with 'input'", w->kind);
+        diag_error(&b->ctx->diag, w->loc,
+                   "%s: the layer before gives several values: name one with 'input'", w->kind);
         b->blind = true;
         return;
     }
@@ -153,7 +160,7 @@ static void read_operands(Builder *b, Written *w)
     }
 }
 
-/* --- init, frozen, shared ------------------------------------------------------------------------------------ */
+/* --- init, frozen, shared --------------------------------------------------------------------- */
 
 static Value *find_shared(Builder *b, const char *name)
 {
@@ -176,12 +183,13 @@ static bool read_shared(Builder *b, Written *w, const Y *y)
         for (int i = 0; i < b->frame->values.n; i++)
             vec_push(b->ctx->arena, &known, b->frame->values.entry[i].key);
         const char *best = diag_nearest(name, known.at, known.n);
-        diag_error(&b->ctx->diag, y->loc, "shared: no layer before this one is called '%s'%s%s%s", name,
-                   best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
+        diag_error(&b->ctx->diag, y->loc, "shared: no layer before this one is called '%s'%s%s%s",
+                   name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
         return false;
     }
     if (w->init) {
-        diag_error(&b->ctx->diag, w->init->loc, "'init' does not go with 'shared': the weights are those of '%s'", name);
+        diag_error(&b->ctx->diag, w->init->loc,
+                   "'init' does not go with 'shared': the weights are those of '%s'", name);
         return false;
     }
     builder_use(b, value);
@@ -193,7 +201,8 @@ static bool read_shared(Builder *b, Written *w, const Y *y)
 static bool read_weights(Builder *b, Written *w)
 {
     Frame *frame = b->frame;
-    const Y *frozen = y_get(w->map, "frozen"), *shared = y_get(w->map, "shared"), *init = y_get(w->map, "init");
+    const Y *frozen = y_get(w->map, "frozen"), *shared = y_get(w->map, "shared"),
+            *init = y_get(w->map, "init");
     bool good = true;
     w->frozen = frame->frozen;
     if (frozen) {
@@ -220,13 +229,14 @@ static bool check_weightless(Builder *b, const Written *w)
         const Y *y = y_get(w->map, of_weights[i]);
         if (!y)
             continue;
-        diag_error(&b->ctx->diag, y->loc, "%s has no weights: '%s' has nothing to act on", w->kind, of_weights[i]);
+        diag_error(&b->ctx->diag, y->loc, "%s has no weights: '%s' has nothing to act on", w->kind,
+                   of_weights[i]);
         good = false;
     }
     return good;
 }
 
-/* --- building --------------------------------------------------------------------------------------------------- */
+/* --- building --------------------------------------------------------------------------------- */
 
 Node *layer_activation(Builder *b, const Written *w, Node *x)
 {
@@ -234,8 +244,16 @@ Node *layer_activation(Builder *b, const Written *w, Node *x)
     if (!activation || !x)
         return x;
     CallRow row = {.name = w->kind};
-    Call c = {.b = b, .g = b->g, .ctx = b->ctx, .row = &row, .loc = w->loc, .path = b->place,
-              .training = b->training, .scope = b->frame->scope, .frozen = w->frozen, .shared = w->shared};
+    Call c = {.b = b,
+              .g = b->g,
+              .ctx = b->ctx,
+              .row = &row,
+              .loc = w->loc,
+              .path = b->place,
+              .training = b->training,
+              .scope = b->frame->scope,
+              .frozen = w->frozen,
+              .shared = w->shared};
     return call_activation(&c, activation, x);
 }
 
@@ -247,12 +265,22 @@ static bool has_arg(const CallRow *row, const char *name)
     return false;
 }
 
-static bool check_operands(Builder *b, const Written *w, const CallRow *row)
+static bool check_operands(Builder *b, Written *w, const CallRow *row)
 {
+    bool lists = row->arg[0].name && row->arg[0].type >= ARG_ints;
+    if (w->args && w->args->kind == Y_list && row->max_in != 1 && !lists) { /* - add: [a, b] */
+        diag_error(&b->ctx->diag, w->args->loc,
+                   "%s: operands are named with 'input': '- %s: {input: [a, b]}'", w->kind,
+                   w->kind);
+        w->args = NULL;
+        b->blind = true;
+        return false;
+    }
     if (w->n_in >= row->min_in && (row->max_in < 0 || w->n_in <= row->max_in))
         return true;
     diag_error(&b->ctx->diag, w->loc, "%s takes %s%d operand%s, not %d%s", w->kind,
-               row->min_in != row->max_in ? "at least " : "", row->min_in, row->min_in == 1 ? "" : "s", w->n_in,
+               row->min_in != row->max_in ? "at least " : "", row->min_in,
+               row->min_in == 1 ? "" : "s", w->n_in,
                w->n_in == 1 && !y_get(w->map, "input") ? ": name them with 'input: [a, b]'" : "");
     return false;
 }
@@ -263,8 +291,8 @@ static void add_parts(Builder *b, Written *w, const Call *c)
     b->frame->several = true;
     int n = w->names ? w->names->items.n : 0;
     if (c->n_parts && n != c->n_parts)
-        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc, "%s gives %d values: 'name: [a, b]' names each",
-                   w->kind, c->n_parts);
+        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc,
+                   "%s gives %d values: 'name: [a, b]' names each", w->kind, c->n_parts);
     for (int i = 0; i < n; i++) {
         const Y *y = y_resolve(b->ctx, b->frame->scope, w->names->items.at[i]);
         const char *name;
@@ -282,12 +310,26 @@ static void add_parts(Builder *b, Written *w, const Call *c)
 /* The call of a row: reads its arguments, runs it. Apart from build_row, since a Call is large. */
 static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *loc, bool good)
 {
-    Call c = {.b = b, .g = b->g, .ctx = b->ctx, .row = row, .loc = w->loc, .path = b->place,
-              .training = b->training, .n_in = w->n_in, .in = in, .in_loc = loc, .init = w->init,
-              .scope = b->frame->scope, .frozen = w->frozen, .shared = w->shared};
-    good = args_read(b->ctx, c.scope, row->name, w->loc, row->arg, w->args, common, COUNT(common), c.arg) && good;
+    Call c = {.b = b,
+              .g = b->g,
+              .ctx = b->ctx,
+              .row = row,
+              .loc = w->loc,
+              .path = b->place,
+              .training = b->training,
+              .n_in = w->n_in,
+              .in = in,
+              .in_loc = loc,
+              .init = w->init,
+              .scope = b->frame->scope,
+              .frozen = w->frozen,
+              .shared = w->shared};
+    good = args_read(b->ctx, c.scope, row->name, w->loc, row->arg, w->args, common, COUNT(common),
+                     c.arg) &&
+           good;
     for (int i = 0; w->names && i < w->names->items.n && i < COUNT(c.part_names); i++)
-        c.part_names[i] = w->names->items.at[i]->kind == Y_scalar ? w->names->items.at[i]->text : NULL;
+        c.part_names[i] =
+            w->names->items.at[i]->kind == Y_scalar ? w->names->items.at[i]->text : NULL;
     if (row->flags & CALL_several) {
         c.n_parts = 0;
         if (good)
@@ -342,7 +384,8 @@ static void unknown_kind(Builder *b, const Written *w)
     int op = op_find(w->kind);
     const char *best = NULL;
     if (call_find(w->kind) || (op >= 0 && op_rows[op].flags & CALL))
-        diag_error(diag, w->loc, "'%s' is a function, not a layer: '- {name: NAME, expr: %s(...)}'", w->kind, w->kind);
+        diag_error(diag, w->loc, "'%s' is a function, not a layer: '- {name: NAME, expr: %s(...)}'",
+                   w->kind, w->kind);
     else if (later_call(w->kind))
         diag_error(diag, w->loc, "'%s' is not supported yet", w->kind);
     else if (b->model->broken_blocks)

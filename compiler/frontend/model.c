@@ -9,36 +9,33 @@
 
 #include <string.h>
 
-static const char *const keys[] = {"model", "vars", "inputs", "layers", "blocks", "outputs",
-                                   "loss", "loss_weights", "metrics", "train", "data"};
+static const char *const keys[] = {"model",   "vars",    "inputs", "layers",
+                                   "blocks",  "outputs", "loss",   "loss_weights",
+                                   "metrics", "train",   "data"};
 static const char *const later_keys[] = {"networks"};
 
-/* --- the model's name ------------------------------------------------------------------------------------- */
+/* --- the model's name ------------------------------------------------------------------------- */
 
 /* Words that cannot name a type and its functions in C or C++, or that headers define. */
-static const char *const reserved[] = {
-    "alignas", "alignof", "and", "and_eq", "asm", "auto", "bitand", "bitor", "bool", "break", "case", "catch",
-    "char", "char16_t", "char32_t", "char8_t", "class", "co_await", "co_return", "co_yield", "compl", "concept",
-    "const", "const_cast", "consteval", "constexpr", "constinit", "continue", "decltype", "default", "delete", "do",
-    "double", "dynamic_cast", "else", "enum", "explicit", "export", "extern", "false", "float", "for", "friend",
-    "goto", "if", "inline", "int", "long", "mutable", "namespace", "new", "noexcept", "not", "not_eq", "nullptr",
-    "operator", "or", "or_eq", "private", "protected", "public", "register", "reinterpret_cast", "requires",
-    "restrict", "return", "short", "signed", "sizeof", "static", "static_assert", "static_cast", "struct", "switch",
-    "template", "this", "thread_local", "throw", "true", "try", "typedef", "typeid", "typename", "typeof",
-    "typeof_unqual", "union", "unsigned", "using", "virtual", "void", "volatile", "wchar_t", "while", "xor",
-    "xor_eq", "main", "errno", "NULL", "EOF", "FILE", "NAN", "INFINITY", "I", "linux", "unix", "size_t", "int8_t",
-    "int16_t", "int32_t", "int64_t", "uint8_t", "uint16_t", "uint32_t", "uint64_t", "intptr_t", "uintptr_t",
-    "ptrdiff_t", "nnrt", "NNRT", "nncc", "printf", "malloc", "free", "calloc", "realloc", "memcpy", "memset", "exit",
-    "abort", "stdin", "stdout", "stderr",
-};
+static const char reserved[] =
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t "
+    "char32_t char8_t class co_await co_return co_yield compl concept const const_cast "
+    "consteval constexpr constinit continue decltype default delete do double dynamic_cast "
+    "else enum explicit export extern false float for friend goto if inline int long mutable "
+    "namespace new noexcept not not_eq nullptr operator or or_eq private protected public "
+    "register reinterpret_cast requires restrict return short signed sizeof static "
+    "static_assert static_cast struct switch template this thread_local throw true try "
+    "typedef typeid typename typeof typeof_unqual union unsigned using virtual void volatile "
+    "wchar_t while xor xor_eq main errno NULL EOF FILE NAN INFINITY I linux unix size_t "
+    "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t "
+    "ptrdiff_t nnrt NNRT nncc printf malloc free calloc realloc memcpy memset exit abort "
+    "stdin stdout stderr";
 
 static bool is_reserved(const char *name)
 {
-    for (int i = 0; i < COUNT(reserved); i++)
-        if (strcmp(reserved[i], name) == 0)
-            return true;
     bool internal = name[0] == '_' && (name[1] == '_' || (name[1] >= 'A' && name[1] <= 'Z'));
-    return internal || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "NNRT_", 5) == 0;
+    return internal || word_in(reserved, name) || strncmp(name, "nnrt_", 5) == 0 ||
+           strncmp(name, "NNRT_", 5) == 0;
 }
 
 /* Of a file without `model:`: its file name up to the first dot where that is a name. */
@@ -56,11 +53,12 @@ static void read_name(Model *m, const Y *y)
     m->program->name = name_of_file(m->ctx);
     if (!y || !y_name(m->ctx, y, "model", &m->program->name) || !is_reserved(m->program->name))
         return;
-    diag_error(&m->ctx->diag, y->loc, "model: '%s' has a meaning in C: its emitted functions could not be called so",
+    diag_error(&m->ctx->diag, y->loc,
+               "model: '%s' has a meaning in C: its emitted functions could not be called so",
                m->program->name);
 }
 
-/* --- variables --------------------------------------------------------------------------------------------- */
+/* --- variables -------------------------------------------------------------------------------- */
 
 static void place_all(Y *y, Loc loc)
 {
@@ -102,15 +100,16 @@ static void check_defines(Model *m, const ModelOptions *options, const Y *vars)
         vec_push(m->ctx->arena, &known, vars->pairs.at[i].key->text);
     for (int i = 0; i < options->n_defines; i++) {
         const char *text = options->defines[i], *equals = strchr(text, '=');
-        const char *name = arena_text(m->ctx->arena, text, equals ? (size_t)(equals - text) : strlen(text));
+        const char *name =
+            arena_text(m->ctx->arena, text, equals ? (size_t)(equals - text) : strlen(text));
         if (equals && y_get(vars, name))
             continue;
         const char *best = diag_nearest(name, known.at, known.n);
         if (!equals)
             diag_error(&m->ctx->diag, (Loc){0}, "-D %s: expected NAME=VALUE", text);
         else if (best)
-            diag_error(&m->ctx->diag, (Loc){0}, "-D %s: the model has no such variable; did you mean '%s'?", name,
-                       best);
+            diag_error(&m->ctx->diag, (Loc){0},
+                       "-D %s: the model has no such variable; did you mean '%s'?", name, best);
         else
             diag_error(&m->ctx->diag, (Loc){0}, "-D %s: the model has no such variable", name);
     }
@@ -123,7 +122,8 @@ static void read_vars(Model *m, const Y *y, const ModelOptions *options)
     if (y_empty(y))
         y = NULL;
     if (y && y->kind != Y_map) {
-        diag_error(&m->ctx->diag, y->loc, "vars: expected a map of values by name, saw %s", y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc, "vars: expected a map of values by name, saw %s",
+                   y_text(m->ctx, y));
         return;
     }
     check_defines(m, options, y);
@@ -139,7 +139,7 @@ static void read_vars(Model *m, const Y *y, const ModelOptions *options)
     }
 }
 
-/* --- outputs -------------------------------------------------------------------------------------------------- */
+/* --- outputs ---------------------------------------------------------------------------------- */
 
 static bool is_batched(const Shape *shape)
 {
@@ -159,7 +159,8 @@ static Node *build_output(Builder *b, const char *name, Loc loc, const Y *y)
         return NULL;
     if (!is_batched(&node->shape)) {
         char shape[128];
-        diag_error(&b->ctx->diag, y->loc, "output '%s' has shape %s: an output has one row a sample, [N, ...]", name,
+        diag_error(&b->ctx->diag, y->loc,
+                   "output '%s' has shape %s: an output has one row a sample, [N, ...]", name,
                    shape_text(&node->shape, shape));
         return NULL;
     }
@@ -170,7 +171,8 @@ static Node *build_output(Builder *b, const char *name, Loc loc, const Y *y)
     return node;
 }
 
-/* `outputs:` is a map of expressions or a list of names; without it the last layer is the output. */
+/* `outputs:` is a map of expressions or a list of names; without it the last layer is the output.
+ * */
 static void build_outputs(Builder *b)
 {
     const Program *p = b->program;
@@ -179,7 +181,8 @@ static void build_outputs(Builder *b)
         const Output *output = &p->outputs.at[i];
         const Y *value = !y ? NULL : y->kind == Y_list ? y->items.at[i] : y->pairs.at[i].value;
         Y last = {.kind = Y_scalar, .loc = output->loc, .text = output->name};
-        graph_root(b->g, ROOT_output, i, build_output(b, output->name, output->loc, value ? value : &last));
+        graph_root(b->g, ROOT_output, i,
+                   build_output(b, output->name, output->loc, value ? value : &last));
     }
 }
 
@@ -189,17 +192,19 @@ static void add_output(Model *m, const Y *key)
     if (y_name(m->ctx, key, "output", &output.name))
         for (int i = 0; i < m->program->inputs.n; i++)
             if (strcmp(m->program->inputs.at[i].name, output.name) == 0)
-                diag_error(&m->ctx->diag, key->loc, "output '%s' has the name of an input", output.name);
+                diag_error(&m->ctx->diag, key->loc, "output '%s' has the name of an input",
+                           output.name);
     vec_push(m->ctx->arena, &m->program->outputs, output);
 }
 
 static void read_outputs(Model *m, const Y *y)
 {
     m->outputs = NULL;
-    if (y_empty(y))
+    if (y_empty(y) || (y->kind != Y_scalar && !y->pairs.n && !y->items.n))
         return;
     if (y->kind == Y_scalar) {
-        diag_error(&m->ctx->diag, y->loc, "outputs: expected a map of expressions by name, saw %s", y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc, "outputs: expected a map of expressions by name, saw %s",
+                   y_text(m->ctx, y));
         return;
     }
     m->outputs = y;
@@ -220,12 +225,17 @@ static void read_outputs(Model *m, const Y *y)
 static void default_output(Builder *b)
 {
     const Value *last = b->frame->last;
-    if (b->model->outputs || b->program->outputs.n || !last || !last->node || b->frame->several)
+    if (b->frame->several && !b->model->outputs) {
+        diag_error(&b->ctx->diag, last->made,
+                   "the last layer gives several values: name the 'outputs'");
+        b->blind = true;
+    }
+    if (b->model->outputs || !last || !last->node || b->frame->several)
         return;
     vec_push(b->ctx->arena, &b->program->outputs, ((Output){last->name, last->made}));
 }
 
-/* --- loss ---------------------------------------------------------------------------------------------------------- */
+/* --- loss ------------------------------------------------------------------------------------- */
 
 static Node *build_loss_term(Builder *b, const char *name, const Y *y)
 {
@@ -239,8 +249,10 @@ static Node *build_loss_term(Builder *b, const char *name, const Y *y)
     if (!node || node->shape.rank == 0)
         return node;
     char shape[128];
-    diag_error(&b->ctx->diag, y->loc, "loss: a loss is one number, but this has shape %s: mean(...) or sum(...) "
-               "makes it one", shape_text(&node->shape, shape));
+    diag_error(&b->ctx->diag, y->loc,
+               "loss: a loss is one number, but this has shape %s: mean(...) or sum(...) "
+               "makes it one",
+               shape_text(&node->shape, shape));
     return NULL;
 }
 
@@ -249,7 +261,8 @@ static bool loss_weight(Builder *b, const char *name, double *out)
 {
     const Y *y = y_get(b->model->loss_weights, name);
     *out = 1;
-    return !y || y_real(b->ctx, &b->model->vars, y, arena_format(b->ctx->arena, "loss_weights: %s", name), out);
+    return !y || y_real(b->ctx, &b->model->vars, y,
+                        arena_format(b->ctx->arena, "loss_weights: %s", name), out);
 }
 
 static Node *build_losses(Builder *b, const Y *y)
@@ -298,14 +311,16 @@ static void read_loss(Model *m, const Y *y, const Y *weights)
         vec_push(m->ctx->arena, &names, y->pairs.at[i].key->text);
     }
     if (y && y->kind == Y_map && !names.n)
-        diag_error(&m->ctx->diag, y->loc, "loss: expected an expression or a map of them, saw an empty map");
+        diag_error(&m->ctx->diag, y->loc,
+                   "loss: expected an expression or a map of them, saw an empty map");
     if (weights && (weights->kind != Y_map || !names.n))
-        diag_error(&m->ctx->diag, weights->loc, "loss_weights: expected a map of numbers by the names of losses");
+        diag_error(&m->ctx->diag, weights->loc,
+                   "loss_weights: expected a map of numbers by the names of losses");
     else
         y_keys(m->ctx, weights, "loss_weights", names.at, names.n, NULL, 0);
 }
 
-/* --- metrics ------------------------------------------------------------------------------------------------------ */
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 enum { METRIC_SUMS_MAX = 16 };
 
@@ -342,8 +357,10 @@ static void read_metrics(Model *m, const Y *y)
     if (y_empty(y))
         return;
     if (y->kind != Y_map) {
-        diag_error(&m->ctx->diag, y->loc, "metrics: expected a map of metrics by name, as {accuracy: \"accuracy(logits, "
-                   "label)\"}, saw %s", y_text(m->ctx, y));
+        diag_error(&m->ctx->diag, y->loc,
+                   "metrics: expected a map of metrics by name, as {accuracy: \"accuracy(logits, "
+                   "label)\"}, saw %s",
+                   y_text(m->ctx, y));
         return;
     }
     m->metrics = y;
@@ -351,11 +368,12 @@ static void read_metrics(Model *m, const Y *y)
         const char *name;
         const Y *key = y->pairs.at[i].key;
         if (y_name(m->ctx, key, "metric", &name) && strcmp(name, "loss") == 0)
-            diag_error(&m->ctx->diag, key->loc, "metrics: 'loss' is what the loss itself is reported as");
+            diag_error(&m->ctx->diag, key->loc,
+                       "metrics: 'loss' is what the loss itself is reported as");
     }
 }
 
-/* --- the file ---------------------------------------------------------------------------------------------------------- */
+/* --- the file --------------------------------------------------------------------------------- */
 
 static void read_layers(Model *m, const Y *root)
 {
@@ -402,7 +420,8 @@ static void check_graph(Model *m)
 static void read_file(Model *m, const Y *root, const ModelOptions *options)
 {
     Program *p = m->program;
-    m->blind = !y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
+    m->blind =
+        !y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
     read_name(m, y_get(root, "model"));
     read_vars(m, y_get(root, "vars"), options);
     inputs_read(m, y_get(root, "inputs"));
@@ -427,14 +446,17 @@ Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, siz
     if (!root)
         return NULL;
     if (root->kind != Y_map) {
-        diag_error(&ctx->diag, root->loc, "expected a map of keys (model, inputs, layers, ...), saw %s",
+        diag_error(&ctx->diag, root->loc,
+                   "expected a map of keys (model, inputs, layers, ...), saw %s",
                    y_text(ctx, root));
         return NULL;
     }
     Program *p = arena_take(ctx->arena, sizeof *p);
     Model *m = arena_take(ctx->arena, sizeof *m);
     *p = (Program){.ctx = ctx, .file = ctx->diag.file, .model = m};
-    *m = (Model){.ctx = ctx, .program = p, .end = root->pairs.n ? root->pairs.at[0].key->loc : root->loc,
+    *m = (Model){.ctx = ctx,
+                 .program = p,
+                 .end = root->pairs.n ? root->pairs.at[0].key->loc : root->loc,
                  .streams = map_new(ctx->arena)};
     sha256_hex(text, size, p->digest);
     read_file(m, root, options);

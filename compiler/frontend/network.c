@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* network.c: the values of a network or a block by name, and the walk over its layers.
  *
- * A mistake is reported once: what could not be built stays in the tables as a broken value (without
+ * A mistake is reported once: what could not be built stays in the tables as a broken value
+ * (without
  * a node), and whatever is made of it is broken without a word.
  */
 #include "builder.h"
 
 #include <string.h>
 
-/* --- values --------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 Value *value_new(Builder *b, const char *name, Loc made)
 {
@@ -40,7 +41,8 @@ static const Y *find_later(const Frame *frame, const char *name)
         const Y *item = frame->layers->items.at[i];
         if (item->kind != Y_map || item->pairs.n == 0)
             continue;
-        const Y *given = y_get(item, "expr") ? y_get(item, "name") : y_get(item->pairs.at[0].value, "name");
+        const Y *given =
+            y_get(item, "expr") ? y_get(item, "name") : y_get(item->pairs.at[0].value, "name");
         if (given && given->kind == Y_scalar && strcmp(given->text, name) == 0)
             return given;
     }
@@ -63,9 +65,11 @@ static void report_unknown(Builder *b, const char *name, Loc loc)
     for (int i = 0; i < b->inputs.n; i++)
         vec_push(b->ctx->arena, &known, b->inputs.entry[i].key);
     const char *best = diag_nearest(name, known.at, known.n);
-    const char *where = frame->block ? arena_format(b->ctx->arena, " in block '%s'", frame->block->name) : "";
+    const char *where =
+        frame->block ? arena_format(b->ctx->arena, " in block '%s'", frame->block->name) : "";
     if (best)
-        diag_error(diag, loc, "no layer or input%s is called '%s'; did you mean '%s'?", where, name, best);
+        diag_error(diag, loc, "no layer or input%s is called '%s'; did you mean '%s'?", where, name,
+                   best);
     else
         diag_error(diag, loc, "no layer or input%s is called '%s'", where, name);
 }
@@ -80,6 +84,7 @@ Value *builder_find(Builder *b, const char *name, Loc loc)
         value = map_get(&b->inputs, name);
     if (value && value == b->into) {
         diag_error(&b->ctx->diag, loc, "'%s' is made of itself", name);
+        b->blind = true;
         return NULL;
     }
     if (value) {
@@ -94,7 +99,7 @@ Value *builder_find(Builder *b, const char *name, Loc loc)
     return NULL;
 }
 
-/* --- frames ------------------------------------------------------------------------------------------------ */
+/* --- frames ----------------------------------------------------------------------------------- */
 
 bool frame_add(Builder *b, Value *value)
 {
@@ -103,7 +108,8 @@ bool frame_add(Builder *b, Value *value)
     if (!before && !frame->block)
         before = map_get(&b->inputs, value->name);
     if (frame->block && strcmp(value->name, "input") == 0) {
-        diag_error(&b->ctx->diag, value->made, "in a block 'input' is what the block was given: no layer may be "
+        diag_error(&b->ctx->diag, value->made,
+                   "in a block 'input' is what the block was given: no layer may be "
                    "called so");
     } else if (before) {
         diag_error(&b->ctx->diag, value->made, "the name '%s' is taken", value->name);
@@ -118,8 +124,13 @@ bool frame_add(Builder *b, Value *value)
 Frame *frame_new(Builder *b, Frame *outer, const Y *layers, const Scope *scope)
 {
     Frame *frame = arena_take(b->ctx->arena, sizeof *frame);
-    *frame = (Frame){.outer = outer, .layers = layers, .scope = scope, .values = map_new(b->ctx->arena),
-                     .counts = map_new(b->ctx->arena), .path = "", .weights = "",
+    *frame = (Frame){.outer = outer,
+                     .layers = layers,
+                     .scope = scope,
+                     .values = map_new(b->ctx->arena),
+                     .counts = map_new(b->ctx->arena),
+                     .path = "",
+                     .weights = "",
                      .depth = outer ? outer->depth + 1 : 0};
     return frame;
 }
@@ -153,8 +164,14 @@ Builder *builder_new(Model *m, Fn fn)
 {
     Arena *arena = m->ctx->arena;
     Builder *b = arena_take(arena, sizeof *b);
-    *b = (Builder){.model = m, .ctx = m->ctx, .program = m->program, .g = graph_new(m->program, fn),
-                   .inputs = map_new(arena), .unknown = map_new(arena), .place = "",
+    *b = (Builder){.model = m,
+                   .ctx = m->ctx,
+                   .program = m->program,
+                   .g = graph_new(m->program, fn),
+                   .inputs = map_new(arena),
+                   .unknown = map_new(arena),
+                   .made = map_new(arena),
+                   .place = "",
                    .training = fn == FN_train || fn == FN_accumulate || fn == FN_grad};
     for (int i = 0; i < m->program->inputs.n; i++) {
         const Input *input = &m->program->inputs.at[i];
@@ -166,7 +183,7 @@ Builder *builder_new(Model *m, Fn fn)
     return b;
 }
 
-/* --- what nothing depends on -------------------------------------------------------------------------------- */
+/* --- what nothing depends on ------------------------------------------------------------------ */
 
 static void mark_reached(Builder *b)
 {
@@ -196,8 +213,8 @@ void builder_report_unused(Builder *b)
         if (map_get(&places, place))
             continue;
         map_set(&places, place, b);
-        diag_error(&b->ctx->diag, value->made, "'%s' is not used: no output, loss or metric depends on it",
-                   value->name);
+        diag_error(&b->ctx->diag, value->made,
+                   "'%s' is not used: no output, loss or metric depends on it", value->name);
     }
     for (int i = 0; i < b->inputs.n; i++) {
         const Value *value = b->inputs.entry[i].value;

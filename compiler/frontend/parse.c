@@ -10,9 +10,30 @@
 #include <string.h>
 
 typedef enum {
-    T_end, T_number, T_name, T_dollar, T_plus, T_minus, T_times, T_over, T_power, T_at, T_less, T_less_equal,
-    T_greater, T_greater_equal, T_equal, T_not_equal, T_open, T_close, T_open_list, T_close_list, T_comma,
-    T_colon, T_assign, T_wrong
+    T_end,
+    T_number,
+    T_name,
+    T_dollar,
+    T_plus,
+    T_minus,
+    T_times,
+    T_over,
+    T_power,
+    T_at,
+    T_less,
+    T_less_equal,
+    T_greater,
+    T_greater_equal,
+    T_equal,
+    T_not_equal,
+    T_open,
+    T_close,
+    T_open_list,
+    T_close_list,
+    T_comma,
+    T_colon,
+    T_assign,
+    T_wrong
 } Token;
 
 enum { BIND_compare = 1, BIND_add, BIND_times, BIND_minus, BIND_power };
@@ -21,13 +42,13 @@ typedef struct Parser {
     Ctx *ctx;
     const Y *y;
     const char *text;
-    Token token;   /* the one to be looked at */
-    int at, end;   /* its bytes */
-    int last_end;  /* of the token before */
+    Token token;  /* the one to be looked at */
+    int at, end;  /* its bytes */
+    int last_end; /* of the token before */
     int nesting, nodes;
 } Parser;
 
-/* --- places and reports ------------------------------------------------------------------------------ */
+/* --- places and reports ----------------------------------------------------------------------- */
 
 /* Bytes [at, end) of the text, in the file; where the scalar is not written as it reads (escapes,
  * several lines), the whole scalar. */
@@ -53,7 +74,7 @@ static Ex *fail(const Parser *p, const char *wanted)
     return NULL;
 }
 
-/* --- tokens ------------------------------------------------------------------------------------------- */
+/* --- tokens ----------------------------------------------------------------------------------- */
 
 static bool letter(char c)
 {
@@ -90,17 +111,19 @@ static Token sign(const char *s, int *length)
         const char *text;
         Token token;
     } signs[] = {
-        {"**", T_power}, {"<=", T_less_equal}, {">=", T_greater_equal}, {"==", T_equal}, {"!=", T_not_equal},
-        {"+", T_plus}, {"-", T_minus}, {"*", T_times}, {"/", T_over}, {"@", T_at}, {"<", T_less},
-        {">", T_greater}, {"(", T_open}, {")", T_close}, {"[", T_open_list}, {"]", T_close_list},
-        {",", T_comma}, {":", T_colon}, {"=", T_assign},
+        {"**", T_power},     {"<=", T_less_equal}, {">=", T_greater_equal}, {"==", T_equal},
+        {"!=", T_not_equal}, {"+", T_plus},        {"-", T_minus},          {"*", T_times},
+        {"/", T_over},       {"@", T_at},          {"<", T_less},           {">", T_greater},
+        {"(", T_open},       {")", T_close},       {"[", T_open_list},      {"]", T_close_list},
+        {",", T_comma},      {":", T_colon},       {"=", T_assign},
     };
     for (int i = 0; i < COUNT(signs); i++) {
         *length = (int)strlen(signs[i].text);
         if (strncmp(s, signs[i].text, (size_t)*length) == 0)
             return signs[i].token;
     }
-    for (*length = 1; ((unsigned char)s[*length] >> 6) == 2; ++*length) /* a whole UTF-8 character */
+    for (*length = 1; ((unsigned char)s[*length] >> 6) == 2;
+         ++*length) /* a whole UTF-8 character */
         ;
     return T_wrong;
 }
@@ -130,13 +153,14 @@ static void advance(Parser *p)
     p->end = p->at + length;
 }
 
-/* --- trees --------------------------------------------------------------------------------------------- */
+/* --- trees ------------------------------------------------------------------------------------ */
 
 static Ex *ex_new(Parser *p, ExKind kind, int at)
 {
     if (++p->nodes > EXPR_NODES_MAX) {
         if (p->nodes == EXPR_NODES_MAX + 1)
-            diag_error(&p->ctx->diag, p->y->loc, "the expression has more than %d parts", EXPR_NODES_MAX);
+            diag_error(&p->ctx->diag, p->y->loc, "the expression has more than %d parts",
+                       EXPR_NODES_MAX);
         return NULL;
     }
     Ex *ex = arena_take(p->ctx->arena, sizeof *ex);
@@ -153,7 +177,8 @@ static bool ex_put(Parser *p, Ex *ex, Ex *part, const char *key, Loc key_loc)
     if (part->height + 1 > ex->height)
         ex->height = part->height + 1;
     if (ex->height > EXPR_HEIGHT_MAX) {
-        diag_error(&p->ctx->diag, part->loc, "the expression has more than %d terms in a row", EXPR_HEIGHT_MAX);
+        diag_error(&p->ctx->diag, part->loc, "the expression has more than %d terms in a row",
+                   EXPR_HEIGHT_MAX);
         return false;
     }
     vec_push(p->ctx->arena, &ex->arg, ((ExArg){key, key_loc, part}));
@@ -292,14 +317,10 @@ static Ex *parse_prefix(Parser *p)
 {
     int at = p->at;
     switch (p->token) {
-    case T_number:
-        return parse_number(p);
+    case T_number: return parse_number(p);
     case T_name:
-    case T_dollar:
-        return parse_name(p);
-    case T_plus:
-        advance(p);
-        return parse(p, BIND_minus);
+    case T_dollar: return parse_name(p);
+    case T_plus: advance(p); return parse(p, BIND_minus);
     case T_minus: {
         Ex *ex = ex_new(p, EX_unary, at);
         advance(p);
@@ -324,8 +345,7 @@ static Ex *parse_prefix(Parser *p)
         advance(p);
         return ex ? parse_arguments(p, ex, T_close_list, false) : NULL;
     }
-    default:
-        return fail(p, "a value");
+    default: return fail(p, "a value");
     }
 }
 
@@ -353,7 +373,8 @@ static Ex *parse_binary(Parser *p, Ex *left, OpKind op, int binds, int at)
 {
     if (binds == BIND_compare && left->kind == EX_binary && !left->parens && left->op >= OP_equal &&
         left->op <= OP_greater_equal) {
-        diag_error(&p->ctx->diag, place(p, p->at, p->end), "comparisons do not chain; write (a < b) * (b < c)");
+        diag_error(&p->ctx->diag, place(p, p->at, p->end),
+                   "comparisons do not chain; write (a < b) * (b < c)");
         return NULL;
     }
     Ex *ex = ex_new(p, EX_binary, p->at);
@@ -371,8 +392,8 @@ static Ex *parse(Parser *p, int binds)
 {
     if (++p->nesting > EXPR_NESTING_MAX) {
         if (p->nesting == EXPR_NESTING_MAX + 1)
-            diag_error(&p->ctx->diag, place(p, p->at, p->end), "the expression is nested deeper than %d levels",
-                       EXPR_NESTING_MAX);
+            diag_error(&p->ctx->diag, place(p, p->at, p->end),
+                       "the expression is nested deeper than %d levels", EXPR_NESTING_MAX);
         return NULL;
     }
     int at = p->at;
@@ -396,8 +417,9 @@ static Ex *parse(Parser *p, int binds)
 Ex *expr_parse(Ctx *ctx, const Y *y)
 {
     if (!y || y->kind != Y_scalar || !*y->text) {
-        diag_error(&ctx->diag, y ? y->loc : (Loc){0}, "expected an expression, saw %s%s", y_text(ctx, y),
-                   y && y->kind != Y_scalar ? "; one that begins with '[' or '{' wants quotes" : "");
+        diag_error(
+            &ctx->diag, y ? y->loc : (Loc){0}, "expected an expression, saw %s%s", y_text(ctx, y),
+            y && y->kind != Y_scalar ? "; one that begins with '[' or '{' wants quotes" : "");
         return NULL;
     }
     Parser p = {.ctx = ctx, .y = y, .text = y->text};
@@ -408,7 +430,7 @@ Ex *expr_parse(Ctx *ctx, const Y *y)
     return ex;
 }
 
-/* --- arithmetic ------------------------------------------------------------------------------------------- */
+/* --- arithmetic ------------------------------------------------------------------------------- */
 
 static bool apply(OpKind op, double a, double b, double *out)
 {
@@ -446,8 +468,8 @@ bool expr_evaluate(Ctx *ctx, const Scope *scope, const Ex *ex, const char *what,
         return true;
     }
     if (ex->kind != EX_binary || !apply(ex->op, 1, 1, out)) {
-        diag_error(&ctx->diag, ex->loc, "%s: expected a number: only numbers, $names, + - * / ** and parentheses",
-                   what);
+        diag_error(&ctx->diag, ex->loc,
+                   "%s: expected a number: only numbers, $names, + - * / ** and parentheses", what);
         return false;
     }
     if (!expr_evaluate(ctx, scope, ex->arg.at[0].value, what, &a) ||

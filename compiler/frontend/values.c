@@ -36,17 +36,18 @@ const char *y_text(Ctx *ctx, const Y *y)
         return "nothing";
     size_t length = strlen(y->text);
     bool cut = length > TEXT_SHOWN_MAX;
-    return arena_format(ctx->arena, "'%.*s%s'", cut ? TEXT_SHOWN_MAX : (int)length, y->text, cut ? "..." : "");
+    return arena_format(ctx->arena, "'%.*s%s'", cut ? TEXT_SHOWN_MAX : (int)length, y->text,
+                        cut ? "..." : "");
 }
 
 static bool wrong(Ctx *ctx, const Y *y, const char *what, const char *wanted)
 {
-    diag_error(&ctx->diag, y ? y->loc : (Loc){0}, "%s: expected %s, saw %s%s", what, wanted, y_text(ctx, y),
-               y && y->quoted ? " in quotes" : "");
+    diag_error(&ctx->diag, y ? y->loc : (Loc){0}, "%s: expected %s, saw %s%s", what, wanted,
+               y_text(ctx, y), y && y->quoted ? " in quotes" : "");
     return false;
 }
 
-/* --- names and $names ----------------------------------------------------------------------------------- */
+/* --- names and $names ------------------------------------------------------------------------- */
 
 static bool letter(char c)
 {
@@ -66,6 +67,18 @@ bool name_valid(const char *name)
     while (letter(name[n]) || digit(name[n]))
         n++;
     return !name[n] && n <= NAME_MAX_BYTES;
+}
+
+bool word_in(const char *words, const char *word)
+{
+    size_t length = strlen(word);
+    for (const char *at = words; *at;) {
+        size_t next = strcspn(at, " ");
+        if (next == length && memcmp(at, word, length) == 0)
+            return true;
+        at += next + strspn(at + next, " ");
+    }
+    return false;
 }
 
 const Y *scope_find(const Scope *scope, const char *name)
@@ -88,7 +101,8 @@ void scope_unknown(Ctx *ctx, const Scope *scope, const char *name, Loc loc)
         best = diag_nearest(name, known.at, known.n);
     }
     if (best)
-        diag_error(&ctx->diag, loc, "no variable or argument is called '$%s'; did you mean '$%s'?", name, best);
+        diag_error(&ctx->diag, loc, "no variable or argument is called '$%s'; did you mean '$%s'?",
+                   name, best);
     else
         diag_error(&ctx->diag, loc, "no variable or argument is called '$%s'", name);
 }
@@ -130,7 +144,8 @@ static const Y *bind_scalar(Ctx *ctx, const Scope *scope, const Y *y)
         return NULL;
     number_text(buffer, value, false);
     Y *bound = arena_take(ctx->arena, sizeof *bound);
-    *bound = (Y){.kind = Y_scalar, .loc = y->loc, .text = arena_text(ctx->arena, buffer, strlen(buffer))};
+    *bound = (Y){
+        .kind = Y_scalar, .loc = y->loc, .text = arena_text(ctx->arena, buffer, strlen(buffer))};
     return bound;
 }
 
@@ -164,9 +179,10 @@ const Y *y_bind(Ctx *ctx, const Scope *scope, const Y *y, int max)
     return bind(ctx, scope, y, &max);
 }
 
-/* --- numbers ---------------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
-/* Whole numbers written as such: decimal or 0x, with _ between digits. False: not one, or past 64 bits. */
+/* Whole numbers written as such: decimal or 0x, with _ between digits. False: not one, or past 64
+ * bits. */
 static bool literal_int(const char *text, int64_t *out)
 {
     bool negative = *text == '-';
@@ -178,10 +194,12 @@ static bool literal_int(const char *text, int64_t *out)
     for (; *text; text++) {
         if (*text == '_' && after_digit && text[1] && text[1] != '_')
             continue;
-        int d = digit(*text) ? *text - '0' : base == 16 && (*text | 32) >= 'a' && (*text | 32) <= 'f'
-              ? (*text | 32) - 'a' + 10 : -1;
+        int d = digit(*text)                                               ? *text - '0'
+                : base == 16 && (*text | 32) >= 'a' && (*text | 32) <= 'f' ? (*text | 32) - 'a' + 10
+                                                                           : -1;
         if (d < 0 || __builtin_mul_overflow(value, base, &value) ||
-            (negative ? __builtin_sub_overflow(value, d, &value) : __builtin_add_overflow(value, d, &value)))
+            (negative ? __builtin_sub_overflow(value, d, &value)
+                      : __builtin_add_overflow(value, d, &value)))
             return false;
         after_digit = true;
     }
@@ -228,11 +246,13 @@ bool number_read(const char *text, size_t length, double *out)
 static bool maybe_arithmetic(const Y *y)
 {
     char c = y->text[0];
-    return has_dollar(y) || (!y->quoted && (digit(c) || c == '(' || c == '-' || c == '.' || c == '+'));
+    return has_dollar(y) ||
+           (!y->quoted && (digit(c) || c == '(' || c == '-' || c == '.' || c == '+'));
 }
 
 /* A scalar that holds a number of some form; reports others. */
-static const Y *number_scalar(Ctx *ctx, const Scope *scope, const Y *y, const char *what, const char *wanted)
+static const Y *number_scalar(Ctx *ctx, const Scope *scope, const Y *y, const char *what,
+                              const char *wanted)
 {
     const Y *z = y_resolve(ctx, scope, y);
     if (!z && y)
@@ -264,15 +284,16 @@ static bool check_range(Ctx *ctx, Loc loc, const char *what, int64_t value, int6
     if (value >= lo && value <= hi)
         return true;
     if (hi == INT64_MAX)
-        diag_error(&ctx->diag, loc, "%s: %lld is out of range: at least %lld", what, (long long)value,
-                   (long long)lo);
+        diag_error(&ctx->diag, loc, "%s: %lld is out of range: at least %lld", what,
+                   (long long)value, (long long)lo);
     else
-        diag_error(&ctx->diag, loc, "%s: %lld is out of range: %lld to %lld", what, (long long)value,
-                   (long long)lo, (long long)hi);
+        diag_error(&ctx->diag, loc, "%s: %lld is out of range: %lld to %lld", what,
+                   (long long)value, (long long)lo, (long long)hi);
     return false;
 }
 
-bool y_int(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int64_t lo, int64_t hi, int64_t *out)
+bool y_int(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int64_t lo, int64_t hi,
+           int64_t *out)
 {
     const Y *z = number_scalar(ctx, scope, y, what, "a whole number");
     if (!z)
@@ -286,7 +307,8 @@ bool y_int(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int64_t l
         if (!expr_number(ctx, z == y ? scope : NULL, z, what, &value))
             return false;
     }
-    if (value != floor(value) || fabs(value) > 9007199254740992.0) { /* 2^53: whole numbers end there */
+    if (value != floor(value) ||
+        fabs(value) > 9007199254740992.0) { /* 2^53: whole numbers end there */
         char buffer[32];
         number_text(buffer, value, false);
         diag_error(&ctx->diag, z->loc, "%s: expected a whole number%s, saw %s", what,
@@ -297,7 +319,8 @@ bool y_int(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int64_t l
     return check_range(ctx, z->loc, what, *out, lo, hi);
 }
 
-bool y_ints(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int max, int *n, int64_t *out)
+bool y_ints(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int max, int *n,
+            int64_t *out)
 {
     const Y *z = y_resolve(ctx, scope, y);
     if (!z && y)
@@ -309,7 +332,8 @@ bool y_ints(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int max,
         return y_int(ctx, scope, y, what, INT64_MIN, INT64_MAX, out);
     }
     if (z->items.n > max) {
-        diag_error(&ctx->diag, z->loc, "%s: a list of %d numbers; at most %d", what, z->items.n, max);
+        diag_error(&ctx->diag, z->loc, "%s: a list of %d numbers; at most %d", what, z->items.n,
+                   max);
         return false;
     }
     bool good = true;
@@ -319,7 +343,7 @@ bool y_ints(Ctx *ctx, const Scope *scope, const Y *y, const char *what, int max,
     return good;
 }
 
-/* --- other scalars ------------------------------------------------------------------------------------------ */
+/* --- other scalars ---------------------------------------------------------------------------- */
 
 bool y_bool(Ctx *ctx, const Scope *scope, const Y *y, const char *what, bool *out)
 {
@@ -349,15 +373,17 @@ bool y_name(Ctx *ctx, const Y *y, const char *what, const char **out)
     if (!y || y->kind != Y_scalar || !*y->text)
         return wrong(ctx, y, what, "a name");
     if (!name_valid(y->text)) {
-        diag_error(&ctx->diag, y->loc, "%s: %s is not a name: letters, digits and _, not a digit first, at most "
-                   "%d bytes", what, y_text(ctx, y), NAME_MAX_BYTES);
+        diag_error(&ctx->diag, y->loc,
+                   "%s: %s is not a name: letters, digits and _, not a digit first, at most "
+                   "%d bytes",
+                   what, y_text(ctx, y), NAME_MAX_BYTES);
         return false;
     }
     *out = y->text;
     return true;
 }
 
-/* --- keys ----------------------------------------------------------------------------------------------------- */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 static bool among(const char *word, const char *const *known, int n)
 {
@@ -367,8 +393,8 @@ static bool among(const char *word, const char *const *known, int n)
     return false;
 }
 
-bool y_keys(Ctx *ctx, const Y *map, const char *what, const char *const *known, int n, const char *const *later,
-            int n_later)
+bool y_keys(Ctx *ctx, const Y *map, const char *what, const char *const *known, int n,
+            const char *const *later, int n_later)
 {
     bool good = true;
     for (int i = 0; map && map->kind == Y_map && i < map->pairs.n; i++) {
@@ -380,7 +406,8 @@ bool y_keys(Ctx *ctx, const Y *map, const char *what, const char *const *known, 
         if (among(key->text, later, n_later))
             diag_error(&ctx->diag, key->loc, "%s: '%s' is not supported yet", what, key->text);
         else if ((best = diag_nearest(key->text, known, n)))
-            diag_error(&ctx->diag, key->loc, "%s: unknown key %s; did you mean '%s'?", what, y_text(ctx, key), best);
+            diag_error(&ctx->diag, key->loc, "%s: unknown key %s; did you mean '%s'?", what,
+                       y_text(ctx, key), best);
         else
             diag_error(&ctx->diag, key->loc, "%s: unknown key %s", what, y_text(ctx, key));
     }

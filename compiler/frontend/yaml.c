@@ -2,7 +2,8 @@
 /* yaml.c: libyaml events to a tree of marked values.
  *
  * Only events are taken from libyaml: its own document loader is quadratic in depth and in anchors,
- * accepts cycles, and knows no limits. What is limited here is counted with aliases expanded, though
+ * accepts cycles, and knows no limits. What is limited here is counted with aliases expanded,
+ * though
  * an alias shares its anchor's tree. Marks are bytes, while libyaml's are characters.
  */
 #include "frontend.h"
@@ -35,7 +36,7 @@ typedef struct Reader {
     int64_t n_nodes;
 } Reader;
 
-/* --- places ------------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static void find_lines(Reader *r)
 {
@@ -91,7 +92,8 @@ static Loc place(const Reader *r, size_t start, size_t end)
         end = line_end;
     while (end > start && strchr(" \t\r", r->text[end - 1]))
         end--;
-    return (Loc){.line = line + 1, .col = (int)(start - r->lines.at[line]) + 1,
+    return (Loc){.line = line + 1,
+                 .col = (int)(start - r->lines.at[line]) + 1,
                  .length = end > start ? (int)(end - start) : 1};
 }
 
@@ -101,19 +103,20 @@ static Loc event_place(Reader *r, const yaml_event_t *event)
     return place(r, start, byte_of(r, event->end_mark.index));
 }
 
-/* --- what libyaml refuses ---------------------------------------------------------------------------- */
+/* --- what libyaml refuses --------------------------------------------------------------------- */
 
 /* Says what is most often forgotten: quotes. */
 static void note_quotes(Reader *r, size_t at, bool flow)
 {
     if (flow)
-        diag_note(&r->ctx->diag, place(r, at, at + 1), "inside braces and brackets a value with a comma, bracket or "
+        diag_note(&r->ctx->diag, place(r, at, at + 1),
+                  "inside braces and brackets a value with a comma, bracket or "
                   "brace wants quotes: \"...\"");
     else if (at < r->size && r->text[at] == '\t')
         diag_note(&r->ctx->diag, place(r, at, at + 1), "a tab does not indent in YAML: use spaces");
     else if (at < r->size && strchr("@%*&!`-[]{}|>", r->text[at]))
-        diag_note(&r->ctx->diag, place(r, at, at + 1), "a value that begins with '%c' wants quotes: \"...\"",
-                  r->text[at]);
+        diag_note(&r->ctx->diag, place(r, at, at + 1),
+                  "a value that begins with '%c' wants quotes: \"...\"", r->text[at]);
 }
 
 static void report_parser(Reader *r)
@@ -146,7 +149,7 @@ static bool next_event(Reader *r, yaml_event_t *event)
     return false;
 }
 
-/* --- values that wanted quotes ------------------------------------------------------------------------ */
+/* --- values that wanted quotes ---------------------------------------------------------------- */
 
 /* Opening minus closing parentheses. */
 static int open_parens(const char *text)
@@ -177,11 +180,12 @@ static void report_torn(Reader *r, const Y *key, const Y *value)
 {
     if (key)
         diag_error(&r->ctx->diag, value->loc,
-                   "'%s' holds a comma: inside braces it wants quotes: {%s: \"%s\"}", value->text, key->text,
-                   value->text);
+                   "'%s' holds a comma: inside braces it wants quotes: {%s: \"%s\"}", value->text,
+                   key->text, value->text);
     else
         diag_error(&r->ctx->diag, value->loc,
-                   "'%s' holds a comma: inside brackets it wants quotes: [\"%s\"]", value->text, value->text);
+                   "'%s' holds a comma: inside brackets it wants quotes: [\"%s\"]", value->text,
+                   value->text);
 }
 
 /* `{p: softmax(x, axis=1)}` comes as p: `softmax(x` and `axis=1)`: null. Says so, and goes on with
@@ -221,7 +225,7 @@ static void mend_list(Reader *r, Y *list)
     list->items.n = kept;
 }
 
-/* --- the tree ------------------------------------------------------------------------------------------ */
+/* --- the tree --------------------------------------------------------------------------------- */
 
 static Built read_node(Reader *r, yaml_event_t *event, int depth);
 
@@ -231,7 +235,8 @@ static bool count_nodes(Reader *r, Loc loc, int64_t size)
     r->n_nodes += size;
     if (r->n_nodes <= YAML_NODES_MAX)
         return true;
-    diag_error(&r->ctx->diag, loc, "the file has more than %d values, aliases expanded", YAML_NODES_MAX);
+    diag_error(&r->ctx->diag, loc, "the file has more than %d values, aliases expanded",
+               YAML_NODES_MAX);
     return false;
 }
 
@@ -250,7 +255,8 @@ static Built read_alias(Reader *r, const yaml_event_t *event, int depth)
     const Anchor *anchor = map_get(&r->anchors, name);
     if (!anchor) {
         diag_error(&r->ctx->diag, loc, "no anchor '&%s' stands before this alias", name);
-        diag_note(&r->ctx->diag, loc, "a value that begins with '*' wants quotes: \"*%s...\"", name);
+        diag_note(&r->ctx->diag, loc, "a value that begins with '*' wants quotes: \"*%s...\"",
+                  name);
         return (Built){0};
     }
     if (!anchor->y) {
@@ -307,8 +313,10 @@ static Built read_key(Reader *r, yaml_event_t *event, int depth)
     Built key = read_node(r, event, depth);
     if (!key.y || key.y->kind == Y_scalar)
         return key;
-    diag_error(&r->ctx->diag, key.y->loc, "a key must be a name, not a %s; a value that begins with '%c' "
-               "wants quotes", key.y->kind == Y_list ? "list" : "map", key.y->kind == Y_list ? '[' : '{');
+    diag_error(&r->ctx->diag, key.y->loc,
+               "a key must be a name, not a %s; a value that begins with '%c' "
+               "wants quotes",
+               key.y->kind == Y_list ? "list" : "map", key.y->kind == Y_list ? '[' : '{');
     return (Built){0};
 }
 
@@ -367,7 +375,8 @@ static bool refuse_tag(Reader *r, const yaml_char_t *tag, Loc loc)
 {
     if (!tag)
         return true;
-    diag_error(&r->ctx->diag, loc, "tags ('%s') are not allowed; a value that begins with '!' wants quotes",
+    diag_error(&r->ctx->diag, loc,
+               "tags ('%s') are not allowed; a value that begins with '!' wants quotes",
                (const char *)tag);
     return false;
 }
@@ -382,25 +391,28 @@ static Built read_node(Reader *r, yaml_event_t *event, int depth)
     y->loc = event_place(r, event);
     bool scalar = event->type == YAML_SCALAR_EVENT, list = event->type == YAML_SEQUENCE_START_EVENT;
     const yaml_char_t *tag = scalar ? event->data.scalar.tag
-                           : list   ? event->data.sequence_start.tag
+                             : list ? event->data.sequence_start.tag
                                     : event->data.mapping_start.tag;
     const yaml_char_t *name = scalar ? event->data.scalar.anchor
-                            : list   ? event->data.sequence_start.anchor
+                              : list ? event->data.sequence_start.anchor
                                      : event->data.mapping_start.anchor;
     Anchor *anchor = NULL;
-    if (!count_nodes(r, y->loc, 1) || !check_depth(r, y->loc, depth + !scalar) || !refuse_tag(r, tag, y->loc) ||
+    if (!count_nodes(r, y->loc, 1) || !check_depth(r, y->loc, depth + !scalar) ||
+        !refuse_tag(r, tag, y->loc) ||
         (name && !(anchor = open_anchor(r, (const char *)name, y->loc))))
         return (Built){0};
 
-    Built built = scalar ? read_scalar(r, event, y)
-                  : list ? read_list(r, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE, y, depth)
-                         : read_map(r, event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE, y, depth);
+    Built built =
+        scalar ? read_scalar(r, event, y)
+        : list
+            ? read_list(r, event->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE, y, depth)
+            : read_map(r, event->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE, y, depth);
     if (anchor)
         *anchor = (Anchor){built.y, built.size, built.height};
     return built;
 }
 
-/* --- the document --------------------------------------------------------------------------------------- */
+/* --- the document ----------------------------------------------------------------------------- */
 
 /* What can be refused before libyaml looks at it. */
 static bool check_bytes(Reader *r)
@@ -411,7 +423,8 @@ static bool check_bytes(Reader *r)
         diag_error(diag, (Loc){0}, "the file has more than %d bytes", YAML_BYTES_MAX);
         return false;
     }
-    if (r->size >= 2 && ((bytes[0] == 0xfe && bytes[1] == 0xff) || (bytes[0] == 0xff && bytes[1] == 0xfe))) {
+    if (r->size >= 2 &&
+        ((bytes[0] == 0xfe && bytes[1] == 0xff) || (bytes[0] == 0xff && bytes[1] == 0xfe))) {
         diag_error(diag, (Loc){0}, "the file is UTF-16; nncc reads UTF-8");
         return false;
     }
@@ -424,7 +437,8 @@ static bool check_bytes(Reader *r)
     for (int i = 0; i < r->lines.n; i++) { /* libyaml is quadratic in %TAG lines */
         size_t at = r->lines.at[i];
         if (at < r->size && r->text[at] == '%' && strncmp(r->text + at, "%YAML", 5) != 0) {
-            diag_error(diag, place(r, at, at + 1), "YAML directives are not allowed; a value that begins with "
+            diag_error(diag, place(r, at, at + 1),
+                       "YAML directives are not allowed; a value that begins with "
                        "'%%' wants quotes");
             return false;
         }
@@ -459,7 +473,8 @@ static bool end_document(Reader *r)
         return false;
     bool end = event.type == YAML_STREAM_END_EVENT;
     if (!end)
-        diag_error(&r->ctx->diag, event_place(r, &event), "a second document: a file holds one model");
+        diag_error(&r->ctx->diag, event_place(r, &event),
+                   "a second document: a file holds one model");
     yaml_event_delete(&event);
     return end;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* frontend_read.h: what the tests of the frontend share: a compilation whose diagnostics are kept as
+/* frontend_read.h: what the tests of the frontend share: a compilation whose diagnostics are kept
+ * as
  * text, models read from text, and checks of both. Fresh in each test, since Criterion forks.
  */
 #ifndef FRONTEND_READ_H
@@ -13,7 +14,7 @@
 
 #define UNUSED __attribute__((unused))
 
-static char *said;        /* what was reported */
+static char *said; /* what was reported */
 static size_t said_size;
 static Ctx ctx;
 
@@ -21,7 +22,10 @@ static Ctx ctx;
 static UNUSED Ctx *start(const char *text, size_t size)
 {
     ctx = (Ctx){.arena = arena_new(),
-                .diag = {.file = "m.yaml", .text = text, .size = size, .out = open_memstream(&said, &said_size),
+                .diag = {.file = "m.yaml",
+                         .text = text,
+                         .size = size,
+                         .out = open_memstream(&said, &said_size),
                          .limit = 20}};
     return &ctx;
 }

@@ -9,8 +9,10 @@ TestSuite(blocks, .timeout = 30);
 static char *model_of(const char *blocks, const char *layers)
 {
     char *text = malloc(strlen(blocks) + strlen(layers) + 200);
-    sprintf(text, "vars: {wide: 6}\ninputs: {x: {shape: [4]}, mask: {shape: [4]}}\nblocks:\n%slayers:\n"
-            "  - {expr: x * mask}\n%s", blocks, layers);
+    sprintf(text,
+            "vars: {wide: 6}\ninputs: {x: {shape: [4]}, mask: {shape: [4]}}\nblocks:\n%slayers:\n"
+            "  - {expr: x * mask}\n%s",
+            blocks, layers);
     return text;
 }
 
@@ -41,11 +43,14 @@ static const char *const res = "  res:\n    args: {width: 8, act: relu}\n    lay
 Test(blocks, names_of_weights)
 {
     cr_assert_str_eq(names(good(res, "  - res: {name: h}\n")), "h.dense_1.weight h.down.weight");
-    cr_assert_str_eq(names(good(res, "  - res: {name: h, repeat: 1}\n")), "h.0.dense_1.weight h.0.down.weight");
-    cr_assert_str_eq(names(good(res, "  - res: {repeat: 2}\n")),
-                     "res_1.0.dense_1.weight res_1.0.down.weight res_1.1.dense_1.weight res_1.1.down.weight");
-    cr_assert_str_eq(names(good(res, "  - res\n  - res\n")),
-                     "res_1.dense_1.weight res_1.down.weight res_2.dense_1.weight res_2.down.weight");
+    cr_assert_str_eq(names(good(res, "  - res: {name: h, repeat: 1}\n")),
+                     "h.0.dense_1.weight h.0.down.weight");
+    cr_assert_str_eq(
+        names(good(res, "  - res: {repeat: 2}\n")),
+        "res_1.0.dense_1.weight res_1.0.down.weight res_1.1.dense_1.weight res_1.1.down.weight");
+    cr_assert_str_eq(
+        names(good(res, "  - res\n  - res\n")),
+        "res_1.dense_1.weight res_1.down.weight res_2.dense_1.weight res_2.down.weight");
 }
 
 Test(blocks, arguments)
@@ -59,10 +64,12 @@ Test(blocks, arguments)
 
 Test(blocks, arguments_are_of_the_caller)
 {
-    static const char *const both = "  in:\n    args: {width: 3}\n    layers: [{dense: $width}]\n"
-                                    "  out:\n    args: {width: 5}\n    layers: [{in: {width: $width + 1}}, {in: {}}]\n";
+    static const char *const both =
+        "  in:\n    args: {width: 3}\n    layers: [{dense: $width}]\n"
+        "  out:\n    args: {width: 5}\n    layers: [{in: {width: $width + 1}}, {in: {}}]\n";
     const Program *p = good(both, "  - out\n");
-    cr_assert_str_eq(names(p), "out_1.in_1.dense_1.weight out_1.in_1.dense_1.bias out_1.in_2.dense_1.weight "
+    cr_assert_str_eq(names(p),
+                     "out_1.in_1.dense_1.weight out_1.in_1.dense_1.bias out_1.in_2.dense_1.weight "
                      "out_1.in_2.dense_1.bias");
     cr_assert_eq(p->vars.at[0]->shape.dim[0], 6);
     cr_assert_eq(p->vars.at[2]->shape.dim[0], 3);
@@ -70,7 +77,8 @@ Test(blocks, arguments_are_of_the_caller)
 
 Test(blocks, defaults_may_use_what_stands_before)
 {
-    static const char *const block = "  b:\n    args: {n: $wide, m: $n * 2}\n    layers: [{dense: $m}]\n";
+    static const char *const block =
+        "  b:\n    args: {n: $wide, m: $n * 2}\n    layers: [{dense: $m}]\n";
     cr_assert_eq(good(block, "  - b\n")->vars.at[0]->shape.dim[0], 12);
     cr_assert_eq(good(block, "  - b: 2\n")->vars.at[0]->shape.dim[0], 4);
 }
@@ -91,7 +99,8 @@ Test(blocks, copies_feed_each_other)
 
 Test(blocks, values)
 {
-    Program *p = good_model(model_of(res, "  - res: {name: h, activation: tanh}\n  - {name: e, expr: h * 2}\n"));
+    Program *p = good_model(
+        model_of(res, "  - res: {name: h, activation: tanh}\n  - {name: e, expr: h * 2}\n"));
     const Node *e = graph_find_root(model_graph(p, FN_predict), ROOT_output, 0);
     cr_assert_eq(e->in[0]->op, OP_tanh);
     cr_assert_str_eq(e->in[0]->name, "h");
@@ -99,26 +108,30 @@ Test(blocks, values)
 
 Test(blocks, shared_frozen_init)
 {
-    const Program *p = good(res, "  - res: {name: a, init: ones, frozen: true}\n  - res: {name: b, shared: a}\n");
+    const Program *p =
+        good(res, "  - res: {name: a, init: ones, frozen: true}\n  - res: {name: b, shared: a}\n");
     cr_assert_str_eq(names(p), "a.dense_1.weight a.down.weight");
     cr_assert(p->vars.at[0]->frozen);
     cr_assert_eq(p->vars.at[1]->init.a, 1);
     p = good(res, "  - res: {name: a, repeat: 2}\n  - res: {name: b, shared: a, repeat: 2}\n");
     cr_assert_eq(p->vars.n, 4);
-    wrong(res, "  - res: {name: a}\n  - res: {name: b, shared: a, repeat: 2}\n", "'a.0.dense_1' has no weight 'weight'");
+    wrong(res, "  - res: {name: a}\n  - res: {name: b, shared: a, repeat: 2}\n",
+          "'a.0.dense_1' has no weight 'weight'");
     wrong(res, "  - res: {name: a}\n  - res: {name: b, shared: a, width: 9}\n", "has shape [8, 4]");
 }
 
 Test(blocks, activation_with_weights)
 {
-    cr_assert_str_eq(names(good("  b: {layers: [relu]}\n", "  - b: {repeat: 2, name: h, activation: prelu}\n")),
-                     "h.0.prelu.weight h.1.prelu.weight");
+    cr_assert_str_eq(
+        names(good("  b: {layers: [relu]}\n", "  - b: {repeat: 2, name: h, activation: prelu}\n")),
+        "h.0.prelu.weight h.1.prelu.weight");
 }
 
 Test(blocks, what_is_seen_inside)
 {
     good("  b: {layers: [{expr: input + mask}]}\n", "  - b\n"); /* the model's inputs */
-    wrong("  b: {layers: [{expr: input + fc}]}\n", "  - dense: {units: 4, name: fc}\n  - b\n", "in block 'b' is called 'fc'");
+    wrong("  b: {layers: [{expr: input + fc}]}\n", "  - dense: {units: 4, name: fc}\n  - b\n",
+          "in block 'b' is called 'fc'");
     wrong("  b: {layers: [{relu: {name: r}}]}\n", "  - b\n  - relu: {input: r}\n", "is called 'r'");
     wrong("  b: {layers: [{relu: {name: input}}]}\n", "  - b\n", "no layer may be called so");
 }
@@ -147,18 +160,21 @@ Test(blocks, wrong)
     wrong("  b: [relu]\n", "  - b\n", "saw a list");
     wrong("  relu: {layers: [tanh]}\n", "  - relu\n", "has the name of a layer");
     wrong("  b: {layers: [relu]}\n", "  - b: 3\n", "takes no argument");
-    wrong("  b: {layers: [{split: {axis: 1, sizes: [2, 2], name: [p, q]}}]}\n", "  - b\n", "a block gives one");
+    wrong("  b: {layers: [{split: {axis: 1, sizes: [2, 2], name: [p, q]}}]}\n", "  - b\n",
+          "a block gives one");
 }
 
 Test(blocks, mistakes_inside_are_reported_once)
 {
-    cr_assert_null(read_model(model_of("  b: {layers: [{dense: many}]}\n", "  - b: {repeat: 9}\n  - b\n  - b\n")));
+    cr_assert_null(read_model(
+        model_of("  b: {layers: [{dense: many}]}\n", "  - b: {repeat: 9}\n  - b\n  - b\n")));
     cr_assert_eq(ctx.diag.errors, 1, "%s", reports());
 }
 
 Test(blocks, unused_inside)
 {
-    cr_assert_null(read_model(model_of("  b: {layers: [{dense: 3}, {relu: {input: input}}]}\n", "  - b: {repeat: 9}\n")));
+    cr_assert_null(read_model(
+        model_of("  b: {layers: [{dense: 3}, {relu: {input: input}}]}\n", "  - b: {repeat: 9}\n")));
     cr_assert_eq(ctx.diag.errors, 1, "%s", reports());
     cr_assert_not_null(strstr(reports(), "'dense_1' is not used"), "%s", reports());
 }
@@ -172,7 +188,8 @@ Test(blocks, unused_block_is_a_warning)
 Test(blocks, cycles)
 {
     wrong("  a: {layers: [a]}\n", "  - a\n", "'a' is part of itself");
-    wrong("  a: {layers: [b]}\n  b: {layers: [{c: {}}]}\n  c: {layers: [relu, a]}\n", "  - relu\n", "is part of itself");
+    wrong("  a: {layers: [b]}\n  b: {layers: [{c: {}}]}\n  c: {layers: [relu, a]}\n", "  - relu\n",
+          "is part of itself");
     wrong("  a: {args: {k: a}, layers: [$k]}\n", "  - a\n", "nested deeper than 64");
 }
 

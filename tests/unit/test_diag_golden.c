@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_diag_golden.c: guards what users are told: each wrong model of tests/diag, NAME.yaml, must give
+/* test_diag_golden.c: guards what users are told: each wrong model of tests/diag, NAME.yaml, must
+ * give
  * exactly the diagnostics in NAME.err. UPDATE_GOLDEN=1 writes them anew; read the difference then.
  * NNCC_TESTS: the folder tests/ where it is not below the current one.
  */
@@ -47,7 +48,8 @@ static void write_file(const char *name, const char *text)
 static bool check(const char *name)
 {
     size_t size, expected_size;
-    char *text = read_file(name, ".yaml", &size), *expected = read_file(name, ".err", &expected_size);
+    char *text = read_file(name, ".yaml", &size),
+         *expected = read_file(name, ".err", &expected_size);
     start(text, size);
     ctx.diag.file = arena_format(ctx.arena, "%s.yaml", name);
     ModelOptions options = {0};
@@ -63,14 +65,16 @@ static bool check(const char *name)
     }
     if (expected && strcmp(given, expected) == 0)
         return true;
-    cr_log_error("%s:\n--- expected\n%s--- given\n%s", name, expected ? expected : "(no .err file)\n", given);
+    cr_log_error("%s:\n--- expected\n%s--- given\n%s", name,
+                 expected ? expected : "(no .err file)\n", given);
     return false;
 }
 
 Test(diag_golden, all, .timeout = 60)
 {
     DIR *dir = opendir(folder());
-    cr_assert_not_null(dir, "no folder %s: run from the project's folder or set NNCC_TESTS", folder());
+    cr_assert_not_null(dir, "no folder %s: run from the project's folder or set NNCC_TESTS",
+                       folder());
     int n = 0, bad = 0;
     for (const struct dirent *entry; (entry = readdir(dir));) {
         char name[300];

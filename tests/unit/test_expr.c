@@ -8,10 +8,12 @@ TestSuite(expr, .timeout = 10);
 static char *model_of(const char *expr)
 {
     char *text = malloc(strlen(expr) + 400);
-    sprintf(text, "model: m\nvars: {two: 2, f: relu, v: x}\n"
+    sprintf(text,
+            "model: m\nvars: {two: 2, f: relu, v: x}\n"
             "inputs: {x: {shape: [4]}, m: {shape: [3, 4]}, label: {classes: 9}}\n"
             "layers:\n  - {name: all, expr: \"mean(x) + mean(m) + mean(label)\"}\n"
-            "  - name: e\n    expr: \"%s\"\noutputs: {all: \"e * 1\", s: \"all * x\"}\n", expr);
+            "  - name: e\n    expr: \"%s\"\noutputs: {all: \"e * 1\", s: \"all * x\"}\n",
+            expr);
     return text;
 }
 

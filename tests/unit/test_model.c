@@ -1,24 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* test_model.c: guards inputs.c, network.c, layer.c, calls.c and model.c: what of a file becomes the
+/* test_model.c: guards inputs.c, network.c, layer.c, calls.c and model.c: what of a file becomes
+ * the
  * Program, what each function's graph holds, and the limits.
  */
 #include "frontend_read.h"
 
 TestSuite(model, .timeout = 30);
 
-static const char *const mlp =
-    "model: mlp\n"
-    "vars: {width: 8}\n"
-    "inputs:\n"
-    "  x: {shape: [4]}\n"
-    "  label: {classes: 3}\n"
-    "layers:\n"
-    "  - dense: {units: $width, activation: relu, name: fc1}\n"
-    "  - dropout: 0.5\n"
-    "  - dense: 3\n"
-    "outputs: {probs: softmax(dense_2)}\n"
-    "loss: softmax_cross_entropy(dense_2, label)\n"
-    "metrics: {accuracy: \"accuracy(dense_2, label)\"}\n";
+static const char *const mlp = "model: mlp\n"
+                               "vars: {width: 8}\n"
+                               "inputs:\n"
+                               "  x: {shape: [4]}\n"
+                               "  label: {classes: 3}\n"
+                               "layers:\n"
+                               "  - dense: {units: $width, activation: relu, name: fc1}\n"
+                               "  - dropout: 0.5\n"
+                               "  - dense: 3\n"
+                               "outputs: {probs: softmax(dense_2)}\n"
+                               "loss: softmax_cross_entropy(dense_2, label)\n"
+                               "metrics: {accuracy: \"accuracy(dense_2, label)\"}\n";
 
 static bool has_op(const Graph *g, OpKind op)
 {
@@ -107,7 +107,8 @@ Test(model, nodes_know_where_they_come_from)
 
 Test(model, streams_are_the_same_in_every_function)
 {
-    Program *p = good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dropout\n  - dropout\n  - dense: 1\nloss: mean(dense_1)\n");
+    Program *p = good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dropout\n  - dropout\n  - "
+                            "dense: 1\nloss: mean(dense_1)\n");
     uint32_t found[2][2] = {{9, 9}, {9, 9}};
     for (int k = 0; k < 2; k++) {
         const Graph *g = model_graph(p, k ? FN_grad : FN_train);
@@ -126,8 +127,9 @@ Test(model, defines)
     cr_assert_not_null(p, "%s", reports());
     has_var(p, 0, "fc1.weight", "[16, 4]");
     cr_assert_null(read_model_with(mlp, "widht=16"));
-    cr_assert_not_null(strstr(reports(), "-D widht: the model has no such variable; did you mean 'width'?"), "%s",
-                       reports());
+    cr_assert_not_null(
+        strstr(reports(), "-D widht: the model has no such variable; did you mean 'width'?"), "%s",
+        reports());
     cr_assert_null(read_model_with(mlp, "width"));
     cr_assert_null(read_model_with(mlp, "width=[1"));
     cr_assert_null(read_model_with(mlp, "width=wide"));
@@ -137,7 +139,8 @@ Test(model, defines)
 
 Test(model, vars_follow_each_other)
 {
-    const char *text = "vars: {a: 2, b: $a * 3, c: [$b, 1]}\ninputs: {x: {shape: $c}}\nlayers: [flatten, {dense: $b}]\n";
+    const char *text = "vars: {a: 2, b: $a * 3, c: [$b, 1]}\ninputs: {x: {shape: $c}}\nlayers: "
+                       "[flatten, {dense: $b}]\n";
     has_var(good_model(text), 0, "dense_1.weight", "[6, 6]");
     has_var(read_model_with(text, "a=1"), 0, "dense_1.weight", "[3, 3]");
     has_var(read_model_with(text, "c=[5, 2]"), 0, "dense_1.weight", "[6, 10]");
@@ -146,16 +149,18 @@ Test(model, vars_follow_each_other)
 Test(model, options)
 {
     start(mlp, strlen(mlp));
-    const Program *p = model_read(&ctx, &(ModelOptions){.batch = 7, .no_train = true}, mlp, strlen(mlp));
+    const Program *p =
+        model_read(&ctx, &(ModelOptions){.batch = 7, .no_train = true}, mlp, strlen(mlp));
     cr_assert_eq(p->train.batch, 7);
     cr_assert_not(p->train.given);
 }
 
 Test(model, names_of_unnamed_layers)
 {
-    const Program *p = good_model("inputs: {x: {shape: [4]}}\n"
-                                  "layers:\n  - dense: 5\n  - dense: {units: 6, name: mid}\n  - relu\n  - dense: 7\n"
-                                  "  - relu\n");
+    const Program *p = good_model(
+        "inputs: {x: {shape: [4]}}\n"
+        "layers:\n  - dense: 5\n  - dense: {units: 6, name: mid}\n  - relu\n  - dense: 7\n"
+        "  - relu\n");
     has_var(p, 0, "dense_1.weight", "[5, 4]");
     has_var(p, 2, "mid.weight", "[6, 5]");
     has_var(p, 4, "dense_3.weight", "[7, 6]");
@@ -169,19 +174,21 @@ Test(model, name_of_the_file)
 
 Test(model, yaml_words_are_names)
 {
-    const Program *p = good_model("model: y\ninputs: {y: {shape: [4]}, n: {shape: [4]}}\n"
-                                  "layers:\n  - add: {input: [y, n], name: on}\n  - relu: {name: null}\n"
-                                  "outputs: {yes: on + null}\n");
+    const Program *p =
+        good_model("model: y\ninputs: {y: {shape: [4]}, n: {shape: [4]}}\n"
+                   "layers:\n  - add: {input: [y, n], name: on}\n  - relu: {name: null}\n"
+                   "outputs: {yes: on + null}\n");
     cr_assert_str_eq(p->outputs.at[0].name, "yes");
 }
 
-/* --- inputs ----------------------------------------------------------------------------------------------- */
+/* --- inputs ----------------------------------------------------------------------------------- */
 
 Test(model, shapes_of_inputs)
 {
-    const Program *p = good_model("inputs:\n  a: {shape: [3, 2]}\n  b: {shape: 5}\n  c: {shape: []}\n"
-                                  "  d: {classes: 4, shape: [7]}\n  e: {tokens: 9, shape: [6]}\n"
-                                  "layers:\n  - {expr: mean(a) + mean(b) + mean(d) + mean(e) + c}\n");
+    const Program *p =
+        good_model("inputs:\n  a: {shape: [3, 2]}\n  b: {shape: 5}\n  c: {shape: []}\n"
+                   "  d: {classes: 4, shape: [7]}\n  e: {tokens: 9, shape: [6]}\n"
+                   "layers:\n  - {expr: mean(a) + mean(b) + mean(d) + mean(e) + c}\n");
     static const char *const shapes[] = {"[N, 3, 2]", "[N, 5]", "[N]", "[N, 7]", "[N, 6]"};
     char text[128];
     for (int i = 0; i < 5; i++)
@@ -199,7 +206,8 @@ static const Node *first_operand(const char *input)
 
 Test(model, normalize)
 {
-    const Node *x = first_operand("{shape: [3, 2, 2], dtype: u8, normalize: {mean: [1, 2, 3], std: 255}}");
+    const Node *x =
+        first_operand("{shape: [3, 2, 2], dtype: u8, normalize: {mean: [1, 2, 3], std: 255}}");
     cr_assert_eq(x->op, OP_div);
     cr_assert_eq(x->in[1]->attr->value, 255);
     const Node *minus = x->in[0];
@@ -218,7 +226,8 @@ Test(model, normalize)
 Test(model, normalize_is_built_once)
 {
     const Graph *g = model_graph(good_model("inputs: {x: {shape: 3, normalize: {std: 2}}}\n"
-                                            "layers: [{expr: x * x + x}]\n"), FN_predict);
+                                            "layers: [{expr: x * x + x}]\n"),
+                                 FN_predict);
     int n = 0;
     for (int i = 0; i < g->nodes.n; i++)
         n += g->nodes.at[i]->op == OP_div;
@@ -233,12 +242,13 @@ Test(model, input_limits)
     wrong_model("inputs: {x: {shape: [2147483648]}}\nlayers: [relu]\n", "1 to 2147483647");
     good_model("inputs: {x: {shape: [1048576, 1048576]}}\nlayers: [relu]\n");
     wrong_model("inputs: {x: {shape: [1048576, 1048577]}}\nlayers: [relu]\n", "1099511627776");
-    wrong_model("inputs: {x: {shape: [2147483647, 2147483647, 2147483647, 2147483647, 2147483647]}}\nlayers: [relu]\n",
+    wrong_model("inputs: {x: {shape: [2147483647, 2147483647, 2147483647, 2147483647, "
+                "2147483647]}}\nlayers: [relu]\n",
                 "1099511627776");
     wrong_model("inputs: {x: {shape: [-1]}}\nlayers: [relu]\n", "an axis of -1");
 }
 
-/* --- weights ------------------------------------------------------------------------------------------------- */
+/* --- weights ---------------------------------------------------------------------------------- */
 
 Test(model, frozen_shared_init)
 {
@@ -258,19 +268,23 @@ Test(model, frozen_shared_init)
 
 Test(model, activation_with_weights)
 {
-    const Program *p = good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, name: a, activation: prelu}\n");
+    const Program *p = good_model(
+        "inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, name: a, activation: prelu}\n");
     has_var(p, 2, "a.prelu.weight", "[1]");
 }
 
 Test(model, activation_with_arguments)
 {
-    static const char *const forms[] = {"leaky_relu", "{leaky_relu: 0.2}", "{leaky_relu: {slope: 0.2}}"};
+    static const char *const forms[] = {"leaky_relu", "{leaky_relu: 0.2}",
+                                        "{leaky_relu: {slope: 0.2}}"};
     for (int i = 0; i < COUNT(forms); i++) {
         char text[300];
-        sprintf(text, "inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, activation: %s}\n", forms[i]);
+        sprintf(text, "inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, activation: %s}\n",
+                forms[i]);
         good_model(text);
     }
-    wrong_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, activation: {leaky_relu: {slop: 1}}}\n",
+    wrong_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 4, activation: "
+                "{leaky_relu: {slop: 1}}}\n",
                 "did you mean 'slope'?");
 }
 
@@ -286,21 +300,24 @@ Test(model, split)
                "  - split: {axis: 1, sizes: [1, 3], name: [a, b]}\n  - relu: {input: b}\n");
 }
 
-/* --- outputs, loss ------------------------------------------------------------------------------------------------ */
+/* --- outputs, loss ---------------------------------------------------------------------------- */
 
 Test(model, outputs_as_a_list)
 {
-    Program *p = good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - relu: {name: a}\n  - tanh: {name: b}\n"
-                            "outputs: [a, b]\n");
+    Program *p =
+        good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - relu: {name: a}\n  - tanh: {name: b}\n"
+                   "outputs: [a, b]\n");
     cr_assert_eq(p->outputs.n, 2);
     cr_assert_eq(graph_find_root(model_graph(p, FN_predict), ROOT_output, 1)->op, OP_tanh);
-    wrong_model("inputs: {x: {shape: [4]}}\nlayers:\n  - relu: {name: a}\noutputs: [a, a]\n", "given twice");
+    wrong_model("inputs: {x: {shape: [4]}}\nlayers:\n  - relu: {name: a}\noutputs: [a, a]\n",
+                "given twice");
 }
 
 Test(model, named_losses)
 {
-    Program *p = good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 1, name: d}\n"
-                            "loss: {a: mean(d), b: mean(d * d), c: sum(d)}\nloss_weights: {b: 0.5}\n");
+    Program *p =
+        good_model("inputs: {x: {shape: [4]}}\nlayers:\n  - dense: {units: 1, name: d}\n"
+                   "loss: {a: mean(d), b: mean(d * d), c: sum(d)}\nloss_weights: {b: 0.5}\n");
     const Node *total = graph_find_root(model_graph(p, FN_train), ROOT_loss, 0);
     cr_assert_eq(total->op, OP_add);
     cr_assert_str_eq(total->name, "loss");
@@ -312,24 +329,26 @@ Test(model, named_losses)
 
 Test(model, ignored_classes)
 {
-    const Program *p = good_model("inputs: {x: {shape: [4]}, label: {classes: 4}}\nlayers: [{dense: 4}]\n"
-                                  "loss: softmax_cross_entropy(dense_1, label, ignore=-1)\n");
+    const Program *p =
+        good_model("inputs: {x: {shape: [4]}, label: {classes: 4}}\nlayers: [{dense: 4}]\n"
+                   "loss: softmax_cross_entropy(dense_1, label, ignore=-1)\n");
     cr_assert(p->inputs.at[1].has_ignore);
     cr_assert_eq(p->inputs.at[1].ignore, -1);
 }
 
-/* --- several mistakes, once each -------------------------------------------------------------------------------------- */
+/* --- several mistakes, once each -------------------------------------------------------------- */
 
 Test(model, mistakes_do_not_cascade)
 {
-    cr_assert_null(read_model("model: m\ninputs:\n  x: {shape: [4]}\n  label: {classes: 3}\nlayers:\n"
-                              "  - dense: {units: three, name: a}\n"
-                              "  - relu\n"
-                              "  - dense: {units: 3, input: a, name: b}\n"
-                              "  - add: {input: [a, b, relu_1], name: s}\n"
-                              "  - dense: {units: 3, input: nobody}\n"
-                              "  - relu: {input: nobody}\n"
-                              "loss: softmax_cross_entropy(s, label) + nobody\n"));
+    cr_assert_null(
+        read_model("model: m\ninputs:\n  x: {shape: [4]}\n  label: {classes: 3}\nlayers:\n"
+                   "  - dense: {units: three, name: a}\n"
+                   "  - relu\n"
+                   "  - dense: {units: 3, input: a, name: b}\n"
+                   "  - add: {input: [a, b, relu_1], name: s}\n"
+                   "  - dense: {units: 3, input: nobody}\n"
+                   "  - relu: {input: nobody}\n"
+                   "loss: softmax_cross_entropy(s, label) + nobody\n"));
     cr_assert_eq(ctx.diag.errors, 2, "%s", reports());
 }
 
@@ -356,14 +375,16 @@ Test(model, error_limit)
     cr_assert_eq(lines, 20, "%d", lines);
 }
 
-/* --- limits ---------------------------------------------------------------------------------------------------------------- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 Test(model, layers)
 {
     char text[300];
     for (int more = 0; more < 2; more++) { /* the block's use is a layer too */
-        sprintf(text, "inputs: {x: {shape: [4]}}\nblocks: {b: {layers: [identity]}}\n"
-                "layers:\n  - b: {repeat: %d}\n", LAYERS_MAX - 1 + more);
+        sprintf(text,
+                "inputs: {x: {shape: [4]}}\nblocks: {b: {layers: [identity]}}\n"
+                "layers:\n  - b: {repeat: %d}\n",
+                LAYERS_MAX - 1 + more);
         read_model(text);
         cr_assert_eq(ctx.diag.errors, more, "%d: %s", more, reports());
     }
@@ -372,7 +393,8 @@ Test(model, layers)
 
 Test(model, wide_sizes)
 {
-    wrong_model("inputs: {x: {shape: [4]}}\nlayers: [{dense: 2147483647}, {dense: 2147483647}]\n", "too large");
+    wrong_model("inputs: {x: {shape: [4]}}\nlayers: [{dense: 2147483647}, {dense: 2147483647}]\n",
+                "too large");
     wrong_model("inputs: {x: {shape: [4]}}\nlayers: [{dense: 2147483648}]\n", "");
     wrong_model("inputs: {x: {shape: [4]}}\nlayers: [{dense: 9223372036854775807}]\n", "");
     wrong_model("inputs: {x: {shape: [4]}}\nlayers: [{dense: 0}]\n", "");
@@ -381,11 +403,18 @@ Test(model, wide_sizes)
 
 Test(model, names_of_models)
 {
-    static const char *const bad[] = {"int", "class", "main", "NULL", "errno", "_Bool", "__FILE__", "nnrt", "printf",
-                                      "a-b", "9a", "", "[a]", "{a: b}"};
+    static const char *const bad[] = {"int",   "class",    "main", "NULL",   "errno",
+                                      "_Bool", "__FILE__", "nnrt", "printf", "a-b",
+                                      "9a",    "",         "[a]",  "{a: b}"};
     for (int i = 0; i < COUNT(bad); i++) {
         char text[200];
         sprintf(text, "model: %s\ninputs: {x: {shape: [4]}}\nlayers: [relu]\n", bad[i]);
         wrong_model(text, "model: ");
     }
+}
+
+Test(model, empty_outputs_are_none)
+{
+    cr_assert_eq(good_model("inputs: {x: {shape: [4]}}\nlayers: [relu]\noutputs: {}\n")->outputs.n,
+                 1);
 }

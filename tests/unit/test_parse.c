@@ -11,24 +11,13 @@ static void show(Str *s, const Ex *ex)
 {
     char number[32];
     switch (ex->kind) {
-    case EX_number:
-        str_add(s, "%s", number_text(number, ex->number, false));
-        return;
+    case EX_number: str_add(s, "%s", number_text(number, ex->number, false)); return;
     case EX_name:
-    case EX_dollar:
-        str_add(s, "%s%s", ex->dollar ? "$" : "", ex->name);
-        return;
-    case EX_list:
-        str_add(s, "(list");
-        break;
-    case EX_call:
-        str_add(s, "(%s%s", ex->dollar ? "$" : "", ex->name);
-        break;
-    case EX_index:
-        str_add(s, "(at");
-        break;
-    default:
-        str_add(s, "(%s", op_rows[ex->op].name);
+    case EX_dollar: str_add(s, "%s%s", ex->dollar ? "$" : "", ex->name); return;
+    case EX_list: str_add(s, "(list"); break;
+    case EX_call: str_add(s, "(%s%s", ex->dollar ? "$" : "", ex->name); break;
+    case EX_index: str_add(s, "(at"); break;
+    default: str_add(s, "(%s", op_rows[ex->op].name);
     }
     for (int i = 0; i < ex->arg.n; i++) {
         str_add(s, " ");
@@ -72,8 +61,10 @@ static void wrong_at(const char *text, int col, const char *expected)
     Y y = {.kind = Y_scalar, .text = text, .loc = {1, 1, (int)strlen(text)}};
     cr_assert_null(expr_parse(&ctx, &y), "%s was accepted", text);
     char *place = arena_format(ctx.arena, "m.yaml:1:%d: error:", col);
-    cr_assert_not_null(strstr(reports(), place), "%s: expected column %d: %s", text, col, reports());
-    cr_assert_not_null(strstr(reports(), expected), "%s: expected '%s': %s", text, expected, reports());
+    cr_assert_not_null(strstr(reports(), place), "%s: expected column %d: %s", text, col,
+                       reports());
+    cr_assert_not_null(strstr(reports(), expected), "%s: expected '%s': %s", text, expected,
+                       reports());
     cr_assert_eq(ctx.diag.errors, 1, "%s", reports());
 }
 
@@ -207,7 +198,8 @@ Test(parse, size)
         p = stpcpy(p, ",x");
     start(text, 0);
     strcpy(p, ")");
-    cr_assert_not_null(expr_parse(&ctx, &(Y){.kind = Y_scalar, .text = text, .loc = {1, 1, 1}}), "%s", reports());
+    cr_assert_not_null(expr_parse(&ctx, &(Y){.kind = Y_scalar, .text = text, .loc = {1, 1, 1}}),
+                       "%s", reports());
     strcpy(p, ",x,x)");
     cr_assert_null(expr_parse(&ctx, &(Y){.kind = Y_scalar, .text = text, .loc = {1, 1, 1}}));
     cr_assert_not_null(strstr(reports(), "more than 65536 parts"), "%s", reports());

@@ -38,7 +38,8 @@ static void no_real(const char *text, const char *expected)
 static void is_int(const char *text, int64_t expected)
 {
     int64_t x = -1;
-    cr_assert(y_int(&ctx, &scope, value(text), "v", INT64_MIN, INT64_MAX, &x), "%s: %s", text, reports());
+    cr_assert(y_int(&ctx, &scope, value(text), "v", INT64_MIN, INT64_MAX, &x), "%s: %s", text,
+              reports());
     cr_assert_eq(x, expected, "%s gave %lld", text, (long long)x);
 }
 
@@ -170,13 +171,54 @@ Test(values, int_lists)
 /* The names of TRUST 6.4: none but a plain one may pass. */
 Test(values, names)
 {
-    static const char *const good[] = {"a", "_", "A9", "y", "n", "null", "on", "int",
-                                       "n234567890123456789012345678901234567890123456789012345678901234"};
+    static const char *const good[] = {
+        "a",  "_",   "A9",
+        "y",  "n",   "null",
+        "on", "int", "n234567890123456789012345678901234567890123456789012345678901234"};
     static const char *const bad[] = {
-        "", " ", "9a", "a-b", "a.b", "a b", "*/int x;/*", "//", "a\\", "?\?/", "\"", "'", "%n%s", "a\nb", "a\r", "a\t",
-        "\x7f", "\x80", "#include", "../x", "/abs", "C:\\x", "$(id)", "`id`", ";rm", "|", "&", "${X}", "{{x}}",
-        "</script>", "]]>", "-o", "--help", "\xc3\xa9", "e\xcc\x81", "\xc4\xb1", "\xe2\x80\xae", "\xe2\x80\x8d",
-        "\xef\xbb\xbf" "a", "\x1b]0;", "\xed\xa0\x80", "\xf0\x9f\x98\x80", "\xc0\xaf",
+        "",
+        " ",
+        "9a",
+        "a-b",
+        "a.b",
+        "a b",
+        "*/int x;/*",
+        "//",
+        "a\\",
+        "?\?/",
+        "\"",
+        "'",
+        "%n%s",
+        "a\nb",
+        "a\r",
+        "a\t",
+        "\x7f",
+        "\x80",
+        "#include",
+        "../x",
+        "/abs",
+        "C:\\x",
+        "$(id)",
+        "`id`",
+        ";rm",
+        "|",
+        "&",
+        "${X}",
+        "{{x}}",
+        "</script>",
+        "]]>",
+        "-o",
+        "--help",
+        "\xc3\xa9",
+        "e\xcc\x81",
+        "\xc4\xb1",
+        "\xe2\x80\xae",
+        "\xe2\x80\x8d",
+        "\xef\xbb\xbf_",
+        "\x1b]0;",
+        "\xed\xa0\x80",
+        "\xf0\x9f\x98\x80",
+        "\xc0\xaf",
         "n2345678901234567890123456789012345678901234567890123456789012345"};
     start("", 0);
     const char *s;

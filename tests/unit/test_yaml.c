@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_yaml.c: guards yaml.c: marks in bytes, what is refused, and every limit at it and above it. */
+/* test_yaml.c: guards yaml.c: marks in bytes, what is refused, and every limit at it and above it.
+ * */
 #include "frontend_read.h"
 
 TestSuite(yaml, .timeout = 10);
@@ -43,7 +44,8 @@ Test(yaml, marks_are_bytes)
 
 Test(yaml, marks_after_byte_order_mark)
 {
-    const Y *y = read_yaml("\xef\xbb\xbf" "a: x\nb: y\n");
+    const Y *y = read_yaml("\xef\xbb\xbf"
+                           "a: x\nb: y\n");
     cr_assert_not_null(y, "%s", reports());
     at_place(y->pairs.at[0].value, 1, 7, 1);
     at_place(y->pairs.at[1].value, 2, 4, 1);
@@ -98,7 +100,9 @@ Test(yaml, refused)
 
 Test(yaml, refuses_other_encodings)
 {
-    static const char le[] = "\xff\xfe" "a\0:\0", be[] = "\xfe\xff\0a\0:", nul[] = "a: b\nc\0: d\n";
+    static const char le[] = "\xff\xfe"
+                             "a\0:\0",
+                      be[] = "\xfe\xff\0a\0:", nul[] = "a: b\nc\0: d\n";
     cr_assert_null(yaml_read(start(le, sizeof le - 1), le, sizeof le - 1));
     cr_assert_not_null(strstr(reports(), "UTF-16"));
     cr_assert_null(yaml_read(start(be, sizeof be - 1), be, sizeof be - 1));
@@ -181,7 +185,8 @@ Test(yaml, billion_laughs)
             "c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n"
             "d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n"
             "e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n"
-            "f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]\n", "aliases expanded");
+            "f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]\n",
+            "aliases expanded");
 }
 
 Test(yaml, bytes)
