@@ -38,7 +38,8 @@ struct Y {
     VEC(YPair) pairs; /* map, keys are scalars and distinct */
 };
 
-/* One document, no tags, no duplicate keys; aliases expanded within limits. Reports, then NULL. */
+/* One document, no tags, no duplicate keys; aliases expanded within limits. Reports, then
+ * NULL; after a duplicate key or forgotten quotes a tree all the same, so that more can be found. */
 Y *yaml_read(Ctx *, const char *text, size_t size);
 
 /* --- values.c: typed readings. Each reports what it wanted and what it saw, then gives false --------- */
@@ -50,7 +51,8 @@ struct Scope {
 };
 
 Y *y_get(const Y *map, const char *key);               /* NULL: none, or not a map */
-/* A scalar that stands for another value by `$NAME` alone gives that value; else y itself. */
+/* A scalar that stands for another value by `$NAME` alone gives that value (NULL, after a report, where
+ * there is none of that name); else y itself. */
 const Y *y_resolve(Ctx *, const Scope *, const Y *y);
 /* Numbers accept decimal, exponent, 0x, _ between digits, `$NAME` and arithmetic with $names
  * (+ - * / ** and parentheses). Integers: exact, within [lo, hi]. */
@@ -112,6 +114,7 @@ typedef struct CallRow {
     /* Gives the result, or NULL after a report. Operands are never NULL. */
     Node *(*build)(Call *);
     unsigned flags;
+    const char *text; /* what it gives, in one line, for the documentation */
 } CallRow;
 
 enum {
@@ -185,6 +188,7 @@ typedef struct MetricRow {
     Finish finish;
     int n_sums;
     bool (*build)(Call *, Node **sums); /* n_sums rank-0 nodes, sums over the batch */
+    const char *text;
 } MetricRow;
 
 const MetricRow *metric_find(const char *name);
