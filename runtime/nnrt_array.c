@@ -121,30 +121,18 @@ float nnrt_half_float(uint16_t h)
 double nnrt_array_number(const nnrt_array *a, size_t i)
 {
     switch (a->type) {
-    case NNRT_ARRAY_U8:
-        return ((const uint8_t *)a->data)[i];
-    case NNRT_ARRAY_I8:
-        return ((const int8_t *)a->data)[i];
-    case NNRT_ARRAY_U16:
-        return ((const uint16_t *)a->data)[i];
-    case NNRT_ARRAY_I16:
-        return ((const int16_t *)a->data)[i];
-    case NNRT_ARRAY_U32:
-        return ((const uint32_t *)a->data)[i];
-    case NNRT_ARRAY_I32:
-        return ((const int32_t *)a->data)[i];
-    case NNRT_ARRAY_U64:
-        return (double)((const uint64_t *)a->data)[i];
-    case NNRT_ARRAY_I64:
-        return (double)((const int64_t *)a->data)[i];
-    case NNRT_ARRAY_F16:
-        return nnrt_half_float(((const uint16_t *)a->data)[i]);
-    case NNRT_ARRAY_F32:
-        return ((const float *)a->data)[i];
-    case NNRT_ARRAY_F64:
-        return ((const double *)a->data)[i];
-    case NNRT_ARRAY_BOOL:
-        return ((const uint8_t *)a->data)[i] != 0;
+    case NNRT_ARRAY_U8: return ((const uint8_t *)a->data)[i];
+    case NNRT_ARRAY_I8: return ((const int8_t *)a->data)[i];
+    case NNRT_ARRAY_U16: return ((const uint16_t *)a->data)[i];
+    case NNRT_ARRAY_I16: return ((const int16_t *)a->data)[i];
+    case NNRT_ARRAY_U32: return ((const uint32_t *)a->data)[i];
+    case NNRT_ARRAY_I32: return ((const int32_t *)a->data)[i];
+    case NNRT_ARRAY_U64: return (double)((const uint64_t *)a->data)[i];
+    case NNRT_ARRAY_I64: return (double)((const int64_t *)a->data)[i];
+    case NNRT_ARRAY_F16: return nnrt_half_float(((const uint16_t *)a->data)[i]);
+    case NNRT_ARRAY_F32: return ((const float *)a->data)[i];
+    case NNRT_ARRAY_F64: return ((const double *)a->data)[i];
+    case NNRT_ARRAY_BOOL: return ((const uint8_t *)a->data)[i] != 0;
     }
     return 0;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_csv.c: tables of numbers, as RFC 4180 has them: quotes, newlines within them, LF, CRLF or CR,
- * a byte order mark, the last newline or none. Places are line and column (in bytes) from 1. */
+/* nnrt_csv.c: tables of numbers, as RFC 4180 has them: quotes, newlines within them, LF, CRLF or
+ * CR, a byte order mark, the last newline or none. Places are line and column (in bytes) from 1. */
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +26,11 @@ typedef struct csv_table {
     nnrt_bytes bytes;
     size_t at, line, line_start, record_start; /* where the scanner stands */
     char delimiter;
-    int header;         /* the first record holds names */
-    size_t fields;      /* a record */
-    csv_field *names;   /* the first record, [fields] */
-    csv_field *row;     /* the present one, [fields] */
-    locale_t locale;    /* "C": what strtod_l reads with, whatever the program has set */
+    int header;       /* the first record holds names */
+    size_t fields;    /* a record */
+    csv_field *names; /* the first record, [fields] */
+    csv_field *row;   /* the present one, [fields] */
+    locale_t locale;  /* "C": what strtod_l reads with, whatever the program has set */
     nnrt_fault *fault;
 } csv_table;
 
@@ -75,8 +75,10 @@ static int csv_quoted(csv_table *t, csv_field *f)
     f->at = (const char *)b + start;
     f->size = t->at - start;
     t->at++;
-    if (t->at < n && b[t->at] != (unsigned char)t->delimiter && b[t->at] != '\n' && b[t->at] != '\r')
-        return csv_wrong(t, t->at, "expected a delimiter or the line's end after the closing quote");
+    if (t->at < n && b[t->at] != (unsigned char)t->delimiter && b[t->at] != '\n' &&
+        b[t->at] != '\r')
+        return csv_wrong(t, t->at,
+                         "expected a delimiter or the line's end after the closing quote");
     return NNRT_OK;
 }
 
@@ -106,8 +108,8 @@ static int csv_next(csv_table *t, csv_field *f)
         return status;
     if (memchr(f->at, 0, f->size))
         return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                         "%s:%zu:%zu: expected text, found a NUL byte in the field", t->path, f->line,
-                         f->column);
+                         "%s:%zu:%zu: expected text, found a NUL byte in the field", t->path,
+                         f->line, f->column);
     if (t->at - t->record_start > CSV_RECORD_MAX)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "%s:%zu: a line over the limit of %d bytes",
                          t->path, f->line, CSV_RECORD_MAX);
@@ -145,10 +147,11 @@ static int csv_record(csv_table *t)
             size_t found = i + 1, line = f.line;
             while (!f.last && (status = csv_next(t, &f)) == NNRT_OK)
                 found++;
-            return status ? status
-                          : nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                                      "%s:%zu: expected %zu fields, as the first line has, found %zu",
-                                      t->path, line, t->fields, found);
+            return status
+                       ? status
+                       : nnrt_fail(t->fault, NNRT_BAD_CONTENT,
+                                   "%s:%zu: expected %zu fields, as the first line has, found %zu",
+                                   t->path, line, t->fields, found);
         }
         t->row[i] = f;
         if (f.last)
@@ -260,11 +263,11 @@ static int csv_is_not_finite(const char *text)
     return 0;
 }
 
-/* Up to 15 digits and a small power of ten: both are exact in a double, so that one operation rounds
- * once, to the same number as strtod. 0: not that simple. */
+/* Up to 15 digits and a small power of ten: both are exact in a double, so that one operation
+ * rounds once, to the same number as strtod. 0: not that simple. */
 static int csv_simple(const char *text, double *out)
 {
-    static const double power[] = {1e0, 1e1, 1e2, 1e3, 1e4,  1e5,  1e6,  1e7,
+    static const double power[] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
                                    1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
     int negative = *text == '-', digits = 0, after = 0, point = 0;
     int64_t value = 0;
@@ -355,12 +358,11 @@ static int csv_unknown(const csv_table *t, const char *name)
                          "'%s'",
                          t->path, t->fields - 1, name);
     if (distance <= 2 && (size_t)distance < strlen(name))
-        return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                         "%s:1: no column '%s'; did you mean '%.*s'?", t->path, name,
-                         (int)best.size, best.at);
+        return nnrt_fail(t->fault, NNRT_BAD_CONTENT, "%s:1: no column '%s'; did you mean '%.*s'?",
+                         t->path, name, (int)best.size, best.at);
     return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                     "%s:1: expected a column '%s' among %zu, of which the first is '%.*s'", t->path,
-                     name, t->fields, (int)(t->names[0].size < 60 ? t->names[0].size : 60),
+                     "%s:1: expected a column '%s' among %zu, of which the first is '%.*s'",
+                     t->path, name, t->fields, (int)(t->names[0].size < 60 ? t->names[0].size : 60),
                      t->names[0].at);
 }
 
@@ -388,8 +390,8 @@ static int csv_find_all(const csv_table *t, int n, const char *const *names, siz
     for (int i = 0; i < n; i++) {
         int64_t at = csv_find(t, names[i]);
         if (at == -2)
-            return nnrt_fail(t->fault, NNRT_BAD_CONTENT, "%s:1: expected one column '%s', found two",
-                             t->path, names[i]);
+            return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
+                             "%s:1: expected one column '%s', found two", t->path, names[i]);
         if (at < 0)
             return csv_unknown(t, names[i]);
         fields[i] = (size_t)at;
@@ -429,8 +431,10 @@ static int csv_not_number(const csv_table *t, size_t field, csv_kind kind)
     char label[48], text[64];
     snprintf(text, sizeof text, "'%.*s'", (int)(trimmed.size < 40 ? trimmed.size : 40), trimmed.at);
     int comma = t->delimiter != ',' && trimmed.size < 40 && memchr(trimmed.at, ',', trimmed.size);
-    return nnrt_fail(t->fault, NNRT_BAD_CONTENT, "%s:%zu:%zu: expected a %snumber in column %s, found "
-                     "%s%s", t->path, f.line, f.column, kind == CSV_NOT_FINITE ? "finite " : "",
+    return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
+                     "%s:%zu:%zu: expected a %snumber in column %s, found "
+                     "%s%s",
+                     t->path, f.line, f.column, kind == CSV_NOT_FINITE ? "finite " : "",
                      csv_label(t, field, label), trimmed.size ? text : "an empty field",
                      comma ? " (numbers are written with a point)" : "");
 }
@@ -531,8 +535,8 @@ static const nnrt_column *csv_like(const csv_table *t, const nnrt_value *input,
     return NULL;
 }
 
-/* Chooses the columns for one input: those of `column`, if it is not NULL. fields[] has room for them,
- * or for all of the table. */
+/* Chooses the columns for one input: those of `column`, if it is not NULL. fields[] has room for
+ * them, or for all of the table. */
 static int csv_choose(const csv_table *t, const nnrt_value *input, const nnrt_column *column,
                       int *width, size_t *fields)
 {
@@ -548,8 +552,8 @@ static int csv_choose(const csv_table *t, const nnrt_value *input, const nnrt_co
     }
     if ((int64_t)t->fields != input->count)
         return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                         "%s:1: expected %s'%s', or %lld columns in all, found %zu columns", t->path,
-                         input->count == 1 ? "a column " : "the columns of ", input->name,
+                         "%s:1: expected %s'%s', or %lld columns in all, found %zu columns",
+                         t->path, input->count == 1 ? "a column " : "the columns of ", input->name,
                          (long long)input->count, t->fields);
     *width = (int)t->fields;
     for (size_t i = 0; i < t->fields; i++)
@@ -569,7 +573,8 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
     if (!status) {
         t.header = csv_has_header(&t);
         const nnrt_column *column = csv_like(&t, input, like);
-        size_t room = column && (size_t)column->n_names > t.fields ? (size_t)column->n_names : t.fields;
+        size_t room =
+            column && (size_t)column->n_names > t.fields ? (size_t)column->n_names : t.fields;
         fields = malloc(room * sizeof *fields);
         status = fields ? csv_choose(&t, input, column, &width, fields)
                         : nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);

@@ -16,9 +16,10 @@ typedef struct nnrt_fault {
     char text[NNRT_ERROR_SIZE];
 } nnrt_fault;
 
-/* Formats the text, returns `status`. Control characters become '?', so that it stays one line; of a
- * text too long the middle is left out, so that both the file and what is wrong are read. */
-int nnrt_fail(nnrt_fault *, int status, const char *format, ...) __attribute__((format(printf, 3, 4)));
+/* Formats the text, returns `status`. Control characters become '?', so that it stays one line; of
+ * a text too long the middle is left out, so that both the file and what is wrong are read. */
+int nnrt_fail(nnrt_fault *, int status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* --- nnrt_file.c: whole files ---------------------------------------------------------------- */
 
@@ -48,15 +49,16 @@ int nnrt_inflate(const char *name, size_t at, const unsigned char *bytes, size_t
 /* CRC-32 as zip and gzip have it. */
 uint32_t nnrt_crc32(const unsigned char *bytes, size_t size);
 
-/* --- nnrt_writer.c: files written whole or not at all ------------------------------------------ */
+/* --- nnrt_writer.c: files written whole or not at all ----------------------------------------- */
 
-/* A file written beside `path`, synced and renamed into place by nnrt_writer_close (TRUST 6.2:
- * open directory, O_EXCL|O_NOFOLLOW, fallocate, checked writes, fsync, rename, fsync directory);
- * `keep` earlier files are kept as PATH.1, PATH.2, ... On any failure, or nnrt_writer_abort, the
- * part is removed and the old file stands. The fault given to open is kept until close. After a failed
- * put, close (or abort) still has to be called: it frees the writer and returns the first status. */
+/* A file written beside `path`, synced and renamed into place by nnrt_writer_close (open
+ * directory, O_EXCL|O_NOFOLLOW, fallocate, checked writes, fsync, rename, fsync directory); `keep`
+ * earlier files are kept as PATH.1, PATH.2, ... On any failure, or nnrt_writer_abort, the part is
+ * removed and the old file stands. The fault given to open is kept until close. After a failed put,
+ * close (or abort) still has to be called: it frees the writer and returns the first status. */
 typedef struct nnrt_writer nnrt_writer;
-int nnrt_writer_open(nnrt_writer **, const char *path, size_t expected_size, int keep, nnrt_fault *);
+int nnrt_writer_open(nnrt_writer **, const char *path, size_t expected_size, int keep,
+                     nnrt_fault *);
 int nnrt_writer_put(nnrt_writer *, const void *bytes, size_t size);
 int nnrt_writer_close(nnrt_writer *);
 void nnrt_writer_abort(nnrt_writer *);
@@ -64,8 +66,18 @@ void nnrt_writer_abort(nnrt_writer *);
 /* --- nnrt_array.c: arrays in memory ---------------------------------------------------------- */
 
 typedef enum {
-    NNRT_ARRAY_U8, NNRT_ARRAY_I8, NNRT_ARRAY_U16, NNRT_ARRAY_I16, NNRT_ARRAY_U32, NNRT_ARRAY_I32,
-    NNRT_ARRAY_U64, NNRT_ARRAY_I64, NNRT_ARRAY_F16, NNRT_ARRAY_F32, NNRT_ARRAY_F64, NNRT_ARRAY_BOOL
+    NNRT_ARRAY_U8,
+    NNRT_ARRAY_I8,
+    NNRT_ARRAY_U16,
+    NNRT_ARRAY_I16,
+    NNRT_ARRAY_U32,
+    NNRT_ARRAY_I32,
+    NNRT_ARRAY_U64,
+    NNRT_ARRAY_I64,
+    NNRT_ARRAY_F16,
+    NNRT_ARRAY_F32,
+    NNRT_ARRAY_F64,
+    NNRT_ARRAY_BOOL
 } nnrt_array_type;
 
 /* Row-major, native byte order (readers convert), samples on axis 0. */
@@ -74,7 +86,7 @@ typedef struct nnrt_array {
     int rank;
     int64_t dim[NNRT_RANK];
     void *data;
-    void *owned;     /* what nnrt_array_free frees */
+    void *owned; /* what nnrt_array_free frees */
 } nnrt_array;
 
 /* Bytes of a number, and what the type is called in errors: "uint8", ... */
@@ -84,12 +96,12 @@ void nnrt_array_free(nnrt_array *);
 /* The product of dim[0..rank), or -1 where it is over 2^40 or an axis over 2^31 - 1. */
 int64_t nnrt_array_count(int rank, const int64_t *dim);
 /* A new array of the type and shape given, not initialised. `name` is the file, for the fault. */
-int nnrt_array_make(const char *name, nnrt_array_type, int rank, const int64_t *dim, nnrt_array *out,
-                    nnrt_fault *);
+int nnrt_array_make(const char *name, nnrt_array_type, int rank, const int64_t *dim,
+                    nnrt_array *out, nnrt_fault *);
 /* Makes an array of the file's bytes that follow byte `at`, and takes `bytes` over, even when it
  * fails. They must be as many as the shape says. `swap`: the file has the other byte order. */
-int nnrt_array_take(const char *name, nnrt_bytes *bytes, size_t at, int swap, nnrt_array_type, int rank,
-                    const int64_t *dim, nnrt_array *out, nnrt_fault *);
+int nnrt_array_take(const char *name, nnrt_bytes *bytes, size_t at, int swap, nnrt_array_type,
+                    int rank, const int64_t *dim, nnrt_array *out, nnrt_fault *);
 /* The number at `index`, counted in row-major order. */
 double nnrt_array_number(const nnrt_array *, size_t index);
 /* The value of an IEEE half. */
@@ -98,13 +110,15 @@ float nnrt_half_float(uint16_t bits);
 /* --- one file a format ------------------------------------------------------------------------ */
 
 int nnrt_npy_read(const char *path, nnrt_array *out, nnrt_fault *);
-int nnrt_npy_parse(const char *name, const unsigned char *bytes, size_t size, nnrt_array *out, nnrt_fault *);
+int nnrt_npy_parse(const char *name, const unsigned char *bytes, size_t size, nnrt_array *out,
+                   nnrt_fault *);
 int nnrt_npy_write(const char *path, int rank, const int64_t *dim, const float *data, nnrt_fault *);
 /* `member` is named without its .npy; with `or_only`, an archive of one member gives that one. */
 int nnrt_npz_read(const char *path, const char *member, int or_only, nnrt_array *out, nnrt_fault *);
 int nnrt_idx_read(const char *path, nnrt_array *out, nnrt_fault *);
 /* One array a column of `columns`, in order. */
-int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_array *out, nnrt_fault *);
+int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_array *out,
+                      nnrt_fault *);
 int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_fault *);
 /* The columns of a csv file that feed one input of `count` numbers: those that `like` (or NULL) has
  * for it; else the one of that name; else all, if they are `count`. The first line holds names if
@@ -117,11 +131,11 @@ int nnrt_synthetic_make(const nnrt_source *, const nnrt_model *, nnrt_array *out
 /* --- nnrt_safetensors.c ----------------------------------------------------------------------- */
 
 typedef struct nnrt_st_tensor {
-    const char *name;   /* points into the header, unescaped, NUL-terminated */
+    const char *name; /* points into the header, unescaped, NUL-terminated */
     const char *dtype;
     int rank;
     int64_t dim[NNRT_RANK];
-    size_t begin, end;  /* in the file's data part */
+    size_t begin, end; /* in the file's data part */
 } nnrt_st_tensor;
 
 typedef struct nnrt_st_pair {
@@ -134,13 +148,14 @@ typedef struct nnrt_st_file {
     int n_tensors, n_meta;
     nnrt_st_tensor *tensors;
     nnrt_st_pair *meta;
-    char *text;                /* owned copy of the header's strings */
+    char *text; /* owned copy of the header's strings */
 } nnrt_st_file;
 
-/* Parses strictly (ECOSYSTEM 2.1: no duplicate, no hole, no overlap, nothing past the end) and checks
- * the crc32c of each tensor that has one in the metadata. Points into `bytes`, which must outlive it.
- * Tensors are sorted by name, metadata by key, as strcmp has it. */
-int nnrt_st_parse(const char *name, const void *bytes, size_t size, nnrt_st_file *out, nnrt_fault *);
+/* Parses strictly (no duplicate, no hole, no overlap, nothing past the end) and
+ * checks the crc32c of each tensor that has one in the metadata. Points into `bytes`, which must
+ * outlive it. Tensors are sorted by name, metadata by key, as strcmp has it. */
+int nnrt_st_parse(const char *name, const void *bytes, size_t size, nnrt_st_file *out,
+                  nnrt_fault *);
 void nnrt_st_free(nnrt_st_file *);
 const nnrt_st_tensor *nnrt_st_find(const nnrt_st_file *, const char *name);
 /* Converts one tensor to f32. Allowed dtypes: F32 F16 BF16 F64 and the integers; any other gives
@@ -155,11 +170,12 @@ typedef struct nnrt_st_item {
 } nnrt_st_item;
 
 /* Writes F32 tensors, by name, with their crc32c in the metadata (nncc.crc32c.NAME, 8 hex digits),
- * which nnrt_st_parse checks, and format = pt, unless `meta` has a format. Keys and values are UTF-8. */
+ * which nnrt_st_parse checks, and format = pt, unless `meta` has a format. Keys and values are
+ * UTF-8. */
 int nnrt_st_write(const char *path, int n, const nnrt_st_item *, int n_meta, const nnrt_st_pair *,
                   int keep, nnrt_fault *);
 
-/* --- nnrt_dataset.c ---------------------------------------------------------------------------- */
+/* --- nnrt_dataset.c --------------------------------------------------------------------------- */
 
 typedef struct nnrt_dataset {
     const nnrt_model *model;
@@ -168,17 +184,20 @@ typedef struct nnrt_dataset {
     const char **names;  /* the file that each column came from, for errors */
 } nnrt_dataset;
 
-/* Reads a source (files relative to `dir`, or the working folder where it is NULL) and checks all of
- * it against the model: shapes, ranges of classes and tokens, NaN and infinity, equal counts. `need`
- * has one flag an input: a needed input without a column is an error. A column's sample shape must
- * equal the input's, but for axes of length 1 (idx images [N, 28, 28] feed [1, 28, 28]). */
+/* Reads a source (files relative to `dir`, or the working folder where it is NULL) and checks all
+ * of it against the model: shapes, ranges of classes and tokens, NaN and infinity, equal counts.
+ * `need` has one flag an input: a needed input without a column is an error. A column's sample
+ * shape must equal the input's, but for axes of length 1 (idx images [N, 28, 28] feed [1, 28, 28]),
+ * or be [count]. `need` NULL: all are needed; what is not needed is not read, and has no column. */
 int nnrt_dataset_open(nnrt_dataset *, const nnrt_model *, const nnrt_source *, const char *dir,
                       const unsigned char *need, nnrt_fault *);
 /* The same from --data arguments: n texts `NAME=FILE` (npy, npz, idx, csv by the file's ending), or
  * one bare FILE where `like` is a csv or npz source with the same columns. */
-int nnrt_dataset_args(nnrt_dataset *, const nnrt_model *, int n, char **args, const nnrt_source *like,
-                      const char *dir, const unsigned char *need, nnrt_fault *);
-/* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip). */
+int nnrt_dataset_args(nnrt_dataset *, const nnrt_model *, int n, char **args,
+                      const nnrt_source *like, const char *dir, const unsigned char *need,
+                      nnrt_fault *);
+/* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip).
+ */
 void nnrt_dataset_batch(const nnrt_dataset *, const int64_t *rows, int n, void *const *out);
 void nnrt_dataset_close(nnrt_dataset *);
 

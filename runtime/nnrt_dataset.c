@@ -39,7 +39,8 @@ static void ds_list(const nnrt_model *m, char *text, size_t size)
     size_t used = 0;
     text[0] = 0;
     for (int i = 0; i < m->n_inputs && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", m->inputs[i].name);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", m->inputs[i].name);
 }
 
 static int ds_begin(ds_open *o, nnrt_dataset *d, const nnrt_model *m, const char *dir,
@@ -63,15 +64,15 @@ void nnrt_dataset_close(nnrt_dataset *d)
     *d = (nnrt_dataset){0};
 }
 
-/* --- checks ------------------------------------------------------------------------------------ */
+/* --- checks ----------------------------------------------------------------------------------- */
 
 /* "[3, 28, 28]" */
 static const char *ds_shape_text(int rank, const int64_t *dim, char *text, size_t size)
 {
     size_t used = (size_t)snprintf(text, size, "[");
     for (int i = 0; i < rank && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "",
-                                 (long long)dim[i]);
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", i ? ", " : "", (long long)dim[i]);
     if (used < size)
         snprintf(text + used, size - used, "]");
     return text;
@@ -120,8 +121,8 @@ static int ds_check_counts(const ds_open *o)
             continue;
         int64_t n = d->columns[i].dim[0];
         if (n == 0)
-            return nnrt_fail(o->fault, NNRT_BAD_CONTENT, "%s: expected one sample or more, found none",
-                             d->names[i]);
+            return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                             "%s: expected one sample or more, found none", d->names[i]);
         if (first >= 0 && n != d->n)
             return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
                              "%s: expected %lld samples for '%s', as '%s' has (%s), found %lld",
@@ -158,8 +159,7 @@ static int ds_good(const nnrt_value *v, double value)
         return 0;
     if (v->classes <= 0)
         return 1;
-    return ds_integer(value, 0, v->classes - 1) ||
-           (v->has_ignore && value == (double)v->ignore);
+    return ds_integer(value, 0, v->classes - 1) || (v->has_ignore && value == (double)v->ignore);
 }
 
 /* "an integer from 0 to 9, or -100" */
@@ -173,8 +173,8 @@ static void ds_expected(const nnrt_value *v, char *text, size_t size)
     else if (v->dtype == NNRT_F32)
         snprintf(text, size, "a finite number that a 32-bit float can hold");
     else
-        snprintf(text, size, "an integer from %s", v->dtype == NNRT_U8 ? "0 to 255"
-                                                                      : "-2^31 to 2^31 - 1");
+        snprintf(text, size, "an integer from %s",
+                 v->dtype == NNRT_U8 ? "0 to 255" : "-2^31 to 2^31 - 1");
 }
 
 /* " at [0, 3, 4]", the place in a sample; nothing where a sample is one number. */
@@ -199,8 +199,8 @@ static int ds_bad_value(const ds_open *o, int input, int64_t at)
     ds_expected(v, expected, sizeof expected);
     ds_position(v, at % v->count, position, sizeof position);
     return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
-                     "%s: sample %lld (from 0)%s: expected %s for '%s', found %.9g", o->d->names[input],
-                     (long long)(at / v->count), position, expected, v->name,
+                     "%s: sample %lld (from 0)%s: expected %s for '%s', found %.9g",
+                     o->d->names[input], (long long)(at / v->count), position, expected, v->name,
                      nnrt_array_number(&o->d->columns[input], (size_t)at));
 }
 
@@ -250,10 +250,10 @@ static int ds_check(const ds_open *o)
     return status;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading ---------------------------------------------------------------------------------- */
 
-/* The input that a column feeds, if it is one, needed and not fed yet; -1: leave the column; a status
- * in *status where the source is wrong. */
+/* The input that a column feeds, if it is one, needed and not fed yet; -1: leave the column; a
+ * status in *status where the source is wrong. */
 static int ds_column_input(const ds_open *o, const nnrt_column *c, int *status)
 {
     int input = ds_input(o->d->model, c->input, strlen(c->input));
@@ -277,12 +277,9 @@ static int ds_read_column(const ds_open *o, const nnrt_source *s, const nnrt_col
     nnrt_array *out = &o->d->columns[input];
     o->d->names[input] = path;
     switch (s->kind) {
-    case NNRT_SOURCE_IDX:
-        return nnrt_idx_read(path, out, o->fault);
-    case NNRT_SOURCE_NPY:
-        return nnrt_npy_read(path, out, o->fault);
-    default:
-        return nnrt_npz_read(path, c->file ? c->file : c->input, 0, out, o->fault);
+    case NNRT_SOURCE_IDX: return nnrt_idx_read(path, out, o->fault);
+    case NNRT_SOURCE_NPY: return nnrt_npy_read(path, out, o->fault);
+    default: return nnrt_npz_read(path, c->file ? c->file : c->input, 0, out, o->fault);
     }
 }
 
@@ -296,8 +293,8 @@ static int ds_read_columns(const ds_open *o, const nnrt_source *s)
     return NNRT_OK;
 }
 
-/* records, csv: all columns from one file. A csv column that nobody needs is not looked at; bytes of
- * a record have their place, needed or not. */
+/* records, csv: all columns from one file. A csv column that nobody needs is not looked at; bytes
+ * of a record have their place, needed or not. */
 static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *path)
 {
     size_t n = (size_t)s->n_columns + 1;
@@ -318,8 +315,9 @@ static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *pat
     less.columns = columns;
     less.n_columns = kept;
     if (!status)
-        status = s->kind == NNRT_SOURCE_CSV ? nnrt_csv_read(path, &less, arrays, o->fault)
-                                            : nnrt_records_read(path, kept, columns, arrays, o->fault);
+        status = s->kind == NNRT_SOURCE_CSV
+                     ? nnrt_csv_read(path, &less, arrays, o->fault)
+                     : nnrt_records_read(path, kept, columns, arrays, o->fault);
     for (int i = 0; i < kept && !status; i++) {
         if (inputs[i] >= 0)
             o->d->columns[inputs[i]] = arrays[i];
@@ -356,8 +354,7 @@ static int ds_read_source(const ds_open *o, const nnrt_source *s)
                          "no data: the model file names none for this, and no file was given");
     case NNRT_SOURCE_IDX:
     case NNRT_SOURCE_NPY:
-    case NNRT_SOURCE_NPZ:
-        return ds_read_columns(o, s);
+    case NNRT_SOURCE_NPZ: return ds_read_columns(o, s);
     case NNRT_SOURCE_RECORDS:
     case NNRT_SOURCE_CSV: {
         char *path = nnrt_path_join(o->dir, s->file);
@@ -365,8 +362,7 @@ static int ds_read_source(const ds_open *o, const nnrt_source *s)
         free(path);
         return status;
     }
-    case NNRT_SOURCE_SYNTHETIC:
-        return ds_read_synthetic(o, s);
+    case NNRT_SOURCE_SYNTHETIC: return ds_read_synthetic(o, s);
     }
     return nnrt_fail(o->fault, NNRT_BUG, "a data source of unknown kind %d", (int)s->kind);
 }
@@ -420,9 +416,10 @@ static int ds_read_bare(const ds_open *o, int n, const char *file, const nnrt_so
         return nnrt_fail(o->fault, NNRT_BAD_CALL,
                          "expected NAME=FILE with one of the inputs %s, found '%s'", list, file);
     if (n != 1)
-        return nnrt_fail(o->fault, NNRT_BAD_CALL,
-                         "expected one file, or NAME=FILE once an input (%s), found '%s' among others",
-                         list, file);
+        return nnrt_fail(
+            o->fault, NNRT_BAD_CALL,
+            "expected one file, or NAME=FILE once an input (%s), found '%s' among others", list,
+            file);
     nnrt_source other = *like;
     other.file = file;
     return ds_read_source(o, &other);
@@ -444,8 +441,8 @@ static int ds_read_arg(const ds_open *o, int n, const char *arg, const nnrt_sour
     char list[200];
     ds_list(o->d->model, list, sizeof list);
     if (input < 0)
-        return nnrt_fail(o->fault, NNRT_BAD_CALL, "'%.*s' is no input: expected one of %s", size, arg,
-                         list);
+        return nnrt_fail(o->fault, NNRT_BAD_CALL, "'%.*s' is no input: expected one of %s", size,
+                         arg, list);
     if (o->d->names[input])
         return nnrt_fail(o->fault, NNRT_BAD_CALL,
                          "data for '%.*s' twice: expected each of the inputs %s once", size, arg,
@@ -466,7 +463,7 @@ int nnrt_dataset_args(nnrt_dataset *d, const nnrt_model *m, int n, char **args,
     return ds_end(&o, status);
 }
 
-/* --- batches ------------------------------------------------------------------------------------ */
+/* --- batches ---------------------------------------------------------------------------------- */
 
 /* Converts `count` numbers from the index `at` on; any type to any other. */
 static void ds_convert(const nnrt_array *a, size_t at, size_t count, nnrt_dtype dtype, void *to)

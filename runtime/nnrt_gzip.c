@@ -205,9 +205,9 @@ int nnrt_file_read(const char *path, nnrt_bytes *out, nnrt_fault *fault)
     if (!gz_named(path))
         return nnrt_file_raw(path, out, fault);
 #ifdef NNRT_NO_ZLIB
-    return nnrt_fail(fault, NNRT_BAD_FILE,
-                     "%s: reading .gz files needs the program linked with the runtime library (zlib)",
-                     path);
+    return nnrt_fail(
+        fault, NNRT_BAD_FILE,
+        "%s: reading .gz files needs the program linked with the runtime library (zlib)", path);
 #else
     nnrt_bytes packed;
     int status = nnrt_file_raw(path, &packed, fault);

@@ -6,18 +6,12 @@
 static int idx_type(unsigned char code, nnrt_array_type *type)
 {
     switch (code) {
-    case 0x08:
-        return *type = NNRT_ARRAY_U8, 1;
-    case 0x09:
-        return *type = NNRT_ARRAY_I8, 1;
-    case 0x0B:
-        return *type = NNRT_ARRAY_I16, 1;
-    case 0x0C:
-        return *type = NNRT_ARRAY_I32, 1;
-    case 0x0D:
-        return *type = NNRT_ARRAY_F32, 1;
-    case 0x0E:
-        return *type = NNRT_ARRAY_F64, 1;
+    case 0x08: return *type = NNRT_ARRAY_U8, 1;
+    case 0x09: return *type = NNRT_ARRAY_I8, 1;
+    case 0x0B: return *type = NNRT_ARRAY_I16, 1;
+    case 0x0C: return *type = NNRT_ARRAY_I32, 1;
+    case 0x0D: return *type = NNRT_ARRAY_F32, 1;
+    case 0x0E: return *type = NNRT_ARRAY_F64, 1;
     }
     return 0;
 }
@@ -27,14 +21,15 @@ static int idx_header(const char *path, const nnrt_bytes *b, nnrt_array *head, n
 {
     if (b->size < 4)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 0: expected an idx file (00 00 type rank), found %zu bytes", path,
-                         b->size);
+                         "%s: byte 0: expected an idx file (00 00 type rank), found %zu bytes",
+                         path, b->size);
     const unsigned char *m = b->at;
     if (m[0] || m[1] || !idx_type(m[2], &head->type))
-        return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 0: expected idx magic (00 00, then type 08, 09, 0b, 0c, 0d or 0e), "
-                         "found %02x %02x %02x",
-                         path, m[0], m[1], m[2]);
+        return nnrt_fail(
+            fault, NNRT_BAD_CONTENT,
+            "%s: byte 0: expected idx magic (00 00, then type 08, 09, 0b, 0c, 0d or 0e), "
+            "found %02x %02x %02x",
+            path, m[0], m[1], m[2]);
     head->rank = m[3];
     if (head->rank < 1 || head->rank > NNRT_RANK)
         return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s: byte 3: expected 1 to %d axes, found %d",

@@ -205,13 +205,14 @@ static int npy_header(const char *name, const unsigned char *bytes, size_t size,
 {
     *h = (npy_head){0};
     if (size < 10 || memcmp(bytes, "\x93NUMPY", 6) != 0)
-        return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 0: expected a .npy file (93 'NUMPY', 10 bytes or more), found %s",
-                         name, size < 10 ? "fewer bytes" : "another magic");
+        return nnrt_fail(
+            fault, NNRT_BAD_CONTENT,
+            "%s: byte 0: expected a .npy file (93 'NUMPY', 10 bytes or more), found %s", name,
+            size < 10 ? "fewer bytes" : "another magic");
     if (bytes[6] < 1 || bytes[6] > 3 || bytes[7] != 0)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 6: expected version 1.0, 2.0 or 3.0, found %d.%d", name, bytes[6],
-                         bytes[7]);
+                         "%s: byte 6: expected version 1.0, 2.0 or 3.0, found %d.%d", name,
+                         bytes[6], bytes[7]);
     size_t start = bytes[6] == 1 ? 10 : 12, length = bytes[8] | (size_t)bytes[9] << 8;
     if (size < start)
         return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s: byte 8: expected 4 bytes, found the end",
@@ -309,8 +310,8 @@ static void npy_head_write(unsigned char out[256], size_t *size, int rank, const
     char text[256];
     int n = snprintf(text, sizeof text, "{'descr': '<f4', 'fortran_order': False, 'shape': (");
     for (int i = 0; i < rank; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "%s%lld", i ? ", " : "",
-                      (long long)dim[i]);
+        n +=
+            snprintf(text + n, sizeof text - (size_t)n, "%s%lld", i ? ", " : "", (long long)dim[i]);
     n += snprintf(text + n, sizeof text - (size_t)n, "%s), }", rank == 1 ? "," : "");
     *size = ((size_t)n + 1 + 10 + 63) / 64 * 64; /* the numbers begin at a multiple of 64 */
     memset(out, ' ', *size);

@@ -65,8 +65,9 @@ static int zip_open(zip_file *z)
     size_t at = n - 22, last = at > 65535 ? at - 65535 : 0;
     while (memcmp(b + at, "PK\5\6", 4) != 0 || zip_number(b + at + 20, 2) != n - at - 22)
         if (at-- == last)
-            return zip_wrong(z, n, "expected the end record of a zip archive, found none (is the "
-                                   "file cut off?)");
+            return zip_wrong(z, n,
+                             "expected the end record of a zip archive, found none (is the "
+                             "file cut off?)");
     uint64_t entries = zip_number(b + at + 10, 2), size = zip_number(b + at + 12, 4);
     uint64_t start = zip_number(b + at + 16, 4);
     if (zip_number(b + at + 4, 2) != 0 || zip_number(b + at + 6, 2) != 0)
@@ -141,9 +142,8 @@ static int zip_next(const zip_file *z, size_t *at, zip_entry *e)
 /* The name without its .npy; 0 where it has no such end. */
 static size_t zip_stem(const zip_entry *e)
 {
-    return e->name_size > 4 && memcmp(e->name + e->name_size - 4, ".npy", 4) == 0
-               ? e->name_size - 4
-               : 0;
+    return e->name_size > 4 && memcmp(e->name + e->name_size - 4, ".npy", 4) == 0 ? e->name_size - 4
+                                                                                  : 0;
 }
 
 /* A name that would leave the folder if it were unpacked: nobody makes such a file for good. */
@@ -177,8 +177,8 @@ static int zip_entries(const zip_file *z, zip_entry *all)
         if (status)
             return status;
         if (zip_unsafe(&all[i]))
-            return nnrt_fail(z->fault, NNRT_BAD_CONTENT, "%s: byte %zu: unsafe name '%.*s'", z->path,
-                             start, (int)(all[i].name_size < 80 ? all[i].name_size : 80),
+            return nnrt_fail(z->fault, NNRT_BAD_CONTENT, "%s: byte %zu: unsafe name '%.*s'",
+                             z->path, start, (int)(all[i].name_size < 80 ? all[i].name_size : 80),
                              (const char *)all[i].name);
     }
     if (at != z->directory_end)
@@ -186,9 +186,10 @@ static int zip_entries(const zip_file *z, zip_entry *all)
     qsort(all, z->entries, sizeof *all, zip_by_name);
     for (size_t i = 1; i < z->entries; i++)
         if (zip_by_name(&all[i - 1], &all[i]) == 0)
-            return nnrt_fail(z->fault, NNRT_BAD_CONTENT, "%s: expected each member once, found '%.*s' "
-                             "twice", z->path,
-                             (int)(all[i].name_size < 80 ? all[i].name_size : 80),
+            return nnrt_fail(z->fault, NNRT_BAD_CONTENT,
+                             "%s: expected each member once, found '%.*s' "
+                             "twice",
+                             z->path, (int)(all[i].name_size < 80 ? all[i].name_size : 80),
                              (const char *)all[i].name);
     return NNRT_OK;
 }
@@ -204,8 +205,8 @@ static int zip_missing(const zip_file *z, const zip_entry *all, const char *memb
             used += (size_t)snprintf(list + used, sizeof list - used, "%s%.*s", used ? ", " : "",
                                      (int)stem, (const char *)all[i].name);
     }
-    return nnrt_fail(z->fault, NNRT_BAD_CONTENT, "%s: expected a member '%s.npy', found %s", z->path,
-                     member, used ? list : "no .npy files");
+    return nnrt_fail(z->fault, NNRT_BAD_CONTENT, "%s: expected a member '%s.npy', found %s",
+                     z->path, member, used ? list : "no .npy files");
 }
 
 static const zip_entry *zip_find(const zip_file *z, const zip_entry *all, const char *member,

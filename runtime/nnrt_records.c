@@ -12,17 +12,19 @@ static int records_length(const char *path, size_t size, int n, const nnrt_colum
     for (int i = 0; i < n; i++)
         if (columns[i].bytes < 1 || columns[i].bytes > INT32_MAX ||
             __builtin_add_overflow(sum, columns[i].bytes, &sum))
-            return nnrt_fail(fault, NNRT_BAD_CALL, "%s: '%s': expected a length of 1 to 2^31 - 1 "
-                             "bytes, found %lld", path, columns[i].input,
-                             (long long)columns[i].bytes);
+            return nnrt_fail(fault, NNRT_BAD_CALL,
+                             "%s: '%s': expected a length of 1 to 2^31 - 1 "
+                             "bytes, found %lld",
+                             path, columns[i].input, (long long)columns[i].bytes);
     if (sum == 0)
         return nnrt_fail(fault, NNRT_BAD_CALL, "%s: expected records of one field or more", path);
     *length = (size_t)sum;
     if (size % *length)
-        return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte %zu: expected whole records of %zu bytes, found one of %zu at the "
-                         "end (%zu bytes in all)",
-                         path, size - size % *length, *length, size % *length, size);
+        return nnrt_fail(
+            fault, NNRT_BAD_CONTENT,
+            "%s: byte %zu: expected whole records of %zu bytes, found one of %zu at the "
+            "end (%zu bytes in all)",
+            path, size - size % *length, *length, size % *length, size);
     return NNRT_OK;
 }
 

@@ -203,8 +203,8 @@ static int st_numbers(st_scan *s, int most, int64_t *out, int *count)
     do {
         if (*count == most)
             return nnrt_fail(s->fault, NNRT_BAD_CONTENT,
-                             "%s: byte %zu: expected at most %d numbers, found more", s->name, s->at,
-                             most);
+                             "%s: byte %zu: expected at most %d numbers, found more", s->name,
+                             s->at, most);
         if (st_number(s, &out[(*count)++]))
             return NNRT_BAD_CONTENT;
     } while (st_take(s, ','));
@@ -218,11 +218,11 @@ static int st_bits(const char *dtype)
         const char *name;
         int bits;
     } types[] = {
-        {"F32", 32},       {"F16", 16},       {"BF16", 16},      {"F64", 64},     {"I64", 64},
-        {"I32", 32},       {"I16", 16},       {"I8", 8},         {"U8", 8},       {"U16", 16},
-        {"U32", 32},       {"U64", 64},       {"BOOL", 8},       {"F8_E4M3", 8},  {"F8_E5M2", 8},
-        {"F8_E8M0", 8},    {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6},
-        {"F4", 4},         {"C64", 64},
+        {"F32", 32},    {"F16", 16},        {"BF16", 16},       {"F64", 64},    {"I64", 64},
+        {"I32", 32},    {"I16", 16},        {"I8", 8},          {"U8", 8},      {"U16", 16},
+        {"U32", 32},    {"U64", 64},        {"BOOL", 8},        {"F8_E4M3", 8}, {"F8_E5M2", 8},
+        {"F8_E8M0", 8}, {"F8_E4M3FNUZ", 8}, {"F8_E5M2FNUZ", 8}, {"F6_E2M3", 6}, {"F6_E3M2", 6},
+        {"F4", 4},      {"C64", 64},
     };
     for (size_t i = 0; i < sizeof types / sizeof *types; i++)
         if (strcmp(dtype, types[i].name) == 0)
@@ -249,10 +249,11 @@ static int st_check_size(const st_scan *s, const nnrt_st_tensor *t)
                          s->name, t->name);
     size_t bytes = empty ? 0 : (size_t)total / 8;
     if (t->begin > t->end || t->end - t->begin != bytes)
-        return nnrt_fail(s->fault, NNRT_BAD_CONTENT,
-                         "%s: '%s': expected %zu bytes (%s and the shape), found data_offsets %zu to "
-                         "%zu",
-                         s->name, t->name, bytes, t->dtype, t->begin, t->end);
+        return nnrt_fail(
+            s->fault, NNRT_BAD_CONTENT,
+            "%s: '%s': expected %zu bytes (%s and the shape), found data_offsets %zu to "
+            "%zu",
+            s->name, t->name, bytes, t->dtype, t->begin, t->end);
     return NNRT_OK;
 }
 
@@ -396,10 +397,11 @@ static int st_check_cover(const st_scan *s, nnrt_st_file *f)
     for (int i = 0; i < f->n_tensors; i++) {
         const nnrt_st_tensor *t = &f->tensors[i];
         if (t->begin != at)
-            return nnrt_fail(s->fault, NNRT_BAD_CONTENT,
-                             "%s: '%s': expected to begin at byte %zu of the data, where the tensor "
-                             "before ends, found %zu",
-                             s->name, t->name, at, t->begin);
+            return nnrt_fail(
+                s->fault, NNRT_BAD_CONTENT,
+                "%s: '%s': expected to begin at byte %zu of the data, where the tensor "
+                "before ends, found %zu",
+                s->name, t->name, at, t->begin);
         at = t->end;
     }
     if (at != f->data_size)
@@ -418,12 +420,16 @@ static int st_check_names(const st_scan *s, nnrt_st_file *f)
         qsort(f->meta, (size_t)f->n_meta, sizeof *f->meta, st_by_key);
     for (int i = 1; i < f->n_tensors; i++)
         if (strcmp(f->tensors[i - 1].name, f->tensors[i].name) == 0)
-            return nnrt_fail(s->fault, NNRT_BAD_CONTENT, "%s: expected each tensor once, found '%s' "
-                             "twice", s->name, f->tensors[i].name);
+            return nnrt_fail(s->fault, NNRT_BAD_CONTENT,
+                             "%s: expected each tensor once, found '%s' "
+                             "twice",
+                             s->name, f->tensors[i].name);
     for (int i = 1; i < f->n_meta; i++)
         if (strcmp(f->meta[i - 1].key, f->meta[i].key) == 0)
-            return nnrt_fail(s->fault, NNRT_BAD_CONTENT, "%s: expected each key of the metadata "
-                             "once, found '%s' twice", s->name, f->meta[i].key);
+            return nnrt_fail(s->fault, NNRT_BAD_CONTENT,
+                             "%s: expected each key of the metadata "
+                             "once, found '%s' twice",
+                             s->name, f->meta[i].key);
     return NNRT_OK;
 }
 
@@ -485,16 +491,17 @@ int nnrt_st_parse(const char *name, const void *bytes, size_t size, nnrt_st_file
     const unsigned char *b = bytes;
     if (size < 8)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 0: expected a safetensors file (8 bytes or more), found %zu", name,
-                         size);
+                         "%s: byte 0: expected a safetensors file (8 bytes or more), found %zu",
+                         name, size);
     uint64_t header = 0;
     for (int i = 7; i >= 0; i--)
         header = header << 8 | b[i];
     if (header > ST_HEADER_MAX || header > size - 8)
-        return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "%s: byte 0: expected a safetensors file: a header of at most %d bytes that "
-                         "ends in the file (%zu bytes), found length %llu",
-                         name, ST_HEADER_MAX, size, (unsigned long long)header);
+        return nnrt_fail(
+            fault, NNRT_BAD_CONTENT,
+            "%s: byte 0: expected a safetensors file: a header of at most %d bytes that "
+            "ends in the file (%zu bytes), found length %llu",
+            name, ST_HEADER_MAX, size, (unsigned long long)header);
     st_scan s = {.name = name, .bytes = b, .at = 8, .end = 8 + (size_t)header, .fault = fault};
     /* Each string is shorter unescaped than with its quotes, its NUL included. The one character
      * more is for a string that the header's end cuts off. */

@@ -110,8 +110,8 @@ static int stw_by_name(const void *a, const void *b)
     return strcmp((*(const nnrt_st_item *const *)a)->name, (*(const nnrt_st_item *const *)b)->name);
 }
 
-static int stw_file(const char *path, int n, const nnrt_st_item *const *items, const stw_text *header,
-                    size_t data, int keep, nnrt_fault *fault)
+static int stw_file(const char *path, int n, const nnrt_st_item *const *items,
+                    const stw_text *header, size_t data, int keep, nnrt_fault *fault)
 {
     unsigned char length[8];
     for (int i = 0; i < 8; i++)

@@ -2,21 +2,21 @@
 /* nnrt_synthetic.c: data sets that need no file. Sample i depends on the seed and i alone, and all
  * arithmetic is on integers, so that every machine and compiler makes the same bits.
  *
- * digits: ten digits of strokes, each drawn in one of two ways with its points jittered, then scaled,
- * slanted, turned and moved, in ink of any thickness, edge and brightness, among stray strokes,
- * specks and noise. Lengths are in 1/256 of a pixel, ratios in 1/65536.
+ * digits: ten digits of strokes, each drawn in one of two ways with its points jittered, then
+ * scaled, slanted, turned and moved, in ink of any thickness, edge and brightness, among stray
+ * strokes, specks and noise. Lengths are in 1/256 of a pixel, ratios in 1/65536.
  */
 #include <string.h>
 
 #include "nnrt_data.h"
 
 enum {
-    DIGITS_SIDE = 28,                         /* pixels */
+    DIGITS_SIDE = 28, /* pixels */
     DIGITS_PIXELS = DIGITS_SIDE * DIGITS_SIDE,
-    DIGITS_PIXEL = 256,                       /* lengths a pixel */
-    DIGITS_ONE = 65536,                       /* the ratio 1 */
-    DIGITS_POINTS = 12,                       /* most points of a stroke */
-    DIGITS_STEPS = 4                          /* straight pieces between two points */
+    DIGITS_PIXEL = 256, /* lengths a pixel */
+    DIGITS_ONE = 65536, /* the ratio 1 */
+    DIGITS_POINTS = 12, /* most points of a stroke */
+    DIGITS_STEPS = 4    /* straight pieces between two points */
 };
 
 /* One number of a sequence, and the state that follows (splitmix64). */
@@ -35,9 +35,10 @@ static int32_t synth_range(uint64_t *state, int32_t low, int32_t high)
     return (int32_t)(low + (int64_t)((synth_next(state) >> 32) * span >> 32));
 }
 
-/* --- digits ------------------------------------------------------------------------------------ */
+/* --- digits ----------------------------------------------------------------------------------- */
 
-/* A smooth line through points in a box of 100 x 100; y points down. Corners are where strokes meet. */
+/* A smooth line through points in a box of 100 x 100; y points down. Corners are where strokes
+ * meet. */
 typedef struct digits_stroke {
     unsigned char digit;
     unsigned char ways; /* bit w: part of the digit as it is drawn in way w */
@@ -63,13 +64,30 @@ static const digits_stroke digits_strokes[] = {
     {5, 3, 0, 2, {{76, 6}, {32, 6}}},
     {5, 3, 0, 2, {{32, 6}, {26, 44}}},
     {5, 3, 0, 6, {{26, 44}, {52, 36}, {78, 52}, {76, 78}, {52, 95}, {20, 84}}},
-    {6, 3, 0, 9, {{70, 8}, {42, 22}, {22, 54}, {24, 82}, {48, 95}, {74, 84}, {74, 60}, {50, 48},
-                  {26, 64}}},
+    {6,
+     3,
+     0,
+     9,
+     {{70, 8}, {42, 22}, {22, 54}, {24, 82}, {48, 95}, {74, 84}, {74, 60}, {50, 48}, {26, 64}}},
     {7, 3, 0, 2, {{20, 7}, {80, 7}}},
     {7, 3, 0, 3, {{80, 7}, {56, 46}, {42, 95}}},
     {7, 2, 0, 2, {{36, 50}, {72, 50}}},
-    {8, 3, 1, 12, {{50, 48}, {28, 36}, {30, 13}, {50, 5}, {70, 13}, {72, 36}, {50, 48}, {26, 64},
-                   {26, 86}, {50, 95}, {74, 86}, {74, 64}}},
+    {8,
+     3,
+     1,
+     12,
+     {{50, 48},
+      {28, 36},
+      {30, 13},
+      {50, 5},
+      {70, 13},
+      {72, 36},
+      {50, 48},
+      {26, 64},
+      {26, 86},
+      {50, 95},
+      {74, 86},
+      {74, 64}}},
     {9, 3, 1, 7, {{74, 28}, {62, 8}, {40, 5}, {24, 20}, {28, 44}, {50, 52}, {70, 42}}},
     {9, 1, 0, 2, {{74, 28}, {66, 95}}},
     {9, 2, 0, 4, {{74, 28}, {74, 66}, {58, 93}, {32, 90}}},
@@ -253,7 +271,8 @@ static void digits_stray(uint64_t *r, int32_t *image)
     for (int i = synth_range(r, 0, 2); i > 0; i--) {
         digits_point a = {synth_range(r, 0, end), synth_range(r, 0, end)};
         digits_point b = {a.x + synth_range(r, -1500, 1500), a.y + synth_range(r, -1500, 1500)};
-        digits_ink ink = {synth_range(r, 30, 120), synth_range(r, 160, 300), synth_range(r, 50, 170)};
+        digits_ink ink = {synth_range(r, 30, 120), synth_range(r, 160, 300),
+                          synth_range(r, 50, 170)};
         digits_sheet sheet;
         digits_clear(&sheet);
         digits_segment(&sheet, a, b, ink.radius + ink.edge);
@@ -270,8 +289,8 @@ static void digits_noise(uint64_t *r, int32_t *image)
     for (int i = 0; i < DIGITS_PIXELS; i += 4) {
         uint64_t bytes = synth_next(r);
         for (int k = 0; k < 4; k++, bytes >>= 16)
-            image[i + k] += level + ((int32_t)(bytes & 255) + (int32_t)(bytes >> 8 & 255) - 255) *
-                                        amount / 256;
+            image[i + k] +=
+                level + ((int32_t)(bytes & 255) + (int32_t)(bytes >> 8 & 255) - 255) * amount / 256;
     }
 }
 
@@ -290,7 +309,7 @@ static unsigned char digits_sample(uint64_t seed, int64_t i, unsigned char *pixe
     return (unsigned char)digit;
 }
 
-/* --- all generators ----------------------------------------------------------------------------- */
+/* --- all generators --------------------------------------------------------------------------- */
 
 /* The array for an input of the name and number of values a sample that the generator has. NULL in
  * *out->data: the model has no such input. */
@@ -314,7 +333,8 @@ static int synth_array(const nnrt_source *s, const nnrt_model *m, const char *na
     return NNRT_OK;
 }
 
-static int digits_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, nnrt_fault *fault)
+static int digits_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,
+                       nnrt_fault *fault)
 {
     nnrt_array *image, *label = NULL;
     int status = synth_array(s, m, "image", DIGITS_PIXELS, out, &image, fault);
@@ -355,8 +375,8 @@ int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *o
         out[i] = (nnrt_array){0};
     if (s->count < 1 || s->count > INT32_MAX)
         return nnrt_fail(fault, NNRT_BAD_CALL,
-                         "synthetic %s: expected a count of 1 to 2^31 - 1, found %lld", s->generator,
-                         (long long)s->count);
+                         "synthetic %s: expected a count of 1 to 2^31 - 1, found %lld",
+                         s->generator, (long long)s->count);
     for (size_t i = 0; i < sizeof synth_generators / sizeof *synth_generators; i++) {
         const synth_generator *g = &synth_generators[i];
         used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", i ? ", " : "", g->name);
@@ -367,6 +387,7 @@ int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *o
             nnrt_array_free(&out[k]);
         return status;
     }
-    return nnrt_fail(fault, NNRT_BAD_CALL, "synthetic: expected one of the generators %s, found '%s'",
-                     list, s->generator);
+    return nnrt_fail(fault, NNRT_BAD_CALL,
+                     "synthetic: expected one of the generators %s, found '%s'", list,
+                     s->generator);
 }

@@ -115,8 +115,7 @@ static int writer_create(nnrt_writer *w, size_t expected)
 {
     for (int i = 0; i < 1000 && w->fd < 0; i++) {
         snprintf(w->part, sizeof w->part, ".nnrt-%ld-%d.part", (long)getpid(), i);
-        w->fd = openat(w->dir, w->part,
-                       O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+        w->fd = openat(w->dir, w->part, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
         if (w->fd < 0 && errno != EEXIST && errno != EINTR)
             break;
     }

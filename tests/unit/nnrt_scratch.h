@@ -72,8 +72,8 @@ static UNUSED const char *scratch_text(const char *name, const char *text)
 }
 
 /* The call failed with this status, and its text is one line that has both pieces in it. */
-static UNUSED void scratch_fault(int status, int expected, const nnrt_fault *fault, const char *piece,
-                                 const char *other)
+static UNUSED void scratch_fault(int status, int expected, const nnrt_fault *fault,
+                                 const char *piece, const char *other)
 {
     cr_expect_eq(status, expected, "status %d, not %d: %s", status, expected, fault->text);
     cr_expect(strlen(fault->text) > 8 && !strchr(fault->text, '\n'), "no line: '%s'", fault->text);

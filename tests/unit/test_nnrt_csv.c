@@ -10,15 +10,16 @@ TestSuite(nnrt_csv, .init = scratch_open, .fini = scratch_close, .timeout = 60);
 static const char *const name_a[] = {"a"}, *const name_b[] = {"b"}, *const name_ba[] = {"b", "a"};
 
 /* Reads columns b, a to one array and a to another. */
-static int read_ba(const char *text, char delimiter, int header, nnrt_array out[2], nnrt_fault *fault)
+static int read_ba(const char *text, char delimiter, int header, nnrt_array out[2],
+                   nnrt_fault *fault)
 {
     static const char *const digits_a[] = {"0"}, *const digits_ba[] = {"1", "0"};
     nnrt_column columns[2] = {
         {.input = "x", .n_names = 2, .names = header ? name_ba : digits_ba},
         {.input = "y", .n_names = 1, .names = header ? name_a : digits_a},
     };
-    nnrt_source source = {.header = header, .delimiter = delimiter, .n_columns = 2,
-                          .columns = columns};
+    nnrt_source source = {
+        .header = header, .delimiter = delimiter, .n_columns = 2, .columns = columns};
     return nnrt_csv_read(scratch_text("t.csv", text), &source, out, fault);
 }
 
@@ -34,8 +35,12 @@ Test(nnrt_csv, forms)
         {"a,b\r\n1,2\r\n3,4\r\n", ',', 1},
         {"a,b\r1,2\r3,4\r", ',', 1},
         {"a,b\n1,2\n3,4\n\n\n", ',', 1},
-        {"\xEF\xBB\xBF" "a,b\n1,2\n3,4\n", ',', 1},
-        {"\xEF\xBB\xBF" "1,2\n3,4\n", ',', 0},
+        {"\xEF\xBB\xBF"
+         "a,b\n1,2\n3,4\n",
+         ',', 1},
+        {"\xEF\xBB\xBF"
+         "1,2\n3,4\n",
+         ',', 0},
         {"1,2\n3,4\n", ',', 0},
         {"1;2\n3;4\n", ';', 0},
         {"1\t2\n3\t4\n", '\t', 0},
@@ -114,14 +119,15 @@ Test(nnrt_csv, guesses_the_name_and_counts_columns)
     nnrt_array a;
     nnrt_fault fault;
     const char *path = scratch_text("i.csv", "petal_length,sepal_length\n1,2\n");
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "i.csv:1:",
-                  "did you mean 'sepal_length'?");
+    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault,
+                  "i.csv:1:", "did you mean 'sepal_length'?");
     column.names = one; /* a number where no column is called so */
     cr_assert_eq(nnrt_csv_read(path, &source, &a, &fault), NNRT_OK);
     cr_expect_eq(nnrt_array_number(&a, 0), 2);
     nnrt_array_free(&a);
     column.names = far;
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "i.csv", "'7'");
+    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "i.csv",
+                  "'7'");
     source.header = 0;
     path = scratch_text("j.csv", "1,2\n");
     scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "j.csv",
@@ -157,9 +163,23 @@ Test(nnrt_csv, limits)
 Test(nnrt_csv, numbers_are_exact)
 {
     static const char *const numbers[] = {
-        "0.1", "-0", "5.1", "123456789012345", "0.000001", "1e22", "1e23", "8.41e21", "123456789012345678",
-        "4.9e-324", "2.2250738585072011e-308", "1.7976931348623157e308", "9007199254740993",
-        "0.3000000000000000166", "3.14159265358979323846264338327950288", "1E+2", "1e-400",
+        "0.1",
+        "-0",
+        "5.1",
+        "123456789012345",
+        "0.000001",
+        "1e22",
+        "1e23",
+        "8.41e21",
+        "123456789012345678",
+        "4.9e-324",
+        "2.2250738585072011e-308",
+        "1.7976931348623157e308",
+        "9007199254740993",
+        "0.3000000000000000166",
+        "3.14159265358979323846264338327950288",
+        "1E+2",
+        "1e-400",
     };
     if (!setlocale(LC_NUMERIC, "de_DE.UTF-8")) /* where it is there, a comma is the sign */
         setlocale(LC_NUMERIC, "C");
@@ -186,11 +206,14 @@ Test(nnrt_csv, numbers_are_exact)
 /* What feeds one input of the command line. */
 Test(nnrt_csv, one_input)
 {
-    nnrt_value scalar = {.name = "y", .count = 1}, pair = {.name = "x", .count = 2, .rank = 1,
-                                                           .dim = {2}};
+    nnrt_value scalar = {.name = "y", .count = 1},
+               pair = {.name = "x", .count = 2, .rank = 1, .dim = {2}};
     nnrt_column like_columns[2] = {{.input = "x", .n_names = 2, .names = name_ba},
                                    {.input = "y", .n_names = 1, .names = name_b}};
-    nnrt_source like = {.kind = NNRT_SOURCE_CSV, .header = 1, .delimiter = ';', .n_columns = 2,
+    nnrt_source like = {.kind = NNRT_SOURCE_CSV,
+                        .header = 1,
+                        .delimiter = ';',
+                        .n_columns = 2,
                         .columns = like_columns};
     const struct {
         const char *file, *text;
@@ -231,6 +254,6 @@ Test(nnrt_csv, missing_file)
     nnrt_array a;
     nnrt_fault fault;
     nnrt_source source = {.header = 1};
-    scratch_fault(nnrt_csv_read(scratch_path("none.csv"), &source, &a, &fault), NNRT_BAD_FILE, &fault,
-                  "none.csv", "cannot open");
+    scratch_fault(nnrt_csv_read(scratch_path("none.csv"), &source, &a, &fault), NNRT_BAD_FILE,
+                  &fault, "none.csv", "cannot open");
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_dataset.c: guards data sets: every kind of source, files from the command line, the checks
- * of shape, count, range and finiteness that come before the first step, and conversion to batches. */
+/* test_nnrt_dataset.c: guards data sets: every kind of source, files from the command line, the
+ * checks of shape, count, range and finiteness that come before the first step, and conversion to
+ * batches. */
 #include <math.h>
 
 #include "nnrt_scratch.h"
@@ -23,8 +24,8 @@ static const char *npy(const char *name, const char *descr, const char *shape, c
 {
     unsigned char file[4096];
     char dict[118];
-    int n = snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }", descr,
-                     shape);
+    int n = snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': False, 'shape': %s, }",
+                     descr, shape);
     memset(file, ' ', 128);
     memcpy(file, "\x93NUMPY\x01\x00\x76\x00", 10);
     memcpy(file + 10, dict, (size_t)n);
@@ -73,7 +74,8 @@ Test(nnrt_dataset, opens_arguments_and_makes_batches)
     nnrt_dataset_batch(&d, rows, 4, out);
     static const float want_x[8] = {5, 6, 1, 2, 3, 4, 5, 6};
     static const int32_t want_label[4] = {0, 2, -100, 0};
-    static const unsigned char want_aux[16] = {8, 9, 10, 255, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 255};
+    static const unsigned char want_aux[16] = {8, 9, 10, 255, 0, 1, 2,  3,
+                                               4, 5, 6,  7,   8, 9, 10, 255};
     cr_expect_eq(memcmp(x, want_x, sizeof x), 0);
     cr_expect_eq(memcmp(label, want_label, sizeof label), 0);
     cr_expect_eq(memcmp(bytes, want_aux, sizeof bytes), 0);
@@ -123,7 +125,8 @@ Test(nnrt_dataset, converts_every_type)
         void *out[3] = {&real, &integer, &byte};
         nnrt_dataset_batch(&d, &(int64_t){1}, 1, out);
         cr_expect(real == (float)types[i].value && integer == types[i].value &&
-                      byte == types[i].value, "%s", types[i].descr);
+                      byte == types[i].value,
+                  "%s", types[i].descr);
         nnrt_dataset_close(&d);
     }
 }
@@ -132,8 +135,9 @@ Test(nnrt_dataset, shapes_that_fit)
 {
     static const char *const fit[] = {"(2, 4)", "(2, 2, 2)", "(2, 2, 1, 2)", "(2, 1, 2, 2, 1)"};
     static const char *const misfit[][2] = {
-        {"(8,)", "found []"},         {"(2, 1, 4)", "found [1, 4]"}, {"(2, 4, 1)", "found [4, 1]"},
-        {"(1, 2, 2, 2)", "found [2, 2, 2]"}, {"()", "single number"}, {"(4, 2)", "found [2]"},
+        {"(8,)", "found []"},          {"(2, 1, 4)", "found [1, 4]"},
+        {"(2, 4, 1)", "found [4, 1]"}, {"(1, 2, 2, 2)", "found [2, 2, 2]"},
+        {"()", "single number"},       {"(4, 2)", "found [2]"},
     };
     unsigned char bytes[8] = {0};
     nnrt_dataset d;
@@ -155,7 +159,9 @@ Test(nnrt_dataset, shapes_that_fit)
 Test(nnrt_dataset, values_out_of_range)
 {
     const float bad_x[][6] = {
-        {1, 2, 3, NAN, 5, 6}, {1, 2, 3, INFINITY, 5, 6}, {1, 2, 3, -INFINITY, 5, 6},
+        {1, 2, 3, NAN, 5, 6},
+        {1, 2, 3, INFINITY, 5, 6},
+        {1, 2, 3, -INFINITY, 5, 6},
     };
     nnrt_dataset d;
     nnrt_fault fault;
@@ -171,8 +177,8 @@ Test(nnrt_dataset, values_out_of_range)
     static const struct {
         float value;
         int good;
-    } labels[] = {{0, 1}, {2, 1}, {-100, 1}, {3, 0}, {-1, 0}, {0.5f, 0}, {NAN, 0}, {1e30f, 0},
-                  {-101, 0}, {INFINITY, 0}};
+    } labels[] = {{0, 1},    {2, 1},   {-100, 1},  {3, 0},    {-1, 0},
+                  {0.5f, 0}, {NAN, 0}, {1e30f, 0}, {-101, 0}, {INFINITY, 0}};
     for (size_t i = 0; i < sizeof labels / sizeof *labels; i++) {
         float two[2] = {1, labels[i].value};
         npy("l.npy", "<f4", "(2,)", two, sizeof two);
@@ -260,8 +266,12 @@ static const nnrt_column csv_columns[] = {
     {.input = "x", .n_names = 2, .names = names_x},
     {.input = "label", .n_names = 1, .names = names_l},
 };
-static const nnrt_source csv_source = {.kind = NNRT_SOURCE_CSV, .file = "t.csv", .header = 1,
-                                       .delimiter = ',', .n_columns = 2, .columns = csv_columns};
+static const nnrt_source csv_source = {.kind = NNRT_SOURCE_CSV,
+                                       .file = "t.csv",
+                                       .header = 1,
+                                       .delimiter = ',',
+                                       .n_columns = 2,
+                                       .columns = csv_columns};
 
 Test(nnrt_dataset, csv_source_and_bare_file)
 {
@@ -286,8 +296,9 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     nnrt_dataset_close(&d);
     int status = nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, &fault);
     scratch_fault(status, NNRT_BAD_CONTENT, &fault, "other.csv:1", "'class'");
-    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, &fault),
-                 NNRT_OK, "%s", fault.text);
+    cr_assert_eq(
+        nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, &fault),
+        NNRT_OK, "%s", fault.text);
     nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
@@ -303,7 +314,8 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     const unsigned char idx[] = {0, 0, 8, 1, 0, 0, 0, 3, 2, 1, 0};
     scratch_write("l-idx", idx, sizeof idx);
     npy("x.npy", "<f4", "(3, 2)", floats, sizeof floats);
-    nnrt_column column = {.input = "label", .file = "l-idx"}, other = {.input = "x", .file = "x.npy"};
+    nnrt_column column = {.input = "label", .file = "l-idx"},
+                other = {.input = "x", .file = "x.npy"};
     nnrt_source source = {.kind = NNRT_SOURCE_IDX, .n_columns = 1, .columns = &column};
     nnrt_dataset d;
     nnrt_fault fault;
@@ -319,8 +331,8 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
 
     scratch_write("r.bin", "\1abcd\2efgh", 10);
     nnrt_column fields[] = {{.input = "label", .bytes = 1}, {.input = "aux", .bytes = 4}};
-    source = (nnrt_source){.kind = NNRT_SOURCE_RECORDS, .file = "r.bin", .n_columns = 2,
-                           .columns = fields};
+    source = (nnrt_source){
+        .kind = NNRT_SOURCE_RECORDS, .file = "r.bin", .n_columns = 2, .columns = fields};
     cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, &fault), NNRT_OK, "%s",
                  fault.text);
     unsigned char aux[8];
@@ -336,7 +348,8 @@ Test(nnrt_dataset, synthetic_source_and_none)
         {.name = "image", .dtype = NNRT_F32, .rank = 2, .dim = {28, 28}, .count = 784},
         {.name = "label", .dtype = NNRT_I32, .count = 1, .classes = 10}};
     nnrt_model m = {.n_inputs = 2, .inputs = digits};
-    nnrt_source source = {.kind = NNRT_SOURCE_SYNTHETIC, .generator = "digits", .seed = 3, .count = 20};
+    nnrt_source source = {
+        .kind = NNRT_SOURCE_SYNTHETIC, .generator = "digits", .seed = 3, .count = 20};
     nnrt_dataset d;
     nnrt_fault fault;
     cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, &fault), NNRT_OK, "%s", fault.text);
@@ -363,13 +376,13 @@ Test(nnrt_dataset, sources_that_are_wrong)
     nnrt_dataset d;
     nnrt_fault fault;
     npy("x.npy", "<f4", "(3, 2)", floats, sizeof floats);
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault), NNRT_BAD_CALL,
-                  &fault, "'z'", "no input");
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+                  NNRT_BAD_CALL, &fault, "'z'", "no input");
     source = (nnrt_source){.kind = NNRT_SOURCE_NPY, .n_columns = 2, .columns = twice};
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault), NNRT_BAD_CALL,
-                  &fault, "'x'", "twice");
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+                  NNRT_BAD_CALL, &fault, "'x'", "twice");
     source = csv_source;
     source.file = "none.csv";
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault), NNRT_BAD_FILE,
-                  &fault, "none.csv", "cannot open");
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+                  NNRT_BAD_FILE, &fault, "none.csv", "cannot open");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_file.c: guards reading of whole files, unpacking of .gz, the rule that a file is written
- * whole or not at all, and the shape of error texts. */
+/* test_nnrt_file.c: guards reading of whole files, unpacking of .gz, the rule that a file is
+ * written whole or not at all, and the shape of error texts. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -46,7 +46,8 @@ Test(nnrt_file, fail_keeps_one_line_and_both_ends)
 Test(nnrt_file, paths)
 {
     static const char *const cases[][3] = {
-        {NULL, "a/b", "a/b"}, {"", "a", "a"}, {"d", "a", "d/a"}, {"d/", "a", "d/a"}, {"d", "/a", "/a"},
+        {NULL, "a/b", "a/b"}, {"", "a", "a"},    {"d", "a", "d/a"},
+        {"d/", "a", "d/a"},   {"d", "/a", "/a"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *joined = nnrt_path_join(cases[i][0], cases[i][1]);
@@ -73,7 +74,8 @@ Test(nnrt_file, refuses_what_is_no_file)
     scratch_fault(nnrt_file_raw(fifo, &b, &fault), NNRT_BAD_FILE, &fault, "fifo", "regular file");
     scratch_fault(nnrt_file_raw("/dev/zero", &b, &fault), NNRT_BAD_FILE, &fault, "/dev/zero",
                   "regular file");
-    scratch_fault(nnrt_file_raw(scratch_dir, &b, &fault), NNRT_BAD_FILE, &fault, scratch_dir, "folder");
+    scratch_fault(nnrt_file_raw(scratch_dir, &b, &fault), NNRT_BAD_FILE, &fault, scratch_dir,
+                  "folder");
     scratch_fault(nnrt_file_raw(scratch_path("none"), &b, &fault), NNRT_BAD_FILE, &fault, "none",
                   "No such file");
     scratch_fault(nnrt_file_read(scratch_path("none.gz"), &b, &fault), NNRT_BAD_FILE, &fault,
@@ -126,8 +128,8 @@ Test(nnrt_file, gzip_damage)
     FILE *f = fopen(scratch_path("a.gz"), "ab");
     fwrite("junk", 1, 4, f);
     fclose(f);
-    scratch_fault(nnrt_file_read(scratch_path("a.gz"), &b, &fault), NNRT_BAD_CONTENT, &fault, "a.gz",
-                  "damaged");
+    scratch_fault(nnrt_file_read(scratch_path("a.gz"), &b, &fault), NNRT_BAD_CONTENT, &fault,
+                  "a.gz", "damaged");
 }
 
 Test(nnrt_file, gzip_bomb)
@@ -185,7 +187,8 @@ Test(nnrt_file, writes_and_replaces)
     expect_content(path, "first");
     cr_assert_eq(put(path, "a longer one", 4, 0, &fault), NNRT_OK);
     expect_content(path, "a longer one");
-    cr_assert_eq(put(path, "short", 100000, 0, &fault), NNRT_OK); /* what was reserved is given back */
+    cr_assert_eq(put(path, "short", 100000, 0, &fault),
+                 NNRT_OK); /* what was reserved is given back */
     expect_content(path, "short");
     cr_expect_eq(scratch_count(0), 1);
     cr_assert_eq(chdir(scratch_dir), 0);
@@ -227,9 +230,12 @@ Test(nnrt_file, refuses_places_it_cannot_write)
     nnrt_fault fault;
     scratch_fault(put(scratch_path("no/w"), "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "no/w",
                   "No such file");
-    scratch_fault(put(scratch_dir, "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, scratch_dir, "folder");
-    scratch_fault(put("/dev/full", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "/dev/full", "device");
-    scratch_fault(put("/dev/null", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "/dev/null", "device");
+    scratch_fault(put(scratch_dir, "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, scratch_dir,
+                  "folder");
+    scratch_fault(put("/dev/full", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "/dev/full",
+                  "device");
+    scratch_fault(put("/dev/null", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "/dev/null",
+                  "device");
     scratch_fault(put("", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "cannot write", "");
     scratch_fault(put("a/", "x", 1, 0, &fault), NNRT_BAD_FILE, &fault, "a/", "cannot write");
     if (geteuid() != 0) { /* to root every folder is open */

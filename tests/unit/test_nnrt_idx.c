@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_idx.c: guards the idx format: every type, byte order, and the list of malformed files. */
+/* test_nnrt_idx.c: guards the idx format: every type, byte order, and the list of malformed files.
+ */
 #include "nnrt_scratch.h"
 
 TestSuite(nnrt_idx, .init = scratch_open, .fini = scratch_close, .timeout = 60);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_npy.c: guards .npy: every type and byte order, both orders of axes, versions 1 to 3, the
- * list of malformed headers, every truncation, and the bytes that are written. */
+/* test_nnrt_npy.c: guards .npy: every type and byte order, both orders of axes, versions 1 to 3,
+ * the list of malformed headers, every truncation, and the bytes that are written. */
 #include <math.h>
 
 #include "nnrt_scratch.h"
@@ -56,15 +56,27 @@ Test(nnrt_npy, types_and_byte_orders)
         {DICT("=i2", "(2,)"), NNRT_ARRAY_I16, 4, {1, 2, 255, 255}, 513, -1},
         {DICT("<i4", "(2,)"), NNRT_ARRAY_I32, 8, {1, 0, 0, 0, 255, 255, 255, 255}, 1, -1},
         {DICT(">u4", "(2,)"), NNRT_ARRAY_U32, 8, {0, 0, 0, 1, 255, 255, 255, 255}, 1, 4294967295.0},
-        {DICT(">i8", "(2,)"), NNRT_ARRAY_I64, 16,
-         {0, 0, 0, 0, 0, 0, 0, 9, 255, 255, 255, 255, 255, 255, 255, 255}, 9, -1},
-        {DICT("<u8", "(2,)"), NNRT_ARRAY_U64, 16,
-         {9, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255}, 9, 18446744073709551615.0},
+        {DICT(">i8", "(2,)"),
+         NNRT_ARRAY_I64,
+         16,
+         {0, 0, 0, 0, 0, 0, 0, 9, 255, 255, 255, 255, 255, 255, 255, 255},
+         9,
+         -1},
+        {DICT("<u8", "(2,)"),
+         NNRT_ARRAY_U64,
+         16,
+         {9, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255},
+         9,
+         18446744073709551615.0},
         {DICT("<f2", "(2,)"), NNRT_ARRAY_F16, 4, {0, 0x3C, 1, 0x80}, 1, -0x1p-24},
         {DICT("<f4", "(2,)"), NNRT_ARRAY_F32, 8, {0, 0, 0x80, 0x3F, 0, 0, 0, 0xC0}, 1, -2},
         {DICT(">f4", "(2,)"), NNRT_ARRAY_F32, 8, {0x3F, 0x80, 0, 0, 0xC0, 0, 0, 0}, 1, -2},
-        {DICT(">f8", "(2,)"), NNRT_ARRAY_F64, 16,
-         {0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0}, 1, -2},
+        {DICT(">f8", "(2,)"),
+         NNRT_ARRAY_F64,
+         16,
+         {0x3F, 0xF0, 0, 0, 0, 0, 0, 0, 0xC0, 0, 0, 0, 0, 0, 0, 0},
+         1,
+         -2},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         for (int version = 1; version <= 3; version++) {
@@ -106,8 +118,8 @@ Test(nnrt_npy, shapes)
     cr_expect(a.rank == 8 && a.dim[7] == 4);
     nnrt_array_free(&a);
     /* keys in any order, either kind of quotes, any blanks */
-    cr_assert_eq(parse(1, "{\"shape\":(2,4,) , 'descr' : \"|u1\",'fortran_order':False}", data, 8, &a,
-                       &fault),
+    cr_assert_eq(parse(1, "{\"shape\":(2,4,) , 'descr' : \"|u1\",'fortran_order':False}", data, 8,
+                       &a, &fault),
                  NNRT_OK, "%s", fault.text);
     cr_expect(a.rank == 2 && a.dim[1] == 4);
     nnrt_array_free(&a);
@@ -123,8 +135,8 @@ Test(nnrt_npy, fortran_order)
                 data[2 * (i + 2 * j + 6 * k) + 1] = (unsigned char)(12 * i + 4 * j + k);
     nnrt_array a;
     nnrt_fault fault;
-    int status = parse(1, "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3, 4), }", data, 48, &a,
-                       &fault);
+    int status = parse(1, "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3, 4), }", data, 48,
+                       &a, &fault);
     cr_assert_eq(status, NNRT_OK, "%s", fault.text);
     cr_expect(a.dim[0] == 2 && a.dim[1] == 3 && a.dim[2] == 4);
     for (size_t i = 0; i < 24; i++)
@@ -198,9 +210,10 @@ Test(nnrt_npy, malformed_starts)
         unsigned char byte;
         const char *piece;
     } cases[] = {
-        {0, 'x', "magic"}, {5, 'x', "magic"},     {6, 0, "found 0.0"}, {6, 4, "found 4.0"},
-        {6, 9, "found"},   {7, 1, "found 1.1"},   {8, 0, "newline"},   {9, 255, "found length"},
-        {9, 39, "found length"}, {6, 2, "found length"}, {127, ' ', "newline"},
+        {0, 'x', "magic"},      {5, 'x', "magic"},        {6, 0, "found 0.0"},
+        {6, 4, "found 4.0"},    {6, 9, "found"},          {7, 1, "found 1.1"},
+        {8, 0, "newline"},      {9, 255, "found length"}, {9, 39, "found length"},
+        {6, 2, "found length"}, {127, ' ', "newline"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         unsigned char copy[256];
@@ -216,8 +229,8 @@ Test(nnrt_npy, malformed_starts)
         nnrt_fault fault = {""};
         unsigned char *cut = malloc(k + 1);
         memcpy(cut, file, k);
-        scratch_fault(nnrt_npy_parse("x.npy", cut, k, &a, &fault), NNRT_BAD_CONTENT, &fault, "x.npy",
-                      "expected");
+        scratch_fault(nnrt_npy_parse("x.npy", cut, k, &a, &fault), NNRT_BAD_CONTENT, &fault,
+                      "x.npy", "expected");
         free(cut);
     }
 }

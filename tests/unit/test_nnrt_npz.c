@@ -37,7 +37,9 @@ static void text(unsigned char *to, size_t *at, const char *s, size_t n)
 
 static size_t deflated(const unsigned char *bytes, size_t size, unsigned char *out, size_t room)
 {
-    z_stream z = {.next_in = (Bytef *)bytes, .avail_in = (uInt)size, .next_out = out,
+    z_stream z = {.next_in = (Bytef *)bytes,
+                  .avail_in = (uInt)size,
+                  .next_out = out,
                   .avail_out = (uInt)room};
     deflateInit2(&z, 9, Z_DEFLATED, -15, 8, 0);
     cr_assert_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
@@ -184,7 +186,8 @@ Test(nnrt_npz, the_only_member)
     const char *path = finish(&z, 0, "");
     expect_value(path, "x", 1, 10);
     expect_value(path, "other", 1, 10);
-    scratch_fault(nnrt_npz_read(path, "x", 0, &a, &fault), NNRT_BAD_CONTENT, &fault, "x.npz", "other");
+    scratch_fault(nnrt_npz_read(path, "x", 0, &a, &fault), NNRT_BAD_CONTENT, &fault, "x.npz",
+                  "other");
     z = two_members(0, 0);
     path = finish(&z, 0, "");
     scratch_fault(nnrt_npz_read(path, "z", 1, &a, &fault), NNRT_BAD_CONTENT, &fault, "'z.npy'",
@@ -275,6 +278,6 @@ Test(nnrt_npz, not_an_archive)
     for (int i = 0; i < 4; i++)
         scratch_fault(nnrt_npz_read(scratch_text("x.npz", texts[i]), "x", 0, &a, &fault),
                       NNRT_BAD_CONTENT, &fault, "x.npz: byte ", "expected");
-    scratch_fault(nnrt_npz_read(scratch_path("none.npz"), "x", 0, &a, &fault), NNRT_BAD_FILE, &fault,
-                  "none.npz", "cannot open");
+    scratch_fault(nnrt_npz_read(scratch_path("none.npz"), "x", 0, &a, &fault), NNRT_BAD_FILE,
+                  &fault, "none.npz", "cannot open");
 }

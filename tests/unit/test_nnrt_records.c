@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_records.c: guards files of fixed records: each field in its array, and files that are not
- * whole records. */
+/* test_nnrt_records.c: guards files of fixed records: each field in its array, and files that are
+ * not whole records. */
 #include "nnrt_scratch.h"
 
 TestSuite(nnrt_records, .init = scratch_open, .fini = scratch_close, .timeout = 60);

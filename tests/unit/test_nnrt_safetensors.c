@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* test_nnrt_safetensors.c: guards safetensors: what is written is read back and is the reference's
- * layout, every malformed header of the list is refused, so is every cut and every changed bit of the
- * data, and all dtypes become floats. */
+ * layout, every malformed header of the list is refused, so is every cut and every changed bit of
+ * the data, and all dtypes become floats. */
 #include <math.h>
 
 #include "nnrt_scratch.h"
@@ -30,7 +30,7 @@ static int parse(const char *header, size_t data, nnrt_fault *fault)
     return status;
 }
 
-#define T(dtype, shape, begin, end)                                                               \
+#define T(dtype, shape, begin, end)                                                                \
     "{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":[" begin "," end "]}"
 #define A4 "{\"a\":" T("F32", "[1]", "0", "4")
 
@@ -48,18 +48,21 @@ Test(nnrt_safetensors, good_headers)
         {A4 ",\"b\":" T("F64", "[2,0]", "4", "4") "}", 4},
         {"{\"a\":" T("F64", "[]", "0", "8") "}", 8}, /* rank 0 */
         {"{\"a\":" T("F32", "[1]", "4", "8") ",\"b\":" T("F32", "[1]", "0", "4") "}", 8},
-        {"{ \"a\" : { \"shape\" : [ 1 , 2 ] , \"dtype\" : \"U8\" , \"data_offsets\" : [ 0 , 2 ] } }", 2},
+        {"{ \"a\" : { \"shape\" : [ 1 , 2 ] , \"dtype\" : \"U8\" , \"data_offsets\" : [ 0 , 2 ] } "
+         "}",
+         2},
         {"{\"a\":" T("F4", "[2]", "0", "1") "}", 1},
         {"{\"a\":" T("F6_E2M3", "[4]", "0", "3") "}", 3},
         {"{\"a\":" T("BOOL", "[1,1,1,1,1,1,1,1]", "0", "1") "}", 1},
-        {"{\"a\":" T("F32", "[281474976710655,0,281474976710655,281474976710655]", "0", "0") "}", 0},
+        {"{\"a\":" T("F32", "[281474976710655,0,281474976710655,281474976710655]", "0", "0") "}",
+         0},
         {"{\"__metadata__\":{\"k\":\"v\",\"format\":\"pt\"}}", 0},
         {"{\"__metadata__\":{\"nncc.crc32c.gone\":\"00000000\"}}", 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         nnrt_fault fault = {""};
-        cr_expect_eq(parse(cases[i].header, cases[i].data, &fault), NNRT_OK, "%s: %s", cases[i].header,
-                     fault.text);
+        cr_expect_eq(parse(cases[i].header, cases[i].data, &fault), NNRT_OK, "%s: %s",
+                     cases[i].header, fault.text);
     }
 }
 
@@ -86,7 +89,8 @@ Test(nnrt_safetensors, malformed_headers)
         {"{a:1}", 0, "tensor"},
         {A4 ",\"a\":" T("F32", "[1]", "4", "8") "}", 8, "'a' twice"},
         {A4 ",\"\\u0061\":" T("F32", "[1]", "4", "8") "}", 8, "'a' twice"},
-        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "once"},
+        {"{\"a\":{\"dtype\":\"F32\",\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4,
+         "once"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, "once"},
         {"{\"a\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4],\"x\":1}}", 4, "once"},
         {"{\"a\":{\"dtype\":32,\"shape\":[1],\"data_offsets\":[0,4]}}", 4, "dtype"},
@@ -143,8 +147,8 @@ Test(nnrt_safetensors, malformed_headers)
         {"{\"abc", 0, "closing quote"},
         {"{\"abc\\", 0, "\\u"},
         {"{\"abc\\u00", 0, "hex"},
-        {"{\"__metadata__\":{\"nncc.crc32c.a\":\"00000000\"},\"a\":" T("F32", "[1]", "0", "4") "}", 4,
-         "damaged"},
+        {"{\"__metadata__\":{\"nncc.crc32c.a\":\"00000000\"},\"a\":" T("F32", "[1]", "0", "4") "}",
+         4, "damaged"},
         {"{\"__metadata__\":{\"nncc.crc32c.a\":\"x\"},\"a\":" T("F32", "[1]", "0", "4") "}", 4,
          "damaged"},
     };
@@ -158,8 +162,8 @@ Test(nnrt_safetensors, malformed_headers)
 
 Test(nnrt_safetensors, malformed_lengths)
 {
-    static const uint64_t lengths[] = {0,         3,   5,         1u << 31,           100000001,
-                                       UINT64_MAX, 100000000, UINT64_MAX - 7, (uint64_t)1 << 63};
+    static const uint64_t lengths[] = {
+        0, 3, 5, 1u << 31, 100000001, UINT64_MAX, 100000000, UINT64_MAX - 7, (uint64_t)1 << 63};
     nnrt_st_file f;
     nnrt_fault fault;
     for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
@@ -170,8 +174,8 @@ Test(nnrt_safetensors, malformed_lengths)
         scratch_fault(status, NNRT_BAD_CONTENT, &fault, "w: byte ", "expected");
     }
     for (size_t n = 0; n < 8; n++)
-        scratch_fault(nnrt_st_parse("w", "\0\0\0\0\0\0\0\0", n, &f, &fault), NNRT_BAD_CONTENT, &fault,
-                      "w: byte 0", "8 bytes or more");
+        scratch_fault(nnrt_st_parse("w", "\0\0\0\0\0\0\0\0", n, &f, &fault), NNRT_BAD_CONTENT,
+                      &fault, "w: byte 0", "8 bytes or more");
 }
 
 /* Deep nesting and a name of some megabytes: no recursion, no long wait. */
@@ -183,7 +187,8 @@ Test(nnrt_safetensors, large_headers)
     nnrt_fault fault;
     memset(header, '{', n);
     unsigned char *bytes = st_file(header, n, 0, &size);
-    scratch_fault(nnrt_st_parse("w", bytes, size, &f, &fault), NNRT_BAD_CONTENT, &fault, "w", "tensor");
+    scratch_fault(nnrt_st_parse("w", bytes, size, &f, &fault), NNRT_BAD_CONTENT, &fault, "w",
+                  "tensor");
     free(bytes);
     memset(header, 'x', n);
     memcpy(header, "{\"", 2);
@@ -203,8 +208,8 @@ Test(nnrt_safetensors, many_tensors)
     char *header = malloc(100 * 20000);
     header[0] = '{';
     for (int i = 0; i < 20000; i++)
-        used += (size_t)sprintf(header + used, "%s\"t%d\":" T("I8", "[1]", "%d", "%d"), i ? "," : "", i,
-                                i, i + 1);
+        used += (size_t)sprintf(header + used, "%s\"t%d\":" T("I8", "[1]", "%d", "%d"),
+                                i ? "," : "", i, i, i + 1);
     header[used++] = '}';
     unsigned char *bytes = st_file(header, used, 20000, &size);
     nnrt_st_file f;
@@ -221,7 +226,8 @@ Test(nnrt_safetensors, many_tensors)
 
 Test(nnrt_safetensors, names_unescaped)
 {
-    const char *header = "{\"\\u00e9\\ud83d\\ude00\\\"\\\\\\/\\n\\u20AC\":" T("F32", "[1]", "0", "4") "}";
+    const char *header =
+        "{\"\\u00e9\\ud83d\\ude00\\\"\\\\\\/\\n\\u20AC\":" T("F32", "[1]", "0", "4") "}";
     size_t size;
     unsigned char *bytes = st_file(header, strlen(header), 4, &size);
     nnrt_st_file f;
@@ -271,7 +277,8 @@ Test(nnrt_safetensors, dtypes_become_floats)
         nnrt_fault fault;
         float out = 0;
         cr_assert_eq(nnrt_st_parse("w", bytes, size, &f, &fault), NNRT_OK, "%s", fault.text);
-        cr_expect_eq(nnrt_st_floats(&f, &f.tensors[0], &out), cases[i].status, "%s", cases[i].dtype);
+        cr_expect_eq(nnrt_st_floats(&f, &f.tensors[0], &out), cases[i].status, "%s",
+                     cases[i].dtype);
         if (!cases[i].status)
             cr_expect_eq(out, cases[i].value, "%s: %g", cases[i].dtype, out);
         nnrt_st_free(&f);
@@ -314,7 +321,8 @@ Test(nnrt_safetensors, round_trip)
     int seen = 0;
     for (int i = 0; i < f.n_meta; i++) {
         seen += strcmp(f.meta[i].key, "step") == 0 && strcmp(f.meta[i].value, "12") == 0;
-        seen += strcmp(f.meta[i].key, "say") == 0 && strcmp(f.meta[i].value, "\"\\\x01\xC3\xA9") == 0;
+        seen +=
+            strcmp(f.meta[i].key, "say") == 0 && strcmp(f.meta[i].value, "\"\\\x01\xC3\xA9") == 0;
         seen += strcmp(f.meta[i].key, "format") == 0 && strcmp(f.meta[i].value, "pt") == 0;
     }
     cr_expect_eq(seen, 3);
@@ -334,14 +342,16 @@ Test(nnrt_safetensors, layout)
     cr_assert_eq(nnrt_file_raw(scratch_path("w"), &b, &fault), NNRT_OK);
     char expected[400];
     snprintf(expected, sizeof expected,
-             "{\"__metadata__\":{\"format\":\"np\",\"nncc.crc32c.a\":\"%08x\",\"nncc.crc32c.b\":\"%08x\"},"
+             "{\"__metadata__\":{\"format\":\"np\",\"nncc.crc32c.a\":\"%08x\",\"nncc.crc32c.b\":\"%"
+             "08x\"},"
              "\"a\":" T("F32", "[]", "0", "4") ",\"b\":" T("F32", "[2]", "4", "12") "}",
              (unsigned)nnrt_crc32c(0, data_c, 4), (unsigned)nnrt_crc32c(0, data_b, 8));
     size_t n = strlen(expected);
     cr_expect_eq(memcmp(b.at + 8, expected, n), 0);
     cr_expect_eq(b.at[0] | b.at[1] << 8, (int)((n + 7) / 8 * 8));
     cr_expect_eq(b.size, 8 + (n + 7) / 8 * 8 + 12);
-    cr_expect(memcmp(b.at + b.size - 12, data_c, 4) == 0 && memcmp(b.at + b.size - 8, data_b, 8) == 0);
+    cr_expect(memcmp(b.at + b.size - 12, data_c, 4) == 0 &&
+              memcmp(b.at + b.size - 8, data_b, 8) == 0);
     nnrt_bytes_free(&b);
 }
 
@@ -373,7 +383,8 @@ Test(nnrt_safetensors, every_cut_and_every_bit)
 Test(nnrt_safetensors, write_failures_leave_nothing)
 {
     nnrt_fault fault;
-    scratch_fault(write_some(scratch_path("no/w"), 0, &fault), NNRT_BAD_FILE, &fault, "no/w", "folder");
+    scratch_fault(write_some(scratch_path("no/w"), 0, &fault), NNRT_BAD_FILE, &fault, "no/w",
+                  "folder");
     scratch_fault(write_some("/dev/full", 0, &fault), NNRT_BAD_FILE, &fault, "/dev/full", "device");
     cr_expect_eq(scratch_count(0), 0);
     int64_t big[2] = {INT32_MAX, INT32_MAX};

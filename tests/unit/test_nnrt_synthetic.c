@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_synthetic.c: guards the synthetic digits: the same bits everywhere and for ever, samples
- * that depend on seed and index alone, all ten labels, and calls that do not fit. */
+/* test_nnrt_synthetic.c: guards the synthetic digits: the same bits everywhere and for ever,
+ * samples that depend on seed and index alone, all ten labels, and calls that do not fit. */
 #include "nnrt_scratch.h"
 
 TestSuite(nnrt_synthetic, .timeout = 60);
@@ -14,8 +14,8 @@ static nnrt_value inputs[] = {
 static int make(uint64_t seed, int64_t count, const char *generator, nnrt_array a[3], nnrt_fault *f)
 {
     nnrt_model m = {.n_inputs = 3, .inputs = inputs};
-    nnrt_source s = {.kind = NNRT_SOURCE_SYNTHETIC, .generator = generator, .seed = seed,
-                     .count = count};
+    nnrt_source s = {
+        .kind = NNRT_SOURCE_SYNTHETIC, .generator = generator, .seed = seed, .count = count};
     return nnrt_synthetic_make(&s, &m, a, f);
 }
 
@@ -41,8 +41,8 @@ Test(nnrt_synthetic, shapes_and_labels)
     release(a);
 }
 
-/* Every machine and compiler makes these bits, or results of the demo are not comparable. A change of
- * the generator changes them: then the examples' expected results change as well. */
+/* Every machine and compiler makes these bits, or results of the demo are not comparable. A change
+ * of the generator changes them: then the examples' expected results change as well. */
 Test(nnrt_synthetic, bits)
 {
     nnrt_array a[3];
