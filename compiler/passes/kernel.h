@@ -82,6 +82,9 @@ typedef struct Plan {
     bool parallel;         /* some kernel is shared: the function opens a parallel region */
 } Plan;
 
+/* names.c: `name`, or x_name where the name is a word of C, of the headers or of the kernels themselves. */
+const char *c_name(Arena *, const char *name);
+
 /* True for nodes that are computed on the host (see above); leaves `scalar` and scalar `const` included. */
 bool node_uniform(const Node *);
 /* The buffer that holds a node's value, or NULL. */

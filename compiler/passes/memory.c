@@ -39,35 +39,13 @@ static int64_t item_bytes(DType t)
 
 /* --- names -------------------------------------------------------------------------------------- */
 
-/* Words that mean something else in the emitted C: the language's, the headers', the kernels' own. */
-static const char *const reserved[] = {
-    "auto", "break", "case", "char", "const", "continue", "default", "do", "double", "else", "enum", "extern",
-    "float", "for", "goto", "if", "inline", "int", "long", "register", "restrict", "return", "short", "signed",
-    "sizeof", "static", "struct", "switch", "typedef", "union", "unsigned", "void", "volatile", "while", "asm",
-    "typeof", "bool", "true", "false", "nullptr", "constexpr", "alignas", "alignof", "thread_local",
-    "static_assert", "main", "errno", "linux", "unix", "i386", "NULL", "NAN", "INFINITY", "EOF", "I", "complex",
-    "i", "j", "k", "l", "m", "n", "v", "w", "a", "b", "c", "t", "width", "rows", "cols", "panel", "key", "tile", "sums", "grads"};
-
-static bool is_reserved(const char *name)
-{
-    for (int i = 0; i < COUNT(reserved); i++)
-        if (strcmp(name, reserved[i]) == 0)
-            return true;
-    /* Temporaries of kernels and the step functions: a letter and digits. */
-    size_t digits = name[0] ? strspn(name + 1, "0123456789") : 0;
-    return name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
-           (digits && !name[1 + digits]);
-}
-
 static const char *unique_name(Memory *m, const char *prefix, const char *base, const char *suffix)
 {
     char *text = arena_format(m->arena, "%s%s%s", prefix, base, suffix);
     for (char *c = text; *c; c++)
         if (*c == '.')
             *c = '_';
-    if (is_reserved(text))
-        text = arena_format(m->arena, "x_%s", text);
-    const char *name = text;
+    const char *name = c_name(m->arena, text);
     for (int i = 2; map_get(&m->names, name); i++)
         name = arena_format(m->arena, "%s_%d", text, i);
     map_set(&m->names, name, m);
@@ -155,7 +133,14 @@ static void make_buffers(Memory *m)
 {
     Graph *g = m->g;
     Buffer **of = m->plan->of_node;
-    for (int i = 0; i < g->nodes.n; i++) { /* first names that the caller knows */
+    /* First names that the caller knows: those of the function's parameters. */
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_input)
+            of[i] = leaf_buffer(m, g->nodes.at[i]);
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_output)
+            of[g->roots.at[i].node->id] = root_buffer(m, &g->roots.at[i], g->roots.at[i].node);
+    for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
         if (y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data))
             of[i] = leaf_buffer(m, y);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* cc.c: finding nncc's files, writing results safely, running the C compiler without a shell. */
+#include "cc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <spawn.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { BAD_FILE = 3 };
+
+/* --- home ---------------------------------------------------------------------------------------- */
+
+static bool is_there(const char *path)
+{
+    return access(path, R_OK) == 0;
+}
+
+bool home_find(Arena *arena, Home *home)
+{
+    char exe[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n <= 0)
+        return false;
+    exe[n] = '\0';
+    *strrchr(exe, '/') = '\0';
+    home->templates = arena_format(arena, "%s/templates", exe);
+    home->include = arena_format(arena, "%s/include", exe);
+    home->library = arena_format(arena, "%s/libnnrt.a", exe);
+    home->runtime = arena_format(arena, "%s/share/runtime", exe);
+    if (is_there(home->templates) && is_there(home->library))
+        return true;
+    home->templates = arena_format(arena, "%s/../share/nncc/templates", exe);
+    home->include = arena_format(arena, "%s/../include", exe);
+    home->library = arena_format(arena, "%s/../lib/libnnrt.a", exe);
+    home->runtime = arena_format(arena, "%s/../share/nncc/runtime", exe);
+    return is_there(home->templates) && is_there(home->library);
+}
+
+/* --- files ----------------------------------------------------------------------------------------- */
+
+static int complain(const char *path)
+{
+    fprintf(stderr, "nncc: error: cannot write '%s': %s\n", path, strerror(errno));
+    return BAD_FILE;
+}
+
+static bool write_all(int fd, const char *text, size_t size)
+{
+    while (size) {
+        ssize_t n = write(fd, text, size);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return false;
+        text += n;
+        size -= (size_t)n;
+    }
+    return true;
+}
+
+int file_write(Arena *arena, const char *path, const char *text, size_t size)
+{
+    struct stat st;
+    bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* /dev/stdout: written as it is */
+    const char *part = special ? path : arena_format(arena, "%s.part-%ld", path, (long)getpid());
+    int fd = open(part, special ? O_WRONLY : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return complain(path);
+    bool good = write_all(fd, text, size);
+    int saved = errno;
+    good = close(fd) == 0 && good;
+    if (good && (special || rename(part, path) == 0))
+        return 0;
+    errno = saved ? saved : errno;
+    int status = complain(path);
+    if (!special)
+        unlink(part);
+    return status;
+}
+
+/* --- the compiler ------------------------------------------------------------------------------------ */
+
+/* Runs argv; quiet: its output is dropped. Gives its exit status, or -1. */
+static int run(char *const *argv, bool quiet)
+{
+    posix_spawn_file_actions_t actions;
+    pid_t pid;
+    int status = -1;
+    posix_spawn_file_actions_init(&actions);
+    if (quiet) {
+        posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+        posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    }
+    if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) == 0)
+        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+            ;
+    posix_spawn_file_actions_destroy(&actions);
+    return status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+typedef VEC(char *) Argv;
+
+static void add(Arena *arena, Argv *argv, const char *text)
+{
+    vec_push(arena, argv, arena_text(arena, text, strlen(text)));
+}
+
+/* The words of a text: $CC may hold options. */
+static void add_words(Arena *arena, Argv *argv, const char *text)
+{
+    for (const char *c = text; *c;) {
+        size_t n = strcspn(c, " ");
+        if (n)
+            vec_push(arena, argv, arena_text(arena, c, n));
+        c += n + (c[n] == ' ');
+    }
+}
+
+static void add_flags(Arena *arena, Argv *argv, const Target *t)
+{
+    add_words(arena, argv, "-std=gnu11 -O3 -fopenmp -fno-math-errno -fno-trapping-math");
+    add_words(arena, argv, t->flags);
+}
+
+/* Whether this compiler links an OpenMP program. */
+static bool works(Arena *arena, const char *cc, const char *folder)
+{
+    const char *source = arena_format(arena, "%s/try.c", folder), *program = arena_format(arena, "%s/try", folder);
+    FILE *f = fopen(source, "w");
+    if (!f)
+        return false;
+    fputs("int main(void)\n{\n    return 0;\n}\n", f);
+    fclose(f);
+    Argv argv = {0};
+    add(arena, &argv, cc);
+    add_words(arena, &argv, "-fopenmp -o");
+    add(arena, &argv, program);
+    add(arena, &argv, source);
+    vec_push(arena, &argv, NULL);
+    bool good = run(argv.at, true) == 0;
+    unlink(source);
+    unlink(program);
+    return good;
+}
+
+static const char *choose(Arena *arena, const char *folder)
+{
+    static const char *const known[] = {"clang", "gcc", "cc"};
+    const char *cc = getenv("CC");
+    if (cc && *cc)
+        return cc;
+    for (int i = 0; i < COUNT(known); i++)
+        if (works(arena, known[i], folder))
+            return known[i];
+    return NULL;
+}
+
+/* "clang -O3 ...", for the program's `info`. */
+static const char *joined(Arena *arena, const Argv *argv)
+{
+    Str s = str_new(arena);
+    for (int i = 0; i < argv->n; i++)
+        str_add(&s, "%s%s", i ? " " : "", argv->at[i]);
+    return s.at;
+}
+
+static int compile(Arena *arena, const Home *home, const Target *t, const char *cc, const char *source, bool single_file,
+                   const char *out)
+{
+    Argv argv = {0};
+    add_words(arena, &argv, cc);
+    add_flags(arena, &argv, t);
+    char *built = arena_format(arena, "-DNNRT_BUILT_WITH=\"%s\"", joined(arena, &argv));
+    vec_push(arena, &argv, built);
+    add(arena, &argv, arena_format(arena, "-I%s", home->include));
+    add(arena, &argv, "-o");
+    add(arena, &argv, out);
+    add(arena, &argv, source);
+    if (!single_file)
+        add(arena, &argv, home->library);
+    add_words(arena, &argv, single_file ? "-lm" : "-lz -lm");
+    vec_push(arena, &argv, NULL);
+    if (run(argv.at, false) == 0)
+        return 0;
+    fprintf(stderr, "nncc: error: the C compiler '%s' failed\n", argv.at[0]);
+    return BAD_FILE;
+}
+
+int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file, const char *path)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : "/tmp");
+    if (!mkdtemp(folder))
+        return complain(folder);
+    const char *source = arena_format(arena, "%s/model.c", folder);
+    const char *part = arena_format(arena, "%s%s.part-%ld", *path == '-' ? "./" : "", path, (long)getpid());
+    const char *cc = choose(arena, folder);
+    int status = BAD_FILE;
+    if (!cc)
+        fprintf(stderr, "nncc: error: no C compiler that links OpenMP programs: install clang and libomp-dev, or gcc\n");
+    else
+        status = file_write(arena, source, text, strlen(text));
+    if (cc && !status)
+        status = compile(arena, home, t, cc, source, single_file, part);
+    if (!status && rename(part, path) != 0)
+        status = complain(path);
+    unlink(part);
+    unlink(source);
+    rmdir(folder);
+    return status;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* emit.h: what the files that write the emitted source share. */
+#ifndef NNCC_EMIT_H
+#define NNCC_EMIT_H
+
+#include "../frontend/frontend.h"
+#include "../ops/ops.h"
+#include "codegen.h"
+
+typedef struct SourceText {
+    Program *p;
+    const CodegenOptions *options;
+    Arena *arena;
+    Out *out;
+    const char *upper; /* the model's name in capitals, for constants */
+} SourceText;
+
+/* Whether input i is a parameter of the function: some value that it gives depends on the input. */
+bool input_used(const Program *, Fn, int input);
+/* "const float *image" */
+const char *input_parameter(Arena *, const Program *, int input);
+/* Numbers that NAME_grad has room for. */
+int64_t grads_count(const Program *);
+int64_t params_count(const Program *); /* numbers trained */
+bool emits_grad(const Program *, const CodegenOptions *);
+
+const char *upper_text(Arena *, const char *); /* a-z to A-Z */
+
+/* The parameters of a public function of the model, after the instance: "int n, const float *image, float *probs". */
+const char *fn_parameters(Arena *, const Program *, Fn);
+
+/* step.c: predict, eval, train_step, grad. */
+void emit_steps(SourceText *);
+/* describe.c: the nnrt_model table, before the step functions and after them. */
+void emit_tables(SourceText *);
+void emit_model(SourceText *);
+/* single_file.c: the runtime's text, headers first. */
+void emit_runtime(SourceText *);
+/* The text with the runtime's identifiers made the model's own. */
+const char *prefix_runtime(SourceText *, const char *text);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* out.c: the writer of emitted C: the one place that knows of indentation and line ends. */
+#include <string.h>
+
+#include "codegen.h"
+
+enum { INDENT = 4 };
+
+Out out_new(Arena *arena)
+{
+    Out o = {.str = str_new(arena)};
+    return o;
+}
+
+static void put_line(Out *o, int depth, const char *format, va_list args, const char *end)
+{
+    char *text = NULL;
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, args);
+    text = arena_take(o->str.arena, (size_t)n + 1);
+    vsnprintf(text, (size_t)n + 1, format, again);
+    va_end(again);
+    if (n)
+        str_add(&o->str, "%*s", depth * INDENT, "");
+    str_put(&o->str, text, (size_t)n);
+    str_add(&o->str, "%s\n", end);
+}
+
+void out_line(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(o, o->depth, format, args, "");
+    va_end(args);
+}
+
+void out_open(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(o, o->depth++, format, args, " {");
+    va_end(args);
+}
+
+void out_loop(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(o, o->depth++, format, args, "");
+    va_end(args);
+}
+
+void out_close(Out *o)
+{
+    o->depth--;
+    out_line(o, "}");
+}
+
+void out_end(Out *o)
+{
+    o->depth--;
+}
+
+void out_raw(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    put_line(o, 0, format, args, "");
+    va_end(args);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* verify.c: what must hold of a graph after each pass. What does not is a bug of ours. */
+#include <string.h>
+
+#include "../ops/ops.h"
+
+static bool in_range(const Node *y)
+{
+    const Attr *a = y->attr;
+    for (int i = 0; i < a->n_axes; i++)
+        if (a->axes[i] < 0 || a->axes[i] >= RANK_MAX)
+            return false;
+    return a->n_axes >= 0 && a->n_axes <= RANK_MAX;
+}
+
+/* The op's shape rule, applied again to a copy, must give the shape that the node has. */
+static void check_shape(const Graph *g, const Node *y, const char *after)
+{
+    Diag *diag = &g->program->ctx->diag;
+    Node copy = *y;
+    Graph rule = *g;
+    char has[128], wants[128];
+    int errors = diag->errors;
+    rule.loc = y->loc;
+    if (!op_impls[y->op]->shape)
+        return; /* elementwise: shapes were broadcast when the node was added */
+    if (!op_impls[y->op]->shape(&rule, &copy) || diag->errors != errors)
+        BUG("after %s: operands of %s (%s) are wrong", after, op_rows[y->op].name, y->name ? y->name : "-");
+    if (!shape_equal(&copy.shape, &y->shape) || copy.dtype != y->dtype)
+        BUG("after %s: %s has shape %s, its rule says %s", after, op_rows[y->op].name, shape_text(&y->shape, has),
+            shape_text(&copy.shape, wants));
+}
+
+static void check_elementwise(const Node *y, const char *after)
+{
+    Shape s = shape_scalar();
+    for (int i = 0; i < y->n_in; i++) {
+        Shape before = s;
+        int a, b;
+        if (!shape_broadcast(&before, &y->in[i]->shape, &s, &a, &b))
+            BUG("after %s: operands of %s do not broadcast", after, op_rows[y->op].name);
+    }
+    if (!shape_equal(&s, &y->shape))
+        BUG("after %s: %s does not have the shape of its operands", after, op_rows[y->op].name);
+}
+
+static void check_node(const Graph *g, int i, const char *after)
+{
+    const Node *y = g->nodes.at[i];
+    const OpRow *row = &op_rows[y->op];
+    if (y->id != i)
+        BUG("after %s: node %d is numbered %d", after, i, y->id);
+    if (row->arity >= 0 ? y->n_in != row->arity : y->n_in < 1)
+        BUG("after %s: %s with %d operands", after, row->name, y->n_in);
+    if (!y->attr || !in_range(y))
+        BUG("after %s: attributes of %s are out of range", after, row->name);
+    for (int k = 0; k < y->n_in; k++) {
+        const Node *x = y->in[k];
+        if (!x || x->id >= i || g->nodes.at[x->id] != x)
+            BUG("after %s: operand %d of %s (%d) does not come before it", after, k, row->name, i);
+        if (x->op == OP_assign)
+            BUG("after %s: an assign is read", after);
+    }
+    check_shape(g, y, after);
+    if (row->cls == CLASS_EW)
+        check_elementwise(y, after);
+}
+
+static void check_root(const Graph *g, const Root *r, const char *after)
+{
+    const Node *y = r->node;
+    if (!y || y->id < 0 || y->id >= g->nodes.n || g->nodes.at[y->id] != y)
+        BUG("after %s: a root is not in the graph", after);
+    if ((r->kind == ROOT_assign) != (y->op == OP_assign))
+        BUG("after %s: an assign that is no root, or a root that is none", after);
+    if ((r->kind == ROOT_loss || r->kind == ROOT_metric) && y->shape.rank != 0)
+        BUG("after %s: a loss or metric of rank %d", after, y->shape.rank);
+}
+
+void graph_verify(const Graph *g, const char *after)
+{
+    for (int i = 0; i < g->nodes.n; i++)
+        check_node(g, i, after);
+    for (int i = 0; i < g->roots.n; i++)
+        check_root(g, &g->roots.at[i], after);
+}

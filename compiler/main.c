@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c: nncc: a model file in, C out. The stages stand in `compile`, one a line. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "codegen/cc.h"
+#include "codegen/codegen.h"
+#include "driver/options.h"
+#include "frontend/frontend.h"
+
+enum { DONE = 0, BAD_MODEL = 1, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
+
+/* --- the model file ---------------------------------------------------------------------------- */
+
+static int cannot_read(const char *path, const char *why)
+{
+    fprintf(stderr, "nncc: error: cannot read '%s': %s\n", path, why);
+    return BAD_FILE;
+}
+
+static int read_model(Arena *arena, const char *path, char **text, size_t *size)
+{
+    struct stat st;
+    size_t most = (size_t)YAML_BYTES_MAX + 1; /* one more than is allowed, so that it is seen */
+    int fd = strcmp(path, "-") == 0 ? dup(0) : open(path, O_RDONLY);
+    if (fd < 0 || fstat(fd, &st) != 0)
+        return cannot_read(path, strerror(errno));
+    if (S_ISDIR(st.st_mode)) {
+        close(fd);
+        return cannot_read(path, "it is a folder");
+    }
+    *text = arena_take(arena, most + 1);
+    for (ssize_t n = 1; n && *size < most; *size += (size_t)n) {
+        n = read(fd, *text + *size, most - *size);
+        if (n < 0 && errno == EINTR)
+            n = 0;
+        else if (n < 0) {
+            close(fd);
+            return cannot_read(path, strerror(errno));
+        }
+    }
+    close(fd);
+    return DONE;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
+/* --- what is asked for ---------------------------------------------------------------------------- */
+
+static const char *default_output(Arena *arena, const char *model)
+{
+    if (strcmp(model, "-") == 0)
+        return "-";
+    const char *slash = strrchr(model, '/'), *stem = slash ? slash + 1 : model, *dot = strrchr(stem, '.');
+    return arena_format(arena, "%.*s.c", dot && dot != stem ? (int)(dot - stem) : (int)strlen(stem), stem);
+}
+
+static EmitKind kind_of(const Options *o, const char *output)
+{
+    if (o->emit != EMIT_default)
+        return o->emit;
+    return strcmp(output, "-") == 0 || ends_with(output, ".c") ? EMIT_c : EMIT_exe;
+}
+
+/* The functions that the output needs, their graphs built. */
+static bool build_functions(Program *p, const Options *o, EmitKind kind)
+{
+    bool trains = p->has_loss && p->train.given && !o->no_train;
+    bool grad = p->has_loss && !o->no_train && (o->grad || o->main || kind == EMIT_exe);
+    const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
+                                   [FN_eval] = p->has_loss && !o->no_train,
+                                   [FN_train] = trains,
+                                   [FN_accumulate] = trains && p->train.accumulate > 1,
+                                   [FN_grad] = grad};
+    bool good = true;
+    for (int f = 0; f < FN_COUNT; f++)
+        if (wanted[f])
+            good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
+    return good;
+}
+
+static bool within_limit(const Program *p, int64_t limit)
+{
+    int64_t bytes = 0;
+    for (int f = 0; f < FN_COUNT; f++)
+        if (p->fn[f] && p->fn[f]->plan->scratch_bytes > bytes)
+            bytes = p->fn[f]->plan->scratch_bytes;
+    bytes += p->vars_bytes;
+    if (!limit || bytes <= limit)
+        return true;
+    fprintf(stderr, "nncc: error: the plan takes %lld bytes, %lld over --memory-limit; a smaller --batch takes less\n",
+            (long long)bytes, (long long)(bytes - limit));
+    return false;
+}
+
+/* --- output ------------------------------------------------------------------------------------------- */
+
+static int print_text(Program *p, EmitKind kind, const char *output)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    if (!f)
+        return NO_MEMORY;
+    if (kind == EMIT_ir)
+        program_print(p, f);
+    else if (kind == EMIT_report)
+        emit_report(p, f);
+    for (int fn = 0; kind == EMIT_dot && fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            graph_dot(p->fn[fn], f);
+    fclose(f);
+    int status = file_write(p->ctx->arena, output && strcmp(output, "-") != 0 ? output : "/dev/stdout", text, size);
+    free(text);
+    return status;
+}
+
+static const char *header_name(Arena *arena, const char *output)
+{
+    return arena_format(arena, "%.*s.h", (int)strlen(output) - 2, output);
+}
+
+static int write_c(Program *p, const Options *o, CodegenOptions *c, const char *output)
+{
+    Arena *arena = p->ctx->arena;
+    bool file = ends_with(output, ".c");
+    const char *header = file ? header_name(arena, output) : NULL;
+    const char *slash = header ? strrchr(header, '/') : NULL;
+    c->header = slash ? slash + 1 : header;
+    c->main = o->main;
+    const char *text = emit_source(p, c);
+    if (!file)
+        return file_write(arena, strcmp(output, "-") == 0 ? "/dev/stdout" : output, text, strlen(text));
+    const char *declarations = emit_header(p, c);
+    int status = file_write(arena, header, declarations, strlen(declarations));
+    return status ? status : file_write(arena, output, text, strlen(text));
+}
+
+static int write_program(Program *p, const Home *home, CodegenOptions *c, const char *output)
+{
+    c->main = true;
+    const char *text = emit_source(p, c);
+    return cc_program(p->ctx->arena, home, p->target, text, c->single_file, output);
+}
+
+/* --- the stages ---------------------------------------------------------------------------------------- */
+
+static int failed(const Diag *d)
+{
+    fprintf(stderr, "%d error%s generated.\n", d->errors, d->errors == 1 ? "" : "s");
+    return BAD_MODEL;
+}
+
+static int compile(Ctx *ctx, const Options *o, const Home *home)
+{
+    const char *output = o->output ? o->output : default_output(ctx->arena, o->model);
+    EmitKind kind = kind_of(o, output);
+    ModelOptions m = {.batch = o->batch, .n_defines = o->defines.n, .defines = o->defines.at, .no_train = o->no_train};
+    Program *p = model_read(ctx, &m, ctx->diag.text, ctx->diag.size);
+    if (!p || ctx->diag.errors)
+        return failed(&ctx->diag);
+    p->target = target_find(o->target);
+    p->template_dir = home->templates;
+    p->exact = o->exact;
+    p->unfused = o->O0;
+    for (int i = 0; i < o->no_pass.n; i++)
+        p->unfused |= strcmp(o->no_pass.at[i], "fuse") == 0;
+    if (!build_functions(p, o, kind))
+        return failed(&ctx->diag);
+    if (kind == EMIT_ir && !o->dump_after)
+        return print_text(p, kind, o->output);
+    PassOptions passes = {.O0 = o->O0, .n_skip = o->no_pass.n, .skip = o->no_pass.at, .dump_after = o->dump_after,
+                          .time = o->time_passes};
+    if (!passes_run(p, &passes))
+        return failed(&ctx->diag);
+    if (o->dump_after)
+        return DONE;
+    if (!within_limit(p, o->memory_limit))
+        return NO_MEMORY;
+    kernels_text(p);
+    if (kind == EMIT_dot || kind == EMIT_report)
+        return print_text(p, kind, o->output);
+    CodegenOptions c = {.command = o->command, .single_file = o->single_file, .grad = o->grad, .no_train = o->no_train,
+                        .runtime_dir = home->runtime};
+    return kind == EMIT_exe ? write_program(p, home, &c, output) : write_c(p, o, &c, output);
+}
+
+int main(int argc, char **argv)
+{
+    Ctx ctx = {.arena = arena_new()};
+    Options o;
+    Home home;
+    char *text = NULL;
+    size_t size = 0;
+    int status = options_read(ctx.arena, argc, argv, &o);
+    if (!status && !o.done) {
+        if (ends_with(o.model, ".onnx")) {
+            fprintf(stderr, "nncc: error: '%s': ONNX files are not supported yet\n", o.model);
+            status = BAD_MODEL;
+        } else if (!home_find(ctx.arena, &home)) {
+            fprintf(stderr, "nncc: error: nncc's templates and library are not beside its executable\n");
+            status = BAD_FILE;
+        } else {
+            status = read_model(ctx.arena, o.model, &text, &size);
+        }
+        ctx.diag = (Diag){.file = strcmp(o.model, "-") == 0 ? "<stdin>" : o.model, .text = text, .size = size, .out = stderr,
+                          .limit = o.error_limit};
+        if (!status)
+            status = compile(&ctx, &o, &home);
+    }
+    arena_free(ctx.arena);
+    return status;
+}
