@@ -18,6 +18,16 @@ static Shape without(const Shape *logits, int axis)
     return rest;
 }
 
+/* Operand 1 as integers, before a conversion to f32 (inputs of integers that are not classes are given
+ * so); NULL: it is none. */
+static Node *integers(const Call *c)
+{
+    Node *x = c->in[1];
+    while (x->op == OP_cast && x->dtype == DT_f32)
+        x = x->in[0];
+    return x->dtype == DT_f32 ? NULL : x;
+}
+
 static bool fits(const Call *c, int axis)
 {
     const Shape *logits = &c->in[0]->shape;
@@ -29,7 +39,7 @@ static bool fits(const Call *c, int axis)
 
 bool classes_are_indices(const Call *c)
 {
-    return c->in[1]->dtype != DT_f32 && c->in[1]->shape.rank < c->in[0]->shape.rank;
+    return integers(c) && c->in[1]->shape.rank < c->in[0]->shape.rank;
 }
 
 static int wrong_shapes(Call *c)
@@ -73,9 +83,9 @@ static Input *source(Call *c, Node *indices)
 }
 
 /* Indices at and above the number of classes would match nothing, in silence. */
-static bool check_count(Call *c, const Classes *k)
+static bool check_count(Call *c, const Classes *k, Node *indices)
 {
-    Input *input = source(c, c->in[1]);
+    Input *input = source(c, indices);
     if (input && input->dtype == DT_i32 && input->classes == 0)
         input->classes = k->count; /* the program then checks its range */
     if (!input || input->classes <= k->count)
@@ -86,7 +96,7 @@ static bool check_count(Call *c, const Classes *k)
     return false;
 }
 
-static bool read_ignore(Call *c, const Arg *ignore, Classes *out)
+static bool read_ignore(Call *c, const Arg *ignore, Node *indices, Classes *out)
 {
     if (!ignore->given)
         return true;
@@ -95,7 +105,7 @@ static bool read_ignore(Call *c, const Arg *ignore, Classes *out)
                    (long long)ignore->i, -INDEX_MAX, INDEX_MAX);
         return false;
     }
-    program_ignore(c, c->in[1], ignore->i);
+    program_ignore(c, indices, ignore->i);
     Node *value = build_const(c->g, (double)ignore->i);
     out->counts = build_binary(c->g, OP_not_equal, out->indices, value);
     return out->counts != NULL;
@@ -104,8 +114,9 @@ static bool read_ignore(Call *c, const Arg *ignore, Classes *out)
 bool classes_read(Call *c, const Arg *axis, const Arg *ignore, Classes *out)
 {
     Graph *g = c->g;
+    Node *indices = integers(c);
     *out = (Classes){.axis = -1};
-    if (c->in[1]->dtype == DT_f32) {
+    if (!indices) {
         diag_error(&c->ctx->diag, c->loc, "%s: class indices are integers: give their input 'classes'",
                    c->row->name);
         rows_notes(c);
@@ -115,12 +126,12 @@ bool classes_read(Call *c, const Arg *axis, const Arg *ignore, Classes *out)
     if (out->axis < 0)
         return false;
     out->count = c->in[0]->shape.dim[out->axis];
-    if (!check_count(c, out))
+    if (!check_count(c, out, indices))
         return false;
     out->logits = rows_operand(c, 0);
-    out->hit = build_one_hot(g, c->in[1], out->count, out->axis);
+    out->hit = build_one_hot(g, indices, out->count, out->axis);
     out->indices = build_unsqueeze(g, rows_operand(c, 1), out->axis);
-    return out->logits && out->hit && out->indices && read_ignore(c, ignore, out);
+    return out->logits && out->hit && out->indices && read_ignore(c, ignore, indices, out);
 }
 
 Node *classes_pick(Graph *g, const Classes *k, Node *x)

@@ -71,13 +71,13 @@ static Node *hardsigmoid(Call *c)
     return rows_times(c->g, rows_relu6(c->g, rows_plus(c->g, rows_operand(c, 0), 3)), 1.0 / 6);
 }
 
-/* x < -3 ? 0 : x <= 3 ? x * (x + 3) / 6 : x */
+/* x < -3 ? 0 : x < 3 ? x * (x + 3) / 6 : x */
 static Node *hardswish(Call *c)
 {
     Graph *g = c->g;
     Node *x = rows_operand(c, 0), *three = build_const(g, 3);
     Node *middle = build_binary(g, OP_mul, x, rows_times(g, rows_plus(g, x, 3), 1.0 / 6));
-    Node *upper = build_where(g, build_binary(g, OP_less_equal, x, three), middle, x);
+    Node *upper = build_where(g, build_binary(g, OP_less, x, three), middle, x);
     return build_where(g, build_binary(g, OP_less, x, build_const(g, -3)), build_const(g, 0), upper);
 }
 

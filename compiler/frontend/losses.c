@@ -41,7 +41,7 @@ static Node *huber(Call *c)
     return rows_reduce(c, &c->arg[1], build_where(g, inside, near, far));
 }
 
-/* max(log(p), -100), and of a p outside the range without a gradient */
+/* max(log(x), -100) */
 static Node *bounded_log(Graph *g, OpKind log, Node *x)
 {
     return build_binary(g, OP_max, build_unary(g, log, x), build_const(g, -100));
@@ -49,7 +49,7 @@ static Node *bounded_log(Graph *g, OpKind log, Node *x)
 
 /* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient
  * (p - t) / max(p * (1 - p), 1e-12). Where p is so near 0 or 1 that the bound of the gradient holds, the
- * logarithms pass none on, and a parabola whose value cancels does: p^2 / 2 - t p, times 1e12. */
+ * logarithms pass none on, and a parabola whose value cancels does: (p - t)^2 / 2, times 1e12. */
 static Node *bce(Call *c)
 {
     Graph *g = c->g;
@@ -65,9 +65,8 @@ static Node *bce(Call *c)
     no = build_binary(g, OP_mul, build_binary(g, OP_sub, one, t), no);
     Node *value = build_unary(g, OP_neg, build_binary(g, OP_add, yes, no));
 
-    Node *target = build_unary(g, OP_stop_gradient, t);
-    Node *slope = build_binary(g, OP_sub, rows_times(g, p, 0.5), target);
-    Node *curve = rows_times(g, build_binary(g, OP_mul, p, slope), 1e12);
+    Node *away = build_binary(g, OP_sub, p, build_unary(g, OP_stop_gradient, t));
+    Node *curve = rows_times(g, build_binary(g, OP_mul, away, away), 0.5e12);
     curve = build_binary(g, OP_sub, curve, build_unary(g, OP_stop_gradient, curve));
     value = build_binary(g, OP_add, value, build_where(g, inside, build_const(g, 0), curve));
     return rows_reduce(c, &c->arg[0], value);

@@ -54,8 +54,7 @@ static bool binary_accuracy(Call *c, Node **sums)
 /* Whether operand 0 has one number for each target, not one a class. */
 static bool one_a_target(const Call *c)
 {
-    return c->in[1]->dtype == DT_f32 || !classes_are_indices(c) ||
-           shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
+    return !classes_are_indices(c) || shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
 }
 
 static bool accuracy(Call *c, Node **sums)
