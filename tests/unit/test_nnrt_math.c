@@ -7,7 +7,7 @@
 
 #include "nnrt_math.h"
 
-/* Floats are visited at this stride of their bits: a prime, so that all exponents and signs come. */
+/* Floats are visited at this stride of their bits: a prime, so that all exponents come. */
 enum { STRIDE = 20011 };
 
 /* Units of the last place between a float and the true value; huge where it is of another kind. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards nnrt_rand.h: Philox's known answers, that each part of a key matters, the distributions. */
+/* Guards nnrt_rand.h: Philox's known answers, each part of a key, the distributions. */
 #include <criterion/criterion.h>
 #include <math.h>
 
