@@ -506,15 +506,21 @@ int nnrt_csv_read(const char *path, const nnrt_source *source, nnrt_array *out, 
     return status;
 }
 
-/* 1: some field of the first record is neither empty nor a number. */
-static int csv_has_header(const csv_table *t)
+/* 1: the first record holds names: some field of it is text where the next record, if there is one,
+ * has a number. A column of text (the name of a class) says nothing. */
+static int csv_has_header(csv_table *t, int *header)
 {
-    for (size_t i = 0; i < t->fields; i++) {
+    csv_rewind(t);
+    int status = csv_record(t), more = !csv_ended(t);
+    if (!status && more)
+        status = csv_record(t);
+    *header = 0;
+    for (size_t i = 0; i < t->fields && !status; i++) {
         double value;
-        if (csv_trimmed(t->names[i]).size && csv_value(t, t->names[i], &value) == CSV_TEXT)
-            return 1;
+        int text = csv_trimmed(t->names[i]).size && csv_value(t, t->names[i], &value) == CSV_TEXT;
+        *header |= text && (!more || csv_value(t, t->row[i], &value) != CSV_TEXT);
     }
-    return 0;
+    return status;
 }
 
 /* What `like` has for an input, if the table has all of it. */
@@ -552,9 +558,9 @@ static int csv_choose(const csv_table *t, const nnrt_value *input, const nnrt_co
     }
     if ((int64_t)t->fields != input->count)
         return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                         "%s:1: expected %s'%s', or %lld columns in all, found %zu columns",
+                         "%s:1: expected %s'%s', or %lld column%s in all, found %zu columns",
                          t->path, input->count == 1 ? "a column " : "the columns of ", input->name,
-                         (long long)input->count, t->fields);
+                         (long long)input->count, input->count == 1 ? "" : "s", t->fields);
     *width = (int)t->fields;
     for (size_t i = 0; i < t->fields; i++)
         fields[i] = i;
@@ -570,8 +576,9 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
     int is_csv = like && like->kind == NNRT_SOURCE_CSV && like->delimiter;
     int status = csv_open(&t, path, is_csv ? like->delimiter : tabs ? '\t' : ',', fault);
     size_t *fields = NULL;
+    if (!status)
+        status = csv_has_header(&t, &t.header);
     if (!status) {
-        t.header = csv_has_header(&t);
         const nnrt_column *column = csv_like(&t, input, like);
         size_t room =
             column && (size_t)column->n_names > t.fields ? (size_t)column->n_names : t.fields;

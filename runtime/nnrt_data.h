@@ -122,7 +122,8 @@ int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_
 int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_fault *);
 /* The columns of a csv file that feed one input of `count` numbers: those that `like` (or NULL) has
  * for it; else the one of that name; else all, if they are `count`. The first line holds names if
- * some field of it is not a number. A name that ends in .tsv (.tsv.gz) has tabs between fields. */
+ * some field of it is text where the next line has a number. A name that ends in .tsv (.tsv.gz) has
+ * tabs between fields. */
 int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_source *like,
                         nnrt_array *out, nnrt_fault *);
 /* Fills one array an input of the model (by name). */

@@ -245,7 +245,7 @@ static void wrapper(SourceText *s, const char *type, const char *name, Fn fn, co
     out_raw(s->out, "{");
     if (!strstr(arguments, "in["))
         out_raw(s->out, "    (void)in;");
-    out_raw(s->out, "    return %s_%s((%s *)m, n%s%s);", m, name, m, arguments, last);
+    out_raw(s->out, "    return %s_%s((struct %s *)m, n%s%s);", m, name, m, arguments, last);
     out_raw(s->out, "}");
 }
 
@@ -324,11 +324,11 @@ void emit_model(SourceText *s)
     emit_columns(s, &s->p->data_validation, "validation");
     emit_columns(s, &s->p->data_test, "test");
     model_table(s);
-    pass_on(s, "size_t $_size(void)", "return sizeof($);");
-    pass_on(s, "$ *$_init(void *memory, uint64_t seed)", "return ($ *)nnrt_init(&$_model, memory, seed);");
-    pass_on(s, "$ *$_new(uint64_t seed)", "return ($ *)nnrt_new(&$_model, seed);");
+    pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");
+    pass_on(s, "$ *$_init(void *memory, uint64_t seed)", "return (struct $ *)nnrt_init(&$_model, memory, seed);");
+    pass_on(s, "$ *$_new(uint64_t seed)", "return (struct $ *)nnrt_new(&$_model, seed);");
     pass_on(s, "void $_free($ *m)", "nnrt_free((nnrt_instance *)m);");
-    pass_on(s, "$ *$_fork(void *memory, const $ *owner)", "return ($ *)nnrt_fork(memory, &owner->head);");
+    pass_on(s, "$ *$_fork(void *memory, const $ *owner)", "return (struct $ *)nnrt_fork(memory, &owner->head);");
     if (s->p->fn[FN_train]) {
         pass_on(s, "void $_set_lr($ *m, float lr)", "m->head.lr = (double)lr;");
         pass_on(s, "void $_set_steps($ *m, int64_t total)", "m->head.total_steps = total;");

@@ -20,8 +20,7 @@ typedef struct Tape {
     Graph *g;
     int n;
     bool *depends; /* on some x, differentiably */
-    bool *matters; /* to y */
-    Node **grad;
+    Node **grad;   /* what is known of y's gradient by the node; only where `depends` */
 } Tape;
 
 static bool on_tape(const Tape *tape, const Node *node)
@@ -57,11 +56,10 @@ static void name_new(Graph *g, int first, const char *name)
 
 /* --- which nodes take part -------------------------------------------------------------------- */
 
-static Tape tape_new(Graph *g, Arena *scratch, const Node *y, int n, Node *const *xs)
+static Tape tape_new(Graph *g, Arena *scratch, int n, Node *const *xs)
 {
     Tape tape = {.g = g, .n = g->nodes.n};
     tape.depends = arena_take(scratch, sizeof *tape.depends * (size_t)(tape.n + 1));
-    tape.matters = arena_take(scratch, sizeof *tape.matters * (size_t)(tape.n + 1));
     tape.grad = arena_take(scratch, sizeof *tape.grad * (size_t)(tape.n + 1));
     for (int i = 0; i < tape.n; i++)
         g->nodes.at[i]->mark = i;
@@ -75,11 +73,6 @@ static Tape tape_new(Graph *g, Arena *scratch, const Node *y, int n, Node *const
         for (int k = 0; k < node->n_in && flows && !tape.depends[i]; k++)
             tape.depends[i] = tape.depends[node->in[k]->mark];
     }
-
-    tape.matters[y->mark] = true;
-    for (int i = y->mark; i >= 0; i--)
-        for (int k = 0; tape.matters[i] && k < g->nodes.at[i]->n_in; k++)
-            tape.matters[g->nodes.at[i]->in[k]->mark] = true;
     return tape;
 }
 
@@ -127,13 +120,13 @@ void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
 {
     Arena *scratch = arena_new();
     Graph as = *g; /* what new nodes inherit, to be put back */
-    Tape tape = tape_new(g, scratch, y, n, xs);
+    Tape tape = tape_new(g, scratch, n, xs);
 
     write_as(g, y);
     if (tape.depends[y->mark])
         tape.grad[y->mark] = build_fill(g, &y->shape, 1);
     for (int i = y->mark; i >= 0; i--)
-        if (tape.grad[i] && tape.depends[i] && tape.matters[i])
+        if (tape.grad[i])
             step_back(&tape, scratch, g->nodes.at[i]);
     for (int i = 0; i < n; i++)
         dxs[i] = on_tape(&tape, xs[i]) ? tape.grad[xs[i]->mark] : NULL;

@@ -118,8 +118,6 @@ static Node *merge(Graph *g, Node *node, void *arg)
 {
     (void)g;
     const Table *table = arg;
-    if (op_rows[node->op].cls == CLASS_EFFECT)
-        return node;
     size_t at = (size_t)hash_node(node) & table->mask;
     while (table->slot[at] && !same_node(table->slot[at], node))
         at = (at + 1) & table->mask;

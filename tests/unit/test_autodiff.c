@@ -201,6 +201,12 @@ Test(autodiff, stop_gradient_stops)
     graph_root(f->g, ROOT_grad, 0, dx);
     graph_sort(f->g);
     cr_expect_eq(run(f)[0].data[1], f->inputs[0][1]);
+    Node *stopped = build_unary(f->g, OP_stop_gradient, x);
+    Node *sum = weighed_sum(f->g, build_unary(f->g, OP_exp, stopped), NULL);
+    int n = f->g->nodes.n;
+    autodiff(f->g, sum, 1, &x, &dx);
+    cr_expect_null(dx);
+    cr_expect_eq(f->g->nodes.n, n, "built in vain");
     fixture_free(f);
 }
 

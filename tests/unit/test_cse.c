@@ -43,11 +43,12 @@ Test(cse, constants)
 {
     Fixture *f = fixture_new(FN_predict);
     Graph *g = f->g;
-    Shape three = SHAPE(-1, 3), column = SHAPE(-1, 3, 1);
+    Shape three = SHAPE(-1, 3), column = SHAPE(-1, 3, 1), batch = SHAPE(0, 3);
     static const double p[] = {1, 2, 3}, q[] = {1, 2, 4};
     cr_expect(merges(f, build_fill(g, &three, 0.5), build_fill(g, &three, 0.5)));
     cr_expect(merges(f, build_fill(g, &three, NAN), build_fill(g, &three, NAN)));
     cr_expect_not(merges(f, build_fill(g, &three, 0.5), build_fill(g, &column, 0.5)));
+    cr_expect_not(merges(f, build_fill(g, &three, 0.5), build_fill(g, &batch, 0.5)));
     cr_expect_not(merges(f, build_fill(g, &three, 0.0), build_fill(g, &three, -0.0)));
     cr_expect(merges(f, build_data(g, &three, p), build_data(g, &three, p)));
     cr_expect_not(merges(f, build_data(g, &three, p), build_data(g, &three, q)));
@@ -67,6 +68,7 @@ Test(cse, attributes)
                          build_reduce(g, OP_reduce_sum, x, 2, (int[]){0, 1})));
     cr_expect_not(merges(f, build_slice(g, x, 0, 0, 3, 1), build_slice(g, x, 0, 1, 4, 1)));
     cr_expect_not(merges(f, build_slice(g, x, 0, 0, 3, 2), build_slice(g, x, 0, 0, 3, 1)));
+    cr_expect_not(merges(f, build_slice(g, x, 0, 0, 4, 2), build_slice(g, x, 0, 0, 4, 3)));
     cr_expect(merges(f, build_slice(g, x, 0, 0, 3, 2), build_slice(g, x, 0, 0, 3, 2)));
     cr_expect_not(merges(f, build_reshape(g, x, &line), build_reshape(g, x, &cube)));
     cr_expect(merges(f, build_expand(g, x, &full), build_expand(g, x, &full)));
