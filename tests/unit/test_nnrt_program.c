@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guards the program: every sub-command of nnrt_main, driven as a user does, in a folder of its
- * own, with a network written by hand. Resumed runs equal uninterrupted ones to the bit; what goes wrong
- * gives the right status, names its cause and leaves old files as they were. */
+ * own, with a network written by hand. Resumed runs equal uninterrupted ones to the bit; what goes
+ * wrong gives the right status, names its cause and leaves old files as they were. */
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -201,6 +201,23 @@ Test(nnrt_program, loss_of_a_set_is_weighted)
     cr_assert_float_eq(nine, (8 * eight + last) / 9, 1e-6, "%g %g %g", nine, eight, last);
 }
 
+/* Nine samples in batches of 8 and 1, the last of another loss; the rate is 0. */
+Test(nnrt_program, loss_of_an_epoch_is_weighted)
+{
+    float x[27] = {0}, bias[2] = {1, 0};
+    int32_t label[9] = {[8] = 1};
+    nnrt_instance *m = nnrt_new(&model, 1);
+    nnrt_set(m, "fc.bias", bias);
+    cr_assert_eq(nnrt_save(m, scratch_path("w.st")), 0);
+    nnrt_free(m);
+    write_npy("x.npy", "<f4", 9, 3, x);
+    write_npy("label.npy", "<i4", 9, 0, label);
+    model.train.validation_split = 0;
+    RUN(0, "train --weights w.st --lr 0 --epochs 1 --no-shuffle");
+    cr_assert_float_eq(figure("loss"), (8 * log1p(exp(-1)) + log1p(exp(1))) / 9, 1e-6);
+    cr_assert_float_eq(figure("accuracy"), 8 / 9.0, 1e-6);
+}
+
 Test(nnrt_program, data_and_folder_options)
 {
     mkdir(scratch_path("d"), 0755);
@@ -306,6 +323,18 @@ Test(nnrt_program, checkpoints_between)
     RUN(0, "train --checkpoint whole-c.st --out other.st");
     cr_assert(same_files("whole.st", "other.st"));
     cr_assert(same_files("every.st", "whole-c.st"), "the end is saved as well");
+}
+
+/* What the options of the first run decided holds for the resumed one. */
+Test(nnrt_program, resume_keeps_options)
+{
+    RUN(0, "train --epochs 2 --no-shuffle --lr 0.3 --seed 8 --out whole.st");
+    RUN(0, "train --epochs 2 --no-shuffle --lr 0.3 --seed 8 --steps 7 --checkpoint c.st");
+    RUN(0, "train --resume c.st --out resumed.st");
+    cr_assert(same_files("whole.st", "resumed.st"));
+    /* --epochs on the way gives the schedule another horizon. */
+    RUN(0, "train --resume c.st --epochs 3 --steps 12 --out other.st");
+    cr_assert(!same_files("whole.st", "other.st"));
 }
 
 /* A checkpoint of step k inside an epoch is what a stop at k leaves. */

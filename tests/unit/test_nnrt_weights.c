@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards nnrt_weights.c: what is saved comes back to the bit, damage is seen, errors name the path. */
+/* Guards nnrt_weights.c: what is saved comes back to the bit, damage is seen, errors say where. */
 #include "nnrt_scratch.h"
 #include "nnrt_tiny.h"
 
