@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* classes.c: class indices against logits, for losses and metrics: which axis holds the classes, and
- * which element of it an index means. There is no gather: an index is compared with every position,
- * in the loop that reads the logits anyway.
+/* classes.c: class indices against logits, for losses and metrics: which axis holds the classes,
+ * and which element of it an index means. There is no gather: an index is compared with every
+ * position, in the loop that reads the logits anyway.
  */
 #include "rows.h"
 
@@ -18,8 +18,8 @@ static Shape without(const Shape *logits, int axis)
     return rest;
 }
 
-/* Operand 1 as integers, before a conversion to f32 (inputs of integers that are not classes are given
- * so); NULL: it is none. */
+/* Operand 1 as integers, before a conversion to f32 (inputs of integers that are not classes are
+ * given so); NULL: it is none. */
 static Node *integers(const Call *c)
 {
     Node *x = c->in[1];
@@ -45,8 +45,8 @@ bool classes_are_indices(const Call *c)
 static int wrong_shapes(Call *c)
 {
     char a[128], b[128];
-    diag_error(&c->ctx->diag, c->loc, "%s: classes of shape %s do not fit logits of shape %s", c->row->name,
-               shape_text(&c->in[1]->shape, b), shape_text(&c->in[0]->shape, a));
+    diag_error(&c->ctx->diag, c->loc, "%s: classes of shape %s do not fit logits of shape %s",
+               c->row->name, shape_text(&c->in[1]->shape, b), shape_text(&c->in[0]->shape, a));
     rows_notes(c);
     return -1;
 }
@@ -67,14 +67,16 @@ int classes_axis(Call *c, const Arg *arg)
     bool at_last = last >= 1 && (whole || fits(c, last)), at_1 = last >= 1 && (whole || fits(c, 1));
     if (at_last && at_1 && last != 1) {
         char a[128];
-        diag_error(&c->ctx->diag, c->loc, "%s: the classes of %s may be axis 1 or axis %d: say which by axis=",
+        diag_error(&c->ctx->diag, c->loc,
+                   "%s: the classes of %s may be axis 1 or axis %d: say which by axis=",
                    c->row->name, shape_text(logits, a), last);
         return -1;
     }
     return at_last ? last : at_1 ? 1 : wrong_shapes(c);
 }
 
-/* The input that indices are read from, through casts, slices and the like; NULL: they are computed. */
+/* The input that indices are read from, through casts, slices and the like; NULL: they are
+ * computed. */
 static Input *source(Call *c, Node *indices)
 {
     while (indices->n_in == 1)
@@ -86,12 +88,12 @@ static Input *source(Call *c, Node *indices)
 static bool check_count(Call *c, const Classes *k, Node *indices)
 {
     Input *input = source(c, indices);
-    if (input && input->dtype == DT_i32 && input->classes == 0)
+    if (input && input->dtype != DT_f32 && input->classes == 0)
         input->classes = k->count; /* the program then checks its range */
     if (!input || input->classes <= k->count)
         return true;
-    diag_error(&c->ctx->diag, c->loc, "%s: '%s' has %lld classes, axis %d of the logits only %lld", c->row->name,
-               input->name, (long long)input->classes, k->axis, (long long)k->count);
+    diag_error(&c->ctx->diag, c->loc, "%s: '%s' has %lld classes, axis %d of the logits only %lld",
+               c->row->name, input->name, (long long)input->classes, k->axis, (long long)k->count);
     rows_notes(c);
     return false;
 }
@@ -101,8 +103,8 @@ static bool read_ignore(Call *c, const Arg *ignore, Node *indices, Classes *out)
     if (!ignore->given)
         return true;
     if (ignore->i < -INDEX_MAX || ignore->i > INDEX_MAX) {
-        diag_error(&c->ctx->diag, ignore->loc, "%s: ignore: %lld is out of range: %d to %d", c->row->name,
-                   (long long)ignore->i, -INDEX_MAX, INDEX_MAX);
+        diag_error(&c->ctx->diag, ignore->loc, "%s: ignore: %lld is out of range: %d to %d",
+                   c->row->name, (long long)ignore->i, -INDEX_MAX, INDEX_MAX);
         return false;
     }
     program_ignore(c, indices, ignore->i);
@@ -117,8 +119,8 @@ bool classes_read(Call *c, const Arg *axis, const Arg *ignore, Classes *out)
     Node *indices = integers(c);
     *out = (Classes){.axis = -1};
     if (!indices) {
-        diag_error(&c->ctx->diag, c->loc, "%s: class indices are integers: give their input 'classes'",
-                   c->row->name);
+        diag_error(&c->ctx->diag, c->loc,
+                   "%s: class indices are integers: give their input 'classes'", c->row->name);
         rows_notes(c);
         return false;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* data.c: the `data:` key: where training, validation and test data come from. nncc opens none of the
- * files: what they hold is checked when the program runs.
+/* data.c: the `data:` key: where training, validation and test data come from. nncc opens none of
+ * the files: what they hold is checked when the program runs.
  */
 #include "rows.h"
 
@@ -36,7 +36,7 @@ static const char *title(const Reader *r, const char *key)
     return arena_format(ctx_of(r)->arena, "%s: %s", r->kind, key);
 }
 
-/* --- keys ------------------------------------------------------------------------------------------------ */
+/* --- keys ------------------------------------------------------------------------------------- */
 
 /* Checks the keys of a map of inputs' names and of `n` keys of the kind's own. */
 static bool read_map(Reader *r, const char *const *own, int n, const char *example)
@@ -112,7 +112,8 @@ static void check_complete(const Reader *r)
         g = g ? g : model_graph(r->p, FN_train);
         if (g && !is_trained_on(g, i))
             continue;
-        diag_error(&ctx_of(r)->diag, r->args->loc, "%s: nothing for the input '%s'", r->kind, input->name);
+        diag_error(&ctx_of(r)->diag, r->args->loc, "%s: nothing for the input '%s'", r->kind,
+                   input->name);
         diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
     }
 }
@@ -133,7 +134,7 @@ static int64_t numbers_of(const Input *input)
     return shape_count(&input->shape);
 }
 
-/* --- idx, npy: {INPUT: FILE, ...} ----------------------------------------------------------------------------- */
+/* --- idx, npy: {INPUT: FILE, ...} ------------------------------------------------------------- */
 
 static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
@@ -148,7 +149,7 @@ static void read_files(Reader *r)
     check_complete(r);
 }
 
-/* --- npz: FILE, {file: FILE, INPUT: MEMBER, ...} --------------------------------------------------------------- */
+/* --- npz: FILE, {file: FILE, INPUT: MEMBER, ...} ---------------------------------------------- */
 
 /* Every input from the member of its own name. */
 static void members_by_name(Reader *r)
@@ -177,7 +178,7 @@ static void read_npz(Reader *r)
     check_complete(r);
 }
 
-/* --- records: {file: FILE, INPUT: BYTES, ...} ---------------------------------------------------------------------- */
+/* --- records: {file: FILE, INPUT: BYTES, ...} ------------------------------------------------- */
 
 static bool record_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
@@ -185,7 +186,8 @@ static bool record_column(Reader *r, const Y *y, const Input *input, SourceColum
         return false;
     if (out->bytes == numbers_of(input))
         return true;
-    diag_error(&ctx_of(r)->diag, y->loc, "records: '%s' is %lld bytes a sample, one a number, not %lld", input->name,
+    diag_error(&ctx_of(r)->diag, y->loc,
+               "records: '%s' is %lld bytes a sample, one a number, not %lld", input->name,
                (long long)numbers_of(input), (long long)out->bytes);
     diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
     return false;
@@ -200,7 +202,7 @@ static void read_records(Reader *r)
     check_complete(r);
 }
 
-/* --- csv: {file: FILE, header: true, delimiter: ",", INPUT: COLUMN or [COLUMNS], ...} ------------------------------- */
+/* --- csv: {file: FILE, header: true, delimiter: ",", INPUT: COLUMN or [COLUMNS], ...} --------- */
 
 static bool is_number(const char *text)
 {
@@ -213,7 +215,8 @@ static bool csv_name(Reader *r, const Y *y, const Input *input, SourceColumn *ou
     if (!y_word(ctx_of(r), r->scope, y, title(r, input->name), &name))
         return false;
     if (!r->out->header && !is_number(name)) {
-        diag_error(&ctx_of(r)->diag, y->loc, "csv: without a header columns have numbers, from 0; saw '%s'", name);
+        diag_error(&ctx_of(r)->diag, y->loc,
+                   "csv: without a header columns have numbers, from 0; saw '%s'", name);
         return false;
     }
     vec_push(ctx_of(r)->arena, &out->names, name);
@@ -227,13 +230,15 @@ static bool csv_column(Reader *r, const Y *written, const Input *input, SourceCo
     if (!y)
         return false;
     if (y->kind == Y_map) {
-        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': categorical columns are not supported yet", input->name);
+        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': categorical columns are not supported yet",
+                   input->name);
         return false;
     }
     if (y->kind == Y_scalar)
         good = csv_name(r, y, input, out);
     if (y->items.n > CSV_COLUMNS_MAX) {
-        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name, CSV_COLUMNS_MAX);
+        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
+                   CSV_COLUMNS_MAX);
         return false;
     }
     for (int i = 0; i < y->items.n; i++)
@@ -254,10 +259,11 @@ static bool read_delimiter(Reader *r, const Y *y)
         return false;
     bool tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
     r->out->delimiter = tab ? '\t' : *text;
-    if (tab || (strlen(text) == 1 && *text != '"' && *text != '\n' && *text != '\r' && *text != '.' &&
-                !is_number(text)))
+    if (tab || (strlen(text) == 1 && *text != '"' && *text != '\n' && *text != '\r' &&
+                *text != '.' && !is_number(text)))
         return true;
-    diag_error(&ctx_of(r)->diag, y->loc, "csv: delimiter: expected one character, as \",\", or tab");
+    diag_error(&ctx_of(r)->diag, y->loc,
+               "csv: delimiter: expected one character, as \",\", or tab");
     return false;
 }
 
@@ -277,12 +283,12 @@ static void read_csv(Reader *r)
     check_complete(r);
 }
 
-/* --- synthetic: {generator: digits, seed: 1, count: 10000} -------------------------------------------------------------- */
+/* --- synthetic: {generator: digits, seed: 1, count: 10000} ------------------------------------ */
 
 static void read_synthetic(Reader *r)
 {
     static const ArgRow rows[] = {WORDS("generator", NULL, "digits"), TAKES("seed", int, "1"),
-                                  TAKES("count", int, "10000"), {NULL, ARG_int, NULL, NULL}};
+                                  TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
     if (!args_read(ctx_of(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
         return;
@@ -297,22 +303,24 @@ static void read_synthetic(Reader *r)
     r->out->count = arg[2].i;
 }
 
-/* --- sources --------------------------------------------------------------------------------------------------------------- */
+/* --- sources ---------------------------------------------------------------------------------- */
 
 static const SourceRow sources[] = {
-    {"idx", SOURCE_idx, read_files},   {"npy", SOURCE_npy, read_files}, {"npz", SOURCE_npz, read_npz},
-    {"records", SOURCE_records, read_records}, {"csv", SOURCE_csv, read_csv},
-    {"synthetic", SOURCE_synthetic, read_synthetic},
+    {"idx", SOURCE_idx, read_files}, {"npy", SOURCE_npy, read_files},
+    {"npz", SOURCE_npz, read_npz},   {"records", SOURCE_records, read_records},
+    {"csv", SOURCE_csv, read_csv},   {"synthetic", SOURCE_synthetic, read_synthetic},
 };
 
-static void read_source(Program *p, const Scope *scope, const Y *y, const char *what, bool complete, Source *out)
+static void read_source(Program *p, const Scope *scope, const Y *y, const char *what, bool complete,
+                        Source *out)
 {
     const char *known[COUNT(sources)];
     const Y *map = y_resolve(p->ctx, scope, y);
     if (!map)
         return;
     if (map->kind != Y_map || map->pairs.n != 1) {
-        diag_error(&p->ctx->diag, map->loc, "%s: expected one source, as {idx: {image: FILE, label: FILE}}", what);
+        diag_error(&p->ctx->diag, map->loc,
+                   "%s: expected one source, as {idx: {image: FILE, label: FILE}}", what);
         return;
     }
     for (int i = 0; i < COUNT(sources); i++)
@@ -346,7 +354,8 @@ static void read_validation(Program *p, const Scope *scope, const Y *y)
     if (share > 0 && share < 1)
         p->train.validation_split = share;
     else
-        diag_error(&p->ctx->diag, split->loc, "data: validation: split is a share, above 0 and below 1");
+        diag_error(&p->ctx->diag, split->loc,
+                   "data: validation: split is a share, above 0 and below 1");
 }
 
 void data_read(Program *p, const Scope *scope, const Y *data)
@@ -359,7 +368,8 @@ void data_read(Program *p, const Scope *scope, const Y *data)
         return;
     }
     y_keys(p->ctx, data, "data", keys, COUNT(keys), NULL, 0);
-    const Y *train = y_get(data, "train"), *validation = y_get(data, "validation"), *test = y_get(data, "test");
+    const Y *train = y_get(data, "train"), *validation = y_get(data, "validation"),
+            *test = y_get(data, "test");
     if (train)
         read_source(p, scope, train, "data: train", true, &p->data_train);
     if (validation)

@@ -9,7 +9,8 @@ static Node *clip(Call *c)
     const Arg *low = &c->arg[0], *high = &c->arg[1];
     Node *y = rows_operand(c, 0);
     if ((!low->given && !high->given) || (low->given && high->given && low->r > high->r)) {
-        diag_error(&c->ctx->diag, c->loc, "%s: wants min, max or both, min not above max", c->row->name);
+        diag_error(&c->ctx->diag, c->loc, "%s: wants min, max or both, min not above max",
+                   c->row->name);
         return NULL;
     }
     if (low->given) {
@@ -37,13 +38,25 @@ static Node *rsqrt(Call *c)
 }
 
 #define CLIP(row)                                                                                  \
-    const CallRow call_##row = {.name = #row, .min_in = 1, .max_in = 1,                            \
+    const CallRow call_##row = {.name = #row,                                                      \
+                                .min_in = 1,                                                       \
+                                .max_in = 1,                                                       \
                                 .arg = {TAKES("min", real, ""), TAKES("max", real, "")},           \
-                                .build = clip, .flags = CALL_function, .text = "x within [min, max]"}
+                                .build = clip,                                                     \
+                                .flags = CALL_function,                                            \
+                                .text = "x within [min, max]"}
 
 CLIP(clip);
 CLIP(clamp);
-const CallRow call_square = {.name = "square", .min_in = 1, .max_in = 1, .build = square,
-                             .flags = CALL_function, .text = "x * x"};
-const CallRow call_rsqrt = {.name = "rsqrt", .min_in = 1, .max_in = 1, .build = rsqrt,
-                            .flags = CALL_function, .text = "1 / sqrt(x)"};
+const CallRow call_square = {.name = "square",
+                             .min_in = 1,
+                             .max_in = 1,
+                             .build = square,
+                             .flags = CALL_function,
+                             .text = "x * x"};
+const CallRow call_rsqrt = {.name = "rsqrt",
+                            .min_in = 1,
+                            .max_in = 1,
+                            .build = rsqrt,
+                            .flags = CALL_function,
+                            .text = "1 / sqrt(x)"};

@@ -17,12 +17,12 @@ typedef struct Given { /* what a form is resolved from */
 
 typedef struct Form {
     const char *name;
-    const char *list; /* what is said where it is given by one number or a wrong list; NULL: one is right */
+    const char *list; /* of two numbers: how they are written; NULL: it takes one or none */
     ArgRow arg[ARGS_MAX];
     bool (*resolve)(const Given *, Init *out);
 } Form;
 
-/* --- forms --------------------------------------------------------------------------------------------- */
+/* --- forms ------------------------------------------------------------------------------------ */
 
 static bool keep(const Given *given, Init *out)
 {
@@ -138,13 +138,12 @@ static bool kaiming_normal(const Given *given, Init *out)
     return true;
 }
 
-/* --- the table ------------------------------------------------------------------------------------------ */
+/* --- the table -------------------------------------------------------------------------------- */
 
 #define MEAN_STD TAKES("mean", real, "0"), TAKES("std", real, "1")
 #define KAIMING                                                                                    \
     TAKES("a", real, "0"), WORDS("mode", "fan_in", "fan_in fan_out"),                              \
         WORDS("nonlinearity", "leaky_relu", "linear sigmoid tanh relu leaky_relu selu")
-#define NOTHING {NULL, ARG_int, NULL, NULL}
 
 static const Form forms[] = {
     {"default", NULL, {NOTHING}, keep},
@@ -171,7 +170,8 @@ static const Form *find_form(Ctx *ctx, const Y *kind)
     }
     const char *best = diag_nearest(kind->text, names, COUNT(forms));
     if (best)
-        diag_error(&ctx->diag, kind->loc, "init: unknown '%s'; did you mean '%s'?", kind->text, best);
+        diag_error(&ctx->diag, kind->loc, "init: unknown '%s'; did you mean '%s'?", kind->text,
+                   best);
     else
         diag_error(&ctx->diag, kind->loc, "init: unknown '%s'", kind->text);
     return NULL;
@@ -183,8 +183,8 @@ static const Y *pair_of(Ctx *ctx, const Form *form, const Y *args)
     if (!form->list || !args || args->kind == Y_map)
         return args;
     if (args->kind != Y_list || args->items.n != 2) {
-        diag_error(&ctx->diag, args->loc, "init: %s: expected %s or {%s: ..., %s: ...}", form->name, form->list,
-                   form->arg[0].name, form->arg[1].name);
+        diag_error(&ctx->diag, args->loc, "init: %s: expected %s or {%s: ..., %s: ...}", form->name,
+                   form->list, form->arg[0].name, form->arg[1].name);
         return NULL;
     }
     Y *map = arena_take(ctx->arena, sizeof *map);
@@ -209,7 +209,8 @@ bool init_read(Ctx *ctx, const Scope *scope, const Y *y, int64_t fan_in, int64_t
             return false;
     }
     if (kind->kind != Y_scalar) {
-        diag_error(&ctx->diag, kind->loc, "init: expected one form, as zeros or {normal: {std: 0.02}}");
+        diag_error(&ctx->diag, kind->loc,
+                   "init: expected one form, as zeros or {normal: {std: 0.02}}");
         return false;
     }
     const Form *form = find_form(ctx, kind);

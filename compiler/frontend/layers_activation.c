@@ -9,7 +9,7 @@
 
 enum { ACTIVATION = CALL_layer | CALL_function | CALL_activation };
 
-/* --- one op ------------------------------------------------------------------------------------------ */
+/* --- one op ----------------------------------------------------------------------------------- */
 
 static Node *relu(Call *c)
 {
@@ -36,7 +36,7 @@ static Node *identity(Call *c)
     return c->in[0];
 }
 
-/* --- linear in parts ---------------------------------------------------------------------------------- */
+/* --- linear in parts -------------------------------------------------------------------------- */
 
 static Node *relu6(Call *c)
 {
@@ -78,12 +78,14 @@ static Node *hardswish(Call *c)
     Node *x = rows_operand(c, 0), *three = build_const(g, 3);
     Node *middle = build_binary(g, OP_mul, x, rows_times(g, rows_plus(g, x, 3), 1.0 / 6));
     Node *upper = build_where(g, build_binary(g, OP_less, x, three), middle, x);
-    return build_where(g, build_binary(g, OP_less, x, build_const(g, -3)), build_const(g, 0), upper);
+    return build_where(g, build_binary(g, OP_less, x, build_const(g, -3)), build_const(g, 0),
+                       upper);
 }
 
-/* --- exponential ----------------------------------------------------------------------------------------- */
+/* --- exponential ------------------------------------------------------------------------------ */
 
-/* x > 0 ? x : alpha * expm1(x / scale). Of a positive x the second part sees 0: it cannot overflow. */
+/* x > 0 ? x : alpha * expm1(x / scale). Of a positive x the second part sees 0: it cannot
+ * overflow. */
 static Node *exponential(Graph *g, Node *x, double alpha, double scale)
 {
     Node *above = rows_above(g, x, 0);
@@ -110,11 +112,12 @@ static Node *celu(Call *c)
 
 static Node *selu(Call *c)
 {
-    const double alpha = 1.6732632423543772848170429916717, scale = 1.0507009873554804934193349852946;
+    const double alpha = 1.6732632423543772848170429916717,
+                 scale = 1.0507009873554804934193349852946;
     return rows_times(c->g, exponential(c->g, rows_operand(c, 0), alpha, 1), scale);
 }
 
-/* --- smooth ------------------------------------------------------------------------------------------------- */
+/* --- smooth ----------------------------------------------------------------------------------- */
 
 /* x * (1 + erf(x / sqrt 2)) / 2, or x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2 */
 static Node *gelu(Call *c)
@@ -150,7 +153,7 @@ static Node *softsign(Call *c)
     return build_binary(c->g, OP_div, x, rows_plus(c->g, build_unary(c->g, OP_abs, x), 1));
 }
 
-/* --- over an axis -------------------------------------------------------------------------------------------- */
+/* --- over an axis ----------------------------------------------------------------------------- */
 
 static Node *softmax(Call *c)
 {
@@ -164,32 +167,40 @@ static Node *log_softmax(Call *c)
     return axis < 0 ? NULL : build_log_softmax(c->g, rows_operand(c, 0), axis);
 }
 
-/* --- rows -------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 #define ROW(row, function, says, ...)                                                              \
-    const CallRow call_##row = {.name = #row, .min_in = 1, .max_in = 1, .arg = {__VA_ARGS__},      \
-                                .build = function, .flags = ACTIVATION, .text = says}
-#define NO_ARGUMENT {NULL, ARG_int, NULL, NULL}
+    const CallRow call_##row = {.name = #row,                                                      \
+                                .min_in = 1,                                                       \
+                                .max_in = 1,                                                       \
+                                .arg = {__VA_ARGS__},                                              \
+                                .build = function,                                                 \
+                                .flags = ACTIVATION,                                               \
+                                .text = says}
 
-ROW(relu, relu, "max(x, 0)", NO_ARGUMENT);
-ROW(relu6, relu6, "max(0, min(x, 6))", NO_ARGUMENT);
+ROW(relu, relu, "max(x, 0)", NOTHING);
+ROW(relu6, relu6, "max(0, min(x, 6))", NOTHING);
 ROW(leaky_relu, leaky_relu, "x above 0, slope * x below", TAKES("slope", real, "0.01"));
 ROW(elu, elu, "x above 0, alpha * (exp(x) - 1) below", TAKES("alpha", real, "1"));
-ROW(selu, selu, "1.0507 * elu(x, 1.67326)", NO_ARGUMENT);
+ROW(selu, selu, "1.0507 * elu(x, 1.67326)", NOTHING);
 ROW(celu, celu, "x above 0, alpha * (exp(x / alpha) - 1) below", TAKES("alpha", real, "1"));
-ROW(gelu, gelu, "x * (1 + erf(x / sqrt(2))) / 2; tanh: the approximation by tanh", TAKES("tanh", bool, "false"));
-ROW(silu, silu, "x * sigmoid(x)", NO_ARGUMENT);
-ROW(mish, mish, "x * tanh(softplus(x))", NO_ARGUMENT);
-ROW(sigmoid, sigmoid, "1 / (1 + exp(-x))", NO_ARGUMENT);
-ROW(hardsigmoid, hardsigmoid, "relu6(x + 3) / 6", NO_ARGUMENT);
-ROW(hardswish, hardswish, "x * relu6(x + 3) / 6", NO_ARGUMENT);
-ROW(tanh, tanh_, "the hyperbolic tangent", NO_ARGUMENT);
-ROW(softplus, softplus, "log(1 + exp(x))", NO_ARGUMENT);
-ROW(softsign, softsign, "x / (1 + |x|)", NO_ARGUMENT);
+ROW(gelu, gelu, "x * (1 + erf(x / sqrt(2))) / 2; tanh: the approximation by tanh",
+    TAKES("tanh", bool, "false"));
+ROW(silu, silu, "x * sigmoid(x)", NOTHING);
+ROW(mish, mish, "x * tanh(softplus(x))", NOTHING);
+ROW(sigmoid, sigmoid, "1 / (1 + exp(-x))", NOTHING);
+ROW(hardsigmoid, hardsigmoid, "relu6(x + 3) / 6", NOTHING);
+ROW(hardswish, hardswish, "x * relu6(x + 3) / 6", NOTHING);
+ROW(tanh, tanh_, "the hyperbolic tangent", NOTHING);
+ROW(softplus, softplus, "log(1 + exp(x))", NOTHING);
+ROW(softsign, softsign, "x / (1 + |x|)", NOTHING);
 ROW(softmax, softmax, "exp(x) / sum(exp(x)) along axis", TAKES("axis", int, "-1"));
 ROW(log_softmax, log_softmax, "log(softmax(x)) along axis", TAKES("axis", int, "-1"));
-ROW(identity, identity, "x", NO_ARGUMENT);
+ROW(identity, identity, "x", NOTHING);
 
-const CallRow call_prelu = {.name = "prelu", .min_in = 1, .max_in = 1, .build = prelu,
+const CallRow call_prelu = {.name = "prelu",
+                            .min_in = 1,
+                            .max_in = 1,
+                            .build = prelu,
                             .flags = CALL_layer | CALL_activation | CALL_weights,
                             .text = "x above 0, weight * x below; weight: [1], at first 0.25"};

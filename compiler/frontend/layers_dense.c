@@ -39,13 +39,14 @@ static Node *dense(Call *c)
     const Shape *x = &c->in[0]->shape;
     int64_t units = c->arg[0].i, in = x->rank ? x->dim[x->rank - 1] : 0;
     if (units < 1 || units > DIM_MAX) {
-        diag_error(&c->ctx->diag, c->arg[0].loc, "dense: units: %lld is out of range: 1 to %lld", (long long)units,
-                   (long long)DIM_MAX);
+        diag_error(&c->ctx->diag, c->arg[0].loc, "dense: units: %lld is out of range: 1 to %lld",
+                   (long long)units, (long long)DIM_MAX);
         return NULL;
     }
     if (x->rank < 1 || x->batch == x->rank - 1) {
         char text[128];
-        diag_error(&c->ctx->diag, c->loc, "dense: the last axis of %s is the batch; it takes numbers a sample",
+        diag_error(&c->ctx->diag, c->loc,
+                   "dense: the last axis of %s is the batch; it takes numbers a sample",
                    shape_text(x, text));
         rows_notes(c);
         return NULL;

@@ -13,8 +13,9 @@ static int last_axis(Call *c)
         diag_error(&c->ctx->diag, c->arg[0].loc, "%s: eps is below 0", c->row->name);
         return -1;
     }
-    diag_error(&c->ctx->diag, c->loc, "%s: the last axis of %s is the batch; it takes numbers a sample",
-               c->row->name, shape_text(x, text));
+    diag_error(&c->ctx->diag, c->loc,
+               "%s: the last axis of %s is the batch; it takes numbers a sample", c->row->name,
+               shape_text(x, text));
     rows_notes(c);
     return -1;
 }

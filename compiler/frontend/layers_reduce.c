@@ -2,7 +2,7 @@
 /* layers_reduce.c: arithmetic of several inputs, and reductions over axes. */
 #include "rows.h"
 
-/* --- of inputs, elementwise ---------------------------------------------------------------------------- */
+/* --- of inputs, elementwise ------------------------------------------------------------------- */
 
 /* ((a op b) op c) ..., broadcast */
 static Node *chain(Call *c, OpKind op)
@@ -43,7 +43,7 @@ static Node *min(Call *c)
     return chain(c, OP_min);
 }
 
-/* --- over axes -------------------------------------------------------------------------------------------- */
+/* --- over axes -------------------------------------------------------------------------------- */
 
 /* The axes that are named; n 0: all. Layers must name some: without, an expression reduces all. */
 static bool read_axes(Call *c, int *n, int *axes)
@@ -51,13 +51,15 @@ static bool read_axes(Call *c, int *n, int *axes)
     const Arg *arg = &c->arg[0];
     *n = 0;
     if (!arg->given && c->path) {
-        diag_error(&c->ctx->diag, c->loc, "%s: 'axis' is missing (the batch is axis 0)", c->row->name);
+        diag_error(&c->ctx->diag, c->loc, "%s: 'axis' is missing (the batch is axis 0)",
+                   c->row->name);
         return false;
     }
     if (!arg->given)
         return true;
     if (arg->n == 0 || arg->n > RANK_MAX) {
-        diag_error(&c->ctx->diag, arg->loc, "%s: axis: from 1 to %d axes are named", c->row->name, RANK_MAX);
+        diag_error(&c->ctx->diag, arg->loc, "%s: axis: from 1 to %d axes are named", c->row->name,
+                   RANK_MAX);
         return false;
     }
     for (; *n < arg->n; ++*n) {
@@ -108,15 +110,24 @@ static Node *amin(Call *c)
     return reduction(c, OP_reduce_min);
 }
 
-/* --- rows ----------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 #define INPUTS(row, function, most, says)                                                          \
-    const CallRow call_##row = {.name = #row, .min_in = 2, .max_in = most, .build = function,      \
-                                .flags = CALL_layer | CALL_function, .text = says}
+    const CallRow call_##row = {.name = #row,                                                      \
+                                .min_in = 2,                                                       \
+                                .max_in = most,                                                    \
+                                .build = function,                                                 \
+                                .flags = CALL_layer | CALL_function,                               \
+                                .text = says}
 #define REDUCES(row, says)                                                                         \
-    const CallRow call_##row = {.name = #row, .min_in = 1, .max_in = 1,                            \
-                                .arg = {TAKES("axis", ints, ""), TAKES("keepdims", bool, "false")}, \
-                                .build = row, .flags = CALL_layer | CALL_function, .text = says}
+    const CallRow call_##row = {                                                                   \
+        .name = #row,                                                                              \
+        .min_in = 1,                                                                               \
+        .max_in = 1,                                                                               \
+        .arg = {TAKES("axis", ints, ""), TAKES("keepdims", bool, "false")},                        \
+        .build = row,                                                                              \
+        .flags = CALL_layer | CALL_function,                                                       \
+        .text = says}
 
 INPUTS(add, add, -1, "a + b + ..., broadcast");
 INPUTS(sub, sub, 2, "a - b, broadcast");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* layers_shape.c: layers that move numbers and compute none. Axes count the batch as 0; the shapes of
- * arguments leave it out.
+/* layers_shape.c: layers that move numbers and compute none. Axes count the batch as 0; the shapes
+ * of arguments leave it out.
  */
 #include "rows.h"
 
@@ -8,7 +8,8 @@
 static Node *wrong(Call *c, Loc loc, const char *why)
 {
     char text[128];
-    diag_error(&c->ctx->diag, loc, "%s: %s %s", c->row->name, shape_text(&c->in[0]->shape, text), why);
+    diag_error(&c->ctx->diag, loc, "%s: %s %s", c->row->name, shape_text(&c->in[0]->shape, text),
+               why);
     rows_notes(c);
     return NULL;
 }
@@ -23,7 +24,7 @@ static int inner_axis(Call *c, const Arg *arg, int64_t written, int rank)
     return -1;
 }
 
-/* --- flatten, reshape, permute ---------------------------------------------------------------------------- */
+/* --- flatten, reshape, permute ---------------------------------------------------------------- */
 
 /* [N, all the rest] */
 static Node *flatten(Call *c)
@@ -31,7 +32,8 @@ static Node *flatten(Call *c)
     const Shape *x = &c->in[0]->shape;
     if (x->rank == 0 || x->batch > 0)
         return wrong(c, c->loc, "does not begin with the batch");
-    Shape rest = {.rank = x->rank - 1, .batch = -1}, y = {.rank = 2, .batch = x->batch, .dim = {x->dim[0]}};
+    Shape rest = {.rank = x->rank - 1, .batch = -1},
+          y = {.rank = 2, .batch = x->batch, .dim = {x->dim[0]}};
     for (int i = 0; i < rest.rank; i++)
         rest.dim[i] = x->dim[i + 1];
     y.dim[1] = shape_count(&rest);
@@ -46,9 +48,11 @@ static bool complete(Call *c, const Arg *shape, int64_t count, int64_t *dim)
     for (int i = 0; i < shape->n; i++) {
         dim[i] = shape->list[i];
         bool good = dim[i] == -1 ? open < 0
-                                 : dim[i] >= 1 && dim[i] <= DIM_MAX && !__builtin_mul_overflow(known, dim[i], &known);
+                                 : dim[i] >= 1 && dim[i] <= DIM_MAX &&
+                                       !__builtin_mul_overflow(known, dim[i], &known);
         if (!good) {
-            diag_error(&c->ctx->diag, shape->loc, "reshape: axes are 1 to %lld long, one of them -1 for the rest",
+            diag_error(&c->ctx->diag, shape->loc,
+                       "reshape: axes are 1 to %lld long, one of them -1 for the rest",
                        (long long)DIM_MAX);
             return false;
         }
@@ -62,7 +66,8 @@ static bool complete(Call *c, const Arg *shape, int64_t count, int64_t *dim)
     }
     char why[128];
     snprintf(why, sizeof why, "holds %lld numbers%s, which %lld does not %s", (long long)count,
-             c->in[0]->shape.batch < 0 ? "" : " a sample", (long long)known, open < 0 ? "equal" : "divide");
+             c->in[0]->shape.batch < 0 ? "" : " a sample", (long long)known,
+             open < 0 ? "equal" : "divide");
     wrong(c, shape->loc, why);
     return false;
 }
@@ -76,7 +81,8 @@ static Node *reshape(Call *c)
     if (x->batch > 0)
         return wrong(c, c->loc, "does not begin with the batch");
     if (shape->n + first > RANK_MAX) {
-        diag_error(&c->ctx->diag, shape->loc, "reshape: a tensor has at most %d axes, the batch included", RANK_MAX);
+        diag_error(&c->ctx->diag, shape->loc,
+                   "reshape: a tensor has at most %d axes, the batch included", RANK_MAX);
         return NULL;
     }
     Shape y = {.rank = shape->n + first, .batch = x->batch, .dim = {x->dim[0]}};
@@ -93,7 +99,8 @@ static Node *permute(Call *c)
     int rank = c->in[0]->shape.rank, perm[RANK_MAX];
     if (axes->n != rank) {
         char why[128];
-        snprintf(why, sizeof why, "has %d axes, the batch counted as 0; axes names %d", rank, axes->n);
+        snprintf(why, sizeof why, "has %d axes, the batch counted as 0; axes names %d", rank,
+                 axes->n);
         return wrong(c, axes->loc, why);
     }
     for (int i = 0; i < rank; i++) {
@@ -109,7 +116,7 @@ static Node *permute(Call *c)
     return build_transpose(c->g, c->in[0], perm);
 }
 
-/* --- slice, pad ----------------------------------------------------------------------------------------------- */
+/* --- slice, pad ------------------------------------------------------------------------------- */
 
 /* A bound as Python has it: negative from the end, and cut to what there is. */
 static int64_t bound(int64_t written, int64_t length)
@@ -133,7 +140,8 @@ static Node *slice(Call *c)
     if (from < to)
         return build_slice(c->g, c->in[0], axis, from, to, step->i);
     char why[128];
-    snprintf(why, sizeof why, "has %lld positions along axis %d: nothing is left of it", (long long)length, axis);
+    snprintf(why, sizeof why, "has %lld positions along axis %d: nothing is left of it",
+             (long long)length, axis);
     return wrong(c, c->loc, why);
 }
 
@@ -146,7 +154,8 @@ static bool read_widths(Call *c, const Arg *arg, const Y *y, int64_t *before, in
         return false;
     *before = width[0];
     *after = n == 1 && y->kind != Y_list ? width[0] : width[1];
-    bool good = (n == 2 || y->kind != Y_list) && *before >= 0 && *after >= 0 && *before <= DIM_MAX && *after <= DIM_MAX;
+    bool good = (n == 2 || y->kind != Y_list) && *before >= 0 && *after >= 0 &&
+                *before <= DIM_MAX && *after <= DIM_MAX;
     if (!good)
         diag_error(&c->ctx->diag, y->loc, "pad: expected [before, after], neither below 0");
     return good;
@@ -158,7 +167,8 @@ static Node *pad(Call *c)
     const Arg *axes = &c->arg[0];
     const Shape *x = &c->in[0]->shape;
     if (axes->y->kind != Y_map) {
-        diag_error(&c->ctx->diag, axes->loc, "pad: axes: expected a map, as {2: [1, 1], 3: [0, 2]}");
+        diag_error(&c->ctx->diag, axes->loc,
+                   "pad: axes: expected a map, as {2: [1, 1], 3: [0, 2]}");
         return NULL;
     }
     Attr attr = {.value = c->arg[1].r};
@@ -184,7 +194,7 @@ static Node *pad(Call *c)
     return graph_add(c->g, OP_pad, 1, &numbers, &attr);
 }
 
-/* --- squeeze, unsqueeze ------------------------------------------------------------------------------------------ */
+/* --- squeeze, unsqueeze ----------------------------------------------------------------------- */
 
 /* Without the axes named, which are of length 1; or without all of length 1 but the batch. */
 static Node *squeeze(Call *c)
@@ -210,7 +220,7 @@ static Node *unsqueeze(Call *c)
     return axis < 0 ? NULL : build_unsqueeze(c->g, c->in[0], axis);
 }
 
-/* --- concat, stack, split ------------------------------------------------------------------------------------------ */
+/* --- concat, stack, split --------------------------------------------------------------------- */
 
 static Node **operands(Call *c)
 {
@@ -232,9 +242,10 @@ static bool alike(Call *c, int axis)
         if (good)
             continue;
         char texts[2][128];
-        diag_error(&c->ctx->diag, c->loc, "%s: shapes %s and %s differ%s", c->row->name, shape_text(a, texts[0]),
-                   shape_text(b, texts[1]),
-                   axis < 0 ? "" : arena_format(c->ctx->arena, " elsewhere than along axis %d", axis));
+        diag_error(&c->ctx->diag, c->loc, "%s: shapes %s and %s differ%s", c->row->name,
+                   shape_text(a, texts[0]), shape_text(b, texts[1]),
+                   axis < 0 ? ""
+                            : arena_format(c->ctx->arena, " elsewhere than along axis %d", axis));
         rows_notes(c);
         return false;
     }
@@ -295,10 +306,12 @@ static int part_count(Call *c, int64_t length)
         return (int)n;
     char why[160];
     if (sizes->given)
-        snprintf(why, sizeof why, "has %lld positions there, which the sizes do not cut into 1 to %d parts",
+        snprintf(why, sizeof why,
+                 "has %lld positions there, which the sizes do not cut into 1 to %d parts",
                  (long long)length, COUNT(c->parts));
     else if (names)
-        snprintf(why, sizeof why, "has %lld positions there, which are not %d equal parts", (long long)length, names);
+        snprintf(why, sizeof why, "has %lld positions there, which are not %d equal parts",
+                 (long long)length, names);
     else
         snprintf(why, sizeof why, "is cut into how many parts? 'name: [a, b]' names each");
     wrong(c, c->loc, why);
@@ -322,35 +335,81 @@ static Node *split(Call *c)
     return n ? c->parts[0] : NULL;
 }
 
-/* --- rows -------------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 enum { BOTH = CALL_layer | CALL_function };
 
-const CallRow call_flatten = {.name = "flatten", .min_in = 1, .max_in = 1, .build = flatten, .flags = BOTH,
+const CallRow call_flatten = {.name = "flatten",
+                              .min_in = 1,
+                              .max_in = 1,
+                              .build = flatten,
+                              .flags = BOTH,
                               .text = "[N, all the rest]"};
-const CallRow call_reshape = {.name = "reshape", .min_in = 1, .max_in = 1, .arg = {NEEDS("shape", ints)},
-                              .build = reshape, .flags = BOTH,
-                              .text = "the same numbers in another shape, without the batch; one axis may be -1"};
-const CallRow call_permute = {.name = "permute", .min_in = 1, .max_in = 1, .arg = {NEEDS("axes", ints)},
-                              .build = permute, .flags = BOTH, .text = "axis i is axis axes[i] of x"};
-const CallRow call_slice = {.name = "slice", .min_in = 1, .max_in = 1,
-                            .arg = {NEEDS("axis", int), TAKES("start", int, "0"), TAKES("end", int, ""),
-                                    TAKES("step", int, "1")},
-                            .build = slice, .flags = BOTH,
-                            .text = "positions start to end - 1 of an axis; negative ones count from its end"};
-const CallRow call_pad = {.name = "pad", .min_in = 1, .max_in = 1,
-                          .arg = {NEEDS("axes", yaml), TAKES("value", real, "0")}, .build = pad,
-                          .flags = CALL_layer, .text = "value before and after: axes: {2: [before, after]}"};
-const CallRow call_squeeze = {.name = "squeeze", .min_in = 1, .max_in = 1, .arg = {TAKES("axis", ints, "")},
-                              .build = squeeze, .flags = BOTH,
-                              .text = "without the axes named, of length 1; by default all but the batch"};
-const CallRow call_unsqueeze = {.name = "unsqueeze", .min_in = 1, .max_in = 1, .arg = {NEEDS("axis", int)},
-                                .build = unsqueeze, .flags = BOTH, .text = "with an axis of length 1 at axis"};
-const CallRow call_concat = {.name = "concat", .min_in = 1, .max_in = -1, .arg = {TAKES("axis", int, "1")},
-                             .build = concat, .flags = BOTH, .text = "one after the other along axis"};
-const CallRow call_stack = {.name = "stack", .min_in = 1, .max_in = -1, .arg = {TAKES("axis", int, "1")},
-                            .build = stack, .flags = BOTH, .text = "one after the other along a new axis"};
-const CallRow call_split = {.name = "split", .min_in = 1, .max_in = 1,
-                            .arg = {TAKES("axis", int, "1"), TAKES("sizes", ints, "")}, .build = split,
-                            .flags = CALL_layer | CALL_several,
-                            .text = "parts along axis: of the sizes listed, of one size, or equal ones"};
+const CallRow call_reshape = {
+    .name = "reshape",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {NEEDS("shape", ints)},
+    .build = reshape,
+    .flags = BOTH,
+    .text = "the same numbers in another shape, without the batch; one axis may be -1"};
+const CallRow call_permute = {.name = "permute",
+                              .min_in = 1,
+                              .max_in = 1,
+                              .arg = {NEEDS("axes", ints)},
+                              .build = permute,
+                              .flags = BOTH,
+                              .text = "axis i is axis axes[i] of x"};
+const CallRow call_slice = {
+    .name = "slice",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {NEEDS("axis", int), TAKES("start", int, "0"), TAKES("end", int, ""),
+            TAKES("step", int, "1")},
+    .build = slice,
+    .flags = BOTH,
+    .text = "positions start to end - 1 of an axis; negative ones count from its end"};
+const CallRow call_pad = {.name = "pad",
+                          .min_in = 1,
+                          .max_in = 1,
+                          .arg = {NEEDS("axes", yaml), TAKES("value", real, "0")},
+                          .build = pad,
+                          .flags = CALL_layer,
+                          .text = "value before and after: axes: {2: [before, after]}"};
+const CallRow call_squeeze = {
+    .name = "squeeze",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {TAKES("axis", ints, "")},
+    .build = squeeze,
+    .flags = BOTH,
+    .text = "without the axes named, of length 1; by default all but the batch"};
+const CallRow call_unsqueeze = {.name = "unsqueeze",
+                                .min_in = 1,
+                                .max_in = 1,
+                                .arg = {NEEDS("axis", int)},
+                                .build = unsqueeze,
+                                .flags = BOTH,
+                                .text = "with an axis of length 1 at axis"};
+const CallRow call_concat = {.name = "concat",
+                             .min_in = 1,
+                             .max_in = -1,
+                             .arg = {TAKES("axis", int, "1")},
+                             .build = concat,
+                             .flags = BOTH,
+                             .text = "one after the other along axis"};
+const CallRow call_stack = {.name = "stack",
+                            .min_in = 1,
+                            .max_in = -1,
+                            .arg = {TAKES("axis", int, "1")},
+                            .build = stack,
+                            .flags = BOTH,
+                            .text = "one after the other along a new axis"};
+const CallRow call_split = {
+    .name = "split",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {TAKES("axis", int, "1"), TAKES("sizes", ints, "")},
+    .build = split,
+    .flags = CALL_layer | CALL_several,
+    .text = "parts along axis: of the sizes listed, of one size, or equal ones"};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* losses.c: losses of numbers against numbers, element by element; losses of class indices are in
- * losses_classes.c. Values and gradients are PyTorch's where it has the loss; reduction=mean is over
- * every element, batch included. Targets of shape [N] and predictions of shape [N, 1] are the same.
+ * losses_classes.c. Values and gradients are PyTorch's where it has the loss; reduction=mean is
+ * over every element, batch included. Targets of shape [N] and predictions of shape [N, 1] are the
+ * same.
  */
 #include "rows.h"
 
@@ -47,8 +48,8 @@ static Node *bounded_log(Graph *g, OpKind log, Node *x)
     return build_binary(g, OP_max, build_unary(g, log, x), build_const(g, -100));
 }
 
-/* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient
- * (p - t) / max(p * (1 - p), 1e-12). Where p is so near 0 or 1 that the bound of the gradient holds, the
+/* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient (p - t) /
+ * max(p * (1 - p), 1e-12). Where p is so near 0 or 1 that the bound of the gradient holds, the
  * logarithms pass none on, and a parabola whose value cancels does: (p - t)^2 / 2, times 1e12. */
 static Node *bce(Call *c)
 {
@@ -81,8 +82,10 @@ static Node *bce_with_logits(Call *c)
     if (!rows_pair(c, &x, &t))
         return NULL;
     Node *away = build_where(g, rows_above(g, x, 0), build_unary(g, OP_neg, x), x);
-    Node *linear = build_binary(g, OP_sub, build_unary(g, OP_relu, x), build_binary(g, OP_mul, x, t));
-    return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, linear, build_unary(g, OP_softplus, away)));
+    Node *linear =
+        build_binary(g, OP_sub, build_unary(g, OP_relu, x), build_binary(g, OP_mul, x, t));
+    return rows_reduce(c, &c->arg[0],
+                       build_binary(g, OP_add, linear, build_unary(g, OP_softplus, away)));
 }
 
 /* max(0, 1 - t x), t -1 or 1; class indices 0 and 1 are taken as these. */
@@ -111,17 +114,22 @@ static Node *kl_normal(Call *c)
     return rows_reduce(c, &c->arg[0], rows_times(g, twice, 0.5));
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 #define REDUCTION WORDS("reduction", "mean", "mean sum none")
 #define LOSS(row, says, ...)                                                                       \
-    const CallRow call_##row = {.name = #row, .min_in = 2, .max_in = 2, .arg = {__VA_ARGS__},      \
-                                .build = row, .flags = CALL_function, .text = says}
+    const CallRow call_##row = {.name = #row,                                                      \
+                                .min_in = 2,                                                       \
+                                .max_in = 2,                                                       \
+                                .arg = {__VA_ARGS__},                                              \
+                                .build = row,                                                      \
+                                .flags = CALL_function,                                            \
+                                .text = says}
 
 LOSS(mse, "(p - t)^2", REDUCTION);
 LOSS(mae, "|p - t|", REDUCTION);
-LOSS(huber, "(p - t)^2 / 2 where |p - t| <= delta, else delta * (|p - t| - delta / 2)", TAKES("delta", real, "1"),
-     REDUCTION);
+LOSS(huber, "(p - t)^2 / 2 where |p - t| <= delta, else delta * (|p - t| - delta / 2)",
+     TAKES("delta", real, "1"), REDUCTION);
 LOSS(bce, "-(t log(p) + (1 - t) log(1 - p)), logarithms at least -100", REDUCTION);
 LOSS(bce_with_logits, "bce(sigmoid(x), t), exact for large x", REDUCTION);
 LOSS(hinge, "max(0, 1 - t x) for t -1 or 1 (class indices: 0 or 1)", REDUCTION);

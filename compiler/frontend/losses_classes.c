@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* losses_classes.c: softmax_cross_entropy and nll, PyTorch's formulas: class weights, label smoothing,
- * ignored targets, together too. One difference: where no target counts, the mean is 0, not NaN.
+/* losses_classes.c: softmax_cross_entropy and nll, PyTorch's formulas: class weights, label
+ * smoothing, ignored targets, together too. One difference: where no target counts, the mean is 0,
+ * not NaN.
  *
  * With lp the log-probabilities, w the class weights and y the classes:
  *     nll    = -w[y] lp[y]                         smooth = -sum over k of w[k] lp[k]
  *     loss   = (1 - s) nll + s / K smooth,         both 0 where y is ignored
  *     mean   = sum of loss / sum of w[y] over what counts
- * Targets that are probabilities q:  loss = -sum over k of w[k] ((1 - s) q[k] + s / K) lp[k], whose mean is
- * over its elements.
+ * Targets that are probabilities q:  loss = -sum over k of w[k] ((1 - s) q[k] + s / K) lp[k],
+ * whose mean is over its elements.
  */
 #include "rows.h"
 
@@ -29,8 +30,9 @@ static bool read_weights(Call *c, const Arg *arg, int axis, Node **out)
     for (int i = 0; good && i < arg->n; i++)
         good = arg->reals[i] >= 0;
     if (!good) {
-        diag_error(&c->ctx->diag, arg->loc, "%s: weights: expected %lld numbers, one a class, none below 0",
-                   c->row->name, (long long)logits->dim[axis]);
+        diag_error(&c->ctx->diag, arg->loc,
+                   "%s: weights: expected %lld numbers, one a class, none below 0", c->row->name,
+                   (long long)logits->dim[axis]);
         return false;
     }
     Shape shape = {.rank = logits->rank, .batch = -1};
@@ -68,7 +70,8 @@ static Node *smoothed(Graph *g, Node *a, Node *b, double s, int64_t count)
 static Node *weighted_mean(Graph *g, Node *loss, Node *weight)
 {
     Node *total = rows_sum(g, weight);
-    Node *divisor = total ? build_where(g, rows_above(g, total, 0), total, build_const(g, 1)) : NULL;
+    Node *divisor =
+        total ? build_where(g, rows_above(g, total, 0), total, build_const(g, 1)) : NULL;
     return build_binary(g, OP_div, rows_sum(g, loss), divisor);
 }
 
@@ -85,7 +88,8 @@ static Node *of_indices(Call *c, const Options *o, const Classes *k, Node *lp)
         weight = counted(g, own, k);
     }
     if (o->smoothing > 0)
-        loss = smoothed(g, loss, negative_sum(g, times(g, lp, weights), k->axis), o->smoothing, k->count);
+        loss = smoothed(g, loss, negative_sum(g, times(g, lp, weights), k->axis), o->smoothing,
+                        k->count);
     loss = counted(g, loss, k);
     if (strcmp(o->reduction->s, "mean") == 0 && weight)
         return weighted_mean(g, loss, weight);
@@ -99,12 +103,13 @@ static Node *of_probabilities(Call *c, const Options *o, int axis)
     if (!read_weights(c, o->weights, axis, &weights))
         return NULL;
     if (o->ignore->given) {
-        diag_error(&c->ctx->diag, o->ignore->loc, "%s: ignore: targets are probabilities, not classes",
-                   c->row->name);
+        diag_error(&c->ctx->diag, o->ignore->loc,
+                   "%s: ignore: targets are probabilities, not classes", c->row->name);
         return NULL;
     }
     Node *lp = build_log_softmax(g, rows_operand(c, 0), axis);
-    Node *q = smoothed(g, rows_operand(c, 1), build_const(g, 1), o->smoothing, c->in[0]->shape.dim[axis]);
+    Node *q =
+        smoothed(g, rows_operand(c, 1), build_const(g, 1), o->smoothing, c->in[0]->shape.dim[axis]);
     Node *loss = negative_sum(g, times(g, build_binary(g, OP_mul, q, lp), weights), axis);
     return rows_reduce(c, o->reduction, build_squeeze(g, loss, 1, &axis));
 }
@@ -112,7 +117,10 @@ static Node *of_probabilities(Call *c, const Options *o, int axis)
 /* Class indices, or a probability a class. */
 static Node *cross_entropy(Call *c)
 {
-    const Options o = {.weights = &c->arg[0], .smoothing = c->arg[1].r, .ignore = &c->arg[2], .axis = &c->arg[3],
+    const Options o = {.weights = &c->arg[0],
+                       .smoothing = c->arg[1].r,
+                       .ignore = &c->arg[2],
+                       .axis = &c->arg[3],
                        .reduction = &c->arg[4]};
     if (!(o.smoothing >= 0 && o.smoothing <= 1)) {
         diag_error(&c->ctx->diag, c->arg[1].loc, "%s: smoothing is a share, 0 to 1", c->row->name);
@@ -131,7 +139,8 @@ static Node *cross_entropy(Call *c)
 /* -log_probabilities[class] */
 static Node *nll(Call *c)
 {
-    const Options o = {.weights = &c->arg[0], .ignore = &c->arg[1], .axis = &c->arg[2], .reduction = &c->arg[3]};
+    const Options o = {
+        .weights = &c->arg[0], .ignore = &c->arg[1], .axis = &c->arg[2], .reduction = &c->arg[3]};
     Classes k;
     return classes_read(c, o.axis, o.ignore, &k) ? of_indices(c, &o, &k, k.logits) : NULL;
 }

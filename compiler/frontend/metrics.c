@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* --- sums ----------------------------------------------------------------------------------------------- */
+/* --- sums ------------------------------------------------------------------------------------- */
 
 /* The sum of x and how many numbers that is; or, where some do not count, how many do. */
 static bool sum_and_count(Call *c, Node *x, Node *counts, Node **sums)
@@ -19,8 +19,9 @@ static bool sum_and_count(Call *c, Node *x, Node *counts, Node **sums)
     return sums[0] && sums[1];
 }
 
-/* How many classes come before the one of the index when they are sorted by logit, the first of equals
- * first, NaN before all: 0 where argmax gives the index. A NaN at the index itself: all do. */
+/* How many classes come before the one of the index when they are sorted by logit, the first of
+ * equals first, NaN before all: 0 where argmax gives the index.
+ * A NaN at the index itself: all do. */
 static Node *rank_of(Graph *g, const Classes *k)
 {
     Node *own = classes_pick(g, k, k->logits), *one = build_const(g, 1);
@@ -33,7 +34,7 @@ static Node *rank_of(Graph *g, const Classes *k)
     return build_reduce(g, OP_reduce_sum, build_binary(g, OP_add, larger, tied), 1, &k->axis);
 }
 
-/* --- accuracy, top_k ---------------------------------------------------------------------------------------- */
+/* --- accuracy, top_k -------------------------------------------------------------------------- */
 
 /* Probabilities against targets 0 or 1: both above 0.5, or neither. */
 static bool binary_accuracy(Call *c, Node **sums)
@@ -41,20 +42,23 @@ static bool binary_accuracy(Call *c, Node **sums)
     Graph *g = c->g;
     Node *p, *t, *half = build_const(g, 0.5);
     if (c->arg[0].given) {
-        diag_error(&c->ctx->diag, c->arg[0].loc, "accuracy: ignore: targets are 0 or 1, not classes");
+        diag_error(&c->ctx->diag, c->arg[0].loc,
+                   "accuracy: ignore: targets are 0 or 1, not classes");
         return false;
     }
     if (!rows_pair(c, &p, &t))
         return false;
-    Node *right = build_where(g, build_binary(g, OP_greater, t, half), build_binary(g, OP_greater, p, half),
-                              build_binary(g, OP_less_equal, p, half));
+    Node *right =
+        build_where(g, build_binary(g, OP_greater, t, half), build_binary(g, OP_greater, p, half),
+                    build_binary(g, OP_less_equal, p, half));
     return sum_and_count(c, right, NULL, sums);
 }
 
 /* Whether operand 0 has one number for each target, not one a class. */
 static bool one_a_target(const Call *c)
 {
-    return !classes_are_indices(c) || shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
+    return !classes_are_indices(c) ||
+           shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
 }
 
 static bool accuracy(Call *c, Node **sums)
@@ -75,15 +79,15 @@ static bool top_k(Call *c, Node **sums)
     if (!classes_read(c, &c->arg[2], &c->arg[1], &k))
         return false;
     if (most < 1 || most > k.count) {
-        diag_error(&c->ctx->diag, c->arg[0].loc, "top_k: k is %lld; there are %lld classes", (long long)most,
-                   (long long)k.count);
+        diag_error(&c->ctx->diag, c->arg[0].loc, "top_k: k is %lld; there are %lld classes",
+                   (long long)most, (long long)k.count);
         return false;
     }
     Node *right = build_binary(c->g, OP_less, rank_of(c->g, &k), build_const(c->g, (double)most));
     return sum_and_count(c, right, k.counts, sums);
 }
 
-/* --- of numbers ------------------------------------------------------------------------------------------------ */
+/* --- of numbers ------------------------------------------------------------------------------- */
 
 static bool rmse(Call *c, Node **sums)
 {
@@ -99,7 +103,8 @@ static bool mae(Call *c, Node **sums)
     Node *p, *t;
     if (!rows_pair(c, &p, &t))
         return false;
-    return sum_and_count(c, build_unary(c->g, OP_abs, build_binary(c->g, OP_sub, p, t)), NULL, sums);
+    return sum_and_count(c, build_unary(c->g, OP_abs, build_binary(c->g, OP_sub, p, t)), NULL,
+                         sums);
 }
 
 /* sum (t - p)^2, sum t, sum t^2, count */
@@ -120,7 +125,7 @@ static bool r2(Call *c, Node **sums)
     return sums[0] && sums[1] && sums[2];
 }
 
-/* --- rows ---------------------------------------------------------------------------------------------------------- */
+/* --- rows ------------------------------------------------------------------------------------- */
 
 const MetricRow metric_accuracy = {
     .name = "accuracy",
@@ -129,7 +134,8 @@ const MetricRow metric_accuracy = {
     .finish = FINISH_mean,
     .n_sums = 2,
     .build = accuracy,
-    .text = "the share of logits whose largest is the class; of probabilities on the target's side of 0.5",
+    .text = "the share of logits whose largest is the class; of probabilities on the target's side "
+            "of 0.5",
 };
 
 const MetricRow metric_top_k = {
@@ -142,14 +148,26 @@ const MetricRow metric_top_k = {
     .text = "the share of logits of which the class is among the k largest",
 };
 
-const MetricRow metric_rmse = {.name = "rmse", .n_in = 2, .finish = FINISH_root_mean, .n_sums = 2, .build = rmse,
+const MetricRow metric_rmse = {.name = "rmse",
+                               .n_in = 2,
+                               .finish = FINISH_root_mean,
+                               .n_sums = 2,
+                               .build = rmse,
                                .text = "sqrt(mean((p - t)^2))"};
-const MetricRow metric_mae = {.name = "mae", .n_in = 2, .finish = FINISH_mean, .n_sums = 2, .build = mae,
+const MetricRow metric_mae = {.name = "mae",
+                              .n_in = 2,
+                              .finish = FINISH_mean,
+                              .n_sums = 2,
+                              .build = mae,
                               .text = "mean(|p - t|)"};
-const MetricRow metric_r2 = {.name = "r2", .n_in = 2, .finish = FINISH_r2, .n_sums = 4, .build = r2,
+const MetricRow metric_r2 = {.name = "r2",
+                             .n_in = 2,
+                             .finish = FINISH_r2,
+                             .n_sums = 4,
+                             .build = r2,
                              .text = "1 - sum((t - p)^2) / sum((t - mean(t))^2)"};
 
-/* --- the table -------------------------------------------------------------------------------------------------------- */
+/* --- the table -------------------------------------------------------------------------------- */
 
 static const MetricRow *const rows[] = {
 #define METRIC(name) &metric_##name,

@@ -67,7 +67,7 @@ void rows_notes(const Call *c)
             diag_note(&c->ctx->diag, c->in_loc[i], "'%s' is made here", c->in[i]->name);
 }
 
-/* --- pairs ----------------------------------------------------------------------------------------------- */
+/* --- pairs ------------------------------------------------------------------------------------ */
 
 /* Whether the shapes are the same but for axes of length 1. */
 static bool same_but_ones(const Shape *a, const Shape *b)

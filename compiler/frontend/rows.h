@@ -11,11 +11,23 @@
 
 /* Rows of arguments: one that must be given; one with a default ("": it may be absent); one of some
  * words. */
-#define NEEDS(name, type)             {name, ARG_##type, NULL, NULL}
-#define TAKES(name, type, otherwise)  {name, ARG_##type, otherwise, NULL}
-#define WORDS(name, otherwise, words) {name, ARG_word, otherwise, words}
+#define NEEDS(name, type)                                                                          \
+    {                                                                                              \
+        name, ARG_##type, NULL, NULL                                                               \
+    }
+#define TAKES(name, type, otherwise)                                                               \
+    {                                                                                              \
+        name, ARG_##type, otherwise, NULL                                                          \
+    }
+#define WORDS(name, otherwise, words)                                                              \
+    {                                                                                              \
+        name, ARG_word, otherwise, words                                                           \
+    }
 
-/* --- rows.c ------------------------------------------------------------------------------------------ */
+/* Ends a table of rows; the only one of a call without arguments. */
+#define NOTHING TAKES(NULL, int, NULL)
+
+/* --- rows.c ----------------------------------------------------------------------------------- */
 
 /* x as f32; bytes and class indices are converted. */
 Node *rows_f32(Graph *, Node *x);
@@ -37,24 +49,24 @@ bool rows_pair(Call *, Node **prediction, Node **target);
 /* A note at each operand: where it was made. */
 void rows_notes(const Call *);
 
-/* --- classes.c: class indices against numbers a class --------------------------------------------------- */
+/* --- classes.c: class indices against numbers a class ----------------------------------------- */
 
 typedef struct Classes {
     Node *logits;  /* f32 */
     Node *indices; /* f32, with an axis of length 1 where the classes are */
     int axis;      /* of the classes in logits */
     int64_t count;
-    Node *hit;     /* logits' shape: 1 at the class of the index, else 0 */
-    Node *counts;  /* indices' shape: 0 where the index is ignored, else 1; NULL: none is */
+    Node *hit;    /* logits' shape: 1 at the class of the index, else 0 */
+    Node *counts; /* indices' shape: 0 where the index is ignored, else 1; NULL: none is */
 } Classes;
 
 /* Whether operand 1 holds class indices for operand 0's logits: integers, of fewer axes. */
 bool classes_are_indices(const Call *);
-/* The axis that is left when operand 1's shape is taken from operand 0's: the last or 1; `axis` where
- * both fit. -1 after a report. */
+/* The axis that is left when operand 1's shape is taken from operand 0's: the last or 1; `axis`
+ * where both fit. -1 after a report. */
 int classes_axis(Call *, const Arg *axis);
-/* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many classes
- * it has at most, and that it may hold `ignore`. */
+/* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many
+ * classes it has at most, and that it may hold `ignore`. */
 bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);
 /* Where the indices point: the value of x (logits' shape, or broadcast to it) there; axis kept. */
 Node *classes_pick(Graph *, const Classes *, Node *x);

@@ -12,9 +12,10 @@ const OptimizerRow optimizer_rows[OPT_COUNT] = {
 };
 
 static const char *const later_optimizers[] = {"adadelta", "adamax", "nadam", "lion", "lamb"};
-static const char *const later_schedules[] = {"multistep", "polynomial", "one_cycle", "plateau", "inverse_sqrt"};
+static const char *const later_schedules[] = {"multistep", "polynomial", "one_cycle", "plateau",
+                                              "inverse_sqrt"};
 
-/* --- numbers in a range ------------------------------------------------------------------------------- */
+/* --- numbers in a range ----------------------------------------------------------------------- */
 
 typedef struct Range {
     const char *name; /* of an argument */
@@ -59,8 +60,8 @@ static bool in_range(Ctx *ctx, Loc loc, const char *what, const char *name, doub
 }
 
 /* A whole number, 1 and more, where it is given. */
-static bool read_count(Ctx *ctx, const Scope *scope, const Y *map, const char *what, const char *key, int64_t high,
-                       int64_t *out)
+static bool read_count(Ctx *ctx, const Scope *scope, const Y *map, const char *what,
+                       const char *key, int64_t high, int64_t *out)
 {
     const Y *y = y_get(map, key);
     return !y || y_int(ctx, scope, y, arena_format(ctx->arena, "%s: %s", what, key), 1, high, out);
@@ -73,7 +74,7 @@ static void read_bound(Ctx *ctx, const Scope *scope, const Y *map, const char *k
         in_range(ctx, y->loc, "train", key, *out);
 }
 
-/* --- one of several kinds: `adam`, `{adam: {lr: 1e-3}}` --------------------------------------------------- */
+/* --- one of several kinds: `adam`, `{adam: {lr: 1e-3}}` --------------------------------------- */
 
 typedef struct Kind {
     const char *name;
@@ -82,7 +83,8 @@ typedef struct Kind {
 } Kind;
 
 /* Takes it apart; false after a report. */
-static bool read_kind(Ctx *ctx, const Scope *scope, const Y *y, const char *what, const char *example, Kind *out)
+static bool read_kind(Ctx *ctx, const Scope *scope, const Y *y, const char *what,
+                      const char *example, Kind *out)
 {
     const Y *kind = y_resolve(ctx, scope, y);
     *out = (Kind){0};
@@ -101,8 +103,8 @@ static bool read_kind(Ctx *ctx, const Scope *scope, const Y *y, const char *what
     return true;
 }
 
-static void unknown_kind(Ctx *ctx, const Kind *kind, const char *what, const char *const *known, int n,
-                         const char *const *later, int n_later)
+static void unknown_kind(Ctx *ctx, const Kind *kind, const char *what, const char *const *known,
+                         int n, const char *const *later, int n_later)
 {
     for (int i = 0; i < n_later; i++)
         if (strcmp(later[i], kind->name) == 0) {
@@ -111,15 +113,17 @@ static void unknown_kind(Ctx *ctx, const Kind *kind, const char *what, const cha
         }
     const char *best = diag_nearest(kind->name, known, n);
     if (best)
-        diag_error(&ctx->diag, kind->loc, "%s: unknown '%s'; did you mean '%s'?", what, kind->name, best);
+        diag_error(&ctx->diag, kind->loc, "%s: unknown '%s'; did you mean '%s'?", what, kind->name,
+                   best);
     else
         diag_error(&ctx->diag, kind->loc, "%s: unknown '%s'", what, kind->name);
 }
 
-/* --- the optimiser -------------------------------------------------------------------------------------------- */
+/* --- the optimiser ---------------------------------------------------------------------------- */
 
 /* Puts the argument at *at of the optimiser's numbers; false after a report. */
-static bool take_argument(Ctx *ctx, const char *what, const ArgRow *row, const Arg *arg, Optimizer *out, int *at)
+static bool take_argument(Ctx *ctx, const char *what, const ArgRow *row, const Arg *arg,
+                          Optimizer *out, int *at)
 {
     int want = row->type == ARG_reals ? 2 : 1;
     if (row->type == ARG_bool) {
@@ -147,7 +151,8 @@ static int find_optimizer(Ctx *ctx, const Kind *kind)
         if (strcmp(names[i], kind->name) == 0)
             return i;
     }
-    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT, later_optimizers, COUNT(later_optimizers));
+    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT, later_optimizers,
+                 COUNT(later_optimizers));
     return -1;
 }
 
@@ -182,7 +187,7 @@ static void read_optimizer(Ctx *ctx, const Scope *scope, const Y *y, Optimizer *
         diag_error(&ctx->diag, arg[2].loc, "sgd: nesterov: wants a momentum above 0");
 }
 
-/* --- the schedule ---------------------------------------------------------------------------------------------- */
+/* --- the schedule ----------------------------------------------------------------------------- */
 
 #define WARMUP TAKES("warmup_steps", int, ""), TAKES("warmup_epochs", real, "")
 #define EVERY  TAKES("every", int, ""), TAKES("every_epochs", real, "")
@@ -226,8 +231,8 @@ static bool real_argument(const ScheduleArgs *a, const char *name, double *out)
 }
 
 /* A count of steps, `steps`, or of epochs, `epochs`: one of the two at most. */
-static bool count_argument(const ScheduleArgs *a, const char *steps, const char *epochs, int64_t low, double *out,
-                           bool *in_epochs)
+static bool count_argument(const ScheduleArgs *a, const char *steps, const char *epochs,
+                           int64_t low, double *out, bool *in_epochs)
 {
     const Arg *s = argument(a, steps), *e = argument(a, epochs);
     if (s && e) {
@@ -235,8 +240,8 @@ static bool count_argument(const ScheduleArgs *a, const char *steps, const char 
         return false;
     }
     if (s && (s->i < low || s->i > INT32_MAX)) {
-        diag_error(&a->ctx->diag, s->loc, "%s: %s: %lld is out of range: %lld to %d", a->kind->name, steps,
-                   (long long)s->i, (long long)low, INT32_MAX);
+        diag_error(&a->ctx->diag, s->loc, "%s: %s: %lld is out of range: %lld to %d", a->kind->name,
+                   steps, (long long)s->i, (long long)low, INT32_MAX);
         return false;
     }
     *in_epochs = e != NULL;
@@ -253,7 +258,8 @@ static int find_schedule(Ctx *ctx, const Kind *kind)
         if (strcmp(names[i], kind->name) == 0)
             return i;
     }
-    unknown_kind(ctx, kind, "schedule", names, COUNT(names), later_schedules, COUNT(later_schedules));
+    unknown_kind(ctx, kind, "schedule", names, COUNT(names), later_schedules,
+                 COUNT(later_schedules));
     return -1;
 }
 
@@ -280,20 +286,23 @@ static void read_schedule(Ctx *ctx, const Scope *scope, const Y *y, Schedule *ou
     if (!args_read(ctx, scope, kind.name, kind.loc, a.row->arg, kind.args, NULL, 0, a.arg))
         return;
     out->kind = (ScheduleKind)index;
-    bool good = real_argument(&a, "gamma", &out->gamma) && real_argument(&a, "to", &out->to) &&
-                count_argument(&a, "every", "every_epochs", 1, &out->every, &out->every_in_epochs) &&
-                count_argument(&a, "warmup_steps", "warmup_epochs", 0, &out->warmup, &out->warmup_in_epochs);
+    bool good =
+        real_argument(&a, "gamma", &out->gamma) && real_argument(&a, "to", &out->to) &&
+        count_argument(&a, "every", "every_epochs", 1, &out->every, &out->every_in_epochs) &&
+        count_argument(&a, "warmup_steps", "warmup_epochs", 0, &out->warmup,
+                       &out->warmup_in_epochs);
     if (!good)
         return;
     if (out->kind == SCHEDULE_step && out->every == 0)
         diag_error(&ctx->diag, kind.loc, "step: 'every' or 'every_epochs' is missing");
-    if (out->kind == SCHEDULE_exponential && out->every > 0) { /* by the step or epoch from here on */
+    if (out->kind == SCHEDULE_exponential &&
+        out->every > 0) { /* by the step or epoch from here on */
         out->gamma = pow(out->gamma, 1 / out->every);
         out->every = 1;
     }
 }
 
-/* --- checkpoints, early stopping ---------------------------------------------------------------------------- */
+/* --- checkpoints, early stopping -------------------------------------------------------------- */
 
 /* A file name, or {every, every_epochs, keep, path}; each epoch where it does not say. */
 static void read_checkpoint(Ctx *ctx, const Scope *scope, const Y *y, Train *t)
@@ -311,9 +320,11 @@ static void read_checkpoint(Ctx *ctx, const Scope *scope, const Y *y, Train *t)
     y_keys(ctx, map, "checkpoint", keys, COUNT(keys), NULL, 0);
     const Y *keep = y_get(map, "keep"), *path = y_get(map, "path");
     if (y_get(map, "every") && y_get(map, "every_epochs"))
-        diag_error(&ctx->diag, y_get(map, "every_epochs")->loc, "checkpoint: either 'every' or 'every_epochs'");
+        diag_error(&ctx->diag, y_get(map, "every_epochs")->loc,
+                   "checkpoint: either 'every' or 'every_epochs'");
     t->checkpoint_every_in_epochs = !y_get(map, "every");
-    read_count(ctx, scope, map, "checkpoint", t->checkpoint_every_in_epochs ? "every_epochs" : "every", INT64_MAX,
+    read_count(ctx, scope, map, "checkpoint",
+               t->checkpoint_every_in_epochs ? "every_epochs" : "every", INT64_MAX,
                &t->checkpoint_every);
     if (keep)
         y_int(ctx, scope, keep, "checkpoint: keep", 0, 1000, &t->checkpoint_keep);
@@ -337,25 +348,31 @@ static void check_monitor(Program *p, const Arg *monitor)
             return;
     const char *best = diag_nearest(monitor->s, known.at, known.n);
     if (best)
-        diag_error(&p->ctx->diag, monitor->loc, "early_stopping: monitor: unknown '%s'; did you mean '%s'?",
-                   monitor->s, best);
+        diag_error(&p->ctx->diag, monitor->loc,
+                   "early_stopping: monitor: unknown '%s'; did you mean '%s'?", monitor->s, best);
     else
-        diag_error(&p->ctx->diag, monitor->loc, "early_stopping: monitor: '%s' is neither loss nor a metric, nor one "
-                   "of these after val_", monitor->s);
+        diag_error(&p->ctx->diag, monitor->loc,
+                   "early_stopping: monitor: '%s' is neither loss nor a metric, nor one "
+                   "of these after val_",
+                   monitor->s);
 }
 
 static void read_stopping(Program *p, const Scope *scope, const Y *y, bool sound)
 {
-    static const ArgRow rows[] = {NEEDS("patience", int), TAKES("monitor", word, "val_loss"),
-                                  TAKES("min_delta", real, "0"), WORDS("mode", "auto", "auto min max"),
-                                  TAKES("restore_best", bool, "true"), {NULL, ARG_int, NULL, NULL}};
+    static const ArgRow rows[] = {NEEDS("patience", int),
+                                  TAKES("monitor", word, "val_loss"),
+                                  TAKES("min_delta", real, "0"),
+                                  WORDS("mode", "auto", "auto min max"),
+                                  TAKES("restore_best", bool, "true"),
+                                  NOTHING};
     Arg arg[ARGS_MAX];
     Train *t = &p->train;
     if (!args_read(p->ctx, scope, "early_stopping", y->loc, rows, y, NULL, 0, arg))
         return;
     if (arg[0].i < 1 || arg[0].i > INT32_MAX)
-        diag_error(&p->ctx->diag, arg[0].loc, "early_stopping: patience: %lld is out of range: 1 to %d",
-                   (long long)arg[0].i, INT32_MAX);
+        diag_error(&p->ctx->diag, arg[0].loc,
+                   "early_stopping: patience: %lld is out of range: 1 to %d", (long long)arg[0].i,
+                   INT32_MAX);
     if (sound) /* else metrics may be missing that are wrong themselves */
         check_monitor(p, &arg[1]);
     in_range(p->ctx, arg[2].loc, "early_stopping", "min_delta", arg[2].r);
@@ -366,13 +383,14 @@ static void read_stopping(Program *p, const Scope *scope, const Y *y, bool sound
     t->stop_restore_best = arg[4].b;
 }
 
-/* --- the key ----------------------------------------------------------------------------------------------------- */
+/* --- the key ---------------------------------------------------------------------------------- */
 
 static void read_length(Program *p, const Scope *scope, const Y *train)
 {
     Ctx *ctx = p->ctx;
     Train *t = &p->train;
-    const Y *seed = y_get(train, "seed"), *shuffle = y_get(train, "shuffle"), *steps = y_get(train, "steps");
+    const Y *seed = y_get(train, "seed"), *shuffle = y_get(train, "shuffle"),
+            *steps = y_get(train, "steps");
     int64_t number = 1;
     read_count(ctx, scope, train, "train", "batch", INT32_MAX, &t->batch);
     read_count(ctx, scope, train, "train", "epochs", INT32_MAX, &t->epochs);
@@ -390,8 +408,9 @@ static void read_length(Program *p, const Scope *scope, const Y *train)
 
 void train_read(Program *p, const Scope *scope, const Y *train)
 {
-    static const char *const keys[] = {"batch", "epochs", "steps", "seed", "shuffle", "clip_norm", "clip_value",
-                                       "accumulate", "checkpoint", "optimizer", "schedule", "early_stopping"};
+    static const char *const keys[] = {"batch",      "epochs",    "steps",      "seed",
+                                       "shuffle",    "clip_norm", "clip_value", "accumulate",
+                                       "checkpoint", "optimizer", "schedule",   "early_stopping"};
     static const char *const later[] = {"ema", "players"};
     Ctx *ctx = p->ctx;
     bool sound = ctx->diag.errors == 0;
@@ -400,7 +419,8 @@ void train_read(Program *p, const Scope *scope, const Y *train)
         return;
     p->train.loc = train->loc;
     if (train->kind != Y_map) {
-        diag_error(&ctx->diag, train->loc, "train: expected a map, as {batch: 64, epochs: 10, optimizer: adam}");
+        diag_error(&ctx->diag, train->loc,
+                   "train: expected a map, as {batch: 64, epochs: 10, optimizer: adam}");
         return;
     }
     p->train.given = p->has_loss;

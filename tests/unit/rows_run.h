@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_run.h: what the tests of layers, losses and metrics share: a model read from text, run by the
- * interpreter on numbers of the test, differentiated, and compared with differences.
+/* rows_run.h: what the tests of layers, losses and metrics share: a model read from text, run by
+ * the interpreter on numbers of the test, differentiated, and compared with differences.
  */
 #ifndef ROWS_RUN_H
 #define ROWS_RUN_H
@@ -14,7 +14,7 @@ enum { RUN_MAX = 16 };
 
 typedef struct Run {
     Program *p;
-    int64_t n;              /* samples */
+    int64_t n; /* samples */
     double *in[RUN_MAX], *var[RUN_MAX];
 } Run;
 
@@ -54,7 +54,8 @@ static UNUSED Run run_of(const char *text, int64_t n)
 }
 
 /* Numbers for input i. */
-#define SET(run, i, ...) set_input(run, i, COUNT(((double[]){__VA_ARGS__})), (double[]){__VA_ARGS__})
+#define SET(run, i, ...)                                                                           \
+    set_input(run, i, COUNT(((double[]){__VA_ARGS__})), (double[]){__VA_ARGS__})
 static UNUSED void set_input(Run *run, int i, int64_t n, const double *from)
 {
     cr_assert_eq(n, shape_elements(&run->p->inputs.at[i].shape, run->n));
@@ -77,7 +78,13 @@ static UNUSED Graph *graph_of(Run *run, Fn fn)
 
 static UNUSED Tensor *evaluate(Run *run, const Graph *g)
 {
-    InterpInput in = {.n = run->n, .inputs = run->in, .vars = run->var, .lr = 0.1, .step = 1, .seed = 7, .calls = 1};
+    InterpInput in = {.n = run->n,
+                      .inputs = run->in,
+                      .vars = run->var,
+                      .lr = 0.1,
+                      .step = 1,
+                      .seed = 7,
+                      .calls = 1};
     return graph_interpret(g, &in, ctx.arena);
 }
 
@@ -126,12 +133,15 @@ static UNUSED bool near(double a, double b, double tolerance)
     return a == b || fabs(a - b) <= tolerance * (1 + fabs(b)) || (isnan(a) && isnan(b));
 }
 
-#define EXPECT_NUMBERS(got, tolerance, ...) \
-    expect_numbers(__LINE__, got, tolerance, COUNT(((double[]){__VA_ARGS__})), (double[]){__VA_ARGS__})
-static UNUSED void expect_numbers(int line, const double *got, double tolerance, int n, const double *want)
+#define EXPECT_NUMBERS(got, tolerance, ...)                                                        \
+    expect_numbers(__LINE__, got, tolerance, COUNT(((double[]){__VA_ARGS__})),                     \
+                   (double[]){__VA_ARGS__})
+static UNUSED void expect_numbers(int line, const double *got, double tolerance, int n,
+                                  const double *want)
 {
     for (int i = 0; i < n; i++)
-        cr_expect(near(got[i], want[i], tolerance), "line %d: number %d is %.12g, not %.12g", line, i, got[i], want[i]);
+        cr_expect(near(got[i], want[i], tolerance), "line %d: number %d is %.12g, not %.12g", line,
+                  i, got[i], want[i]);
 }
 
 static UNUSED void expect_shape(const Tensor *t, const char *want)
@@ -159,27 +169,32 @@ static UNUSED void check_gradients(Run *run)
     int n_vars = run->p->vars.n, checked = 0;
     for (int i = 0; i < n_vars + run->p->inputs.n; i++) {
         bool is_var = i < n_vars;
-        const Shape *shape = is_var ? &run->p->vars.at[i]->shape : &run->p->inputs.at[i - n_vars].shape;
+        const Shape *shape =
+            is_var ? &run->p->vars.at[i]->shape : &run->p->inputs.at[i - n_vars].shape;
         if (!is_var && run->p->inputs.at[i - n_vars].dtype != DT_f32)
             continue;
         double *at = is_var ? run->var[i] : run->in[i - n_vars];
         const double *grad = root_of(run, g, ROOT_grad, i)->data;
         for (int64_t k = 0; k < shape_elements(shape, run->n); k++, checked++) {
             double want = difference_at(run, plain, &at[k]);
-            cr_expect(near(grad[k], want, 1e-6), "gradient of %s[%d] is %.9g; differences give %.9g",
-                      is_var ? run->p->vars.at[i]->name : run->p->inputs.at[i - n_vars].name, (int)k, grad[k], want);
+            cr_expect(near(grad[k], want, 1e-6),
+                      "gradient of %s[%d] is %.9g; differences give %.9g",
+                      is_var ? run->p->vars.at[i]->name : run->p->inputs.at[i - n_vars].name,
+                      (int)k, grad[k], want);
         }
     }
     cr_assert_gt(checked, 0);
 }
 
-/* A model of one input `x` of a shape, layers, and a loss that every number of the last one is in. */
+/* A model of one input `x` , layers, and a loss that every number of the last one is in. */
 static UNUSED const char *model_of(const char *shape, const char *layers)
 {
     static char text[4096];
     snprintf(text, sizeof text,
-             "model: m\ninputs: {x: {shape: %s}}\nlayers:\n%s  - identity: {name: last}\noutputs: {y: last}\n"
-             "loss: mean(last * last * last + last)\ntrain: {optimizer: adam}\n", shape, layers);
+             "model: m\ninputs: {x: {shape: %s}}\nlayers:\n%s  - identity: {name: last}\noutputs: "
+             "{y: last}\n"
+             "loss: mean(last * last * last + last)\ntrain: {optimizer: adam}\n",
+             shape, layers);
     return text;
 }
 

@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/layers_*.c and functions.c: values of every layer against numbers worked out
- * apart from it, gradients against differences and at corners, weights with their shapes and initial
- * distributions, and what is said of wrong arguments.
+/* Guards compiler/frontend/layers_*.c and functions.c: values of every layer against numbers
+ * worked out apart from it, gradients against differences and at corners, weights with their
+ * shapes and initial distributions, and what is said of wrong arguments.
  */
 #include "rows_run.h"
 
 #define WRONG(shape, layers, expected) wrong_model(model_of(shape, layers), expected)
 
-/* --- dense, norms --------------------------------------------------------------------------------------- */
+/* --- dense, norms ----------------------------------------------------------------------------- */
 
 Test(layers, dense_is_a_product_with_the_weight_transposed)
 {
     Run run = run_of(model_of("[2, 3]", "  - dense: {units: 4, name: fc}\n"), 2);
-    const double *w = run.var[var_index(&run, "fc.weight")], *b = run.var[var_index(&run, "fc.bias")];
+    const double *w = run.var[var_index(&run, "fc.weight")],
+                 *b = run.var[var_index(&run, "fc.bias")];
     const Tensor *y = output_of(&run);
     expect_shape(y, "[2, 2, 4]");
     for (int row = 0; row < 4; row++)
@@ -28,7 +29,8 @@ Test(layers, dense_is_a_product_with_the_weight_transposed)
 Test(layers, dense_where_samples_are_not_the_first_axis)
 {
     Run run = run_of(model_of("[2, 3]", "  - permute: [1, 0, 2]\n  - dense: {units: 4, name: fc}\n"
-                                        "  - permute: [1, 0, 2]\n"), 3);
+                                        "  - permute: [1, 0, 2]\n"),
+                     3);
     Run plain = run_of(model_of("[2, 3]", "  - dense: {units: 4, name: fc}\n"), 3);
     const Tensor *a = output_of(&run), *b = output_of(&plain);
     for (int i = 0; i < 24; i++)
@@ -37,10 +39,12 @@ Test(layers, dense_where_samples_are_not_the_first_axis)
 
 Test(layers, dense_begins_as_in_pytorch)
 {
-    Program *p = good_model(model_of("[16]", "  - dense: {units: 4, name: fc}\n  - dense: {units: 2, bias: false}\n"));
+    Program *p = good_model(
+        model_of("[16]", "  - dense: {units: 4, name: fc}\n  - dense: {units: 2, bias: false}\n"));
     cr_assert_eq(p->vars.n, 3);
     const Var *weight = program_find_var(p, "fc.weight"), *bias = program_find_var(p, "fc.bias");
-    cr_expect(weight->init.kind == INIT_uniform && weight->init.a == -0.25 && weight->init.b == 0.25);
+    cr_expect(weight->init.kind == INIT_uniform && weight->init.a == -0.25 &&
+              weight->init.b == 0.25);
     cr_expect(bias->init.kind == INIT_uniform && bias->init.a == -0.25 && bias->init.b == 0.25);
     cr_expect(weight->shape.rank == 2 && weight->shape.dim[0] == 4 && weight->shape.dim[1] == 16);
     cr_expect_not_null(program_find_var(p, "dense_2.weight"));
@@ -57,7 +61,8 @@ Test(layers, dense_reports)
 Test(layers, layernorm)
 {
     Run run = run_of(model_of("[2, 3]", "  - layernorm: {eps: 0.5, name: ln}\n"), 2);
-    const double *w = run.var[var_index(&run, "ln.weight")], *b = run.var[var_index(&run, "ln.bias")];
+    const double *w = run.var[var_index(&run, "ln.weight")],
+                 *b = run.var[var_index(&run, "ln.bias")];
     const Tensor *y = output_of(&run);
     for (int row = 0; row < 4; row++) {
         const double *x = run.in[0] + 3 * row;
@@ -65,7 +70,8 @@ Test(layers, layernorm)
         for (int k = 0; k < 3; k++)
             var += (x[k] - mean) * (x[k] - mean) / 3;
         for (int k = 0; k < 3; k++)
-            cr_expect_float_eq(y->data[3 * row + k], (x[k] - mean) / sqrt(var + 0.5) * w[k] + b[k], 1e-12);
+            cr_expect_float_eq(y->data[3 * row + k], (x[k] - mean) / sqrt(var + 0.5) * w[k] + b[k],
+                               1e-12);
     }
     check_gradients(&run);
     cr_expect_eq(program_find_var(run.p, "ln.weight")->init.a, 1);
@@ -86,12 +92,16 @@ Test(layers, rmsnorm)
 
 Test(layers, norms_without_weights)
 {
-    cr_expect_eq(good_model(model_of("[3]", "  - layernorm: {affine: false}\n  - rmsnorm: {affine: false}\n"))->vars.n, 0);
+    cr_expect_eq(
+        good_model(
+            model_of("[3]", "  - layernorm: {affine: false}\n  - rmsnorm: {affine: false}\n"))
+            ->vars.n,
+        0);
     WRONG("[3]", "  - layernorm: {eps: -1}\n", "layernorm: eps is below 0");
     WRONG("[]", "  - rmsnorm\n", "the last axis of [N] is the batch");
 }
 
-/* --- dropout ------------------------------------------------------------------------------------------------ */
+/* --- dropout ---------------------------------------------------------------------------------- */
 
 Test(layers, dropout_in_training_alone)
 {
@@ -126,16 +136,19 @@ Test(layers, dropout_of_nothing_and_of_all)
 
 Test(layers, dropouts_differ)
 {
-    Run run = run_of("model: m\ninputs: {x: {shape: [64]}}\nlayers:\n  - dropout: {input: x, name: a}\n"
-                     "  - dropout: {input: x, name: b}\n  - sub: {input: [a, b], name: d}\n"
-                     "loss: sum(d * d)\ntrain: {optimizer: adam}\n", 1);
+    Run run =
+        run_of("model: m\ninputs: {x: {shape: [64]}}\nlayers:\n  - dropout: {input: x, name: a}\n"
+               "  - dropout: {input: x, name: b}\n  - sub: {input: [a, b], name: d}\n"
+               "loss: sum(d * d)\ntrain: {optimizer: adam}\n",
+               1);
     cr_expect_neq(loss_of(&run), 0);
 }
 
-/* --- shapes --------------------------------------------------------------------------------------------------- */
+/* --- shapes ----------------------------------------------------------------------------------- */
 
 /* The layers give these places of x, in this shape. */
-static void expect_moved(const char *shape, const char *layers, const char *want, int n, const int *from)
+static void expect_moved(const char *shape, const char *layers, const char *want, int n,
+                         const int *from)
 {
     Run run = run_of(model_of(shape, layers), 2);
     const Tensor *y = output_of(&run);
@@ -143,10 +156,11 @@ static void expect_moved(const char *shape, const char *layers, const char *want
     expect_shape(y, want);
     for (int s = 0; s < 2; s++)
         for (int i = 0; i < n; i++)
-            cr_expect_eq(y->data[s * n + i], run.in[0][s * sample + from[i]], "%s: number %d", layers, i);
+            cr_expect_eq(y->data[s * n + i], run.in[0][s * sample + from[i]], "%s: number %d",
+                         layers, i);
     check_gradients(&run);
 }
-#define MOVED(shape, layers, want, ...) \
+#define MOVED(shape, layers, want, ...)                                                            \
     expect_moved(shape, layers, want, COUNT(((int[]){__VA_ARGS__})), (int[]){__VA_ARGS__})
 
 Test(layers, movement)
@@ -175,10 +189,12 @@ Test(layers, movement)
 
 Test(layers, split)
 {
-    MOVED("[5]", "  - split: {axis: 1, sizes: [2, 3], name: [a, b]}\n  - concat: {input: [b, a]}\n", "[2, 5]", 2, 3, 4, 0, 1);
-    MOVED("[5]", "  - split: {sizes: 2, name: [a, b, c]}\n  - concat: {input: [c, b, a]}\n", "[2, 5]", 4, 2, 3, 0, 1);
-    MOVED("[2, 4]", "  - split: {axis: 2, name: [a, b]}\n  - concat: {input: [b, a], axis: 1}\n", "[2, 4, 2]", 2, 3, 6, 7,
-          0, 1, 4, 5);
+    MOVED("[5]", "  - split: {axis: 1, sizes: [2, 3], name: [a, b]}\n  - concat: {input: [b, a]}\n",
+          "[2, 5]", 2, 3, 4, 0, 1);
+    MOVED("[5]", "  - split: {sizes: 2, name: [a, b, c]}\n  - concat: {input: [c, b, a]}\n",
+          "[2, 5]", 4, 2, 3, 0, 1);
+    MOVED("[2, 4]", "  - split: {axis: 2, name: [a, b]}\n  - concat: {input: [b, a], axis: 1}\n",
+          "[2, 4, 2]", 2, 3, 6, 7, 0, 1, 4, 5);
     WRONG("[5]", "  - split: {name: [a, b]}\n", "which are not 2 equal parts");
     WRONG("[5]", "  - split: {sizes: [2, 2], name: [a, b]}\n", "do not cut");
     WRONG("[5]", "  - split: {sizes: [6, -1], name: [a, b]}\n", "do not cut");
@@ -218,13 +234,16 @@ Test(layers, movement_reports)
     WRONG("[5]", "  - pad: {axes: {1: [1, -1]}}\n", "expected [before, after]");
     WRONG("[5]", "  - pad: {axes: {1: [1]}}\n", "expected [before, after]");
     WRONG("[5]", "  - pad: {axes: [1, 1]}\n", "expected a map");
-    WRONG("[5]", "  - slice: {axis: 1, end: 2, name: a}\n  - concat: {input: [x, a], axis: 2}\n", "axis 2 is outside");
-    WRONG("[5]", "  - slice: {axis: 1, end: 2, name: a}\n  - stack: {input: [x, a]}\n", "shapes [N, 5] and [N, 2] differ");
-    WRONG("[5]", "  - unsqueeze: {axis: 1, name: a}\n  - concat: {input: [x, a]}\n", "differ elsewhere than along axis 1");
+    WRONG("[5]", "  - slice: {axis: 1, end: 2, name: a}\n  - concat: {input: [x, a], axis: 2}\n",
+          "axis 2 is outside");
+    WRONG("[5]", "  - slice: {axis: 1, end: 2, name: a}\n  - stack: {input: [x, a]}\n",
+          "shapes [N, 5] and [N, 2] differ");
+    WRONG("[5]", "  - unsqueeze: {axis: 1, name: a}\n  - concat: {input: [x, a]}\n",
+          "differ elsewhere than along axis 1");
     WRONG("[5]", "  - concat: {input: [x, x], axis: 0}\n", "axis 0 is the batch");
 }
 
-/* --- arithmetic and reductions ---------------------------------------------------------------------------------- */
+/* --- arithmetic and reductions ---------------------------------------------------------------- */
 
 static void expect_layer(const char *layers, const char *shape, int n, const double *want)
 {
@@ -235,12 +254,14 @@ static void expect_layer(const char *layers, const char *shape, int n, const dou
     expect_numbers(__LINE__, y->data, 1e-12, n, want);
     check_gradients(&run);
 }
-#define GIVES(layers, shape, ...) \
+#define GIVES(layers, shape, ...)                                                                  \
     expect_layer(layers, shape, COUNT(((double[]){__VA_ARGS__})), (double[]){__VA_ARGS__})
 
 Test(layers, arithmetic)
 {
-#define PARTS "  - slice: {axis: 1, end: 1, input: x, name: a}\n  - slice: {axis: 1, start: 1, input: x, name: b}\n"
+#define PARTS                                                                                      \
+    "  - slice: {axis: 1, end: 1, input: x, name: a}\n  - slice: {axis: 1, start: 1, input: x, "   \
+    "name: b}\n"
     GIVES(PARTS "  - add: {input: [a, b, a]}\n", "[1, 1, 2]", 6.5, 0);
     GIVES(PARTS "  - sub: {input: [a, b]}\n", "[1, 1, 2]", 2.5, -3);
     GIVES(PARTS "  - mul: {input: [a, b, b]}\n", "[1, 1, 2]", 0.75, -4);
@@ -265,29 +286,34 @@ Test(layers, reductions)
     WRONG("[2, 2]", "  - sum: [1, 1]\n", "axis 1 is named twice");
 }
 
-/* --- activations ------------------------------------------------------------------------------------------------------ */
+/* --- activations ------------------------------------------------------------------------------ */
 
 /* Values and slopes of a layer at numbers, the loss being the sum. */
-static void expect_activation(const char *layer, int n, const double *x, const double *y, const double *slope)
+static void expect_activation(const char *layer, int n, const double *x, const double *y,
+                              const double *slope)
 {
     char text[512];
-    snprintf(text, sizeof text, "model: m\ninputs: {x: {shape: []}}\nlayers:\n  - %s\n  - identity: {name: h}\n"
-             "outputs: {h: h}\nloss: sum(h)\ntrain: {optimizer: adam}\n", layer);
+    snprintf(text, sizeof text,
+             "model: m\ninputs: {x: {shape: []}}\nlayers:\n  - %s\n  - identity: {name: h}\n"
+             "outputs: {h: h}\nloss: sum(h)\ntrain: {optimizer: adam}\n",
+             layer);
     Run run = run_of(text, n);
     set_input(&run, 0, n, x);
     const double *value = output_of(&run)->data, *grad = input_gradient(&run, 0);
     for (int i = 0; i < n; i++) {
-        cr_expect(near(value[i], y[i], 1e-7), "%s of %g is %.9g, not %.9g", layer, x[i], value[i], y[i]);
-        cr_expect(near(grad[i], slope[i], 1e-7), "the slope of %s at %g is %.9g, not %.9g", layer, x[i], grad[i], slope[i]);
+        cr_expect(near(value[i], y[i], 1e-7), "%s of %g is %.9g, not %.9g", layer, x[i], value[i],
+                  y[i]);
+        cr_expect(near(grad[i], slope[i], 1e-7), "the slope of %s at %g is %.9g, not %.9g", layer,
+                  x[i], grad[i], slope[i]);
     }
 }
-#define ACTIVATION(layer, ...)                                                             \
-    do {                                                                                   \
-        static const double t[][3] = {__VA_ARGS__};                                        \
-        double x[COUNT(t)], y[COUNT(t)], slope[COUNT(t)];                                  \
-        for (int i = 0; i < COUNT(t); i++)                                                 \
-            x[i] = t[i][0], y[i] = t[i][1], slope[i] = t[i][2];                            \
-        expect_activation(layer, COUNT(t), x, y, slope);                                   \
+#define ACTIVATION(layer, ...)                                                                     \
+    do {                                                                                           \
+        static const double t[][3] = {__VA_ARGS__};                                                \
+        double x[COUNT(t)], y[COUNT(t)], slope[COUNT(t)];                                          \
+        for (int i = 0; i < COUNT(t); i++)                                                         \
+            x[i] = t[i][0], y[i] = t[i][1], slope[i] = t[i][2];                                    \
+        expect_activation(layer, COUNT(t), x, y, slope);                                           \
     } while (0)
 
 /* x, y, dy/dx: numbers from PyTorch 1.13, corners and extremes among them. */
@@ -297,19 +323,26 @@ Test(layers, activations)
     ACTIVATION("relu6", {-2, 0, 0}, {0, 0, 0}, {3, 3, 1}, {6, 6, 0}, {9, 6, 0}, {NAN, NAN, 0});
     ACTIVATION("leaky_relu", {-2, -0.02, 0.01}, {0, 0, 0.01}, {2, 2, 1});
     ACTIVATION("leaky_relu: 0.5", {-2, -1, 0.5}, {3, 3, 1});
-    ACTIVATION("elu", {-1, -0.632120558829, 0.367879441171}, {0, 0, 1}, {2, 2, 1}, {-800, -1, 0}, {800, 800, 1});
+    ACTIVATION("elu", {-1, -0.632120558829, 0.367879441171}, {0, 0, 1}, {2, 2, 1}, {-800, -1, 0},
+               {800, 800, 1});
     ACTIVATION("elu: {alpha: 0.5}", {-1, -0.316060279414, 0.183939720586}, {0, 0, 0.5}, {2, 2, 1});
-    ACTIVATION("selu", {-1, -1.11133073776, 0.646768602638}, {0, 0, 1.75809934085}, {2, 2.10140197407, 1.05070098736});
-    ACTIVATION("celu: 0.5", {-1, -0.432332358382, 0.135335283237}, {0, 0, 1}, {2, 2, 1}, {800, 800, 1});
-    ACTIVATION("gelu", {-1, -0.158655253931, -0.0833154705877}, {0, 0, 0.5}, {1, 0.841344746069, 1.08331547059},
-               {-40, 0, 0}, {40, 40, 1});
-    ACTIVATION("gelu: {tanh: true}", {-1, -0.158808009392, -0.0829640838458}, {0, 0, 0.5}, {40, 40, 1}, {-40, 0, 0});
-    ACTIVATION("silu", {-1, -0.268941421370, 0.0723294881379}, {0, 0, 0.5}, {800, 800, 1}, {-800, 0, 0});
-    ACTIVATION("mish", {-1, -0.303401461374, 0.0592166967144}, {0, 0, 0.6}, {800, 800, 1}, {-800, 0, 0});
-    ACTIVATION("sigmoid", {0, 0.5, 0.25}, {1, 0.731058578630, 0.196611933241}, {-800, 0, 0}, {800, 1, 0});
+    ACTIVATION("selu", {-1, -1.11133073776, 0.646768602638}, {0, 0, 1.75809934085},
+               {2, 2.10140197407, 1.05070098736});
+    ACTIVATION("celu: 0.5", {-1, -0.432332358382, 0.135335283237}, {0, 0, 1}, {2, 2, 1},
+               {800, 800, 1});
+    ACTIVATION("gelu", {-1, -0.158655253931, -0.0833154705877}, {0, 0, 0.5},
+               {1, 0.841344746069, 1.08331547059}, {-40, 0, 0}, {40, 40, 1});
+    ACTIVATION("gelu: {tanh: true}", {-1, -0.158808009392, -0.0829640838458}, {0, 0, 0.5},
+               {40, 40, 1}, {-40, 0, 0});
+    ACTIVATION("silu", {-1, -0.268941421370, 0.0723294881379}, {0, 0, 0.5}, {800, 800, 1},
+               {-800, 0, 0});
+    ACTIVATION("mish", {-1, -0.303401461374, 0.0592166967144}, {0, 0, 0.6}, {800, 800, 1},
+               {-800, 0, 0});
+    ACTIVATION("sigmoid", {0, 0.5, 0.25}, {1, 0.731058578630, 0.196611933241}, {-800, 0, 0},
+               {800, 1, 0});
     ACTIVATION("hardsigmoid", {-3, 0, 0}, {0, 0.5, 1.0 / 6}, {3, 1, 0}, {4, 1, 0}, {-4, 0, 0});
-    ACTIVATION("hardswish", {-4, 0, 0}, {-3, 0, -0.5}, {-1, -1.0 / 3, 1.0 / 6}, {0, 0, 0.5}, {2, 5.0 / 3, 7.0 / 6},
-               {3, 3, 1}, {800, 800, 1});
+    ACTIVATION("hardswish", {-4, 0, 0}, {-3, 0, -0.5}, {-1, -1.0 / 3, 1.0 / 6}, {0, 0, 0.5},
+               {2, 5.0 / 3, 7.0 / 6}, {3, 3, 1}, {800, 800, 1});
     ACTIVATION("tanh", {0, 0, 1}, {1, 0.761594155956, 0.419974341614}, {800, 1, 0});
     ACTIVATION("softplus", {0, 0.693147180560, 0.5}, {800, 800, 1}, {-800, 0, 0});
     ACTIVATION("softsign", {0, 0, 1}, {1, 0.5, 0.25}, {-3, -0.75, 0.0625});
@@ -327,7 +360,8 @@ Test(layers, activations_as_functions_and_as_arguments)
             continue;
         snprintf(layer, sizeof layer, "  - %s\n", row->name);
         snprintf(function, sizeof function, "  - {expr: %s(x)}\n", row->name);
-        snprintf(argument, sizeof argument, "  - add: {input: [x, x], activation: %s}\n", row->name);
+        snprintf(argument, sizeof argument, "  - add: {input: [x, x], activation: %s}\n",
+                 row->name);
         Run a = run_of(model_of("[5]", layer), 2);
         const double *want = output_of(&a)->data;
         check_gradients(&a);
@@ -371,11 +405,12 @@ Test(layers, softmax)
     WRONG("[3]", "  - softmax: 2\n", "axis 2 is outside a tensor of 2 axes");
 }
 
-/* --- functions ------------------------------------------------------------------------------------------------------------ */
+/* --- functions -------------------------------------------------------------------------------- */
 
 Test(functions, values)
 {
-    ACTIVATION("{expr: \"clip(x, -1, 2)\"}", {-3, -1, 0}, {-1, -1, 1}, {0.5, 0.5, 1}, {2, 2, 1}, {3, 2, 0});
+    ACTIVATION("{expr: \"clip(x, -1, 2)\"}", {-3, -1, 0}, {-1, -1, 1}, {0.5, 0.5, 1}, {2, 2, 1},
+               {3, 2, 0});
     ACTIVATION("{expr: \"clamp(x, max=1)\"}", {-3, -3, 1}, {1, 1, 1}, {3, 1, 0});
     ACTIVATION("{expr: \"clamp(x, min=1)\"}", {-3, 1, 0}, {1, 1, 1}, {3, 3, 1});
     ACTIVATION("{expr: square(x)}", {-3, 9, -6}, {0, 0, 0});
@@ -386,10 +421,12 @@ Test(functions, values)
 
 Test(functions, reductions_of_everything)
 {
-    Run run = run_of("model: m\ninputs: {x: {shape: [2]}}\nlayers:\n  - identity: {name: h}\n"
-                     "loss: {a: mean(h), b: 10 * sum(h), c: 100 * amax(h), d: \"1000 * amin(h)\", "
-                     "e: \"sum(mean(h, axis=0))\", f: \"sum(sum(h, axis=[0, 1], keepdims=true))\"}\n"
-                     "train: {optimizer: adam}\n", 3);
+    Run run =
+        run_of("model: m\ninputs: {x: {shape: [2]}}\nlayers:\n  - identity: {name: h}\n"
+               "loss: {a: mean(h), b: 10 * sum(h), c: 100 * amax(h), d: \"1000 * amin(h)\", "
+               "e: \"sum(mean(h, axis=0))\", f: \"sum(sum(h, axis=[0, 1], keepdims=true))\"}\n"
+               "train: {optimizer: adam}\n",
+               3);
     SET(&run, 0, 1, 2, 3, 4, 5, 7);
     cr_expect_float_eq(loss_of(&run), 22.0 / 6 + 220 + 700 + 1000 + 22.0 / 3 + 22, 1e-9);
     check_gradients(&run);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/losses.c, losses_classes.c and classes.c: values and gradients of every loss
- * against formulas written here, at corners and extremes against PyTorch's numbers, all combinations of
- * weights, smoothing and ignored classes, where the class axis is, and what is said of wrong shapes.
+/* Guards compiler/frontend/losses.c, losses_classes.c and classes.c: values and gradients of every
+ * loss against formulas written here, at corners and extremes against PyTorch's numbers, all
+ * combinations of weights, smoothing and ignored classes, where the class axis is, and what is
+ * said of wrong shapes.
  */
 #include "rows_run.h"
 
@@ -11,7 +12,8 @@ static const char *loss_model(const char *x, const char *t, const char *loss)
     static char text[2048];
     snprintf(text, sizeof text,
              "model: m\ninputs: {x: {%s}, t: {%s}}\nlayers:\n  - identity: {input: x, name: p}\n"
-             "loss: \"%s\"\ntrain: {optimizer: adam}\n", x, t, loss);
+             "loss: \"%s\"\ntrain: {optimizer: adam}\n",
+             x, t, loss);
     return text;
 }
 
@@ -21,9 +23,9 @@ static Run loss_run(const char *x, const char *t, const char *loss, int64_t n)
 }
 
 #define WRONG(x, t, loss, expected) wrong_model(loss_model(x, t, loss), expected)
-#define FOUR "shape: [4]"
+#define FOUR                        "shape: [4]"
 
-/* --- element by element ------------------------------------------------------------------------------------ */
+/* --- element by element ----------------------------------------------------------------------- */
 
 typedef double Formula(double x, double t);
 
@@ -113,21 +115,23 @@ static void expect_points(const char *loss, int n, const double (*points)[4])
         set_input(&one, 0, 1, &x[i]);
         set_input(&one, 1, 1, &t[i]);
         double value = loss_of(&one);
-        cr_expect(near(value, points[i][2], 1e-6), "%s of %g, %g is %.9g, not %.9g", loss, x[i], t[i], value, points[i][2]);
-        cr_expect(near(slope[i], points[i][3], 1e-6), "slope of %s at %g, %g is %.9g, not %.9g", loss, x[i], t[i],
-                  slope[i], points[i][3]);
+        cr_expect(near(value, points[i][2], 1e-6), "%s of %g, %g is %.9g, not %.9g", loss, x[i],
+                  t[i], value, points[i][2]);
+        cr_expect(near(slope[i], points[i][3], 1e-6), "slope of %s at %g, %g is %.9g, not %.9g",
+                  loss, x[i], t[i], slope[i], points[i][3]);
     }
 }
-#define POINTS(loss, ...)                                \
-    do {                                                 \
-        static const double points[][4] = {__VA_ARGS__}; \
-        expect_points(loss, COUNT(points), points);      \
+#define POINTS(loss, ...)                                                                          \
+    do {                                                                                           \
+        static const double points[][4] = {__VA_ARGS__};                                           \
+        expect_points(loss, COUNT(points), points);                                                \
     } while (0)
 
 Test(losses, corners)
 {
     POINTS("mae(p, t, reduction=none)", {1, 1, 0, 0}, {0, 2, 2, -1});
-    POINTS("huber(p, t, reduction=none)", {1, 0, 0.5, 1}, {-1, 0, 0.5, -1}, {0, 0, 0, 0}, {3, 0, 2.5, 1});
+    POINTS("huber(p, t, reduction=none)", {1, 0, 0.5, 1}, {-1, 0, 0.5, -1}, {0, 0, 0, 0},
+           {3, 0, 2.5, 1});
     POINTS("hinge(p, t, reduction=none)", {1, 1, 0, 0}, {0, -1, 1, 1}, {-2, -1, 0, 0});
     POINTS("kl_normal(p, t, reduction=none)", {0, 0, 0, 0}, {2, 1, 0.5 * (4 + M_E - 2), 2});
 }
@@ -135,16 +139,18 @@ Test(losses, corners)
 /* PyTorch bounds logarithms at -100 and the gradient's divisor at 1e-12. */
 Test(losses, bce_near_0_and_1)
 {
-    POINTS("bce(p, t, reduction=none)", {0, 0, 0, 0}, {1, 1, 0, 0}, {0, 1, 100, -1e12}, {1, 0, 100, 1e12},
-           {0, 0.5, 50, -0.5e12}, {1e-20, 1, 46.0517018599, -1e12}, {1e-13, 1, 29.9336062090, -1e12},
-           {1e-10, 1, 23.0258509299, -1e10}, {1e-45, 1, 100, -1e12}, {0.25, 1, 1.38629436112, -4},
+    POINTS("bce(p, t, reduction=none)", {0, 0, 0, 0}, {1, 1, 0, 0}, {0, 1, 100, -1e12},
+           {1, 0, 100, 1e12}, {0, 0.5, 50, -0.5e12}, {1e-20, 1, 46.0517018599, -1e12},
+           {1e-13, 1, 29.9336062090, -1e12}, {1e-10, 1, 23.0258509299, -1e10},
+           {1e-45, 1, 100, -1e12}, {0.25, 1, 1.38629436112, -4},
            {0.25, 0, 0.287682072452, 1.33333333333});
 }
 
 Test(losses, bce_with_logits_at_any_size)
 {
-    POINTS("bce_with_logits(p, t, reduction=none)", {0, 0, 0.693147180560, 0.5}, {0, 1, 0.693147180560, -0.5},
-           {0, 0.5, 0.693147180560, 0}, {800, 1, 0, 0}, {800, 0, 800, 1}, {-800, 1, 800, -1}, {-800, 0, 0, 0});
+    POINTS("bce_with_logits(p, t, reduction=none)", {0, 0, 0.693147180560, 0.5},
+           {0, 1, 0.693147180560, -0.5}, {0, 0.5, 0.693147180560, 0}, {800, 1, 0, 0},
+           {800, 0, 800, 1}, {-800, 1, 800, -1}, {-800, 0, 0, 0});
     Run run = loss_run("shape: []", "shape: []", "sum(bce_with_logits(p, t))", 1);
     SET(&run, 0, 30);
     SET(&run, 1, 1);
@@ -171,7 +177,7 @@ Test(losses, second_derivatives_go_on)
     EXPECT_NUMBERS(root_of(&run, g, ROOT_output, 1)->data, 1e-9, 0.235003712202 / 2, 0.125);
 }
 
-/* --- shapes of pairs ------------------------------------------------------------------------------------------ */
+/* --- shapes of pairs -------------------------------------------------------------------------- */
 
 Test(losses, a_column_and_a_list_are_the_same)
 {
@@ -207,14 +213,14 @@ Test(losses, pairs_that_do_not_match)
     WRONG(FOUR, FOUR, "mse(p)", "mse takes 2 operands, not 1");
 }
 
-/* --- classes ------------------------------------------------------------------------------------------------------ */
+/* --- classes ---------------------------------------------------------------------------------- */
 
 enum { N = 6, K = 3 };
 
-typedef struct Case { /* of softmax_cross_entropy over [N, K] */
+typedef struct Case {      /* of softmax_cross_entropy over [N, K] */
     const double *weights; /* NULL: 1 */
     double smoothing;
-    int ignore;            /* -1: none */
+    int ignore; /* -1: none */
 } Case;
 
 /* The definition, element by element; *weight: the sum of weights that count. */
@@ -233,7 +239,8 @@ static double entropy(const Case *c, const double *x, const double *y, double *e
         if (label == c->ignore)
             continue;
         double w = c->weights ? c->weights[label] : 1;
-        each[i] = (1 - c->smoothing) * -w * (x[i * K + label] - log(total)) + c->smoothing / K * all;
+        each[i] =
+            (1 - c->smoothing) * -w * (x[i * K + label] - log(total)) + c->smoothing / K * all;
         sum += each[i];
         *weight += w;
     }
@@ -314,18 +321,24 @@ Test(losses, nothing_counts)
 /* [N, 2, 3] logits whose classes are one axis, or the other: the same sums by hand. */
 Test(losses, class_axis)
 {
-    Run last = loss_run("shape: [2, 3]", "classes: 3, shape: [2]", "softmax_cross_entropy(p, t)", 1);
-    Run first = loss_run("shape: [2, 3]", "classes: 2, shape: [3]", "softmax_cross_entropy(p, t)", 1);
-    Run named = loss_run("shape: [3, 3]", "classes: 3, shape: [3]", "softmax_cross_entropy(p, t, axis=-1)", 1);
+    Run last =
+        loss_run("shape: [2, 3]", "classes: 3, shape: [2]", "softmax_cross_entropy(p, t)", 1);
+    Run first =
+        loss_run("shape: [2, 3]", "classes: 2, shape: [3]", "softmax_cross_entropy(p, t)", 1);
+    Run named = loss_run("shape: [3, 3]", "classes: 3, shape: [3]",
+                         "softmax_cross_entropy(p, t, axis=-1)", 1);
     const double *x = last.in[0], *z = named.in[0];
     SET(&last, 1, 2, 0);
     SET(&first, 1, 1, 0, 1);
     SET(&named, 1, 2, 0, 1);
-    double a = log(exp(x[0]) + exp(x[1]) + exp(x[2])) - x[2] + log(exp(x[3]) + exp(x[4]) + exp(x[5])) - x[3];
-    double b = log(exp(x[0]) + exp(x[3])) - x[3] + log(exp(x[1]) + exp(x[4])) - x[1] + log(exp(x[2]) + exp(x[5])) - x[5];
+    double a = log(exp(x[0]) + exp(x[1]) + exp(x[2])) - x[2] +
+               log(exp(x[3]) + exp(x[4]) + exp(x[5])) - x[3];
+    double b = log(exp(x[0]) + exp(x[3])) - x[3] + log(exp(x[1]) + exp(x[4])) - x[1] +
+               log(exp(x[2]) + exp(x[5])) - x[5];
     double c = 0;
     for (int i = 0; i < 3; i++)
-        c += log(exp(z[3 * i]) + exp(z[3 * i + 1]) + exp(z[3 * i + 2])) - z[3 * i + (int)named.in[1][i]];
+        c += log(exp(z[3 * i]) + exp(z[3 * i + 1]) + exp(z[3 * i + 2])) -
+             z[3 * i + (int)named.in[1][i]];
     cr_expect_float_eq(loss_of(&last), a / 2, 1e-12);
     cr_expect_float_eq(loss_of(&first), b / 3, 1e-12);
     cr_expect_float_eq(loss_of(&named), c / 3, 1e-12);
@@ -335,7 +348,8 @@ Test(losses, class_axis)
 Test(losses, probabilities_as_targets)
 {
     static const double weights[3] = {1, 0.5, 3};
-    Run run = loss_run("shape: [3]", "shape: [3]", "softmax_cross_entropy(p, t, weights=[1, 0.5, 3], smoothing=0.3)", 2);
+    Run run = loss_run("shape: [3]", "shape: [3]",
+                       "softmax_cross_entropy(p, t, weights=[1, 0.5, 3], smoothing=0.3)", 2);
     double sum = 0;
     for (int i = 0; i < 2; i++) {
         const double *x = run.in[0] + 3 * i, *q = run.in[1] + 3 * i;
@@ -345,8 +359,10 @@ Test(losses, probabilities_as_targets)
     }
     cr_expect_float_eq(loss_of(&run), sum / 2, 1e-12);
     check_gradients(&run);
-    WRONG("shape: [3]", "shape: [3]", "softmax_cross_entropy(p, t, ignore=1)", "targets are probabilities");
-    WRONG("shape: [3, 4]", "shape: [3, 4]", "softmax_cross_entropy(p, t)", "axis 1 or axis 2: say which by axis=");
+    WRONG("shape: [3]", "shape: [3]", "softmax_cross_entropy(p, t, ignore=1)",
+          "targets are probabilities");
+    WRONG("shape: [3, 4]", "shape: [3, 4]", "softmax_cross_entropy(p, t)",
+          "axis 1 or axis 2: say which by axis=");
 }
 
 Test(losses, nll)
@@ -356,7 +372,8 @@ Test(losses, nll)
     SET(&run, 1, 0, 1, 2);
     cr_expect_float_eq(loss_of(&run), (2 * 5 + 4 * 9) / 6.0, 1e-12);
     check_gradients(&run);
-    Run log = loss_run("shape: [3]", "classes: 3", "nll(log_softmax(p), t) - softmax_cross_entropy(p, t)", 4);
+    Run log = loss_run("shape: [3]", "classes: 3",
+                       "nll(log_softmax(p), t) - softmax_cross_entropy(p, t)", 4);
     cr_expect_float_eq(loss_of(&log), 0, 1e-12);
 }
 
@@ -368,17 +385,27 @@ Test(losses, plain_integers_become_classes)
 
 Test(losses, classes_reports)
 {
-    WRONG("shape: [3]", "classes: 4", "softmax_cross_entropy(p, t)", "'t' has 4 classes, axis 1 of the logits only 3");
+    WRONG("shape: [3]", "classes: 4", "softmax_cross_entropy(p, t)",
+          "'t' has 4 classes, axis 1 of the logits only 3");
     WRONG("shape: [3]", "shape: []", "softmax_cross_entropy(p, t)", "class indices are integers");
     WRONG("shape: [3]", "classes: 3, shape: [2]", "softmax_cross_entropy(p, t)",
           "classes of shape [N, 2] do not fit logits of shape [N, 3]");
-    WRONG("shape: [3, 3]", "classes: 3, shape: [3]", "softmax_cross_entropy(p, t)", "say which by axis=");
-    WRONG("shape: [3, 3]", "classes: 3, shape: [3]", "softmax_cross_entropy(p, t, axis=0)", "axis 0 is the batch");
-    WRONG("shape: [3, 2]", "classes: 2, shape: [3]", "softmax_cross_entropy(p, t, axis=1)", "do not fit");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, weights=[1, 2])", "expected 3 numbers, one a class");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, weights=[1, 2, -1])", "none below 0");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, smoothing=1.5)", "smoothing is a share");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, ignore=99999999)", "ignore: 99999999 is out of range");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, smoothin=0.1)", "did you mean 'smoothing'?");
-    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, ignore=1) + nll(p, t, ignore=2)", "ignored elsewhere");
+    WRONG("shape: [3, 3]", "classes: 3, shape: [3]", "softmax_cross_entropy(p, t)",
+          "say which by axis=");
+    WRONG("shape: [3, 3]", "classes: 3, shape: [3]", "softmax_cross_entropy(p, t, axis=0)",
+          "axis 0 is the batch");
+    WRONG("shape: [3, 2]", "classes: 2, shape: [3]", "softmax_cross_entropy(p, t, axis=1)",
+          "do not fit");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, weights=[1, 2])",
+          "expected 3 numbers, one a class");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, weights=[1, 2, -1])",
+          "none below 0");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, smoothing=1.5)",
+          "smoothing is a share");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, ignore=99999999)",
+          "ignore: 99999999 is out of range");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, smoothin=0.1)",
+          "did you mean 'smoothing'?");
+    WRONG("shape: [3]", "classes: 3", "softmax_cross_entropy(p, t, ignore=1) + nll(p, t, ignore=2)",
+          "ignored elsewhere");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/metrics.c: the sums of every metric against counts made by hand, ties and NaN
- * among the logits, ignored classes, 0/1 targets, and what is said of wrong calls.
+/* Guards compiler/frontend/metrics.c: the sums of every metric against counts made by hand, ties
+ * and NaN among the logits, ignored classes, 0/1 targets, and what is said of wrong calls.
  */
 #include "rows_run.h"
 
@@ -9,7 +9,8 @@ static const char *metric_model(const char *x, const char *t, const char *metric
     static char text[1024];
     snprintf(text, sizeof text,
              "model: m\ninputs: {x: {%s}, t: {%s}}\nlayers:\n  - identity: {input: x, name: p}\n"
-             "loss: sum(p)\nmetrics: {it: \"%s\"}\ntrain: {optimizer: adam}\n", x, t, metric);
+             "loss: sum(p)\nmetrics: {it: \"%s\"}\ntrain: {optimizer: adam}\n",
+             x, t, metric);
     return text;
 }
 
@@ -30,12 +31,12 @@ static void expect_share(Run *run, double right, double count)
 
 /* Of equal logits the first counts, as argmax has it; a NaN comes before all numbers. */
 #define LOGITS                                                                                     \
-    1, 3, 3, 0,   /* 1: right */                                                                   \
-    1, 3, 3, 0,   /* 2: tied, second */                                                            \
-    2, 2, 2, 2,   /* 0: right */                                                                   \
-    0, NAN, 5, 0, /* 2: behind the NaN */                                                          \
-    0, NAN, 5, 0, /* 1: NaN itself */                                                              \
-    5, 1, 0, 9    /* 3: right */
+    1, 3, 3, 0,       /* 1: right */                                                               \
+        1, 3, 3, 0,   /* 2: tied, second */                                                        \
+        2, 2, 2, 2,   /* 0: right */                                                               \
+        0, NAN, 5, 0, /* 2: behind the NaN */                                                      \
+        0, NAN, 5, 0, /* 1: NaN itself */                                                          \
+        5, 1, 0, 9    /* 3: right */
 
 Test(metrics, accuracy_of_classes)
 {
@@ -121,10 +122,12 @@ Test(metrics, of_numbers)
 
 Test(metrics, reports)
 {
-    WRONG("shape: [3]", "classes: 4", "accuracy(p, t)", "'t' has 4 classes, axis 1 of the logits only 3");
+    WRONG("shape: [3]", "classes: 4", "accuracy(p, t)",
+          "'t' has 4 classes, axis 1 of the logits only 3");
     WRONG("shape: [3]", "classes: 3, shape: [2]", "accuracy(p, t)", "do not match");
     WRONG("shape: [3, 3]", "classes: 3, shape: [3]", "accuracy(p, t)", "say which by axis=");
-    WRONG("shape: [3]", "shape: [3]", "accuracy(p, t, ignore=1)", "targets are 0 or 1, not classes");
+    WRONG("shape: [3]", "shape: [3]", "accuracy(p, t, ignore=1)",
+          "targets are 0 or 1, not classes");
     WRONG("shape: [3]", "classes: 3", "top_k(p, t, k=4)", "top_k: k is 4; there are 3 classes");
     WRONG("shape: [3]", "classes: 3", "top_k(p, t, k=0)", "top_k: k is 0");
     WRONG("shape: [3]", "shape: [3]", "top_k(p, t, k=2)", "class indices are integers");
