@@ -5,7 +5,8 @@
  * is not a kernel: its inputs, outputs, weights and where they lie, how it is trained and on what.
  * The runtime reads that table; it never sees a graph. Three layers, each linked only if called:
  *
- *   nnrt_core.c         initialisation, get, set, weights from memory: no file, no heap
+ *   nnrt_core.c         initialisation, get, set; with nnrt_load.c weights from memory: no file, no
+ *                       heap
  *   nnrt_weights.c      weights to and from safetensors files
  *   nnrt_main.c, ...    the sub-commands of a program: train, eval, predict, ...
  */
@@ -223,7 +224,8 @@ int nnrt_set(nnrt_instance *, const char *name, const float *in);
 void nnrt_var_read(const nnrt_instance *, int var, float *out);
 void nnrt_var_write(nnrt_instance *, int var, const float *in);
 /* Weights from the bytes of a safetensors file (F32, F16, BF16, F64), strictly checked before
- * anything is changed: 0, or a status, and m->error says what and where. */
+ * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names the
+ * tensors that the model does not use, or is empty. (nnrt_load.c) */
 int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
 double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total, int64_t epoch_steps);
