@@ -186,7 +186,7 @@ static UNUSED void check_gradients(Run *run)
     cr_assert_gt(checked, 0);
 }
 
-/* A model of one input `x` , layers, and a loss that every number of the last one is in. */
+/* A model of one input `x`, layers, and a loss that every number of the last one is in. */
 static UNUSED const char *model_of(const char *shape, const char *layers)
 {
     static char text[4096];
