@@ -261,6 +261,7 @@ static void model_table(SourceText *s)
             scratch = p->fn[f]->plan->scratch_bytes;
     out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
     out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
+    out_raw(o, "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH\n#else\n#define %s_FLAGS NULL\n#endif", s->upper, s->upper);
     out_open(o, "const nnrt_model %s_model =", m);
     out_line(o, ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = \"nncc " NNCC_VERSION "\",", m,
              quoted(s->arena, p->file), p->target->name);
@@ -288,7 +289,7 @@ static void model_table(SourceText *s)
         out_line(o, ".eval = %s_eval_any,", m);
     if (emits_grad(p, s->options))
         out_line(o, ".grad = %s_grad_any,", m);
-    out_line(o, ".init = %s_init_any,", m);
+    out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
 }

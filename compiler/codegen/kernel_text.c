@@ -74,16 +74,36 @@ static const char *role_text(Role r)
     return "fwd";
 }
 
-/* The node that a reader would name the kernel after. */
-static const Node *main_node(const Kernel *k)
+/* What the kernel is there for: an update, else what its product is, else what most of it is. */
+static Role kernel_role(const Kernel *k)
 {
-    const Node *last = k->stores.at[k->stores.n - 1];
-    if (k->matmul && last->role != ROLE_update && k->matmul->name)
-        return k->matmul;
+    int count[ROLE_update + 1] = {0};
+    const Lowered *low = k->lowered;
+    for (int i = 0; i < k->stores.n; i++)
+        if (k->stores.at[i]->role == ROLE_update)
+            return ROLE_update;
+    if (k->matmul)
+        return k->matmul->role;
+    for (int i = 0; i < low->members.n; i++)
+        count[low->members.at[i]->role]++;
+    Role most = ROLE_forward;
+    for (int r = 0; r <= ROLE_update; r++)
+        if (count[r] > count[most])
+            most = (Role)r;
+    return most;
+}
+
+/* The node that a reader would name the kernel after: of that role, named, stored if one is. */
+static const Node *main_node(const Kernel *k, Role role)
+{
+    const Lowered *low = k->lowered;
     for (int i = k->stores.n - 1; i >= 0; i--)
-        if (k->stores.at[i]->role == last->role && k->stores.at[i]->name)
+        if (k->stores.at[i]->role == role && k->stores.at[i]->name)
             return k->stores.at[i];
-    return last;
+    for (int i = low->members.n - 1; i >= 0; i--)
+        if (low->members.at[i]->role == role && low->members.at[i]->name)
+            return low->members.at[i];
+    return k->matmul ? k->matmul : k->stores.at[k->stores.n - 1];
 }
 
 /* "h.0.attn" as "h_attn": copies of a block share their kernels. */
@@ -102,11 +122,12 @@ static void add_path(Str *s, const char *path)
 
 static const char *kernel_name(Texts *t, const Kernel *k)
 {
-    const Node *y = main_node(k);
+    Role of = kernel_role(k);
+    const Node *y = main_node(k, of);
     Str base = str_new(t->arena);
     str_add(&base, "%s", t->p->name);
     add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
-    const char *role = role_text(k->stores.at[k->stores.n - 1]->role);
+    const char *role = role_text(of);
     const char *name = arena_format(t->arena, "%s_%s", base.at, role);
     for (int i = 2; map_get(&t->names, name); i++)
         name = arena_format(t->arena, "%s_%d_%s", base.at, i, role);
@@ -135,7 +156,7 @@ static const char *kernel_title(Texts *t, const Kernel *k)
         lines[n] = y->loc.line;
         seen[n++] = what;
     }
-    Role role = k->stores.at[k->stores.n - 1]->role;
+    Role role = kernel_role(k);
     if (role == ROLE_backward)
         str_add(&s, ": gradient");
     else if (role == ROLE_update)
