@@ -4,7 +4,6 @@
 
 #include "../../runtime/nnrt_rand.h"
 
-#include <math.h>
 #include <string.h>
 
 static void copy(Tensor *out, const double *from)
