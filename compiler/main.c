@@ -14,7 +14,7 @@
 
 enum { DONE = 0, BAD_MODEL = 1, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
 
-/* --- the model file ---------------------------------------------------------------------------- */
+/* --- the model file --------------------------------------------------------------------------- */
 
 static int cannot_read(const char *path, const char *why)
 {
@@ -53,14 +53,16 @@ static bool ends_with(const char *text, const char *end)
     return n >= m && strcmp(text + n - m, end) == 0;
 }
 
-/* --- what is asked for ---------------------------------------------------------------------------- */
+/* --- what is asked for ------------------------------------------------------------------------ */
 
 static const char *default_output(Arena *arena, const char *model)
 {
     if (strcmp(model, "-") == 0)
         return "-";
-    const char *slash = strrchr(model, '/'), *stem = slash ? slash + 1 : model, *dot = strrchr(stem, '.');
-    return arena_format(arena, "%.*s.c", dot && dot != stem ? (int)(dot - stem) : (int)strlen(stem), stem);
+    const char *slash = strrchr(model, '/'), *stem = slash ? slash + 1 : model,
+               *dot = strrchr(stem, '.');
+    return arena_format(arena, "%.*s.c", dot && dot != stem ? (int)(dot - stem) : (int)strlen(stem),
+                        stem);
 }
 
 static EmitKind kind_of(const Options *o, const char *output)
@@ -96,12 +98,14 @@ static bool within_limit(const Program *p, int64_t limit)
     bytes += p->vars_bytes;
     if (!limit || bytes <= limit)
         return true;
-    fprintf(stderr, "nncc: error: the plan takes %lld bytes, %lld over --memory-limit; a smaller --batch takes less\n",
+    fprintf(stderr,
+            "nncc: error: the plan takes %lld bytes, %lld over --memory-limit; a smaller --batch "
+            "takes less\n",
             (long long)bytes, (long long)(bytes - limit));
     return false;
 }
 
-/* --- output ------------------------------------------------------------------------------------------- */
+/* --- output ----------------------------------------------------------------------------------- */
 
 static int print_text(Program *p, EmitKind kind, const char *output)
 {
@@ -118,7 +122,8 @@ static int print_text(Program *p, EmitKind kind, const char *output)
         if (p->fn[fn])
             graph_dot(p->fn[fn], f);
     fclose(f);
-    int status = file_write(p->ctx->arena, output && strcmp(output, "-") != 0 ? output : "/dev/stdout", text, size);
+    int status = file_write(
+        p->ctx->arena, output && strcmp(output, "-") != 0 ? output : "/dev/stdout", text, size);
     free(text);
     return status;
 }
@@ -138,7 +143,8 @@ static int write_c(Program *p, const Options *o, CodegenOptions *c, const char *
     c->main = o->main;
     const char *text = emit_source(p, c);
     if (!file)
-        return file_write(arena, strcmp(output, "-") == 0 ? "/dev/stdout" : output, text, strlen(text));
+        return file_write(arena, strcmp(output, "-") == 0 ? "/dev/stdout" : output, text,
+                          strlen(text));
     const char *declarations = emit_header(p, c);
     int status = file_write(arena, header, declarations, strlen(declarations));
     return status ? status : file_write(arena, output, text, strlen(text));
@@ -151,7 +157,7 @@ static int write_program(Program *p, const Home *home, CodegenOptions *c, const 
     return cc_program(p->ctx->arena, home, p->target, text, c->single_file, output);
 }
 
-/* --- the stages ---------------------------------------------------------------------------------------- */
+/* --- the stages ------------------------------------------------------------------------------- */
 
 static int failed(const Diag *d)
 {
@@ -163,7 +169,10 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
 {
     const char *output = o->output ? o->output : default_output(ctx->arena, o->model);
     EmitKind kind = kind_of(o, output);
-    ModelOptions m = {.batch = o->batch, .n_defines = o->defines.n, .defines = o->defines.at, .no_train = o->no_train};
+    ModelOptions m = {.batch = o->batch,
+                      .n_defines = o->defines.n,
+                      .defines = o->defines.at,
+                      .no_train = o->no_train};
     Program *p = model_read(ctx, &m, ctx->diag.text, ctx->diag.size);
     if (!p || ctx->diag.errors)
         return failed(&ctx->diag);
@@ -177,7 +186,10 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
         return failed(&ctx->diag);
     if (kind == EMIT_ir && !o->dump_after)
         return print_text(p, kind, o->output);
-    PassOptions passes = {.O0 = o->O0, .n_skip = o->no_pass.n, .skip = o->no_pass.at, .dump_after = o->dump_after,
+    PassOptions passes = {.O0 = o->O0,
+                          .n_skip = o->no_pass.n,
+                          .skip = o->no_pass.at,
+                          .dump_after = o->dump_after,
                           .time = o->time_passes};
     if (!passes_run(p, &passes))
         return failed(&ctx->diag);
@@ -188,7 +200,10 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     kernels_text(p);
     if (kind == EMIT_dot || kind == EMIT_report)
         return print_text(p, kind, o->output);
-    CodegenOptions c = {.command = o->command, .single_file = o->single_file, .grad = o->grad, .no_train = o->no_train,
+    CodegenOptions c = {.command = o->command,
+                        .single_file = o->single_file,
+                        .grad = o->grad,
+                        .no_train = o->no_train,
                         .runtime_dir = home->runtime};
     return kind == EMIT_exe ? write_program(p, home, &c, output) : write_c(p, o, &c, output);
 }
@@ -206,12 +221,16 @@ int main(int argc, char **argv)
             fprintf(stderr, "nncc: error: '%s': ONNX files are not supported yet\n", o.model);
             status = BAD_MODEL;
         } else if (!home_find(ctx.arena, &home)) {
-            fprintf(stderr, "nncc: error: nncc's templates and library are not beside its executable\n");
+            fprintf(stderr,
+                    "nncc: error: nncc's templates and library are not beside its executable\n");
             status = BAD_FILE;
         } else {
             status = read_model(ctx.arena, o.model, &text, &size);
         }
-        ctx.diag = (Diag){.file = strcmp(o.model, "-") == 0 ? "<stdin>" : o.model, .text = text, .size = size, .out = stderr,
+        ctx.diag = (Diag){.file = strcmp(o.model, "-") == 0 ? "<stdin>" : o.model,
+                          .text = text,
+                          .size = size,
+                          .out = stderr,
                           .limit = o.error_limit};
         if (!status)
             status = compile(&ctx, &o, &home);

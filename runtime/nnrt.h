@@ -224,8 +224,8 @@ int nnrt_set(nnrt_instance *, const char *name, const float *in);
 void nnrt_var_read(const nnrt_instance *, int var, float *out);
 void nnrt_var_write(nnrt_instance *, int var, const float *in);
 /* Weights from the bytes of a safetensors file (F32, F16, BF16, F64), strictly checked before
- * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names the
- * tensors that the model does not use, or is empty. (nnrt_load.c) */
+ * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names
+ * the tensors that the model does not use, or is empty. (nnrt_load.c) */
 int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
 double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total, int64_t epoch_steps);
@@ -242,7 +242,8 @@ void nnrt_free(nnrt_instance *);
 
 /* --- nnrt_main.c ----------------------------------------------------------------------------- */
 
-/* The program: sub-commands train, eval, predict, grad, init, bench, info. Gives the exit status. */
+/* The program: sub-commands train, eval, predict, grad, init, bench, info. Gives the exit status.
+ */
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 
 #endif

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* matmul.c: the register tile of a matrix product.
  *
- * A template: it compiles as it stands, with the numbers below, and is tested so; nncc pastes what lies
- * between the two marks into a model, with its own numbers for the NNCC_ names. The accumulators
- * stay in vector registers for the whole inner loop: NNCC_TILE_M x NNCC_TILE_N numbers, each the sum over k of
- * a(i, k) * panel[k][j] in the order of k, so the result does not depend on how tiles are shared out.
- */
+ * A template: it compiles as it stands, with the numbers below, and is tested so; nncc pastes
+ * what lies between the two marks into a model, with its own numbers for the NNCC_ names. The
+ * accumulators stay in vector registers for the whole inner loop: NNCC_TILE_M x NNCC_TILE_N
+ * numbers, each the sum over k of a(i, k) * panel[k][j] in the order of k, so the result does not
+ * depend on how tiles are shared out. */
 #ifndef NNCC_TILE_M
 #define NNCC_TILE_M 8
 #define NNCC_TILE_N 32

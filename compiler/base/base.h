@@ -58,7 +58,7 @@ Map map_new(Arena *);
 void *map_get(const Map *, const char *key);          /* NULL: none */
 void map_set(Map *, const char *key, void *value);    /* value not NULL */
 
-/* --- str.c: text being built -------------------------------------------------------------------- */
+/* --- str.c: text being built ------------------------------------------------------------------ */
 
 typedef struct Str {
     Arena *arena;
@@ -73,7 +73,7 @@ void str_put(Str *, const char *text, size_t length);
  * no locale. The buffer holds 32 bytes. */
 const char *number_text(char *buffer, double value, bool as_float);
 
-/* --- diag.c: everything a user is told ----------------------------------------------------------- */
+/* --- diag.c: everything a user is told -------------------------------------------------------- */
 
 typedef struct Loc { /* a range of one line of the model file; line 0: nowhere */
     int line, col;   /* from 1, col in bytes */
@@ -102,7 +102,7 @@ const char *diag_nearest(const char *word, const char *const *known, int n);
 #define BUG(...) bug_at(__FILE__, __LINE__, __VA_ARGS__)
 _Noreturn void bug_at(const char *file, int line, const char *format, ...) PRINTF(3, 4);
 
-/* --- sha256.c -------------------------------------------------------------------------------------- */
+/* --- sha256.c --------------------------------------------------------------------------------- */
 
 void sha256_hex(const void *bytes, size_t size, char hex[65]);
 

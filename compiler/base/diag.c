@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* diag.c: everything a user is told: messages as clang prints them, with the source line and a caret.
+/* diag.c: everything a user is told: messages as clang prints them, with the source line and a
+ * caret.
  *
  * Texts come from strangers' files. So whatever could move a terminal's cursor or reorder what is
- * read (control characters, bidirectional controls, bytes that are no UTF-8) is shown as \xNN.
- */
+ * read (control characters, bidirectional controls, bytes that are no UTF-8) is shown as \xNN. */
 #include "base.h"
 
 #include <stdlib.h>
@@ -16,7 +16,11 @@ static int utf8_length(const unsigned char *text, size_t size, unsigned *point)
 {
     static const unsigned least[] = {0, 0, 0x80, 0x800, 0x10000};
     unsigned first = text[0];
-    int n = first < 0x80 ? 1 : first >> 5 == 6 ? 2 : first >> 4 == 14 ? 3 : first >> 3 == 30 ? 4 : 0;
+    int n = first < 0x80       ? 1
+            : first >> 5 == 6  ? 2
+            : first >> 4 == 14 ? 3
+            : first >> 3 == 30 ? 4
+                               : 0;
     if (n == 0 || (size_t)n > size)
         return 0;
     *point = n == 1 ? first : first & (0x7fu >> n);
@@ -117,7 +121,8 @@ static void show_source(const Diag *diag, Loc loc)
         for (int k = 0; k < width; k++)
             fputc(tab ? '\t' : ' ', diag->out);
     }
-    size_t end = loc.length > 1 && (size_t)loc.length < length - col ? col + (size_t)loc.length : length;
+    size_t end =
+        loc.length > 1 && (size_t)loc.length < length - col ? col + (size_t)loc.length : length;
     if (loc.length <= 1 || col >= length)
         end = col;
     fputc('^', diag->out);
@@ -130,7 +135,8 @@ static void show_source(const Diag *diag, Loc loc)
     fputc('\n', diag->out);
 }
 
-static void report(const Diag *diag, Loc loc, const char *severity, const char *format, va_list list)
+static void report(const Diag *diag, Loc loc, const char *severity, const char *format,
+                   va_list list)
 {
     char small[512], *text = small;
     va_list again;

@@ -25,7 +25,8 @@ static uint32_t rotated(uint32_t x, int by)
 static void schedule(const unsigned char *block, uint32_t w[64])
 {
     for (int i = 0; i < 16; i++, block += 4)
-        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 | block[3];
+        w[i] = (uint32_t)block[0] << 24 | (uint32_t)block[1] << 16 | (uint32_t)block[2] << 8 |
+               block[3];
     for (int i = 16; i < 64; i++) {
         uint32_t a = w[i - 15], b = w[i - 2];
         uint32_t s0 = rotated(a, 7) ^ rotated(a, 18) ^ a >> 3;

@@ -16,7 +16,7 @@ extern char **environ;
 
 enum { BAD_FILE = 3 };
 
-/* --- home ---------------------------------------------------------------------------------------- */
+/* --- home ------------------------------------------------------------------------------------- */
 
 static bool is_there(const char *path)
 {
@@ -44,7 +44,7 @@ bool home_find(Arena *arena, Home *home)
     return is_there(home->templates) && is_there(home->library);
 }
 
-/* --- files ----------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------ */
 
 static int complain(const char *path)
 {
@@ -86,7 +86,7 @@ int file_write(Arena *arena, const char *path, const char *text, size_t size)
     return status;
 }
 
-/* --- the compiler ------------------------------------------------------------------------------------ */
+/* --- the compiler ----------------------------------------------------------------------------- */
 
 /* Runs argv; quiet: its output is dropped. Gives its exit status, or -1. */
 static int run(char *const *argv, bool quiet)
@@ -133,7 +133,8 @@ static void add_flags(Arena *arena, Argv *argv, const Target *t)
 /* Whether this compiler links an OpenMP program. */
 static bool works(Arena *arena, const char *cc, const char *folder)
 {
-    const char *source = arena_format(arena, "%s/try.c", folder), *program = arena_format(arena, "%s/try", folder);
+    const char *source = arena_format(arena, "%s/try.c", folder),
+               *program = arena_format(arena, "%s/try", folder);
     FILE *f = fopen(source, "w");
     if (!f)
         return false;
@@ -172,8 +173,8 @@ static const char *joined(Arena *arena, const Argv *argv)
     return s.at;
 }
 
-static int compile(Arena *arena, const Home *home, const Target *t, const char *cc, const char *source, bool single_file,
-                   const char *out)
+static int compile(Arena *arena, const Home *home, const Target *t, const char *cc,
+                   const char *source, bool single_file, const char *out)
 {
     Argv argv = {0};
     add_words(arena, &argv, cc);
@@ -194,18 +195,21 @@ static int compile(Arena *arena, const Home *home, const Target *t, const char *
     return BAD_FILE;
 }
 
-int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file, const char *path)
+int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file,
+               const char *path)
 {
     const char *base = getenv("TMPDIR");
     char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : "/tmp");
     if (!mkdtemp(folder))
         return complain(folder);
     const char *source = arena_format(arena, "%s/model.c", folder);
-    const char *part = arena_format(arena, "%s%s.part-%ld", *path == '-' ? "./" : "", path, (long)getpid());
+    const char *part =
+        arena_format(arena, "%s%s.part-%ld", *path == '-' ? "./" : "", path, (long)getpid());
     const char *cc = choose(arena, folder);
     int status = BAD_FILE;
     if (!cc)
-        fprintf(stderr, "nncc: error: no C compiler that links OpenMP programs: install clang and libomp-dev, or gcc\n");
+        fprintf(stderr, "nncc: error: no C compiler that links OpenMP programs: install clang and "
+                        "libomp-dev, or gcc\n");
     else
         status = file_write(arena, source, text, strlen(text));
     if (cc && !status)

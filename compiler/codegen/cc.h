@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* cc.h: files around the emitted text: where nncc's own are, writing results, running the C compiler. */
+/* cc.h: files around the emitted text: where nncc's own are, writing results, running the C
+ * compiler. */
 #ifndef NNCC_CC_H
 #define NNCC_CC_H
 
-#include "../targets/targets.h"
 #include "../base/base.h"
+#include "../targets/targets.h"
 
 /* Folders of this nncc: beside its executable (build/) or under its PREFIX. */
 typedef struct Home {
@@ -16,8 +17,9 @@ bool home_find(Arena *, Home *);
 /* Writes a file beside `path` and renames it into place. Gives 0, or 3 after a line on stderr. */
 int file_write(Arena *, const char *path, const char *text, size_t size);
 
-/* Compiles the C text to a program at `path`: $CC, or the first of clang, gcc, cc that links an OpenMP program.
- * Gives 0, or 3 after a line on stderr. */
-int cc_program(Arena *, const Home *, const Target *, const char *text, bool single_file, const char *path);
+/* Compiles the C text to a program at `path`: $CC, or the first of clang, gcc, cc that links an
+ * OpenMP program. Gives 0, or 3 after a line on stderr. */
+int cc_program(Arena *, const Home *, const Target *, const char *text, bool single_file,
+               const char *path);
 
 #endif

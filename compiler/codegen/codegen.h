@@ -5,34 +5,35 @@
 
 #include "../passes/kernel.h"
 
-/* --- out.c: the writer: indentation and line ends are its business alone -------------------------- */
+/* --- out.c: the writer: indentation and line ends are its business alone ---------------------- */
 
 typedef struct Out {
     Str str;
-    int depth;      /* indentation, in units of four spaces */
+    int depth; /* indentation, in units of four spaces */
 } Out;
 
 Out out_new(Arena *);
-void out_line(Out *, const char *format, ...) PRINTF(2, 3);  /* one line at the depth; "" an empty one */
-void out_open(Out *, const char *format, ...) PRINTF(2, 3);  /* the line and " {", then deeper */
-void out_loop(Out *, const char *format, ...) PRINTF(2, 3);  /* the line, then deeper: no brace */
-void out_close(Out *);                                       /* shallower, then "}" */
-void out_end(Out *);                                         /* shallower: ends out_loop */
-void out_raw(Out *, const char *format, ...) PRINTF(2, 3);   /* column 0 (preprocessor lines) */
+void out_line(Out *, const char *format, ...)
+    PRINTF(2, 3); /* one line at the depth; "" an empty one */
+void out_open(Out *, const char *format, ...) PRINTF(2, 3); /* the line and " {", then deeper */
+void out_loop(Out *, const char *format, ...) PRINTF(2, 3); /* the line, then deeper: no brace */
+void out_close(Out *);                                      /* shallower, then "}" */
+void out_end(Out *);                                        /* shallower: ends out_loop */
+void out_raw(Out *, const char *format, ...) PRINTF(2, 3);  /* column 0 (preprocessor lines) */
 
-/* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function ------------------- */
+/* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function -------------- */
 
 /* For each kernel of each function: fills args, name, text or same, title, formula. Kernels that
  * would be equal but for their names are emitted once. */
 void kernels_text(Program *);
 
-/* --- what the files below share -------------------------------------------------------------------- */
+/* --- what the files below share --------------------------------------------------------------- */
 
 typedef struct CodegenOptions {
-    const char *command;    /* the exact command, for the banner */
-    const char *header;     /* what the .c includes: "mnist.h" (NULL: header text is inside) */
-    bool main;              /* --main */
-    bool single_file;       /* the runtime is pasted in */
+    const char *command; /* the exact command, for the banner */
+    const char *header;  /* what the .c includes: "mnist.h" (NULL: header text is inside) */
+    bool main;           /* --main */
+    bool single_file;    /* the runtime is pasted in */
     bool grad, no_train;
     const char *runtime_dir; /* where runtime sources are, for single_file */
 } CodegenOptions;

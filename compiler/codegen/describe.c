@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* describe.c: the nnrt_model table of the emitted file, and the functions that only pass on to the runtime. */
+/* describe.c: the nnrt_model table of the emitted file, and the functions that only pass on to
+ * the runtime. */
 #include <string.h>
 
 #include "emit.h"
@@ -11,8 +12,8 @@ static const char *quoted(Arena *arena, const char *text)
     Str s = str_new(arena);
     str_add(&s, "\"");
     for (const unsigned char *c = (const unsigned char *)text; *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-                     (*c && strchr(" _.,:;/-+*()[]{}=<>@~^!|&'", *c));
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || (*c && strchr(" _.,:;/-+*()[]{}=<>@~^!|&'", *c));
         str_add(&s, plain ? "%c" : "\\%03o", *c);
     }
     str_add(&s, "\"");
@@ -40,7 +41,7 @@ static const char *dims(Arena *arena, const Shape *s, int from)
     return t.at;
 }
 
-/* --- inputs and outputs ------------------------------------------------------------------------------- */
+/* --- inputs and outputs ----------------------------------------------------------------------- */
 
 /* Bit k: output k depends on the input. */
 static uint32_t outputs_of(SourceText *s, int input)
@@ -61,11 +62,13 @@ static uint32_t outputs_of(SourceText *s, int input)
     return bits;
 }
 
-static void value_row(SourceText *s, const char *name, DType dtype, const Shape *shape, const char *rest)
+static void value_row(SourceText *s, const char *name, DType dtype, const Shape *shape,
+                      const char *rest)
 {
     static const char *const type[] = {"NNRT_F32", "NNRT_I32", "NNRT_U8"};
-    out_line(s->out, "{.name = \"%s\", .dtype = %s, .rank = %d, .dim = %s, .count = %lld%s},", name, type[dtype],
-             shape->rank - 1, dims(s->arena, shape, 1), (long long)shape_count(shape), rest);
+    out_line(s->out, "{.name = \"%s\", .dtype = %s, .rank = %d, .dim = %s, .count = %lld%s},", name,
+             type[dtype], shape->rank - 1, dims(s->arena, shape, 1), (long long)shape_count(shape),
+             rest);
 }
 
 static void emit_values(SourceText *s)
@@ -79,7 +82,8 @@ static void emit_values(SourceText *s)
             str_add(&rest, ", .classes = %lld", (long long)in->classes);
         if (in->has_ignore)
             str_add(&rest, ", .has_ignore = 1, .ignore = %lld", (long long)in->ignore);
-        str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i), (unsigned)outputs_of(s, i));
+        str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i),
+                (unsigned)outputs_of(s, i));
         value_row(s, in->name, in->dtype, &in->shape, rest.at);
     }
     s->out->depth--;
@@ -88,31 +92,36 @@ static void emit_values(SourceText *s)
         return;
     out_open(s->out, "static const nnrt_value %s_outputs[] =", p->name);
     for (int i = 0; i < p->outputs.n; i++)
-        value_row(s, p->outputs.at[i].name, DT_f32, &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape, "");
+        value_row(s, p->outputs.at[i].name, DT_f32,
+                  &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape, "");
     s->out->depth--;
     out_line(s->out, "};");
 }
 
-/* --- variables ------------------------------------------------------------------------------------------- */
+/* --- variables -------------------------------------------------------------------------------- */
 
 static void emit_vars(SourceText *s)
 {
-    static const char *const init[] = {"NNRT_INIT_CONSTANT", "NNRT_INIT_UNIFORM", "NNRT_INIT_NORMAL",
-                                       "NNRT_INIT_TRUNCATED_NORMAL", "NNRT_INIT_ORTHOGONAL"};
+    static const char *const init[] = {"NNRT_INIT_CONSTANT", "NNRT_INIT_UNIFORM",
+                                       "NNRT_INIT_NORMAL", "NNRT_INIT_TRUNCATED_NORMAL",
+                                       "NNRT_INIT_ORTHOGONAL"};
     if (!s->p->vars.n)
         return;
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
-        const char *kind = v->kind == VAR_state ? "NNRT_STATE"
-                           : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT" : "NNRT_BUFFER";
-        out_line(s->out, "{.name = \"%s\", .kind = %s, .rank = %d, .dim = %s, .count = %lld,", v->name, kind, v->shape.rank,
-                 dims(s->arena, &v->shape, 0), (long long)shape_count(&v->shape));
+        const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
+                           : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
+                                                                 : "NNRT_BUFFER";
+        out_line(s->out, "{.name = \"%s\", .kind = %s, .rank = %d, .dim = %s, .count = %lld,",
+                 v->name, kind, v->shape.rank, dims(s->arena, &v->shape, 0),
+                 (long long)shape_count(&v->shape));
         Str perm = str_new(s->arena);
         for (int k = 0; k < v->shape.rank; k++)
             str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        out_line(s->out, " .offset = %lld, .perm = {%s}, .init = %s, .a = %s, .b = %s},", (long long)v->offset,
-                 v->shape.rank ? perm.at : "0", init[v->init.kind], real(s->arena, v->init.a), real(s->arena, v->init.b));
+        out_line(s->out, " .offset = %lld, .perm = {%s}, .init = %s, .a = %s, .b = %s},",
+                 (long long)v->offset, v->shape.rank ? perm.at : "0", init[v->init.kind],
+                 real(s->arena, v->init.a), real(s->arena, v->init.b));
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -120,7 +129,8 @@ static void emit_vars(SourceText *s)
 
 static void emit_metrics(SourceText *s)
 {
-    static const char *const finish[] = {"NNRT_METRIC_MEAN", "NNRT_METRIC_ROOT_MEAN", "NNRT_METRIC_R2"};
+    static const char *const finish[] = {"NNRT_METRIC_MEAN", "NNRT_METRIC_ROOT_MEAN",
+                                         "NNRT_METRIC_R2"};
     if (!s->p->metrics.n)
         return;
     out_open(s->out, "static const nnrt_metric %s_metrics[] =", s->p->name);
@@ -131,7 +141,7 @@ static void emit_metrics(SourceText *s)
     out_line(s->out, "};");
 }
 
-/* --- data sources --------------------------------------------------------------------------------------------- */
+/* --- data sources ----------------------------------------------------------------------------- */
 
 static void emit_columns(SourceText *s, const Source *source, const char *role)
 {
@@ -151,8 +161,10 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
     for (int i = 0; i < source->columns.n; i++) {
         const SourceColumn *c = &source->columns.at[i];
         const char *names = c->names.n ? arena_format(s->arena, "%s_%s_%d", name, role, i) : "NULL";
-        out_line(s->out, "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s},",
-                 s->p->inputs.at[c->input].name, quoted(s->arena, c->file), (long long)c->bytes, c->names.n, names);
+        out_line(s->out,
+                 "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s},",
+                 s->p->inputs.at[c->input].name, quoted(s->arena, c->file), (long long)c->bytes,
+                 c->names.n, names);
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -163,10 +175,13 @@ static void source_row(SourceText *s, const Source *x, const char *role)
     static const char *const kind[] = {"NONE", "IDX", "NPY", "NPZ", "RECORDS", "CSV", "SYNTHETIC"};
     if (x->kind == SOURCE_none)
         return;
-    out_line(s->out, ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,", role, kind[x->kind],
-             quoted(s->arena, x->file), quoted(s->arena, x->generator), (unsigned long long)x->seed);
+    out_line(s->out,
+             ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,",
+             role, kind[x->kind], quoted(s->arena, x->file), quoted(s->arena, x->generator),
+             (unsigned long long)x->seed);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
-    out_line(s->out, "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",
+    out_line(s->out,
+             "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",
              (long long)x->count, x->header, x->delimiter, x->columns.n, columns);
 }
 
@@ -176,22 +191,33 @@ static void train_rows(SourceText *s)
     const Train *t = &s->p->train;
     const Schedule *c = &t->schedule;
     Arena *a = s->arena;
-    out_line(s->out, ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d, .accumulate = %lld, .lr = %s,",
+    out_line(s->out,
+             ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d, .accumulate = "
+             "%lld, .lr = %s,",
              (long long)t->epochs, (long long)t->steps, (unsigned long long)t->seed, t->shuffle,
              (long long)(t->accumulate ? t->accumulate : 1), real(a, t->optimizer.arg[0]));
-    out_line(s->out, "    .schedule = {.kind = NNRT_SCHEDULE_%s, .gamma = %s, .to = %s, .every = %s, .warmup = %s,",
-             kind[c->kind], real(a, c->gamma), real(a, c->to), real(a, c->every), real(a, c->warmup));
-    out_line(s->out, "        .every_in_epochs = %d, .warmup_in_epochs = %d},", c->every_in_epochs, c->warmup_in_epochs);
-    out_line(s->out, "    .validation_split = %s, .checkpoint_every = %lld, .checkpoint_every_in_epochs = %d,",
-             real(a, t->validation_split), (long long)t->checkpoint_every, t->checkpoint_every_in_epochs);
-    out_line(s->out, "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, .stop_patience = %lld,",
-             (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path), quoted(a, t->stop_monitor),
-             (long long)t->stop_patience);
-    out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},", real(a, t->stop_min_delta),
-             t->stop_mode, t->stop_restore_best);
+    out_line(s->out,
+             "    .schedule = {.kind = NNRT_SCHEDULE_%s, .gamma = %s, .to = %s, .every = %s, "
+             ".warmup = %s,",
+             kind[c->kind], real(a, c->gamma), real(a, c->to), real(a, c->every),
+             real(a, c->warmup));
+    out_line(s->out, "        .every_in_epochs = %d, .warmup_in_epochs = %d},", c->every_in_epochs,
+             c->warmup_in_epochs);
+    out_line(
+        s->out,
+        "    .validation_split = %s, .checkpoint_every = %lld, .checkpoint_every_in_epochs = %d,",
+        real(a, t->validation_split), (long long)t->checkpoint_every,
+        t->checkpoint_every_in_epochs);
+    out_line(s->out,
+             "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, "
+             ".stop_patience = %lld,",
+             (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path),
+             quoted(a, t->stop_monitor), (long long)t->stop_patience);
+    out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
+             real(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
 
-/* --- constant data ------------------------------------------------------------------------------------------------ */
+/* --- constant data ---------------------------------------------------------------------------- */
 
 static void emit_data(SourceText *s, const Graph *g)
 {
@@ -200,12 +226,14 @@ static void emit_data(SourceText *s, const Graph *g)
         if (b->kind != BUF_data)
             continue;
         int64_t n = shape_count(&b->shape);
-        out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name, (long long)n);
+        out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name,
+                 (long long)n);
         for (int64_t k = 0; k < n; k += 8) {
             Str line = str_new(s->arena);
             for (int64_t j = k; j < n && j < k + 8; j++) {
                 const char *text = real(s->arena, (float)b->node->attr->data[j]);
-                str_add(&line, "%s%s%s,", j > k ? " " : "", text, strpbrk(text, ".e_") ? "f" : ".0f");
+                str_add(&line, "%s%s%s,", j > k ? " " : "", text,
+                        strpbrk(text, ".e_") ? "f" : ".0f");
             }
             out_line(s->out, "%s", line.at);
         }
@@ -221,7 +249,7 @@ void emit_tables(SourceText *s)
             emit_data(s, s->p->fn[f]);
 }
 
-/* --- wrappers and the model ----------------------------------------------------------------------------------------- */
+/* --- wrappers and the model ------------------------------------------------------------------- */
 
 /* "in[0], in[1]" of what the function takes. */
 static const char *generic_arguments(SourceText *s, Fn fn)
@@ -235,13 +263,15 @@ static const char *generic_arguments(SourceText *s, Fn fn)
     return t.at;
 }
 
-static void wrapper(SourceText *s, const char *type, const char *name, Fn fn, const char *parameters, const char *last)
+static void wrapper(SourceText *s, const char *type, const char *name, Fn fn,
+                    const char *parameters, const char *last)
 {
     const char *m = s->p->name;
     if (!s->p->fn[fn])
         return;
     const char *arguments = generic_arguments(s, fn);
-    out_raw(s->out, "\nstatic %s %s_%s_any(nnrt_instance *m, int n, const void *const *in%s)", type, m, name, parameters);
+    out_raw(s->out, "\nstatic %s %s_%s_any(nnrt_instance *m, int n, const void *const *in%s)", type,
+            m, name, parameters);
     out_raw(s->out, "{");
     if (!strstr(arguments, "in["))
         out_raw(s->out, "    (void)in;");
@@ -261,17 +291,24 @@ static void model_table(SourceText *s)
             scratch = p->fn[f]->plan->scratch_bytes;
     out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
     out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
-    out_raw(o, "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH\n#else\n#define %s_FLAGS NULL\n#endif", s->upper, s->upper);
+    out_raw(o,
+            "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH\n#else\n#define %s_FLAGS "
+            "NULL\n#endif",
+            s->upper, s->upper);
     out_open(o, "const nnrt_model %s_model =", m);
-    out_line(o, ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = \"nncc " NNCC_VERSION "\",", m,
-             quoted(s->arena, p->file), p->target->name);
-    out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest, (long long)p->train.batch, m);
-    out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes, (long long)(p->vars_bytes + scratch));
+    out_line(o,
+             ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = "
+             "\"nncc " NNCC_VERSION "\",",
+             m, quoted(s->arena, p->file), p->target->name);
+    out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest,
+             (long long)p->train.batch, m);
+    out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
+             (long long)(p->vars_bytes + scratch));
     out_line(o, ".flops_predict = %s, .flops_train = %s,",
              real(s->arena, p->fn[FN_predict] ? p->fn[FN_predict]->plan->flops / batch : 0),
              real(s->arena, p->fn[FN_train] ? p->fn[FN_train]->plan->flops / batch : 0));
-    out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,", p->inputs.n,
-             p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n, p->metrics.n, p->n_sums);
+    out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,",
+             p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n, p->metrics.n, p->n_sums);
     out_line(o, ".inputs = %s_inputs,", m);
     if (p->fn[FN_predict])
         out_line(o, ".outputs = %s_outputs, .predict = %s_predict_any,", m, m);
@@ -326,10 +363,12 @@ void emit_model(SourceText *s)
     emit_columns(s, &s->p->data_test, "test");
     model_table(s);
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");
-    pass_on(s, "$ *$_init(void *memory, uint64_t seed)", "return (struct $ *)nnrt_init(&$_model, memory, seed);");
+    pass_on(s, "$ *$_init(void *memory, uint64_t seed)",
+            "return (struct $ *)nnrt_init(&$_model, memory, seed);");
     pass_on(s, "$ *$_new(uint64_t seed)", "return (struct $ *)nnrt_new(&$_model, seed);");
     pass_on(s, "void $_free($ *m)", "nnrt_free((nnrt_instance *)m);");
-    pass_on(s, "$ *$_fork(void *memory, const $ *owner)", "return (struct $ *)nnrt_fork(memory, &owner->head);");
+    pass_on(s, "$ *$_fork(void *memory, const $ *owner)",
+            "return (struct $ *)nnrt_fork(memory, &owner->head);");
     if (s->p->fn[FN_train]) {
         pass_on(s, "void $_set_lr($ *m, float lr)", "m->head.lr = (double)lr;");
         pass_on(s, "void $_set_steps($ *m, int64_t total)", "m->head.total_steps = total;");
@@ -338,8 +377,10 @@ void emit_model(SourceText *s)
     pass_on(s, "int $_load($ *m, const char *path)", "return nnrt_load(&m->head, path);");
     pass_on(s, "int $_load_memory($ *m, const void *safetensors, size_t size)",
             "return nnrt_load_memory(&m->head, safetensors, size);");
-    pass_on(s, "int $_get(const $ *m, const char *weight, float *out)", "return nnrt_get(&m->head, weight, out);");
-    pass_on(s, "int $_set($ *m, const char *weight, const float *in)", "return nnrt_set(&m->head, weight, in);");
+    pass_on(s, "int $_get(const $ *m, const char *weight, float *out)",
+            "return nnrt_get(&m->head, weight, out);");
+    pass_on(s, "int $_set($ *m, const char *weight, const float *in)",
+            "return nnrt_set(&m->head, weight, in);");
     pass_on(s, "const char *$_error(const $ *m)", "return m->head.error;");
     if (s->options->main)
         pass_on(s, "int main(int argc, char **argv)", "return nnrt_main(argc, argv, &$_model);");

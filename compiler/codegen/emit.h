@@ -26,7 +26,8 @@ bool emits_grad(const Program *, const CodegenOptions *);
 
 const char *upper_text(Arena *, const char *); /* a-z to A-Z */
 
-/* The parameters of a public function of the model, after the instance: "int n, const float *image, float *probs". */
+/* The parameters of a public function of the model, after the instance: "int n, const float
+ * *image, float *probs". */
 const char *fn_parameters(Arena *, const Program *, Fn);
 
 /* step.c: predict, eval, train_step, grad. */

@@ -89,11 +89,13 @@ static void head(Out *o, const Program *p, const CodegenOptions *options, const 
     Arena *arena = p->ctx->arena;
     Str line = str_new(arena);
     for (int i = 0; i < p->inputs.n; i++)
-        str_add(&line, "%s%s", i ? ", " : "", value_text(arena, p->inputs.at[i].name, &p->inputs.at[i].shape));
+        str_add(&line, "%s%s", i ? ", " : "",
+                value_text(arena, p->inputs.at[i].name, &p->inputs.at[i].shape));
     str_add(&line, " -> ");
     for (int i = 0; p->fn[FN_predict] && i < p->outputs.n; i++)
         str_add(&line, "%s%s", i ? ", " : "",
-                value_text(arena, p->outputs.at[i].name, &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape));
+                value_text(arena, p->outputs.at[i].name,
+                           &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape));
     out_line(o, "/* %s: %s", options->header ? options->header : p->name, line.at);
     out_line(o, " * Made by nncc from %s. */", p->file);
     out_line(o, "#ifndef %s_H", upper);
@@ -109,15 +111,18 @@ static void constants(Out *o, const Program *p, const CodegenOptions *options, c
 {
     out_line(o, "enum {");
     o->depth++;
-    out_line(o, "%s_BATCH = %lld, /* most samples in one call */", upper, (long long)p->train.batch);
+    out_line(o, "%s_BATCH = %lld, /* most samples in one call */", upper,
+             (long long)p->train.batch);
     if (emits_grad(p, options))
-        out_line(o, "%s_GRADS = %lld, /* numbers that grad writes */", upper, (long long)grads_count(p));
+        out_line(o, "%s_GRADS = %lld, /* numbers that grad writes */", upper,
+                 (long long)grads_count(p));
     if (p->n_sums)
         out_line(o, "%s_SUMS = %d, /* metric sums of eval */", upper, p->n_sums);
     out_line(o, "%s_PARAMS = %lld /* numbers trained */", upper, (long long)params_count(p));
     o->depth--;
     out_line(o, "};\n");
-    out_line(o, "typedef struct %s %s; /* weights, optimiser state and scratch, in one block */\n", p->name, p->name);
+    out_line(o, "typedef struct %s %s; /* weights, optimiser state and scratch, in one block */\n",
+             p->name, p->name);
 }
 
 static void life(Out *o, const Program *p)
@@ -125,31 +130,39 @@ static void life(Out *o, const Program *p)
     const char *m = p->name;
     out_line(o, "/* Life. Two instances share nothing. */");
     out_line(o, "size_t %s_size(void); /* bytes; align them to 64 */", m);
-    out_line(o, "%s *%s_init(void *memory, uint64_t seed); /* in memory of yours, with fresh weights: no malloc */", m, m);
+    out_line(o,
+             "%s *%s_init(void *memory, uint64_t seed); /* in memory of yours, with fresh weights: "
+             "no malloc */",
+             m, m);
     out_line(o, "%s *%s_new(uint64_t seed); /* on the heap; NULL: no memory */", m, m);
     out_line(o, "void %s_free(%s *);", m, m);
-    out_line(o, "%s *%s_fork(void *memory, const %s *owner); /* predicts with the owner's weights */\n", m, m, m);
+    out_line(
+        o, "%s *%s_fork(void *memory, const %s *owner); /* predicts with the owner's weights */\n",
+        m, m, m);
 }
 
 static void use(Out *o, const Program *p, const CodegenOptions *options)
 {
     Arena *arena = p->ctx->arena;
     const char *m = p->name;
-    out_line(o, "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n is out of range. */");
+    out_line(o, "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n is "
+                "out of range. */");
     if (p->fn[FN_predict])
         out_line(o, "int %s_predict(%s *, %s);", m, m, fn_parameters(arena, p, FN_predict));
     if (p->fn[FN_train]) {
         out_line(o, "/* One step of training; gives the loss of the batch. */");
         out_line(o, "float %s_train_step(%s *, %s);", m, m, fn_parameters(arena, p, FN_train));
         out_line(o, "void %s_set_lr(%s *, float lr);", m, m);
-        out_line(o, "void %s_set_steps(%s *, int64_t total); /* the horizon of the schedule */", m, m);
+        out_line(o, "void %s_set_steps(%s *, int64_t total); /* the horizon of the schedule */", m,
+                 m);
     }
     if (p->fn[FN_eval]) {
         out_line(o, "/* The loss; adds the metrics' sums to sums, unless it is NULL. */");
         out_line(o, "float %s_eval(%s *, %s);", m, m, fn_parameters(arena, p, FN_eval));
     }
     if (emits_grad(p, options)) {
-        out_line(o, "/* The loss and its gradients: of the weights that are trained, then of the float inputs (BATCH");
+        out_line(o, "/* The loss and its gradients: of the weights that are trained, then of the "
+                    "float inputs (BATCH");
         out_line(o, " * rows, of which n are written), in saved order, one after the other. */");
         out_line(o, "float %s_grad(%s *, %s);", m, m, fn_parameters(arena, p, FN_grad));
     }
@@ -159,11 +172,13 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
 static void weights(Out *o, const Program *p)
 {
     const char *m = p->name;
-    out_line(o, "/* Weights, in safetensors files. 0, or a status; %s_error says what was wrong. */", m);
+    out_line(
+        o, "/* Weights, in safetensors files. 0, or a status; %s_error says what was wrong. */", m);
     out_line(o, "int %s_save(const %s *, const char *path);", m, m);
     out_line(o, "int %s_load(%s *, const char *path);", m, m);
     out_line(o, "int %s_load_memory(%s *, const void *safetensors, size_t size);", m, m);
-    out_line(o, "int %s_get(const %s *, const char *weight, float *out); /* -1: no such weight */", m, m);
+    out_line(o, "int %s_get(const %s *, const char *weight, float *out); /* -1: no such weight */",
+             m, m);
     out_line(o, "int %s_set(%s *, const char *weight, const float *in);", m, m);
     out_line(o, "const char *%s_error(const %s *);\n", m, m);
 }

@@ -24,16 +24,16 @@ typedef struct Emit {
     Arena *arena;
     Out *out;
     IxSpace space;
-    Ix loops[RANK_MAX];      /* of the domain's axes, in force */
-    KnownList known;         /* values in scope: cut back to an earlier length when a scope ends */
+    Ix loops[RANK_MAX]; /* of the domain's axes, in force */
+    KnownList known;    /* values in scope: cut back to an earlier length when a scope ends */
     int n_temps;
-    int *uses;               /* by node id: operands in this kernel that read it */
-    const bool *fresh;       /* by node id: a store of this kernel that is in its buffer already */
-    bool canonical;          /* parameters are called p0, p1, ...: the text to compare kernels by */
+    int *uses;         /* by node id: operands in this kernel that read it */
+    const bool *fresh; /* by node id: a store of this kernel that is in its buffer already */
+    bool canonical;    /* parameters are called p0, p1, ...: the text to compare kernels by */
     VEC(KernelArg) args;
 } Emit;
 
-/* --- kernel_expr.c --------------------------------------------------------------------------------- */
+/* --- kernel_expr.c ---------------------------------------------------------------------------- */
 
 /* The value of y at an index, as C text: a name, a literal or a short expression. Writes the lines
  * that compute it first. */
@@ -44,9 +44,11 @@ const char *emit_standing(Emit *, const Node *y);
 bool emit_stand(const Emit *, const Node *y, Ix *at);
 /* From here on, y at this index is called `text`. */
 void emit_know(Emit *, const Node *y, const Ix *at, const char *text);
-/* Stores nodes where they stand. All values are computed first: a store may lie over what another reads. */
+/* Stores nodes where they stand. All values are computed first: a store may lie over what another
+ * reads. */
 void emit_stores(Emit *, int n, Node *const *stores);
-/* The parameter for a buffer, a uniform scalar or a stream of random numbers; added at first use. */
+/* The parameter for a buffer, a uniform scalar or a stream of random numbers; added at first use.
+ */
 const char *emit_buffer(Emit *, Buffer *, bool written);
 const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */
 /* "x[i * 784 + j]" of a stored node. */
@@ -57,7 +59,7 @@ const char *emit_identity(OpKind reduce); /* "0.0f", ... */
 /* "n", "n * 4", "784": the extent of an axis. */
 const char *emit_extent(Emit *, int64_t dim, bool batch);
 
-/* --- kernel_loops.c, kernel_matmul.c: the body, to e->out -------------------------------------------- */
+/* --- kernel_loops.c, kernel_matmul.c: the body, to e->out ------------------------------------- */
 
 void emit_loops(Emit *);
 void emit_matmul(Emit *);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_expr.c: the C text of a value at an index: loads, index maps, elementwise expressions.
  *
- * A value that is read once is written where it is read, as long as the line stays short; any other gets a
- * local name. Values are remembered by node and index, so nothing is computed twice in a scope.
- */
+ * A value that is read once is written where it is read, as long as the line stays short; any
+ * other gets a local name. Values are remembered by node and index, so nothing is computed twice
+ * in a scope. */
 #include <string.h>
 
 #include "kernel_emit.h"
@@ -35,7 +35,7 @@ static const char *find_known(const Emit *e, const Node *y, const Ix *at)
     return NULL;
 }
 
-/* --- parameters ---------------------------------------------------------------------------------- */
+/* --- parameters ------------------------------------------------------------------------------- */
 
 static const char *add_arg(Emit *e, KernelArg arg)
 {
@@ -54,7 +54,8 @@ const char *emit_buffer(Emit *e, Buffer *b, bool written)
             e->args.at[i].written |= written;
             return e->args.at[i].name;
         }
-    return add_arg(e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .name = b->name});
+    return add_arg(
+        e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .name = b->name});
 }
 
 static const char *scalar_arg(Emit *e, const Node *y)
@@ -65,7 +66,9 @@ static const char *scalar_arg(Emit *e, const Node *y)
     int count = 1;
     for (int i = 0; i < e->args.n; i++)
         count += e->args.at[i].kind == KARG_scalar;
-    const char *name = y->op == OP_scalar && y->attr->scalar == SCALAR_lr ? "lr" : arena_format(e->arena, "s%d", count);
+    const char *name = y->op == OP_scalar && y->attr->scalar == SCALAR_lr
+                           ? "lr"
+                           : arena_format(e->arena, "s%d", count);
     return add_arg(e, (KernelArg){.kind = KARG_scalar, .node = (Node *)y, .name = name});
 }
 
@@ -78,7 +81,7 @@ static const char *key_arg(Emit *e, const Node *y)
     return add_arg(e, (KernelArg){.kind = KARG_key, .node = (Node *)y, .name = name});
 }
 
-/* --- texts ------------------------------------------------------------------------------------------ */
+/* --- texts ------------------------------------------------------------------------------------ */
 
 static const char *literal(Emit *e, double value, bool floating)
 {
@@ -174,10 +177,12 @@ const char *emit_combine(Emit *e, OpKind reduce, const char *a, const char *b)
 
 const char *emit_identity(OpKind reduce)
 {
-    return reduce == OP_reduce_sum ? "0.0f" : reduce == OP_reduce_max ? "-__builtin_inff()" : "__builtin_inff()";
+    return reduce == OP_reduce_sum   ? "0.0f"
+           : reduce == OP_reduce_max ? "-__builtin_inff()"
+                                     : "__builtin_inff()";
 }
 
-/* --- values ------------------------------------------------------------------------------------------- */
+/* --- values ----------------------------------------------------------------------------------- */
 
 static const char *elementwise(Emit *e, const Node *y, const Ix *at)
 {
@@ -238,7 +243,8 @@ static const char *random_text(Emit *e, const Node *y, const Ix *at)
 {
     const char *key = key_arg(e, y);
     Ix linear = index_linear(&e->space, &y->shape, NULL, at);
-    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key, ix_text(&e->space, &linear, true));
+    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key,
+                        ix_text(&e->space, &linear, true));
 }
 
 static const char *moved(Emit *e, const Node *y, const Ix *at)
@@ -252,7 +258,8 @@ static const char *moved(Emit *e, const Node *y, const Ix *at)
     return emit_value(e, y->in[0], operand);
 }
 
-/* Whether the kernel reads y from memory: another's store, a leaf, or a store of its own that is done. */
+/* Whether the kernel reads y from memory: another's store, a leaf, or a store of its own that is
+ * done. */
 static bool in_memory(const Emit *e, const Node *y)
 {
     bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_loops.c: the body of a loop kernel.
  *
- * Rows are the outer loops, shared among threads. A row is run over in stages: stage s computes the reductions
- * that need only results of earlier stages, and stores what needs no more. The order of every sum is fixed by
- * the text, not by threads or by the compiler's vectors: a sum along a row is gathered in LANES partial sums,
- * added up as a tree; a sum down the columns runs in order, for a block of columns at a time.
- */
+ * Rows are the outer loops, shared among threads. A row is run over in stages: stage s computes
+ * the reductions that need only results of earlier stages, and stores what needs no more. The
+ * order of every sum is fixed by the text, not by threads or by the compiler's vectors: a sum
+ * along a row is gathered in LANES partial sums, added up as a tree; a sum down the columns runs
+ * in order, for a block of columns at a time. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,16 +21,16 @@ enum {
 typedef struct Loops {
     Emit *e;
     const Domain *d;
-    int vector;        /* the axis that lanes run along, or -1 */
-    bool down;         /* vector is a row axis: reductions go down columns */
-    int *level;        /* by node id: the stage in which it can be computed */
-    int last;          /* the last stage with a loop or a store */
+    int vector; /* the axis that lanes run along, or -1 */
+    bool down;  /* vector is a row axis: reductions go down columns */
+    int *level; /* by node id: the stage in which it can be computed */
+    int last;   /* the last stage with a loop or a store */
     bool *fresh;
     VEC(Node *) reductions;
     VEC(const char *) partial; /* by reduction: its array of partial results */
     VEC(Node *) cached;
-    VEC(const char *) cache;   /* by cached node: its array */
-    const char *lane;  /* in force inside a lane loop: the lane's index */
+    VEC(const char *) cache; /* by cached node: its array */
+    const char *lane;        /* in force inside a lane loop: the lane's index */
 } Loops;
 
 static const char *extent(Loops *l, int axis)
@@ -46,7 +46,7 @@ static bool computed_here(const Loops *l, const Node *y)
     return false;
 }
 
-/* --- stages --------------------------------------------------------------------------------------- */
+/* --- stages ----------------------------------------------------------------------------------- */
 
 static void find_levels(Loops *l)
 {
@@ -79,13 +79,14 @@ static bool has_columns(const Loops *l, int s)
     return false;
 }
 
-/* --- which axis is the vector --------------------------------------------------------------------------- */
+/* --- which axis is the vector ----------------------------------------------------------------- */
 
 /* Votes for the axis along which a load or store has unit stride. */
 static void vote(Loops *l, const Node *y, int64_t *votes)
 {
     Ix at[RANK_MAX];
-    if (domain_place(l->d, &y->shape) != PLACE_full || !node_buffer(l->e->g, y) || !emit_stand(l->e, y, at))
+    if (domain_place(l->d, &y->shape) != PLACE_full || !node_buffer(l->e->g, y) ||
+        !emit_stand(l->e, y, at))
         return;
     Ix linear = index_linear(&l->e->space, &y->shape, NULL, at);
     for (int i = 0; i < l->d->n; i++)
@@ -112,7 +113,7 @@ static void choose_vector(Loops *l)
     l->down = !l->d->reduced[l->vector];
 }
 
-/* --- reductions -------------------------------------------------------------------------------------------- */
+/* --- reductions ------------------------------------------------------------------------------- */
 
 static const char *lanes_of(Loops *l)
 {
@@ -174,7 +175,8 @@ static void column_body(Loops *l, int stage)
         emit_stand(e, y, at);
         domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
         const char *value = emit_value(e, y->in[0], operand);
-        const char *to = in_order(l) ? l->partial.at[i] : arena_format(e->arena, "%s[%s]", l->partial.at[i], l->lane);
+        const char *to = in_order(l) ? l->partial.at[i]
+                                     : arena_format(e->arena, "%s[%s]", l->partial.at[i], l->lane);
         if (y->op != OP_reduce_sum && strpbrk(value, " [(")) {
             const char *name = emit_temp(e, "t");
             out_line(e->out, "const float %s = %s;", name, value);
@@ -188,7 +190,8 @@ static void column_body(Loops *l, int stage)
     for (int i = 0; i < l->cached.n; i++) {
         Node *y = l->cached.at[i];
         if (l->level[y->id] == stage && l->cache.at[i] && !l->fresh[y->id])
-            out_line(e->out, "%s[%s] = %s;", l->cache.at[i], domain_axis[l->vector], emit_standing(e, y));
+            out_line(e->out, "%s[%s] = %s;", l->cache.at[i], domain_axis[l->vector],
+                     emit_standing(e, y));
     }
     store_all(l, stage, false);
     e->known.n = known;
@@ -210,9 +213,11 @@ static void fold_partials(Loops *l, int stage)
         int64_t lanes = strtol(lanes_of(l), NULL, 10), half = 1;
         while (half * 2 < lanes)
             half *= 2;
-        const char *a = arena_format(l->e->arena, "%s[v]", r), *b = arena_format(l->e->arena, "%s[v + w]", r);
+        const char *a = arena_format(l->e->arena, "%s[v]", r),
+                   *b = arena_format(l->e->arena, "%s[v + w]", r);
         if (half < lanes && 2 * half != lanes) { /* the lanes past a power of two, first */
-            out_loop(l->e->out, "for (int v = 0, w = %lld; v < %lld; v++)", (long long)half, (long long)(lanes - half));
+            out_loop(l->e->out, "for (int v = 0, w = %lld; v < %lld; v++)", (long long)half,
+                     (long long)(lanes - half));
             out_line(l->e->out, "%s = %s;", a, emit_combine(l->e, y->op, a, b));
             out_end(l->e->out);
             half /= 2;
@@ -226,7 +231,7 @@ static void fold_partials(Loops *l, int stage)
     }
 }
 
-/* --- loops ----------------------------------------------------------------------------------------------------- */
+/* --- loops ------------------------------------------------------------------------------------ */
 
 static void open_axis(Loops *l, int axis)
 {
@@ -258,8 +263,8 @@ static void lanes_along(Loops *l, int stage)
         out_close(e->out);
     } else if (l->d->batch[l->vector]) {
         out_line(e->out, "int %s0 = 0;", name);
-        out_open(e->out, "for (; %s0 + %lld <= %s; %s0 += %lld)", name, (long long)lanes, extent(l, l->vector), name,
-                 (long long)lanes);
+        out_open(e->out, "for (; %s0 + %lld <= %s; %s0 += %lld)", name, (long long)lanes,
+                 extent(l, l->vector), name, (long long)lanes);
         lane_block(l, stage, arena_format(e->arena, "%s0", name), lanes_of(l));
         out_close(e->out);
         lane_block(l, stage, arena_format(e->arena, "%s0", name),
@@ -269,7 +274,8 @@ static void lanes_along(Loops *l, int stage)
         if (ext / lanes > 0 && ext >= 2 * lanes) {
             out_open(e->out, "for (int %s0 = 0; %s0 < %lld; %s0 += %lld)", name, name,
                      (long long)(ext - ext % lanes), name, (long long)lanes);
-            lane_block(l, stage, arena_format(e->arena, "%s0", name), arena_format(e->arena, "%lld", (long long)lanes));
+            lane_block(l, stage, arena_format(e->arena, "%s0", name),
+                       arena_format(e->arena, "%lld", (long long)lanes));
             out_close(e->out);
         } else {
             lane_block(l, stage, "0", arena_format(e->arena, "%lld", (long long)lanes));
@@ -349,8 +355,8 @@ static void hoist(Loops *l, int stage)
     for (int i = 0; !l->down && i < e->k->nodes.n; i++) {
         Node *y = e->k->nodes.at[i];
         Ix at[RANK_MAX];
-        if (op_rows[y->op].cls != CLASS_EW || l->level[y->id] != stage || !is_row(l, y) || !read_by_columns(l, y) ||
-            y->uniform || !emit_stand(e, y, at))
+        if (op_rows[y->op].cls != CLASS_EW || l->level[y->id] != stage || !is_row(l, y) ||
+            !read_by_columns(l, y) || y->uniform || !emit_stand(e, y, at))
             continue;
         const char *value = emit_standing(e, y);
         if (!strpbrk(value, " [("))
@@ -369,20 +375,23 @@ static void end_stage(Loops *l, int stage)
     for (int i = 0; i < l->cached.n; i++) {
         Node *y = l->cached.at[i];
         Ix at[RANK_MAX];
-        if (l->level[y->id] != stage || !l->cache.at[i] || l->fresh[y->id] || !emit_stand(l->e, y, at))
+        if (l->level[y->id] != stage || !l->cache.at[i] || l->fresh[y->id] ||
+            !emit_stand(l->e, y, at))
             continue;
-        emit_know(l->e, y, at, arena_format(l->e->arena, "%s[%s]", l->cache.at[i], domain_axis[l->vector]));
+        emit_know(l->e, y, at,
+                  arena_format(l->e->arena, "%s[%s]", l->cache.at[i], domain_axis[l->vector]));
     }
 }
 
-/* --- values kept between stages ------------------------------------------------------------------------------ */
+/* --- values kept between stages --------------------------------------------------------------- */
 
 /* Marks what stage s computes below y: full nodes, up to reductions. */
 static void mark_needed(Loops *l, const Node *y, int stage, int *needed, int *stamp)
 {
     for (int i = 0; i < y->n_in; i++) {
         const Node *x = y->in[i];
-        if (stamp[x->id] == stage + 1 || node_reduces(x) || (x->kernel && x->kernel != l->e->k) || !computed_here(l, x))
+        if (stamp[x->id] == stage + 1 || node_reduces(x) || (x->kernel && x->kernel != l->e->k) ||
+            !computed_here(l, x))
             continue;
         stamp[x->id] = stage + 1;
         needed[x->id]++;
@@ -411,7 +420,8 @@ static void choose_cached(Loops *l)
     }
     for (int i = 0; i < e->k->nodes.n; i++) {
         Node *y = e->k->nodes.at[i];
-        if (needed[y->id] < 2 || !(op_rows[y->op].flags & COSTLY) || op_rows[y->op].cls != CLASS_EW || y->kernel == e->k ||
+        if (needed[y->id] < 2 || !(op_rows[y->op].flags & COSTLY) ||
+            op_rows[y->op].cls != CLASS_EW || y->kernel == e->k ||
             domain_place(l->d, &y->shape) != PLACE_full || !has_columns(l, l->level[y->id]))
             continue;
         vec_push(e->arena, &l->cached, y);
@@ -425,7 +435,7 @@ static void declare_caches(Loops *l)
         out_line(l->e->out, "float %s[%lld];", l->cache.at[i], (long long)l->d->extent[l->vector]);
 }
 
-/* --- the whole ---------------------------------------------------------------------------------------------------- */
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static void share(Loops *l, bool *first)
 {
@@ -448,14 +458,16 @@ static int open_rows(Loops *l)
         opened++;
     }
     if (l->down) {
-        const char *name = domain_axis[l->vector], *lanes = lanes_of(l), *ext = extent(l, l->vector);
+        const char *name = domain_axis[l->vector], *lanes = lanes_of(l),
+                   *ext = extent(l, l->vector);
         int64_t len = strtol(lanes, NULL, 10);
         share(l, &first);
         out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %s)", name, name, ext, name, lanes);
         if (!l->d->batch[l->vector] && l->d->extent[l->vector] % len == 0)
             out_line(e->out, "enum { width = %s };", lanes);
         else
-            out_line(e->out, "const int width = %s - %s0 < %s ? %s - %s0 : %s;", ext, name, lanes, ext, name, lanes);
+            out_line(e->out, "const int width = %s - %s0 < %s ? %s - %s0 : %s;", ext, name, lanes,
+                     ext, name, lanes);
         opened++;
     }
     return opened;

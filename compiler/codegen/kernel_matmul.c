@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_matmul.c: the body of a matmul kernel: packing with load expressions, tiles, store expressions.
+/* kernel_matmul.c: the body of a matmul kernel: packing with load expressions, tiles, store
+ * expressions.
  *
  * The right operand is computed and packed in panels first; then tiles of the result are shared
- * among threads. Each is one call of the register tile (templates/matmul.c) and a loop over its numbers that
- * applies the store expression while they are in the first cache.
- */
+ * among threads. Each is one call of the register tile (templates/matmul.c) and a loop over its
+ * numbers that applies the store expression while they are in the first cache. */
 #include "kernel_emit.h"
 
 typedef struct Product {
     Emit *e;
     const Node *y;
     const MatmulPlan *plan;
-    Ix lead[RANK_MAX];         /* index of the leading axes */
+    Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
     const char *rows, *cols, *inner; /* extents as text */
     const char *pragma;
@@ -82,23 +82,26 @@ static void pack_element(Product *p, const Node *x, const Ix *at, const char *to
     p->e->known.n = known;
 }
 
-/* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. */
-static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size, int64_t full, int width,
-                 const char *to)
+/* Panels of `width` columns (of rows, for the left operand) of an operand:
+ * [panels][inner][width]. */
+static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size,
+                 int64_t full, int width, const char *to)
 {
     Emit *e = p->e;
     Ix along = *name == 'j' ? p->j : p->i;
     const Node *base;
     Ix linear;
     bool plain = operand_strides(&e->space, x, at, atom_of(&along), atom_of(&p->k), &base, &linear);
-    bool inner_first = plain && along.n && p->k.n && ix_coefficient(&linear, atom_of(&along)) != 1 &&
+    bool inner_first = plain && along.n && p->k.n &&
+                       ix_coefficient(&linear, atom_of(&along)) != 1 &&
                        ix_coefficient(&linear, atom_of(&p->k)) == 1;
     bool whole = full % width == 0 && *size >= '0' && *size <= '9';
     const char *count = whole ? number(p, width) : "width";
     share(p);
     out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %d)", name, name, size, name, width);
     if (!whole)
-        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width, size, name, width);
+        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
+                 size, name, width);
     out_line(e->out, "float *const panel = %s + (size_t)%s0 * (%s);", to, name, p->inner);
     for (int loop = 0; loop < 2; loop++)
         if ((loop == 0) == inner_first)
@@ -124,8 +127,9 @@ static const char *left_text(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_a)
-        return arena_format(e->arena, "%s + %lld + (size_t)i0 * (%s), 1, %d", emit_buffer(e, e->k->workspace, true),
-                            (long long)p->plan->b_floats, p->inner, p->plan->tile_m);
+        return arena_format(e->arena, "%s + %lld + (size_t)i0 * (%s), 1, %d",
+                            emit_buffer(e, e->k->workspace, true), (long long)p->plan->b_floats,
+                            p->inner, p->plan->tile_m);
     const Node *base;
     Ix linear;
     if (!operand_strides(&e->space, a, at, atom_of(&p->i), atom_of(&p->k), &base, &linear))
@@ -135,9 +139,11 @@ static const char *left_text(Product *p, const Node *a, const Ix *at)
     linear = ix_add(&e->space, linear, ix_scale(p->i, -row));
     linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
     const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    const char *offset = linear.n || linear.c ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, true)) : "";
-    return arena_format(e->arena, "%s%s + (size_t)i0 * %lld, %lld, %lld", name, offset, (long long)row, (long long)row,
-                        (long long)step);
+    const char *offset = linear.n || linear.c
+                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, true))
+                             : "";
+    return arena_format(e->arena, "%s%s + (size_t)i0 * %lld, %lld, %lld", name, offset,
+                        (long long)row, (long long)row, (long long)step);
 }
 
 static void store_tile(Product *p, const char *rows, const char *cols)
@@ -172,17 +178,21 @@ static void tiles(Product *p, const Ix *a_at)
         out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
     share(p);
     out_open(e->out, "for (int t = 0; t < %lld * %s; t++)", (long long)panels, blocks);
-    out_line(e->out, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks, t->tile_m);
+    out_line(e->out, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks,
+             t->tile_m);
     if (!whole_rows)
-        out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m, p->rows, t->tile_m);
+        out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m,
+                 p->rows, t->tile_m);
     if (!whole_cols)
-        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n, p->cols, t->tile_n);
+        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n,
+                 p->cols, t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
     out_line(e->out, "%s_tile_%dx%d(%s, %s, %s,", e->p->name, t->tile_m, t->tile_n, rows, p->inner,
              left_text(p, p->y->in[0], a_at));
     e->out->depth += 3;
-    out_line(e->out, "%s + (size_t)j0 * (%s), tile);", emit_buffer(e, e->k->workspace, true), p->inner);
+    out_line(e->out, "%s + (size_t)j0 * (%s), tile);", emit_buffer(e, e->k->workspace, true),
+             p->inner);
     e->out->depth -= 3;
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);

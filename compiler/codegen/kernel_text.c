@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_text.c: each kernel's function: its name, parameters, comment and body; equal ones once. */
+/* kernel_text.c: each kernel's function: its name, parameters, comment and body; equal ones once.
+ */
 #include <string.h>
 
 #include "kernel_emit.h"
 #include "template.h"
 
 enum {
-    SHARE_OPS = 60000, /* operations below which a kernel runs on one thread: a barrier costs about as much */
+    SHARE_OPS =
+        60000, /* operations below which a kernel runs on one thread: a barrier costs about as much */
     COLUMNS = 100
 };
 
@@ -15,10 +17,10 @@ typedef struct Texts {
     Arena *arena;
     Map by_text; /* canonical text to the kernel that has it */
     Map names;
-    Map tiles;   /* register tiles emitted */
+    Map tiles; /* register tiles emitted */
 } Texts;
 
-/* --- cost -------------------------------------------------------------------------------------------- */
+/* --- cost ------------------------------------------------------------------------------------- */
 
 static double elements(const Texts *t, const Shape *s)
 {
@@ -28,11 +30,13 @@ static double elements(const Texts *t, const Shape *s)
 static double node_flops(const Texts *t, const Node *y)
 {
     switch (op_rows[y->op].cls) {
-    case CLASS_EW: return elements(t, &y->shape) * (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
+    case CLASS_EW:
+        return elements(t, &y->shape) * (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return elements(t, &y->in[0]->shape);
     case CLASS_MAT: {
         const Shape *a = &y->in[0]->shape;
-        double inner = (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
+        double inner =
+            (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
         return 2 * inner * elements(t, &y->shape);
     }
     default: return 0;
@@ -60,7 +64,7 @@ static bool is_shared(const Texts *t, const Kernel *k)
     return t->p->target->threads && rows && k->flops + k->bytes / 4 >= SHARE_OPS;
 }
 
-/* --- names ----------------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static const char *role_text(Role r)
 {
@@ -135,7 +139,8 @@ static const char *kernel_name(Texts *t, const Kernel *k)
     return name;
 }
 
-/* "8 dense, relu": the first line and what was written there and in the lines of the other nodes. */
+/* "8 dense, relu": the first line and what was written there and in the lines of the other nodes.
+ */
 static const char *kernel_title(Texts *t, const Kernel *k)
 {
     Str s = str_new(t->arena);
@@ -164,15 +169,16 @@ static const char *kernel_title(Texts *t, const Kernel *k)
     return s.at;
 }
 
-/* --- the function -------------------------------------------------------------------------------------------- */
+/* --- the function ----------------------------------------------------------------------------- */
 
 static bool mentions_n(const char *text)
 {
     for (const char *c = strchr(text, 'n'); c; c = strchr(c + 1, 'n')) {
         char before = c == text ? ' ' : c[-1], after = c[1];
         bool word = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') ||
-                    (before >= '0' && before <= '9') || before == '_' || (after >= 'a' && after <= 'z') ||
-                    (after >= 'A' && after <= 'Z') || (after >= '0' && after <= '9') || after == '_';
+                    (before >= '0' && before <= '9') || before == '_' ||
+                    (after >= 'a' && after <= 'z') || (after >= 'A' && after <= 'Z') ||
+                    (after >= '0' && after <= '9') || after == '_';
         if (!word)
             return true;
     }
@@ -187,7 +193,8 @@ static const char *arg_text(Arena *arena, const KernelArg *a)
     case KARG_scalar: return arena_format(arena, "const float %s", a->name);
     case KARG_buffer: break;
     }
-    return arena_format(arena, "%s%s *restrict %s", a->written ? "" : "const ", ctypes[a->buffer->dtype], a->name);
+    return arena_format(arena, "%s%s *restrict %s", a->written ? "" : "const ",
+                        ctypes[a->buffer->dtype], a->name);
 }
 
 static void write_signature(Out *out, Arena *arena, const char *name, const Emit *e)
@@ -227,7 +234,13 @@ static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
 static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit *e)
 {
     Out out = out_new(t->arena);
-    *e = (Emit){.p = t->p, .g = g, .k = k, .low = k->lowered, .arena = t->arena, .out = &out, .canonical = canonical};
+    *e = (Emit){.p = t->p,
+                .g = g,
+                .k = k,
+                .low = k->lowered,
+                .arena = t->arena,
+                .out = &out,
+                .canonical = canonical};
     e->space = ix_space(t->arena, t->p->train.batch);
     e->uses = arena_take(t->arena, sizeof *e->uses * (size_t)(g->nodes.n + 1));
     for (int i = 0; i < k->nodes.n; i++)
@@ -245,18 +258,20 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
 static void write_tile(Texts *t, Out *out, const Kernel *k)
 {
     const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
-    int lanes = plan->tile_n % (t->p->target->vector_bytes / 4) == 0 && t->p->target->vector_bytes >= 16
-                    ? t->p->target->vector_bytes / 4 : 4;
-    const char *name = arena_format(t->arena, "%s_tile_%dx%d", t->p->name, plan->tile_m, plan->tile_n);
+    int lanes =
+        plan->tile_n % (t->p->target->vector_bytes / 4) == 0 && t->p->target->vector_bytes >= 16
+            ? t->p->target->vector_bytes / 4
+            : 4;
+    const char *name =
+        arena_format(t->arena, "%s_tile_%dx%d", t->p->name, plan->tile_m, plan->tile_n);
     if (map_get(&t->tiles, name))
         return;
     map_set(&t->tiles, name, t);
-    const TemplateWord words[] = {
-        {"NNCC_NAME", name},
-        {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
-        {"NNCC_TILE_M", arena_format(t->arena, "%d", plan->tile_m)},
-        {"NNCC_TILE_N", arena_format(t->arena, "%d", plan->tile_n)},
-        {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
+    const TemplateWord words[] = {{"NNCC_NAME", name},
+                                  {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
+                                  {"NNCC_TILE_M", arena_format(t->arena, "%d", plan->tile_m)},
+                                  {"NNCC_TILE_N", arena_format(t->arena, "%d", plan->tile_n)},
+                                  {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
     out_raw(out, "%s", template_text(t->p, "matmul.c", COUNT(words), words));
 }
 
@@ -295,7 +310,10 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
 
 void kernels_text(Program *p)
 {
-    Texts t = {.p = p, .arena = p->ctx->arena, .by_text = map_new(p->ctx->arena), .names = map_new(p->ctx->arena),
+    Texts t = {.p = p,
+               .arena = p->ctx->arena,
+               .by_text = map_new(p->ctx->arena),
+               .names = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
     for (int f = 0; f < FN_COUNT; f++) {
         Graph *g = p->fn[f];

@@ -28,11 +28,12 @@ static void kernel(const Graph *g, const Kernel *k, FILE *f)
     fused(k, f);
     for (int i = 0; i < k->stores.n; i++) {
         const Buffer *b = node_buffer(g, k->stores.at[i]);
-        fprintf(f, "      stores %s %s%s%s\n", b->name, shape_text(&k->stores.at[i]->shape, shape), b->over ? " over " : "",
-                b->over ? b->over->name : "");
+        fprintf(f, "      stores %s %s%s%s\n", b->name, shape_text(&k->stores.at[i]->shape, shape),
+                b->over ? " over " : "", b->over ? b->over->name : "");
     }
-    fprintf(f, "      %.4g MFLOP, %.4g KB, %.3g FLOP a byte%s%s\n", k->flops * 1e-6, k->bytes / 1024,
-            k->bytes > 0 ? k->flops / k->bytes : 0, k->same ? ", the same code as " : "", k->same ? k->same->name : "");
+    fprintf(f, "      %.4g MFLOP, %.4g KB, %.3g FLOP a byte%s%s\n", k->flops * 1e-6,
+            k->bytes / 1024, k->bytes > 0 ? k->flops / k->bytes : 0,
+            k->same ? ", the same code as " : "", k->same ? k->same->name : "");
 }
 
 static bool whole_gradients(const Program *p)
@@ -43,31 +44,36 @@ static bool whole_gradients(const Program *p)
 static void function(const Graph *g, FILE *f)
 {
     const Program *p = g->program;
-    fprintf(f, "%s: %d kernels, %.6g MFLOP, %lld bytes of scratch\n", fn_text(g->fn), g->kernels.n, g->plan->flops * 1e-6,
-            (long long)g->plan->scratch_bytes);
+    fprintf(f, "%s: %d kernels, %.6g MFLOP, %lld bytes of scratch\n", fn_text(g->fn), g->kernels.n,
+            g->plan->flops * 1e-6, (long long)g->plan->scratch_bytes);
     for (int i = 0; i < g->kernels.n; i++)
         kernel(g, g->kernels.at[i], f);
     if (g->fn == FN_train && whole_gradients(p))
-        fprintf(f, "  %s need whole gradients, so updates are kernels of their own and the arena is larger\n",
+        fprintf(f,
+                "  %s need whole gradients, so updates are kernels of their own and the arena is "
+                "larger\n",
                 p->train.clip_norm > 0 ? "clip_norm and such" : "accumulated steps");
     fprintf(f, "  scratch                              bytes         at  alive\n");
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
         if (b->kind == BUF_scratch)
-            fprintf(f, "    %-30s %10lld %10lld  %d-%d%s%s\n", b->name, (long long)b->bytes, (long long)b->offset, b->first + 1,
-                    b->last + 1, b->over ? " over " : "", b->over ? b->over->name : "");
+            fprintf(f, "    %-30s %10lld %10lld  %d-%d%s%s\n", b->name, (long long)b->bytes,
+                    (long long)b->offset, b->first + 1, b->last + 1, b->over ? " over " : "",
+                    b->over ? b->over->name : "");
     }
 }
 
 void emit_report(Program *p, FILE *f)
 {
     int64_t scratch = 0;
-    fprintf(f, "%s from %s for %s, batch %lld\n", p->name, p->file, p->target->name, (long long)p->train.batch);
+    fprintf(f, "%s from %s for %s, batch %lld\n", p->name, p->file, p->target->name,
+            (long long)p->train.batch);
     for (int fn = 0; fn < FN_COUNT; fn++)
         if (p->fn[fn]) {
             function(p->fn[fn], f);
             if (p->fn[fn]->plan->scratch_bytes > scratch)
                 scratch = p->fn[fn]->plan->scratch_bytes;
         }
-    fprintf(f, "arena: %lld bytes of variables, %lld of scratch\n", (long long)p->vars_bytes, (long long)scratch);
+    fprintf(f, "arena: %lld bytes of variables, %lld of scratch\n", (long long)p->vars_bytes,
+            (long long)scratch);
 }

@@ -1,33 +1,40 @@
 /* SPDX-License-Identifier: MIT */
-/* source.c: the emitted file as a whole: banner with the tables of kernels and of the arena, guards, instance, kernels, functions. */
+/* source.c: the emitted file as a whole: banner with the tables of kernels and of the arena,
+ * guards, instance, kernels, functions. */
 #include <string.h>
 
 #include "emit.h"
 
-/* --- the banner ------------------------------------------------------------------------------------ */
+/* --- the banner ------------------------------------------------------------------------------- */
 
 /* Text that may not end the comment it stands in. */
 static const char *comment_text(Arena *arena, const char *text)
 {
     Str s = str_new(arena);
     for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        str_add(&s, *c < 32 || *c > 126 || (*c == '/' && c > (const unsigned char *)text && c[-1] == '*') ||
-                            (*c == '*' && c > (const unsigned char *)text && c[-1] == '/') ? "?" : "%c", *c);
+        str_add(&s,
+                *c < 32 || *c > 126 ||
+                        (*c == '/' && c > (const unsigned char *)text && c[-1] == '*') ||
+                        (*c == '*' && c > (const unsigned char *)text && c[-1] == '/')
+                    ? "?"
+                    : "%c",
+                *c);
     return s.at;
 }
 
 static void kernel_rows(SourceText *s, const Graph *g)
 {
-    out_raw(s->out, " *\n * %-5s %-30s %-34s %-30s %9s %8s", fn_text(g->fn), "kernel", "from the model file", "writes", "MFLOP",
-            "KB");
+    out_raw(s->out, " *\n * %-5s %-30s %-34s %-30s %9s %8s", fn_text(g->fn), "kernel",
+            "from the model file", "writes", "MFLOP", "KB");
     for (int i = 0; i < g->kernels.n; i++) {
         const Kernel *k = g->kernels.at[i];
         char shape[128];
         const Node *y = k->stores.at[0];
-        const char *writes = arena_format(s->arena, "%s %s%s", node_buffer(g, y)->name, shape_text(&y->shape, shape),
-                                          k->stores.n > 1 ? ", ..." : "");
-        out_raw(s->out, " * %5d %-30s %-34s %-30s %9.4g %8.4g", i + 1, k->name, k->title, writes, k->flops * 1e-6,
-                k->bytes / 1024);
+        const char *writes =
+            arena_format(s->arena, "%s %s%s", node_buffer(g, y)->name, shape_text(&y->shape, shape),
+                         k->stores.n > 1 ? ", ..." : "");
+        out_raw(s->out, " * %5d %-30s %-34s %-30s %9.4g %8.4g", i + 1, k->name, k->title, writes,
+                k->flops * 1e-6, k->bytes / 1024);
     }
 }
 
@@ -39,10 +46,12 @@ static void arena_rows(SourceText *s, const Graph *g)
         if (b->kind != BUF_scratch)
             continue;
         if (!any)
-            out_raw(s->out, " *\n * scratch of %-23s %10s %10s  alive", fn_text(g->fn), "bytes", "at");
+            out_raw(s->out, " *\n * scratch of %-23s %10s %10s  alive", fn_text(g->fn), "bytes",
+                    "at");
         any = true;
-        out_raw(s->out, " *   %-32s %10lld %10lld  %d-%d%s%s", b->name, (long long)b->bytes, (long long)b->offset,
-                b->first + 1, b->last + 1, b->over ? " over " : "", b->over ? b->over->name : "");
+        out_raw(s->out, " *   %-32s %10lld %10lld  %d-%d%s%s", b->name, (long long)b->bytes,
+                (long long)b->offset, b->first + 1, b->last + 1, b->over ? " over " : "",
+                b->over ? b->over->name : "");
     }
 }
 
@@ -56,8 +65,9 @@ static void var_rows(SourceText *s)
         shape_text(&v->shape, saved);
         shape_text(&k, kept);
         bool same = strcmp(saved, kept) == 0 && (v->shape.rank < 2 || v->perm[0] == 0);
-        out_raw(s->out, " *   %-32s %10lld %10lld  %s%s%s", v->name, (long long)(4 * shape_count(&v->shape)),
-                (long long)v->offset, saved, same ? "" : ", kept ", same ? "" : kept);
+        out_raw(s->out, " *   %-32s %10lld %10lld  %s%s%s", v->name,
+                (long long)(4 * shape_count(&v->shape)), (long long)v->offset, saved,
+                same ? "" : ", kept ", same ? "" : kept);
     }
 }
 
@@ -66,8 +76,10 @@ static void banner(SourceText *s)
     Program *p = s->p;
     const char *file = comment_text(s->arena, p->file);
     out_raw(s->out, "/* %s.c: trains and runs one network, and no other.", p->name);
-    out_raw(s->out, " * Made by nncc " NNCC_VERSION ".  Edit %s, then:  %s", file, comment_text(s->arena, s->options->command));
-    out_raw(s->out, " * For %s. Compile with: -O3 -fopenmp%s%s", p->target->name, *p->target->flags ? " " : "", p->target->flags);
+    out_raw(s->out, " * Made by nncc " NNCC_VERSION ".  Edit %s, then:  %s", file,
+            comment_text(s->arena, s->options->command));
+    out_raw(s->out, " * For %s. Compile with: -O3 -fopenmp%s%s", p->target->name,
+            *p->target->flags ? " " : "", p->target->flags);
     for (int f = 0; f < FN_COUNT; f++)
         if (p->fn[f] && (f != FN_grad || emits_grad(p, s->options)))
             kernel_rows(s, p->fn[f]);
@@ -79,7 +91,7 @@ static void banner(SourceText *s)
     out_raw(s->out, " */");
 }
 
-/* --- the rest ----------------------------------------------------------------------------------------- */
+/* --- the rest --------------------------------------------------------------------------------- */
 
 static void guards(SourceText *s)
 {
@@ -91,12 +103,16 @@ static void guards(SourceText *s)
     } else {
         out_raw(o, "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n");
     }
-    out_raw(o, "#if NNRT_ABI != 1\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif", s->p->name);
-    out_raw(o, "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
-               "#error \"%s.c needs gcc 11 or clang 14, or a later one\"\n#endif", s->p->name);
+    out_raw(o,
+            "#if NNRT_ABI != 1\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            s->p->name);
+    out_raw(o,
+            "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
+            "#error \"%s.c needs gcc 11 or clang 14, or a later one\"\n#endif",
+            s->p->name);
     if (t->macro)
-        out_raw(o, "#ifndef %s\n#error \"%s.c is made for %s: compile it with %s\"\n#endif", t->macro, s->p->name, t->name,
-                t->flags);
+        out_raw(o, "#ifndef %s\n#error \"%s.c is made for %s: compile it with %s\"\n#endif",
+                t->macro, s->p->name, t->name, t->flags);
     out_raw(o, "#ifndef _OPENMP\n#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n#endif\n");
 }
 
@@ -108,7 +124,9 @@ static void instance(SourceText *s)
         if (p->fn[f] && p->fn[f]->plan->scratch_bytes > scratch)
             scratch = p->fn[f]->plan->scratch_bytes;
     int64_t bytes = p->vars_bytes + scratch;
-    out_raw(s->out, "struct %s {\n    nnrt_instance head;\n    _Alignas(64) unsigned char arena[%lld]; /* %lld of variables, then scratch */\n};\n",
+    out_raw(s->out,
+            "struct %s {\n    nnrt_instance head;\n    _Alignas(64) unsigned char arena[%lld]; /* "
+            "%lld of variables, then scratch */\n};\n",
             p->name, (long long)(bytes ? bytes : 64), (long long)p->vars_bytes);
     out_raw(s->out, "extern const nnrt_model %s_model;\n", p->name);
 }
@@ -126,7 +144,11 @@ static void kernels(SourceText *s)
 const char *emit_source(Program *p, const CodegenOptions *options)
 {
     Out out = out_new(p->ctx->arena);
-    SourceText s = {.p = p, .options = options, .arena = p->ctx->arena, .out = &out, .upper = upper_text(p->ctx->arena, p->name)};
+    SourceText s = {.p = p,
+                    .options = options,
+                    .arena = p->ctx->arena,
+                    .out = &out,
+                    .upper = upper_text(p->ctx->arena, p->name)};
     banner(&s);
     if (options->single_file)
         out_raw(&out, "#define _GNU_SOURCE");

@@ -1,28 +1,51 @@
 /* SPDX-License-Identifier: MIT */
 /* step.c: the functions that an app calls: predict, eval, train_step, grad.
  *
- * Each is a list of kernel calls inside one parallel region, or none where no kernel is worth sharing. Before it
- * stand the buffers, a line each (the only place where an offset is written), and the uniform scalars, in double.
- */
+ * Each is a list of kernel calls inside one parallel region, or none where no kernel is worth
+ * sharing. Before it stand the buffers, a line each (the only place where an offset is written),
+ * and the uniform scalars, in double. */
 #include <string.h>
 
 #include "emit.h"
 
-/* --- uniform scalars ------------------------------------------------------------------------------ */
+/* --- uniform scalars -------------------------------------------------------------------------- */
 
 /* The ops that scalars are made of, in double. */
-static const char *const double_text[OP_COUNT] = {
-    [OP_add] = "$0 + $1", [OP_sub] = "$0 - $1", [OP_mul] = "$0 * $1", [OP_div] = "$0 / $1",
-    [OP_pow] = "pow($0, $1)", [OP_max] = "fmax($0, $1)", [OP_min] = "fmin($0, $1)",
-    [OP_equal] = "(double)($0 == $1)", [OP_not_equal] = "(double)($0 != $1)", [OP_less] = "(double)($0 < $1)",
-    [OP_less_equal] = "(double)($0 <= $1)", [OP_greater] = "(double)($0 > $1)",
-    [OP_greater_equal] = "(double)($0 >= $1)", [OP_where] = "$0 != 0 ? $1 : $2", [OP_neg] = "-$0",
-    [OP_abs] = "fabs($0)", [OP_sign] = "(double)(($0 > 0) - ($0 < 0))", [OP_floor] = "floor($0)",
-    [OP_ceil] = "ceil($0)", [OP_round] = "rint($0)", [OP_sqrt] = "sqrt($0)", [OP_reciprocal] = "1 / $0",
-    [OP_exp] = "exp($0)", [OP_log] = "log($0)", [OP_log1p] = "log1p($0)", [OP_expm1] = "expm1($0)",
-    [OP_sin] = "sin($0)", [OP_cos] = "cos($0)", [OP_tanh] = "tanh($0)", [OP_sigmoid] = "1 / (1 + exp(-$0))",
-    [OP_erf] = "erf($0)", [OP_softplus] = "log1p(exp(-fabs($0))) + fmax($0, 0)", [OP_relu] = "fmax($0, 0)",
-    [OP_stop_gradient] = "$0"};
+static const char *const double_text[OP_COUNT] = {[OP_add] = "$0 + $1",
+                                                  [OP_sub] = "$0 - $1",
+                                                  [OP_mul] = "$0 * $1",
+                                                  [OP_div] = "$0 / $1",
+                                                  [OP_pow] = "pow($0, $1)",
+                                                  [OP_max] = "fmax($0, $1)",
+                                                  [OP_min] = "fmin($0, $1)",
+                                                  [OP_equal] = "(double)($0 == $1)",
+                                                  [OP_not_equal] = "(double)($0 != $1)",
+                                                  [OP_less] = "(double)($0 < $1)",
+                                                  [OP_less_equal] = "(double)($0 <= $1)",
+                                                  [OP_greater] = "(double)($0 > $1)",
+                                                  [OP_greater_equal] = "(double)($0 >= $1)",
+                                                  [OP_where] = "$0 != 0 ? $1 : $2",
+                                                  [OP_neg] = "-$0",
+                                                  [OP_abs] = "fabs($0)",
+                                                  [OP_sign] = "(double)(($0 > 0) - ($0 < 0))",
+                                                  [OP_floor] = "floor($0)",
+                                                  [OP_ceil] = "ceil($0)",
+                                                  [OP_round] = "rint($0)",
+                                                  [OP_sqrt] = "sqrt($0)",
+                                                  [OP_reciprocal] = "1 / $0",
+                                                  [OP_exp] = "exp($0)",
+                                                  [OP_log] = "log($0)",
+                                                  [OP_log1p] = "log1p($0)",
+                                                  [OP_expm1] = "expm1($0)",
+                                                  [OP_sin] = "sin($0)",
+                                                  [OP_cos] = "cos($0)",
+                                                  [OP_tanh] = "tanh($0)",
+                                                  [OP_sigmoid] = "1 / (1 + exp(-$0))",
+                                                  [OP_erf] = "erf($0)",
+                                                  [OP_softplus] =
+                                                      "log1p(exp(-fabs($0))) + fmax($0, 0)",
+                                                  [OP_relu] = "fmax($0, 0)",
+                                                  [OP_stop_gradient] = "$0"};
 
 static const char *uniform_name(SourceText *s, const Node *y)
 {
@@ -30,7 +53,8 @@ static const char *uniform_name(SourceText *s, const Node *y)
         char text[32];
         number_text(text, y->attr->value, false);
         bool whole = !strpbrk(text, ".en");
-        return arena_format(s->arena, y->attr->value < 0 ? "(%s%s)" : "%s%s", text, whole ? ".0" : "");
+        return arena_format(s->arena, y->attr->value < 0 ? "(%s%s)" : "%s%s", text,
+                            whole ? ".0" : "");
     }
     return arena_format(s->arena, "u%d", y->id);
 }
@@ -38,8 +62,10 @@ static const char *uniform_name(SourceText *s, const Node *y)
 static void uniform_line(SourceText *s, const Node *y)
 {
     static const char *const scalar[] = {
-        [SCALAR_n] = "n", [SCALAR_step] = "(double)(m->head.step + 1)",
-        [SCALAR_lr] = "nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, m->head.total_steps, m->head.epoch_steps)"};
+        [SCALAR_n] = "n",
+        [SCALAR_step] = "(double)(m->head.step + 1)",
+        [SCALAR_lr] = "nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, "
+                      "m->head.total_steps, m->head.epoch_steps)"};
     Str text = str_new(s->arena);
     const char *c = y->op == OP_scalar ? scalar[y->attr->scalar] : double_text[y->op];
     if (!c)
@@ -74,7 +100,7 @@ static void emit_uniforms(SourceText *s, const Graph *g)
             uniform_line(s, g->nodes.at[i]);
 }
 
-/* --- random streams ----------------------------------------------------------------------------------- */
+/* --- random streams --------------------------------------------------------------------------- */
 
 static void emit_keys(SourceText *s, const Graph *g)
 {
@@ -91,12 +117,14 @@ static void emit_keys(SourceText *s, const Graph *g)
             if (known)
                 continue;
             vec_push(s->arena, &seen, stream);
-            out_line(s->out, "const nnrt_rand_key key%u = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, %uu);",
+            out_line(s->out,
+                     "const nnrt_rand_key key%u = nnrt_rand_key_of(m->head.seed, "
+                     "(uint64_t)m->head.calls, %uu);",
                      (unsigned)stream, (unsigned)stream);
         }
 }
 
-/* --- buffers --------------------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
 static const Buffer *root_of(const Buffer *b)
 {
@@ -135,9 +163,13 @@ static void emit_buffers(SourceText *s, const Graph *g)
                      (long long)s->p->vars.at[b->index]->offset);
             break;
         case BUF_scratch:
-            out_line(s->out, "float *const %s = (float *)(m->head.scratch + %lld);", b->name, (long long)b->offset);
+            out_line(s->out, "float *const %s = (float *)(m->head.scratch + %lld);", b->name,
+                     (long long)b->offset);
             break;
-        case BUF_grads: out_line(s->out, "float *const %s = grads + %lld;", b->name, (long long)(b->offset / 4)); break;
+        case BUF_grads:
+            out_line(s->out, "float *const %s = grads + %lld;", b->name,
+                     (long long)(b->offset / 4));
+            break;
         case BUF_input:
         case BUF_output:
         case BUF_data: break;
@@ -145,7 +177,7 @@ static void emit_buffers(SourceText *s, const Graph *g)
     }
 }
 
-/* --- calls -------------------------------------------------------------------------------------------------- */
+/* --- calls ------------------------------------------------------------------------------------ */
 
 static const char *argument(SourceText *s, const Graph *g, const KernelArg *a)
 {
@@ -223,7 +255,7 @@ static void emit_body(SourceText *s, const Graph *g)
     emit_calls(s, g);
 }
 
-/* --- the functions --------------------------------------------------------------------------------------------- */
+/* --- the functions ---------------------------------------------------------------------------- */
 
 static const char *result(const Graph *g, RootKind kind, int index)
 {
@@ -237,9 +269,11 @@ static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
         out_line(s->out, "%s[%d] += (double)%s[0];", sums, i, result(g, ROOT_metric, i));
 }
 
-static void open_function(SourceText *s, const char *type, const char *name, Fn fn, const char *what_is_wrong)
+static void open_function(SourceText *s, const char *type, const char *name, Fn fn,
+                          const char *what_is_wrong)
 {
-    out_raw(s->out, "\n%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name, fn_parameters(s->arena, s->p, fn));
+    out_raw(s->out, "\n%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name,
+            fn_parameters(s->arena, s->p, fn));
     out_raw(s->out, "{");
     s->out->depth = 1;
     out_loop(s->out, "if (n < 1 || n > %s_BATCH)", s->upper);

@@ -11,8 +11,21 @@
 enum { BAD_CALL = 2 };
 
 enum {
-    O_emit = 256, O_main, O_single_file, O_no_train, O_grad, O_exact, O_no_pass, O_target, O_batch, O_memory_limit,
-    O_dump_after, O_time_passes, O_error_limit, O_help, O_version
+    O_emit = 256,
+    O_main,
+    O_single_file,
+    O_no_train,
+    O_grad,
+    O_exact,
+    O_no_pass,
+    O_target,
+    O_batch,
+    O_memory_limit,
+    O_dump_after,
+    O_time_passes,
+    O_error_limit,
+    O_help,
+    O_version
 };
 
 static const struct option long_options[] = {
@@ -38,7 +51,8 @@ static const char help[] =
     "Usage: nncc [OPTION]... MODEL\n"
     "Compiles a neural network, described in YAML, to C that trains and runs that network.\n"
     "\n"
-    "  -o, --output=FILE     x.c: writes x.c and x.h; -: C to standard output; any other name: a program.\n"
+    "  -o, --output=FILE     x.c: writes x.c and x.h; -: C to standard output; any other name: a "
+    "program.\n"
     "                        Default: MODEL's stem and .c, in the current folder\n"
     "      --emit=KIND       c, exe, ir (the graph as text), dot, report (kernels, memory, costs)\n"
     "      --main            adds a main to the emitted C\n"
@@ -48,7 +62,8 @@ static const char help[] =
     "      --exact           no algorithm that changes rounding beyond the order of sums\n"
     "  -O0                   without optimising passes\n"
     "      --no-pass=NAME    without one of them\n"
-    "      --target=NAME     native (default), generic, x86-64-v3, ...: vector width, caches, registers\n"
+    "      --target=NAME     native (default), generic, x86-64-v3, ...: vector width, caches, "
+    "registers\n"
     "      --batch=N         overrides the batch size of the model file\n"
     "  -D NAME=VALUE         overrides a variable of the model file\n"
     "      --memory-limit=SIZE   fails where the plan takes more (suffixes K, M, G)\n"
@@ -57,7 +72,8 @@ static const char help[] =
     "      --error-limit=N   at most N diagnostics (default 20)\n"
     "      --help, --version\n"
     "\n"
-    "Exit status: 0 done; 1 the model is wrong; 2 the call is wrong; 3 a file cannot be read or written, or the\n"
+    "Exit status: 0 done; 1 the model is wrong; 2 the call is wrong; 3 a file cannot be read or "
+    "written, or the\n"
     "C compiler failed; 4 out of memory or over a limit; 70 a bug of nncc.\n"
     "Passes:";
 
@@ -75,7 +91,8 @@ static void print_help(void)
 static void print_version(void)
 {
     printf("nncc " NNCC_VERSION "\n"
-           "Copyright the nncc authors. MIT licence; no warranty. The emitted C belongs to whoever ran nncc.\n");
+           "Copyright the nncc authors. MIT licence; no warranty. The emitted C belongs to whoever "
+           "ran nncc.\n");
 }
 
 /* "unknown KIND 'word'; did you mean 'near'?" */
@@ -106,8 +123,8 @@ static int number(const char *option, const char *text, int64_t lo, int64_t hi, 
 {
     if (whole_number(text, lo, hi, out))
         return 0;
-    fprintf(stderr, "nncc: error: --%s wants a whole number from %lld to %lld, not '%s'\n", option, (long long)lo,
-            (long long)hi, text);
+    fprintf(stderr, "nncc: error: --%s wants a whole number from %lld to %lld, not '%s'\n", option,
+            (long long)lo, (long long)hi, text);
     return BAD_CALL;
 }
 
@@ -196,8 +213,14 @@ static int read_option(Arena *arena, int c, Options *o)
         status = number("error-limit", optarg, 1, 1000000, &limit);
         o->error_limit = (int)limit;
         return status;
-    case O_help: print_help(); o->done = true; break;
-    case O_version: print_version(); o->done = true; break;
+    case O_help:
+        print_help();
+        o->done = true;
+        break;
+    case O_version:
+        print_version();
+        o->done = true;
+        break;
     }
     return 0;
 }
@@ -229,10 +252,12 @@ static const char *whole_command(Arena *arena, int argc, char **argv)
 
 int options_read(Arena *arena, int argc, char **argv, Options *o)
 {
-    *o = (Options){.target = "native", .error_limit = 20, .command = whole_command(arena, argc, argv)};
+    *o = (Options){
+        .target = "native", .error_limit = 20, .command = whole_command(arena, argc, argv)};
     int c, status = 0;
     opterr = 0;
-    while (!status && !o->done && (c = getopt_long(argc, argv, ":o:D:O::", long_options, NULL)) != -1) {
+    while (!status && !o->done &&
+           (c = getopt_long(argc, argv, ":o:D:O::", long_options, NULL)) != -1) {
         if (c == ':') {
             fprintf(stderr, "nncc: error: option '%s' wants a value\n", argv[optind - 1]);
             return BAD_CALL;

@@ -9,12 +9,12 @@
 typedef enum { EMIT_default, EMIT_c, EMIT_exe, EMIT_ir, EMIT_dot, EMIT_report } EmitKind;
 
 typedef struct Options {
-    const char *model;   /* a path, or "-" */
-    const char *output;  /* NULL: not given */
+    const char *model;  /* a path, or "-" */
+    const char *output; /* NULL: not given */
     EmitKind emit;
     bool main, single_file, no_train, grad, exact, time_passes, O0;
     const char *target;
-    int64_t batch;       /* 0: the file's */
+    int64_t batch;        /* 0: the file's */
     int64_t memory_limit; /* bytes; 0: none */
     int error_limit;
     const char *dump_after;

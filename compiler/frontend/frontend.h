@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* frontend.h: YAML text to a checked Program and its graphs. Grouped by file.
  *
- * Reading goes in two steps. model_read checks everything that does not depend on shapes and fills the
- * Program (inputs, train, data, variables' values); model_graph then walks the layers once a function
- * and builds that function's graph in training or inference mode, so dropout and the like need no op
- * that knows of modes. The first graph built creates the Vars; later ones find them by name.
- */
+ * Reading goes in two steps. model_read checks everything that does not depend on shapes and
+ * fills the Program (inputs, train, data, variables' values); model_graph then walks the layers
+ * once a function and builds that function's graph in training or inference mode, so dropout and
+ * the like need no op that knows of modes. The first graph built creates the Vars; later ones
+ * find them by name. */
 #ifndef NNCC_FRONTEND_H
 #define NNCC_FRONTEND_H
 
@@ -18,10 +18,10 @@ enum {
     YAML_ANCHORS_MAX = 1000,
     YAML_NODES_MAX = 100000, /* with aliases expanded */
     NAME_MAX_BYTES = 64,
-    LAYERS_MAX = 65536       /* after blocks are expanded */
+    LAYERS_MAX = 65536 /* after blocks are expanded */
 };
 
-/* --- yaml.c: libyaml events to a tree of marked values ------------------------------------------- */
+/* --- yaml.c: libyaml events to a tree of marked values ---------------------------------------- */
 
 typedef enum { Y_scalar, Y_list, Y_map } YKind;
 
@@ -38,11 +38,11 @@ struct Y {
     VEC(YPair) pairs; /* map, keys are scalars and distinct */
 };
 
-/* One document, no tags, no duplicate keys; aliases expanded within limits. Reports, then
- * NULL; after a duplicate key or forgotten quotes a tree all the same, so that more can be found. */
+/* One document, no tags, no duplicate keys; aliases expanded within limits. Reports, then NULL;
+ * after a duplicate key or forgotten quotes a tree all the same, so that more can be found. */
 Y *yaml_read(Ctx *, const char *text, size_t size);
 
-/* --- values.c: typed readings. Each reports what it wanted and what it saw, then gives false --------- */
+/* --- values.c: typed readings. Each reports what it wanted and what it saw, then gives false -- */
 
 typedef struct Scope Scope; /* $variables and block arguments in force: a chain of maps */
 struct Scope {
@@ -50,25 +50,28 @@ struct Scope {
     Map values; /* name to Y * */
 };
 
-Y *y_get(const Y *map, const char *key);               /* NULL: none, or not a map */
-/* A scalar that stands for another value by `$NAME` alone gives that value (NULL, after a report, where
- * there is none of that name); else y itself. */
+Y *y_get(const Y *map, const char *key); /* NULL: none, or not a map */
+/* A scalar that stands for another value by `$NAME` alone gives that value (NULL, after a report,
+ * where there is none of that name); else y itself. */
 const Y *y_resolve(Ctx *, const Scope *, const Y *y);
 /* Numbers accept decimal, exponent, 0x, _ between digits, `$NAME` and arithmetic with $names
  * (+ - * / ** and parentheses). Integers: exact, within [lo, hi]. */
 bool y_int(Ctx *, const Scope *, const Y *, const char *what, int64_t lo, int64_t hi, int64_t *out);
 bool y_real(Ctx *, const Scope *, const Y *, const char *what, double *out);
 bool y_bool(Ctx *, const Scope *, const Y *, const char *what, bool *out); /* true or false */
-bool y_word(Ctx *, const Scope *, const Y *, const char *what, const char **out); /* any scalar's text */
-bool y_name(Ctx *, const Y *, const char *what, const char **out); /* [A-Za-z_][A-Za-z0-9_]*, <= 64 bytes */
+bool y_word(Ctx *, const Scope *, const Y *, const char *what,
+            const char **out); /* any scalar's text */
+bool y_name(Ctx *, const Y *, const char *what,
+            const char **out); /* [A-Za-z_][A-Za-z0-9_]*, <= 64 bytes */
 /* A list of integers; a single integer gives n = 1. At most `max`. */
 bool y_ints(Ctx *, const Scope *, const Y *, const char *what, int max, int *n, int64_t *out);
 /* Reports every key of `map` that is not among `known` (with the nearest spelling); keys that
- * LANGUAGE.md has but nncc has not yet, in `later`, are refused by name: "'ema' is not supported yet". */
-bool y_keys(Ctx *, const Y *map, const char *what, const char *const *known, int n, const char *const *later,
-            int n_later);
+ * LANGUAGE.md has but nncc has not yet, in `later`, are refused by name: "'ema' is not supported
+ * yet". */
+bool y_keys(Ctx *, const Y *map, const char *what, const char *const *known, int n,
+            const char *const *later, int n_later);
 
-/* --- calls: what layers, losses, functions share ---------------------------------------------------- */
+/* --- calls: what layers, losses, functions share ---------------------------------------------- */
 
 typedef enum {
     ARG_int,   /* .i */
@@ -127,28 +130,29 @@ enum {
 
 struct Call {
     Builder *b;
-    Graph *g;            /* loc, what and role are set */
+    Graph *g; /* loc, what and role are set */
     Ctx *ctx;
     const CallRow *row;
     Loc loc;
-    const char *path;    /* of a layer: its weights' prefix, "fc1" or "h.0.fc1" */
-    bool training;       /* the graph is of a training step */
+    const char *path; /* of a layer: its weights' prefix, "fc1" or "h.0.fc1" */
+    bool training;    /* the graph is of a training step */
     int n_in;
     Node **in;
-    Loc *in_loc;         /* where each operand is named or made, for notes */
+    Loc *in_loc; /* where each operand is named or made, for notes */
     Arg arg[ARGS_MAX];
-    const Y *init;       /* the layer's init:, or NULL */
+    const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;
     bool frozen;
-    const char *shared;  /* path of the layer whose weights are used, or NULL */
-    int n_parts;         /* CALL_several */
+    const char *shared; /* path of the layer whose weights are used, or NULL */
+    int n_parts;        /* CALL_several */
     Node *parts[64];
     const char *part_names[64];
 };
 
-/* Reads the arguments `rows` (up to the first without a name; at most ARGS_MAX) of `what` as YAML has
- * them: nothing, a scalar or list (the first argument), or a map. Keys of the map in `common` are left
- * to the caller. Fills out[i] for rows[i], defaults as well. `loc` is where missing ones are reported. */
+/* Reads the arguments `rows` (up to the first without a name; at most ARGS_MAX) of `what` as YAML
+ * has them: nothing, a scalar or list (the first argument), or a map. Keys of the map in `common`
+ * are left to the caller. Fills out[i] for rows[i], defaults as well. `loc` is where missing ones
+ * are reported. */
 bool args_read(Ctx *, const Scope *, const char *what, Loc loc, const ArgRow *rows, const Y *args,
                const char *const *common, int n_common, Arg *out);
 
@@ -159,9 +163,11 @@ const CallRow *call_at(int i);
 
 /* Helpers for build functions. */
 /* The weight `path.name` (or the shared layer's), created on first use with the layer's init: or
- * `otherwise`, which holds PyTorch's default. fan_in, fan_out serve xavier and kaiming. init: applies
- * to tensors of two and more axes only; biases keep their default. Reports a clash of shapes. */
-Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64_t fan_in, int64_t fan_out);
+ * `otherwise`, which holds PyTorch's default. fan_in, fan_out serve xavier and kaiming. init:
+ * applies to tensors of two and more axes only; biases keep their default. Reports a clash of
+ * shapes. */
+Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64_t fan_in,
+                  int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
 /* A new stream of random numbers; the same in every function of the program. */
@@ -172,14 +178,14 @@ int call_axis(Call *, const Arg *, int64_t axis, int rank);
 Node *call_activation(Call *, const Y *activation, Node *x);
 /* A loss ignores targets `ignore` of `classes`: the input they come from may hold that value. */
 void program_ignore(Call *, Node *classes, int64_t ignore);
-/* "an error at this call" with the operands' shapes may be reported by diag_error(&c->ctx->diag, c->loc, ...)
- * and notes at c->in_loc[i]: "'fc1' is made here". */
+/* "an error at this call" with the operands' shapes may be reported by diag_error(&c->ctx->diag,
+ * c->loc, ...) and notes at c->in_loc[i]: "'fc1' is made here". */
 
-/* --- init.c: init: keys -------------------------------------------------------------------------------- */
+/* --- init.c: init: keys ----------------------------------------------------------------------- */
 
 bool init_read(Ctx *, const Scope *, const Y *, int64_t fan_in, int64_t fan_out, Init *out);
 
-/* --- metrics.c, metrics.def ----------------------------------------------------------------------------- */
+/* --- metrics.c, metrics.def ------------------------------------------------------------------- */
 
 typedef struct MetricRow {
     const char *name;
@@ -195,7 +201,7 @@ const MetricRow *metric_find(const char *name);
 int metric_count(void);
 const MetricRow *metric_at(int i);
 
-/* --- train.c, data.c, optimizers.def --------------------------------------------------------------------- */
+/* --- train.c, data.c, optimizers.def ---------------------------------------------------------- */
 
 typedef enum {
 #define OPTIMIZER(name, ...) OPT_##name,
@@ -206,7 +212,8 @@ typedef enum {
 
 typedef struct OptimizerRow {
     const char *name;
-    ArgRow arg[OPTIMIZER_ARGS]; /* lr first; betas is two numbers and fills two places of Optimizer.arg */
+    ArgRow arg
+        [OPTIMIZER_ARGS]; /* lr first; betas is two numbers and fills two places of Optimizer.arg */
 } OptimizerRow;
 
 extern const OptimizerRow optimizer_rows[OPT_COUNT];
@@ -215,24 +222,25 @@ extern const OptimizerRow optimizer_rows[OPT_COUNT];
 void train_read(Program *, const Scope *, const Y *train);
 void data_read(Program *, const Scope *, const Y *data);
 
-/* --- expr.c: `mu + sigma * relu(beta)` ------------------------------------------------------------------- */
+/* --- expr.c: `mu + sigma * relu(beta)` -------------------------------------------------------- */
 
-/* Finds the value that a name stands for: layers, inputs; reports an unknown one with the nearest. */
+/* Finds the value that a name stands for: layers, inputs; reports an unknown one with the
+ * nearest. */
 typedef Node *ExprName(Builder *, const char *name, Loc loc, Loc *made);
 
-/* Parses the scalar y (Pratt), builds its nodes in the builder's graph. Reports with columns inside the
- * expression, then NULL. */
+/* Parses the scalar y (Pratt), builds its nodes in the builder's graph. Reports with columns
+ * inside the expression, then NULL. */
 Node *expr_build(Builder *, const Y *y, const Scope *);
 /* An expression that must be a call of a metric: its sums. */
 const MetricRow *expr_metric(Builder *, const Y *y, const Scope *, Node **sums);
 /* Arithmetic on numbers and $names alone, for values.c. */
 bool expr_number(Ctx *, const Scope *, const Y *y, const char *what, double *out);
 
-/* --- model.c, layers.c, blocks.c ---------------------------------------------------------------------------- */
+/* --- model.c, layers.c, blocks.c -------------------------------------------------------------- */
 
 /* Options of the command line that change the model. */
 typedef struct ModelOptions {
-    int64_t batch;              /* 0: the file's */
+    int64_t batch; /* 0: the file's */
     int n_defines;
     const char *const *defines; /* NAME=VALUE */
     bool no_train;
@@ -240,8 +248,9 @@ typedef struct ModelOptions {
 
 /* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */
 Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
-/* The graph of one function: predict: output roots; eval: loss and metric roots; train and accumulate: loss and metric
- * roots in training mode; grad: the loss root in training mode. NULL when there were errors. */
+/* The graph of one function: predict: output roots; eval: loss and metric roots; train and
+ * accumulate: loss and metric roots in training mode; grad: the loss root in training mode. NULL
+ * when there were errors. */
 Graph *model_graph(Program *, Fn);
 
 #endif

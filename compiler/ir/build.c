@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-/* --- leaves ------------------------------------------------------------------------------------- */
+/* --- leaves ----------------------------------------------------------------------------------- */
 
 static Node *leaf(Graph *g, OpKind op, const Attr *attr, const Shape *shape, DType dtype)
 {
@@ -69,7 +69,7 @@ Node *build_size(Graph *g, const Shape *shape)
     return shape->batch < 0 ? count : build_binary(g, OP_mul, count, build_scalar(g, SCALAR_n));
 }
 
-/* --- elementwise --------------------------------------------------------------------------------- */
+/* --- elementwise ------------------------------------------------------------------------------ */
 
 Node *build_unary(Graph *g, OpKind op, Node *x)
 {
@@ -92,15 +92,15 @@ Node *build_cast(Graph *g, Node *x, DType dtype)
     return graph_add_as(g, OP_cast, 1, &x, NULL, &shape, dtype);
 }
 
-/* --- axes ------------------------------------------------------------------------------------------ */
+/* --- axes ------------------------------------------------------------------------------------- */
 
 /* An axis as it may be written, -rank to rank - 1, as 0 to rank - 1; reports, then -1. */
 static int checked_axis(Graph *g, const char *op, int axis, int rank)
 {
     if (axis >= -rank && axis < rank)
         return axis < 0 ? axis + rank : axis;
-    diag_error(&g->program->ctx->diag, g->loc, "%s: axis %d is outside a tensor of %d axes", g->what ? g->what : op,
-               axis, rank);
+    diag_error(&g->program->ctx->diag, g->loc, "%s: axis %d is outside a tensor of %d axes",
+               g->what ? g->what : op, axis, rank);
     return -1;
 }
 
@@ -113,7 +113,8 @@ static bool mark_axes(Graph *g, const char *op, int rank, int n, const int *axes
         if (axis < 0)
             return false;
         if (marked[axis]) {
-            diag_error(&g->program->ctx->diag, g->loc, "%s: axis %d is named twice", g->what ? g->what : op, axis);
+            diag_error(&g->program->ctx->diag, g->loc, "%s: axis %d is named twice",
+                       g->what ? g->what : op, axis);
             return false;
         }
         marked[axis] = true;
@@ -121,7 +122,7 @@ static bool mark_axes(Graph *g, const char *op, int rank, int n, const int *axes
     return true;
 }
 
-/* --- reductions -------------------------------------------------------------------------------------- */
+/* --- reductions ------------------------------------------------------------------------------- */
 
 Node *build_reduce(Graph *g, OpKind op, Node *x, int n, const int *axes)
 {
@@ -169,7 +170,7 @@ Node *build_log_softmax(Graph *g, Node *x, int axis)
     return build_binary(g, OP_sub, shifted, build_unary(g, OP_log, sum));
 }
 
-/* --- movement ------------------------------------------------------------------------------------------ */
+/* --- movement --------------------------------------------------------------------------------- */
 
 Node *build_reshape(Graph *g, Node *x, const Shape *shape)
 {
@@ -240,7 +241,8 @@ Node *build_swap(Graph *g, Node *x)
         return NULL;
     int rank = x->shape.rank, perm[RANK_MAX];
     if (rank < 2) {
-        diag_error(&g->program->ctx->diag, g->loc, "%s: needs two axes or more to swap", g->what ? g->what : "swap");
+        diag_error(&g->program->ctx->diag, g->loc, "%s: needs two axes or more to swap",
+                   g->what ? g->what : "swap");
         return NULL;
     }
     for (int i = 0; i < rank; i++)
@@ -300,7 +302,7 @@ Node *build_one_hot(Graph *g, Node *classes, int64_t count, int axis)
     return build_binary(g, OP_equal, build_cast(g, column, DT_f32), build_iota(g, &row, axis));
 }
 
-/* --- effects --------------------------------------------------------------------------------------------- */
+/* --- effects ---------------------------------------------------------------------------------- */
 
 Node *build_assign(Graph *g, Var *var, Node *value)
 {

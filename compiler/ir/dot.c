@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* dot.c: a graph as Graphviz text: --emit=dot. After pass fuse, a kernel's nodes stand in one box. */
+/* dot.c: a graph as Graphviz text: --emit=dot. After pass fuse, a kernel's nodes stand in one
+ * box. */
 #include <string.h>
 
 #include "../ops/ops.h"
 
-/* Names come from the model and hold letters, digits, _ and dots; whatever else is written as '?'. */
+/* Names come from the model and hold letters, digits, _ and dots; whatever else is written as
+ * '?'. */
 static void put_label(FILE *f, const char *text)
 {
     for (; *text; text++) {
@@ -38,7 +40,7 @@ void graph_dot(const Graph *g, FILE *f)
             fprintf(f, "    n%d -> n%d;\n", y->in[k]->id, y->id);
     }
     for (int i = 0; i < g->roots.n; i++)
-        fprintf(f, "    r%d [label=\"%s %d\", shape=plaintext];\n    n%d -> r%d;\n", i, root[g->roots.at[i].kind],
-                g->roots.at[i].index, g->roots.at[i].node->id, i);
+        fprintf(f, "    r%d [label=\"%s %d\", shape=plaintext];\n    n%d -> r%d;\n", i,
+                root[g->roots.at[i].kind], g->roots.at[i].index, g->roots.at[i].node->id, i);
     fputs("}\n", f);
 }

@@ -22,12 +22,12 @@ static const char *title(const Graph *g, const Node *y)
     return g->what ? g->what : op_rows[y->op].name;
 }
 
-/* --- the shape rule of elementwise ops ---------------------------------------------------------- */
+/* --- the shape rule of elementwise ops -------------------------------------------------------- */
 
 static bool compares(OpKind op)
 {
-    return op == OP_equal || op == OP_not_equal || op == OP_less || op == OP_less_equal || op == OP_greater ||
-           op == OP_greater_equal;
+    return op == OP_equal || op == OP_not_equal || op == OP_less || op == OP_less_equal ||
+           op == OP_greater || op == OP_greater_equal;
 }
 
 static const char *axis_text(const Shape *shape, int axis, char *buffer)
@@ -38,7 +38,8 @@ static const char *axis_text(const Shape *shape, int axis, char *buffer)
     return buffer + 1;
 }
 
-static bool broadcast_error(Graph *g, const Node *y, const Shape *a, const Shape *b, int axis_a, int axis_b)
+static bool broadcast_error(Graph *g, const Node *y, const Shape *a, const Shape *b, int axis_a,
+                            int axis_b)
 {
     char shapes[2][128], axes[2][128];
     const char *m = axis_text(a, axis_a, axes[0]), *n = axis_text(b, axis_b, axes[1]);
@@ -46,10 +47,11 @@ static bool broadcast_error(Graph *g, const Node *y, const Shape *a, const Shape
     shape_text(b, shapes[1]);
     Diag *diag = &g->program->ctx->diag;
     if (axis_a == axis_b)
-        diag_error(diag, g->loc, "%s: shapes %s and %s do not broadcast: axis %d is %s and %s", title(g, y),
-                   shapes[0], shapes[1], axis_a, m, n);
+        diag_error(diag, g->loc, "%s: shapes %s and %s do not broadcast: axis %d is %s and %s",
+                   title(g, y), shapes[0], shapes[1], axis_a, m, n);
     else
-        diag_error(diag, g->loc, "%s: shapes %s and %s do not broadcast: axis %d is %s and axis %d is %s",
+        diag_error(diag, g->loc,
+                   "%s: shapes %s and %s do not broadcast: axis %d is %s and axis %d is %s",
                    title(g, y), shapes[0], shapes[1], axis_a, m, axis_b, n);
     return false;
 }
@@ -63,8 +65,8 @@ static bool check_dtypes(Graph *g, const Node *y)
         DType wants = compares(y->op) ? y->in[0]->dtype : DT_f32;
         if (y->in[i]->dtype == wants)
             continue;
-        diag_error(&g->program->ctx->diag, g->loc, "%s: operand %d is %s, not %s", title(g, y), i + 1,
-                   dtype_text(y->in[i]->dtype), dtype_text(wants));
+        diag_error(&g->program->ctx->diag, g->loc, "%s: operand %d is %s, not %s", title(g, y),
+                   i + 1, dtype_text(y->in[i]->dtype), dtype_text(wants));
         return false;
     }
     return true;
@@ -87,7 +89,7 @@ static bool elementwise_shape(Graph *g, Node *y)
     return true;
 }
 
-/* --- adding ----------------------------------------------------------------------------------------- */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 static bool check_size(Graph *g, const Node *y)
 {
@@ -96,9 +98,11 @@ static bool check_size(Graph *g, const Node *y)
     for (int i = 0; i < y->shape.rank; i++)
         fits = fits && y->shape.dim[i] >= 1 && y->shape.dim[i] <= DIM_MAX;
     if (!fits)
-        diag_error(&g->program->ctx->diag, g->loc, "%s: a tensor of shape %s is out of range: axes are 1 to %lld "
-                   "long, and hold %lld numbers at most", title(g, y), shape_text(&y->shape, text),
-                   (long long)DIM_MAX, (long long)ELEMENTS_MAX);
+        diag_error(&g->program->ctx->diag, g->loc,
+                   "%s: a tensor of shape %s is out of range: axes are 1 to %lld "
+                   "long, and hold %lld numbers at most",
+                   title(g, y), shape_text(&y->shape, text), (long long)DIM_MAX,
+                   (long long)ELEMENTS_MAX);
     return fits;
 }
 
@@ -115,8 +119,8 @@ static void note_operands(Graph *g, const Node *y)
     }
 }
 
-Node *graph_add_as(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *attr, const Shape *shape,
-                   DType dtype)
+Node *graph_add_as(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *attr,
+                   const Shape *shape, DType dtype)
 {
     Arena *arena = g->program->ctx->arena;
     for (int i = 0; i < n_in; i++)
@@ -126,8 +130,14 @@ Node *graph_add_as(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *a
         BUG("%s with %d operands", op_rows[op].name, n_in);
 
     Node *y = arena_take(arena, sizeof *y);
-    *y = (Node){.op = op, .dtype = dtype, .role = g->role, .shape = *shape, .n_in = n_in, .attr = &no_attr,
-                .loc = g->loc, .what = g->what};
+    *y = (Node){.op = op,
+                .dtype = dtype,
+                .role = g->role,
+                .shape = *shape,
+                .n_in = n_in,
+                .attr = &no_attr,
+                .loc = g->loc,
+                .what = g->what};
     if (n_in) {
         y->in = arena_take(arena, sizeof *in * (size_t)n_in);
         memcpy(y->in, in, sizeof *in * (size_t)n_in);
@@ -153,7 +163,7 @@ Node *graph_add(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *attr
     return graph_add_as(g, op, n_in, in, attr, &shape, DT_f32);
 }
 
-/* --- order --------------------------------------------------------------------------------------------- */
+/* --- order ------------------------------------------------------------------------------------ */
 
 enum { DEAD, LIVE, OPEN, DONE }; /* Node.mark in graph_sort */
 
@@ -236,15 +246,17 @@ void graph_count_users(Graph *g)
         g->roots.at[i].node->users++;
 }
 
-/* --- rewriting ---------------------------------------------------------------------------------------------- */
+/* --- rewriting -------------------------------------------------------------------------------- */
 
 static Node *replaced(Node *node)
 {
     return node->to ? node->to : node;
 }
 
-/* Rewrites one node with what it was written as in force. What is made in its place keeps its name. */
-static Node *rewrite_node(Graph *g, Node *node, Node *(*rewrite)(Graph *, Node *, void *), void *arg)
+/* Rewrites one node with what it was written as in force. What is made in its place keeps its
+ * name. */
+static Node *rewrite_node(Graph *g, Node *node, Node *(*rewrite)(Graph *, Node *, void *),
+                          void *arg)
 {
     int first_new = g->nodes.n;
     g->loc = node->loc;
@@ -286,7 +298,7 @@ bool graph_rewrite(Graph *g, Node *(*rewrite)(Graph *, Node *, void *), void *ar
     return changed;
 }
 
-/* --- roots and variables ---------------------------------------------------------------------------------------- */
+/* --- roots and variables ---------------------------------------------------------------------- */
 
 void graph_root(Graph *g, RootKind kind, int index, Node *node)
 {
@@ -309,14 +321,19 @@ Var *program_find_var(const Program *program, const char *name)
     return map_get(&program->var_by_name, name);
 }
 
-Var *program_var(Program *program, const char *name, VarKind kind, const Shape *shape, Init init, Loc loc)
+Var *program_var(Program *program, const char *name, VarKind kind, const Shape *shape, Init init,
+                 Loc loc)
 {
     Arena *arena = program->ctx->arena;
     if (program_find_var(program, name))
         BUG("two variables are called '%s'", name);
     Var *var = arena_take(arena, sizeof *var);
-    *var = (Var){.name = arena_text(arena, name, strlen(name)), .kind = kind, .shape = *shape, .init = init,
-                 .loc = loc, .id = program->vars.n};
+    *var = (Var){.name = arena_text(arena, name, strlen(name)),
+                 .kind = kind,
+                 .shape = *shape,
+                 .init = init,
+                 .loc = loc,
+                 .id = program->vars.n};
     for (int i = 0; i < RANK_MAX; i++)
         var->perm[i] = i;
     if (!program->var_by_name.arena)

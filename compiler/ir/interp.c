@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* interp.c: the oracle: evaluates a graph in double, op by op, with the table's reference evaluations. */
+/* interp.c: the oracle: evaluates a graph in double, op by op, with the table's reference
+ * evaluations. */
 #include <string.h>
 
 #include "../ops/ops.h"

@@ -2,10 +2,10 @@
 /* ir.h: a network as a graph of tensors in SSA form, and the program it belongs to.
  *
  * A Node is one application of an op and at the same time the tensor that it gives. Shapes are
- * static but for the batch: at most one axis of a tensor, `batch`, has the run-time number of samples
- * n as a factor, so its extent is dim[batch] * n. A Graph is one function of the model (predict, train, ...);
- * a Program holds the functions of one model and what they share: variables, inputs, training.
- */
+ * static but for the batch: at most one axis of a tensor, `batch`, has the run-time number of
+ * samples n as a factor, so its extent is dim[batch] * n. A Graph is one function of the model
+ * (predict, train, ...); a Program holds the functions of one model and what they share:
+ * variables, inputs, training. */
 #ifndef NNCC_IR_H
 #define NNCC_IR_H
 
@@ -13,7 +13,7 @@
 
 enum { RANK_MAX = 8 };
 #define ELEMENTS_MAX ((int64_t)1 << 40) /* numbers in a tensor */
-#define DIM_MAX INT32_MAX
+#define DIM_MAX      INT32_MAX
 
 typedef enum { DT_f32, DT_i32, DT_u8 } DType;
 
@@ -33,9 +33,15 @@ typedef struct Graph Graph;
 typedef struct Program Program;
 typedef struct Kernel Kernel; /* passes/kernel.h */
 
-/* --- variables: tensors that outlive a step ----------------------------------------------------- */
+/* --- variables: tensors that outlive a step --------------------------------------------------- */
 
-typedef enum { INIT_constant, INIT_uniform, INIT_normal, INIT_truncated_normal, INIT_orthogonal } InitKind;
+typedef enum {
+    INIT_constant,
+    INIT_uniform,
+    INIT_normal,
+    INIT_truncated_normal,
+    INIT_orthogonal
+} InitKind;
 
 typedef struct Init { /* the same numbers as nnrt_init_kind; see nnrt.h */
     InitKind kind;
@@ -55,13 +61,13 @@ typedef struct Var {
     Shape shape; /* as saved; no batch */
     Init init;
     Loc loc;
-    int id;                /* index in Program.vars */
-    struct Var *laid_as;   /* state of the optimiser: kept in the order of this weight; or NULL */
-    int perm[RANK_MAX];    /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
-    int64_t offset;        /* bytes in the vars part of an instance (set by pass memory) */
+    int id;              /* index in Program.vars */
+    struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
+    int perm[RANK_MAX];  /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
+    int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
 } Var;
 
-/* --- nodes ------------------------------------------------------------------------------------------- */
+/* --- nodes ------------------------------------------------------------------------------------ */
 
 typedef enum {
 #define OP(name, ...) OP_##name,
@@ -80,11 +86,11 @@ typedef enum {
 /* What an op needs beyond its operands; ops.def says which fields an op reads. Zero otherwise. */
 typedef struct Attr {
     int n_axes;
-    int axes[RANK_MAX];      /* reduce: the axes, ascending; transpose: out axis i is in axis axes[i];
-                                concat, iota: axes[0] */
+    /* reduce: the axes, ascending; transpose: out axis i is in axis axes[i]; concat, iota: axes[0] */
+    int axes[RANK_MAX];
     int64_t start[RANK_MAX]; /* slice: first index; pad: zeros before */
     int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
-    int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1 = none between */
+    int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1: adjacent */
     double value;            /* const: every element, where data is NULL; pad: what fills */
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
@@ -105,15 +111,15 @@ struct Node {
     Node **in;
     const Attr *attr; /* never NULL */
     Loc loc;          /* the layer, expression or key it was written as */
-    const char *name; /* the value's name in the model (fc1, logits), or NULL; of a gradient: the name
-                         of what it is the gradient of */
+    /* The value's name in the model (fc1, logits), or NULL; of a gradient: that of what it belongs to. */
+    const char *name;
     const char *what; /* what a reader calls it: "dense", "relu", "softmax_cross_entropy", "adam" */
     /* Scratch of passes; meaningless between them unless passes.h says so. */
-    Node *to;         /* graph_rewrite: what replaces it */
+    Node *to; /* graph_rewrite: what replaces it */
     int mark;
-    int users;        /* graph_count_users */
-    bool uniform;     /* after pass fuse: computed on the host, see node_uniform */
-    Kernel *kernel;   /* after pass fuse: the kernel that stores it, or NULL where it is inlined */
+    int users;      /* graph_count_users */
+    bool uniform;   /* after pass fuse: computed on the host, see node_uniform */
+    Kernel *kernel; /* after pass fuse: the kernel that stores it, or NULL where it is inlined */
 };
 
 typedef enum {
@@ -145,13 +151,13 @@ struct Graph {
     const char *what;
 };
 
-/* --- the program: what the model file says, checked --------------------------------------------- */
+/* --- the program: what the model file says, checked ------------------------------------------- */
 
 typedef struct Input {
     const char *name;
     Loc loc;
     DType dtype;
-    Shape shape; /* batch first: [N, ...] */
+    Shape shape;     /* batch first: [N, ...] */
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
@@ -162,7 +168,11 @@ typedef struct Output {
     Loc loc;
 } Output;
 
-typedef enum { FINISH_mean, FINISH_root_mean, FINISH_r2 } Finish; /* the same numbers as nnrt_finish */
+typedef enum {
+    FINISH_mean,
+    FINISH_root_mean,
+    FINISH_r2
+} Finish; /* the same numbers as nnrt_finish */
 
 typedef struct Metric {
     const char *name;
@@ -174,12 +184,18 @@ typedef struct Metric {
 enum { OPTIMIZER_ARGS = 8 };
 
 typedef struct Optimizer {
-    int kind;                    /* OPT_NAME of frontend/optimizers.def */
-    double arg[OPTIMIZER_ARGS];  /* in the order of its row; lr first */
+    int kind;                   /* OPT_NAME of frontend/optimizers.def */
+    double arg[OPTIMIZER_ARGS]; /* in the order of its row; lr first */
     Loc loc;
 } Optimizer;
 
-typedef enum { SCHEDULE_constant, SCHEDULE_step, SCHEDULE_exponential, SCHEDULE_cosine, SCHEDULE_linear } ScheduleKind;
+typedef enum {
+    SCHEDULE_constant,
+    SCHEDULE_step,
+    SCHEDULE_exponential,
+    SCHEDULE_cosine,
+    SCHEDULE_linear
+} ScheduleKind;
 
 typedef struct Schedule { /* the same numbers as nnrt_schedule */
     ScheduleKind kind;
@@ -188,10 +204,10 @@ typedef struct Schedule { /* the same numbers as nnrt_schedule */
 } Schedule;
 
 typedef struct Train {
-    bool given;             /* the file has a loss and a train key */
+    bool given; /* the file has a loss and a train key */
     Loc loc;
-    int64_t batch;          /* default 32 */
-    int64_t epochs, steps;  /* 0: not given */
+    int64_t batch;         /* default 32 */
+    int64_t epochs, steps; /* 0: not given */
     uint64_t seed;
     bool shuffle;
     int64_t accumulate;
@@ -209,7 +225,15 @@ typedef struct Train {
     bool stop_restore_best;
 } Train;
 
-typedef enum { SOURCE_none, SOURCE_idx, SOURCE_npy, SOURCE_npz, SOURCE_records, SOURCE_csv, SOURCE_synthetic } SourceKind;
+typedef enum {
+    SOURCE_none,
+    SOURCE_idx,
+    SOURCE_npy,
+    SOURCE_npz,
+    SOURCE_records,
+    SOURCE_csv,
+    SOURCE_synthetic
+} SourceKind;
 
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
@@ -231,33 +255,33 @@ typedef struct Source { /* the same fields as nnrt_source */
 
 struct Program {
     Ctx *ctx;
-    const char *name;    /* model: */
-    const char *file;    /* as given */
-    char digest[65];     /* SHA-256 of the file's bytes */
-    VEC(Var *) vars;     /* add by program_var only */
-    Map var_by_name;     /* program_find_var's */
+    const char *name; /* model: */
+    const char *file; /* as given */
+    char digest[65];  /* SHA-256 of the file's bytes */
+    VEC(Var *) vars;  /* add by program_var only */
+    Map var_by_name;  /* program_find_var's */
     VEC(Input) inputs;
     VEC(Output) outputs;
     VEC(Metric) metrics;
-    int n_sums;          /* metric sums in all */
+    int n_sums; /* metric sums in all */
     bool has_loss;
     Train train;
     Source data_train, data_validation, data_test;
-    Graph *fn[FN_COUNT]; /* NULL: not emitted */
+    Graph *fn[FN_COUNT];         /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
-    bool exact;          /* --exact */
-    const char *template_dir; /* where matmul.c and its like are */
-    bool unfused;        /* -O0, --no-pass=fuse: a kernel a node */
-    int64_t vars_bytes;  /* set by pass memory: of all variables */
-    void *model;         /* the frontend's own */
+    bool exact;                  /* --exact */
+    const char *template_dir;    /* where matmul.c and its like are */
+    bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
+    int64_t vars_bytes;          /* set by pass memory: of all variables */
+    void *model;                 /* the frontend's own */
 };
 
-/* --- shape.c ------------------------------------------------------------------------------------- */
+/* --- shape.c ---------------------------------------------------------------------------------- */
 
-Shape shape_of(int rank, const int64_t *dim);  /* no batch */
+Shape shape_of(int rank, const int64_t *dim); /* no batch */
 Shape shape_scalar(void);
 bool shape_equal(const Shape *, const Shape *);
-int64_t shape_count(const Shape *);            /* numbers; a sample's where there is a batch axis */
+int64_t shape_count(const Shape *); /* numbers; a sample's where there is a batch axis */
 int64_t shape_elements(const Shape *, int64_t n); /* numbers with n samples */
 /* "[N, 784]", "[4N, 10]", "[]": into a buffer of 128 bytes. */
 const char *shape_text(const Shape *, char *buffer);
@@ -265,17 +289,18 @@ const char *shape_text(const Shape *, char *buffer);
 bool shape_broadcast(const Shape *a, const Shape *b, Shape *out, int *axis_a, int *axis_b);
 const char *dtype_text(DType);
 
-/* --- graph.c -------------------------------------------------------------------------------------- */
+/* --- graph.c ---------------------------------------------------------------------------------- */
 
 Graph *graph_new(Program *, Fn);
 /* Adds a node. Its shape and dtype come from the op's shape rule, which reports wrong operands at
- * g->loc and then gives NULL; every builder passes NULL operands through (NULL in, NULL out), so one
- * mistake is reported once. `attr` is copied; NULL: all zero. */
+ * g->loc and then gives NULL; every builder passes NULL operands through (NULL in, NULL out), so
+ * one mistake is reported once. `attr` is copied; NULL: all zero. */
 Node *graph_add(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr);
-/* The same for ops whose shape or dtype is given, not derived (ATTR_shape, ATTR_dtype: reshape, expand,
- * const, iota, cast, ...): the shape rule finds them set in y and checks them. After a failed rule both
- * note where named operands are made; rules do not. */
-Node *graph_add_as(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr, const Shape *, DType);
+/* The same for ops whose shape or dtype is given, not derived (ATTR_shape, ATTR_dtype: reshape,
+ * expand, const, iota, cast, ...): the shape rule finds them set in y and checks them. After a
+ * failed rule both note where named operands are made; rules do not. */
+Node *graph_add_as(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr, const Shape *,
+                   DType);
 /* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
  * is stable: two nodes that do not depend on each other keep theirs. */
 void graph_sort(Graph *);
@@ -285,19 +310,21 @@ Node *graph_find_root(const Graph *, RootKind, int index);
 /* Rebuilds in one walk: `rewrite` sees each node with its operands already replaced, and gives what
  * stands for it (itself, or another node). Then graph_sort. Returns whether anything changed. */
 bool graph_rewrite(Graph *, Node *(*rewrite)(Graph *, Node *, void *), void *arg);
-Var *program_var(Program *, const char *name, VarKind, const Shape *, Init, Loc); /* new; name unique */
+Var *program_var(Program *, const char *name, VarKind, const Shape *, Init,
+                 Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
 
-/* --- var.c: kept order and saved order of a variable ------------------------------------------------ */
+/* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
-Shape var_kept_shape(const Var *); /* of its node in the graph: the saved shape, axes in order perm */
+Shape var_kept_shape(
+    const Var *); /* of its node in the graph: the saved shape, axes in order perm */
 void var_to_kept(const Var *, const double *saved, double *kept);
 void var_to_saved(const Var *, const double *kept, double *saved);
 
-/* --- build.c: short forms, used by layers, gradients and passes ---------------------------------- */
+/* --- build.c: short forms, used by layers, gradients and passes ------------------------------- */
 
-Node *build_const(Graph *, double value);                      /* rank 0 */
+Node *build_const(Graph *, double value); /* rank 0 */
 Node *build_fill(Graph *, const Shape *, double value);
 Node *build_data(Graph *, const Shape *, const double *data);
 Node *build_input(Graph *, int input);
@@ -310,26 +337,26 @@ Node *build_where(Graph *, Node *condition, Node *yes, Node *no);
 Node *build_reduce(Graph *, OpKind, Node *, int n, const int *axes);
 /* mean: reduce_sum over count, where the count may contain n. */
 Node *build_mean(Graph *, Node *, int n, const int *axes);
-Node *build_squeeze(Graph *, Node *, int n, const int *axes);  /* drops axes of length 1 */
+Node *build_squeeze(Graph *, Node *, int n, const int *axes); /* drops axes of length 1 */
 Node *build_unsqueeze(Graph *, Node *, int axis);
 Node *build_reshape(Graph *, Node *, const Shape *);
-Node *build_transpose(Graph *, Node *, const int *perm);       /* out axis i is in axis perm[i] */
-Node *build_swap(Graph *, Node *);                             /* the last two axes */
+Node *build_transpose(Graph *, Node *, const int *perm); /* out axis i is in axis perm[i] */
+Node *build_swap(Graph *, Node *);                       /* the last two axes */
 Node *build_expand(Graph *, Node *, const Shape *);
 Node *build_slice(Graph *, Node *, int axis, int64_t start, int64_t end, int64_t step);
 Node *build_concat(Graph *, int axis, int n, Node *const *);
 Node *build_matmul(Graph *, Node *, Node *);
-Node *build_iota(Graph *, const Shape *, int axis);            /* f32: the index along axis */
-Node *build_random(Graph *, const Shape *, uint32_t stream);   /* uniform in [0, 1) */
+Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
+Node *build_random(Graph *, const Shape *, uint32_t stream); /* uniform in [0, 1) */
 Node *build_cast(Graph *, Node *, DType);
-Node *build_size(Graph *, const Shape *);                      /* rank 0: how many numbers, with n */
+Node *build_size(Graph *, const Shape *); /* rank 0: how many numbers, with n */
 /* 1 where the class index (i32, shape without `axis`) equals the position along `axis`, else 0. */
 Node *build_one_hot(Graph *, Node *classes, int64_t count, int axis);
 Node *build_softmax(Graph *, Node *, int axis);
 Node *build_log_softmax(Graph *, Node *, int axis);
-Node *build_assign(Graph *, Var *, Node *value);               /* and its root */
+Node *build_assign(Graph *, Var *, Node *value); /* and its root */
 
-/* --- print.c, read.c, dot.c, verify.c, interp.c ----------------------------------------------------- */
+/* --- print.c, read.c, dot.c, verify.c, interp.c ----------------------------------------------- */
 
 void graph_print(const Graph *, FILE *);     /* --emit=ir, --dump-after */
 void program_print(const Program *, FILE *); /* inputs, vars, then each function */
@@ -346,16 +373,17 @@ typedef struct Tensor {
 } Tensor;
 
 typedef struct InterpInput {
-    int64_t n;            /* samples */
+    int64_t n;             /* samples */
     double *const *inputs; /* one an input; NULL where not needed */
     double *const *vars;   /* one a var, in saved order; assign writes them */
     double lr;
-    int64_t step;         /* SCALAR_step */
-    uint64_t seed;        /* random_uniform draws nnrt_rand's numbers: (seed, calls, stream, index) */
+    int64_t step;  /* SCALAR_step */
+    uint64_t seed; /* random_uniform draws nnrt_rand's numbers: (seed, calls, stream, index) */
     int64_t calls;
 } InterpInput;
 
-/* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the value). */
+/* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the
+ * value). */
 Tensor *graph_interpret(const Graph *, const InterpInput *, Arena *);
 
 #endif

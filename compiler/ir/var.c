@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* var.c: the order in which a variable is kept, which pass layout chooses, beside the order it is saved in. */
+/* var.c: the order in which a variable is kept, which pass layout chooses, beside the order it is
+ * saved in. */
 #include "ir.h"
 
 Shape var_kept_shape(const Var *v)

@@ -25,10 +25,11 @@ static void check_shape(const Graph *g, const Node *y, const char *after)
     if (!op_impls[y->op]->shape)
         return; /* elementwise: shapes were broadcast when the node was added */
     if (!op_impls[y->op]->shape(&rule, &copy) || diag->errors != errors)
-        BUG("after %s: operands of %s (%s) are wrong", after, op_rows[y->op].name, y->name ? y->name : "-");
+        BUG("after %s: operands of %s (%s) are wrong", after, op_rows[y->op].name,
+            y->name ? y->name : "-");
     if (!shape_equal(&copy.shape, &y->shape) || copy.dtype != y->dtype)
-        BUG("after %s: %s has shape %s, its rule says %s", after, op_rows[y->op].name, shape_text(&y->shape, has),
-            shape_text(&copy.shape, wants));
+        BUG("after %s: %s has shape %s, its rule says %s", after, op_rows[y->op].name,
+            shape_text(&y->shape, has), shape_text(&copy.shape, wants));
 }
 
 static void check_elementwise(const Node *y, const char *after)

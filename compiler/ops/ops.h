@@ -21,14 +21,16 @@ typedef double EwEval(const double *in);
 
 typedef struct OpImpl {
     unsigned attrs;
-    /* Sets y->shape and y->dtype from operands and attr, or reports at g->loc and gives false. (ops with
-     * ATTR_shape: the shape is set already and is checked.) NULL: broadcast of all operands, f32. */
+    /* Sets y->shape and y->dtype from operands and attr, or reports at g->loc and gives false.
+     * (ops with ATTR_shape: the shape is set already and is checked.) NULL: broadcast of all
+     * operands, f32. */
     bool (*shape)(Graph *g, Node *y);
-    /* Builds nodes: given the gradient dy of y (y's shape), the gradient dx[i] of each operand, of the
-     * operand's own shape; NULL where none flows. Only called for f32 operands that matter:
-     * want[i] says which. */
+    /* Builds nodes: given the gradient dy of y (y's shape), the gradient dx[i] of each operand,
+     * of the operand's own shape; NULL where none flows. Only called for f32 operands that
+     * matter: want[i] says which. */
     void (*grad)(Graph *g, Node *y, Node *dy, const bool *want, Node **dx);
-    /* The oracle. EW ops give ew; the others eval: in[] and out are row-major, shapes with n applied. */
+    /* The oracle. EW ops give ew; the others eval: in[] and out are row-major, shapes with n
+     * applied. */
     EwEval *ew;
     void (*eval)(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out);
     int flops;        /* EW: floating-point operations an element, as cost models count */

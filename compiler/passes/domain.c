@@ -42,7 +42,8 @@ bool domain_reduces(const Domain *d)
     return false;
 }
 
-/* Whether the axes of s that are longer than 1 are those of d (without the reduced ones, if rows). */
+/* Whether the axes of s that are longer than 1 are those of d (without the reduced ones, if
+ * rows). */
 static bool same_axes(const Domain *d, const Shape *s, bool rows)
 {
     int i = 0;
@@ -86,7 +87,8 @@ const char *const domain_axis[RANK_MAX] = {"i", "j", "k", "l", "m1", "m2", "m3",
 void domain_loops(IxSpace *space, const Domain *d, Ix *loops)
 {
     for (int i = 0; i < d->n; i++)
-        loops[i] = ix_loop(space, domain_axis[i], d->batch[i] ? d->extent[i] * space->batch : d->extent[i]);
+        loops[i] = ix_loop(space, domain_axis[i],
+                           d->batch[i] ? d->extent[i] * space->batch : d->extent[i]);
 }
 
 void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const Ix *at, Ix *out,
@@ -140,6 +142,7 @@ bool node_uniform(const Node *y)
 
 bool node_inlined(const Node *y)
 {
-    return y->op == OP_iota || y->op == OP_random_uniform || (y->op == OP_const && !y->attr->data) ||
-           op_rows[y->op].cls == CLASS_MOVE || node_uniform(y);
+    return y->op == OP_iota || y->op == OP_random_uniform ||
+           (y->op == OP_const && !y->attr->data) || op_rows[y->op].cls == CLASS_MOVE ||
+           node_uniform(y);
 }

@@ -17,8 +17,7 @@
  *    load is inlined there instead (the bans of PyTorch's min-cut: no reduction, nothing COSTLY).
  *
  * Related: XLA's producer-consumer fusion; PyTorch Inductor's scheduler, whose nodes also fuse by
- * (rows, reduced) spaces.
- */
+ * (rows, reduced) spaces. */
 #include <string.h>
 
 #include "../ops/ops.h"
@@ -47,11 +46,11 @@ typedef struct Fuse {
     Graph *g;
     Arena *arena;
     VEC(Group) groups;
-    Users *users;   /* by node id: data users, and the assigns that must wait for a reader */
-    int *group;     /* by node id: the group, or -1 */
-    int *seen;      /* by node id: stamp of the last walk */
+    Users *users; /* by node id: data users, and the assigns that must wait for a reader */
+    int *group;   /* by node id: the group, or -1 */
+    int *seen;    /* by node id: stamp of the last walk */
     int stamp;
-    Node **assign;  /* by var id: the node that updates it, or NULL */
+    Node **assign; /* by var id: the node that updates it, or NULL */
 } Fuse;
 
 static int find(Fuse *f, int i)
@@ -68,7 +67,7 @@ static int group_of(Fuse *f, const Node *y)
     return f->group[y->id] < 0 ? -1 : find(f, f->group[y->id]);
 }
 
-/* --- before grouping ---------------------------------------------------------------------------- */
+/* --- before grouping -------------------------------------------------------------------------- */
 
 static bool leaf_like(const Node *y)
 {
@@ -139,18 +138,20 @@ static void mark_uniform(Graph *g)
     for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
         y->uniform = y->shape.rank == 0 && y->dtype == DT_f32 &&
-                     (y->op == OP_scalar || (y->op == OP_const && !y->attr->data) || op_rows[y->op].cls == CLASS_EW);
+                     (y->op == OP_scalar || (y->op == OP_const && !y->attr->data) ||
+                      op_rows[y->op].cls == CLASS_EW);
         for (int k = 0; y->uniform && k < y->n_in; k++)
             y->uniform = y->in[k]->uniform;
         y->kernel = NULL;
     }
 }
 
-/* --- groups ---------------------------------------------------------------------------------------- */
+/* --- groups ----------------------------------------------------------------------------------- */
 
 static void new_group(Fuse *f, Node *y)
 {
-    Group group = {.parent = f->groups.n, .domain = domain_of(y), .matmul = y->op == OP_matmul ? y : NULL};
+    Group group = {
+        .parent = f->groups.n, .domain = domain_of(y), .matmul = y->op == OP_matmul ? y : NULL};
     vec_push(f->arena, &group.members, y);
     f->group[y->id] = f->groups.n;
     vec_push(f->arena, &f->groups, group);
@@ -179,7 +180,8 @@ static void make_groups(Fuse *f)
         f->group[i] = -1;
         OpClass c = op_rows[y->op].cls;
         bool moved = c == CLASS_MOVE && (cuts_chain(y, chain) || root[i]);
-        if (moved || ((c == CLASS_EW || c == CLASS_REDUCE || c == CLASS_MAT || c == CLASS_EFFECT) && !y->uniform))
+        if (moved || ((c == CLASS_EW || c == CLASS_REDUCE || c == CLASS_MAT || c == CLASS_EFFECT) &&
+                      !y->uniform))
             new_group(f, y);
     }
 }
@@ -194,7 +196,8 @@ static void link_users(Fuse *f)
     }
 }
 
-/* Readers of the old value of a variable come before its assign: the assign is made a user of each. */
+/* Readers of the old value of a variable come before its assign: the assign is made a user of
+ * each. */
 static void link_readers(Fuse *f, Node *y, Node *assign, int depth)
 {
     for (int i = 0; i < f->users[y->id].at.n; i++) {
@@ -227,7 +230,7 @@ static void order_assigns(Fuse *f)
     }
 }
 
-/* --- merging ----------------------------------------------------------------------------------------- */
+/* --- merging ---------------------------------------------------------------------------------- */
 
 typedef struct Step {
     Node *node;
@@ -246,8 +249,9 @@ static void visit(Fuse *f, Steps *todo, Node *node, bool outside)
     vec_push(f->arena, todo, ((Step){node, outside}));
 }
 
-/* Whether group `to` can be reached from `from` through a third group. Ids above `last` cannot lead back. Movement
- * belongs to whoever reads through it, so a way through movement alone is direct. */
+/* Whether group `to` can be reached from `from` through a third group. Ids above `last` cannot
+ * lead back. Movement belongs to whoever reads through it, so a way through movement alone is
+ * direct. */
 static bool detour(Fuse *f, int from, int to, int last)
 {
     Steps todo = {0};
@@ -362,7 +366,8 @@ static bool merged_domain(const Group *a, const Group *b, Domain *out)
 static bool member_reads(Check *c, const Node *y)
 {
     Ix at[RANK_MAX];
-    if (y->op == OP_matmul) { /* its operands are read anywhere: nothing of the groups, no updated variable */
+    if (y->op ==
+        OP_matmul) { /* its operands are read anywhere: nothing of the groups, no updated variable */
         for (int i = 0; i < y->n_in; i++) {
             const Node *x = y->in[i];
             while (op_rows[x->op].cls == CLASS_MOVE && group_of(c->f, x) < 0)
@@ -386,7 +391,11 @@ static bool may_merge(Fuse *f, int from, int to, Domain *domain)
     Group *a = &f->groups.at[from], *b = &f->groups.at[to];
     if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
         return false;
-    Check c = {.f = f, .space = ix_space(f->arena, f->g->program->train.batch), .domain = domain, .from = from, .to = to};
+    Check c = {.f = f,
+               .space = ix_space(f->arena, f->g->program->train.batch),
+               .domain = domain,
+               .from = from,
+               .to = to};
     domain_loops(&c.space, domain, c.loops);
     int last = 0;
     for (int i = 0; i < b->members.n; i++) {
@@ -427,7 +436,7 @@ static void merge_operands(Fuse *f, Node *y, const Node *through, int depth)
     }
 }
 
-/* --- what is stored -------------------------------------------------------------------------------------- */
+/* --- what is stored --------------------------------------------------------------------------- */
 
 /* Counts the ops and loads that computing y again would take; false: not worth it. */
 static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loads)
@@ -440,7 +449,8 @@ static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loa
         return ++*loads <= 1;
     }
     OpClass c = op_rows[y->op].cls;
-    if ((c != CLASS_EW && c != CLASS_MOVE) || (op_rows[y->op].flags & COSTLY) || (c == CLASS_EW && ++*ops > INLINE_OPS))
+    if ((c != CLASS_EW && c != CLASS_MOVE) || (op_rows[y->op].flags & COSTLY) ||
+        (c == CLASS_EW && ++*ops > INLINE_OPS))
         return false;
     for (int i = 0; i < y->n_in; i++)
         if (!cheap(f, y->in[i], stored, ops, loads))
@@ -449,7 +459,8 @@ static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loa
 }
 
 /* Whether a group other than y's reads it (through movement and whatever else is inlined there). */
-static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bool *stored, int depth)
+static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bool *stored,
+                           int depth)
 {
     for (int i = 0; i < f->users[through->id].at.n; i++) {
         Node *user = f->users[through->id].at.at[i];
@@ -487,7 +498,8 @@ static void make_kernels(Fuse *f, const bool *stored)
 {
     Graph *g = f->g;
     g->kernels.n = 0;
-    Kernel **of_group = arena_take(g->program->ctx->arena, sizeof *of_group * (size_t)(f->groups.n + 1));
+    Kernel **of_group =
+        arena_take(g->program->ctx->arena, sizeof *of_group * (size_t)(f->groups.n + 1));
     for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
         int group = group_of(f, y);
@@ -509,7 +521,8 @@ static void make_kernels(Fuse *f, const bool *stored)
     for (int i = 0; i < g->nodes.n; i++) {
         int group = group_of(f, g->nodes.at[i]);
         if (group >= 0 && of_group[group])
-            vec_push(g->program->ctx->arena, &((Lowered *)of_group[group]->lowered)->members, g->nodes.at[i]);
+            vec_push(g->program->ctx->arena, &((Lowered *)of_group[group]->lowered)->members,
+                     g->nodes.at[i]);
     }
 }
 

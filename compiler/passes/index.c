@@ -72,7 +72,8 @@ static Ix without(const Ix *a, int i, int j)
     return r;
 }
 
-/* (e / k) * (m * k) + (e % k) * m is e * m: what a reshape splits, a linear position joins again. */
+/* (e / k) * (m * k) + (e % k) * m is e * m: what a reshape splits, a linear position joins again.
+ */
 static Ix rejoin(const IxSpace *s, Ix a)
 {
     for (int i = 0; i < a.n; i++) {
@@ -211,7 +212,8 @@ static void atom_text(const IxSpace *s, int i, Str *out)
     if (a->kind == ATOM_loop)
         str_add(out, "%s", a->name);
     else
-        str_add(out, "%s %c %lld", ix_text(s, &a->of, true), a->kind == ATOM_div ? '/' : '%', (long long)a->by);
+        str_add(out, "%s %c %lld", ix_text(s, &a->of, true), a->kind == ATOM_div ? '/' : '%',
+                (long long)a->by);
 }
 
 const char *ix_text(const IxSpace *s, const Ix *a, bool tight)
@@ -267,7 +269,8 @@ static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const 
         int64_t a = 1, b = 1;
         bool batch_a = false, batch_b = false;
         do {
-            bool take_a = i < to->rank && (j == from->rank || a < b || (a == b && batch_a <= batch_b && i == i0));
+            bool take_a = i < to->rank &&
+                          (j == from->rank || a < b || (a == b && batch_a <= batch_b && i == i0));
             if (!take_a && j == from->rank)
                 BUG("reshape of other counts");
             if (take_a) {
@@ -313,7 +316,8 @@ static void index_pad(IxSpace *s, const Node *y, const Ix *at, Ix *out, Guard *g
     }
 }
 
-static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards, int *n)
+static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards,
+                         int *n)
 {
     const Shape *x = &y->in[i]->shape;
     int axis = y->attr->axes[0];
@@ -333,7 +337,8 @@ static void index_broadcast(const Shape *y, const Shape *x, const Ix *at, Ix *ou
         out[d] = unit_axis(x, d) ? ix_const(0) : at[d + y->rank - x->rank];
 }
 
-void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards, int *n_guards)
+void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards,
+                   int *n_guards)
 {
     const Shape *x = &y->in[i]->shape;
     *n_guards = 0;

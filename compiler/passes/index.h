@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* index.h: index maps: which element of an operand an element of a result reads.
  *
- * An Ix is an affine form c + sum of k_i * atom_i. An atom is a loop variable, or the quotient or remainder of another Ix
- * by a constant, which appear where a reshape splits an axis that is not aligned with the loops.
- * Every atom is in 0 .. extent-1, so ranges are exact and most quotients vanish.
- */
+ * An Ix is an affine form c + sum of k_i * atom_i. An atom is a loop variable, or the quotient or
+ * remainder of another Ix by a constant, which appear where a reshape splits an axis that is not
+ * aligned with the loops. Every atom is in 0 .. extent-1, so ranges are exact and most quotients
+ * vanish. */
 #ifndef NNCC_INDEX_H
 #define NNCC_INDEX_H
 
@@ -33,13 +33,14 @@ typedef struct Atom {
 
 typedef struct IxSpace {
     Arena *arena;
-    int64_t batch;    /* most samples: the extent of a batch axis is dim * batch */
+    int64_t batch; /* most samples: the extent of a batch axis is dim * batch */
     VEC(Atom) atoms;
 } IxSpace;
 
 IxSpace ix_space(Arena *, int64_t batch);
 Ix ix_const(int64_t c);
-Ix ix_loop(IxSpace *, const char *name, int64_t extent); /* a new loop variable; extent 1 gives the constant 0 */
+Ix ix_loop(IxSpace *, const char *name,
+           int64_t extent); /* a new loop variable; extent 1 gives the constant 0 */
 Ix ix_add(const IxSpace *, Ix a, Ix b);
 Ix ix_scale(Ix a, int64_t k);
 Ix ix_div(IxSpace *, Ix a, int64_t by); /* floor; a is never negative where it is used */
@@ -47,9 +48,11 @@ Ix ix_mod(IxSpace *, Ix a, int64_t by);
 bool ix_equal(const Ix *, const Ix *);
 int64_t ix_min(const IxSpace *, const Ix *);
 int64_t ix_max(const IxSpace *, const Ix *);
-int64_t ix_coefficient(const Ix *, int atom); /* of a loop variable; 0: it does not occur affinely */
+int64_t ix_coefficient(const Ix *,
+                       int atom); /* of a loop variable; 0: it does not occur affinely */
 bool ix_uses(const IxSpace *, const Ix *, int atom); /* anywhere, inside quotients as well */
-/* The C text, of type int: "i * 784 + j + 3"; parenthesised where it is a sum and `tight` is set. */
+/* The C text, of type int: "i * 784 + j + 3"; parenthesised where it is a sum and `tight` is set.
+ */
 const char *ix_text(const IxSpace *, const Ix *, bool tight);
 
 /* A condition on an index: lo <= e < hi and e divisible by step. */
@@ -62,11 +65,13 @@ typedef struct Guard {
 
 /* The extent of an axis with a full batch. */
 int64_t axis_extent(const IxSpace *, const Shape *, int axis);
-/* The index of operand `i` of `node` (any class but REDUCE and MAT) where the node's own index is `at`.
- * pad and concat: also the conditions under which the operand is read at all (n_guards of them, at
- * most RANK_MAX). */
-void index_operand(IxSpace *, const Node *node, int i, const Ix *at, Ix *out, Guard *guards, int *n_guards);
-/* Row-major position of the element `at` in a buffer of this shape whose axes are kept in order perm (NULL: as they are). */
+/* The index of operand `i` of `node` (any class but REDUCE and MAT) where the node's own index is
+ * `at`. pad and concat: also the conditions under which the operand is read at all (n_guards of
+ * them, at most RANK_MAX). */
+void index_operand(IxSpace *, const Node *node, int i, const Ix *at, Ix *out, Guard *guards,
+                   int *n_guards);
+/* Row-major position of the element `at` in a buffer of this shape whose axes are kept in order
+ * perm (NULL: as they are). */
 Ix index_linear(IxSpace *, const Shape *, const int *perm, const Ix *at);
 
 #endif

@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel.h: the kernel model: what a graph is lowered to, from pass fuse to the emitted C.
  *
- * Every node ends in one of four ways: it is *stored* by a kernel (node->kernel) in a Buffer, it is
- * *inlined* into each kernel that needs it (elementwise and movement nodes, reductions of a row), it is
- * *uniform* (a rank-0 value made of run-time scalars and constants alone: computed once a call, on the
- * host, in double, and handed to kernels as a float), or it is a leaf.
+ * Every node ends in one of four ways: it is *stored* by a kernel (node->kernel) in a Buffer, it
+ * is *inlined* into each kernel that needs it (elementwise and movement nodes, reductions of a
+ * row), it is *uniform* (a rank-0 value made of run-time scalars and constants alone: computed
+ * once a call, on the host, in double, and handed to kernels as a float), or it is a leaf.
  *
  * A loop kernel has an iteration space of axes, outer (`rows`, shared among threads) and inner
- * (`cols`), and runs over a row in as many passes as its reductions depend on each other. A matmul
- * kernel is a template with load expressions (a graph of inlined nodes over (m, k) and (k, n)) and a
- * store expression (a graph of elementwise nodes over (m, n) with several stores).
- */
+ * (`cols`), and runs over a row in as many passes as its reductions depend on each other. A
+ * matmul kernel is a template with load expressions (a graph of inlined nodes over (m, k) and (k,
+ * n)) and a store expression (a graph of elementwise nodes over (m, n) with several stores). */
 #ifndef NNCC_KERNEL_H
 #define NNCC_KERNEL_H
 
@@ -18,27 +17,28 @@
 #include "../targets/targets.h"
 
 typedef enum {
-    BUF_input,   /* a pointer that the caller gives; index: of Program.inputs */
-    BUF_output,  /* the same; index: of Program.outputs */
-    BUF_grads,   /* in what NAME_grad's caller gives, `offset` bytes from its start; index: as ROOT_grad */
-    BUF_var,     /* in the instance's vars, at var->offset */
-    BUF_data,    /* static const data of the emitted file (const nodes with data) */
-    BUF_scratch  /* in the instance's scratch, at `offset` */
+    BUF_input,  /* a pointer that the caller gives; index: of Program.inputs */
+    BUF_output, /* the same; index: of Program.outputs */
+    BUF_grads, /* in what NAME_grad's caller gives, `offset` bytes from its start; index: as ROOT_grad */
+    BUF_var,    /* in the instance's vars, at var->offset */
+    BUF_data,   /* static const data of the emitted file (const nodes with data) */
+    BUF_scratch /* in the instance's scratch, at `offset` */
 } BufferKind;
 
 typedef struct Buffer {
     BufferKind kind;
     int index;
-    int id;             /* in Plan.buffers */
-    const char *name;   /* its C name, unique in the function: fc1, d_fc1, fc1_weight, adam_exp_avg_fc1_weight */
-    Node *node;         /* the node it holds; of var buffers the leaf; NULL: a kernel's own workspace */
+    int id; /* in Plan.buffers */
+    const char *
+        name; /* its C name, unique in the function: fc1, d_fc1, fc1_weight, adam_exp_avg_fc1_weight */
+    Node *node; /* the node it holds; of var buffers the leaf; NULL: a kernel's own workspace */
     Var *var;
     DType dtype;
     Shape shape;
-    int perm[RANK_MAX]; /* kept order: kept axis i is shape's axis perm[i] */
-    int64_t bytes;      /* with a full batch, rounded up to NNRT_ALIGN */
-    int64_t offset;     /* scratch, grads: bytes */
-    int first, last;    /* scratch: kernels (positions in g->kernels) between which it is alive */
+    int perm[RANK_MAX];  /* kept order: kept axis i is shape's axis perm[i] */
+    int64_t bytes;       /* with a full batch, rounded up to NNRT_ALIGN */
+    int64_t offset;      /* scratch, grads: bytes */
+    int first, last;     /* scratch: kernels (positions in g->kernels) between which it is alive */
     struct Buffer *over; /* scratch: lies on this buffer, which dies in the kernel that writes it */
 } Buffer;
 
@@ -49,29 +49,30 @@ typedef enum { KARG_key, KARG_buffer, KARG_scalar } KernelArgKind;
 /* A parameter of the kernel's function, after `int n`. */
 typedef struct KernelArg {
     KernelArgKind kind;
-    Buffer *buffer;   /* KARG_buffer */
-    bool written;     /* KARG_buffer: not const */
-    Node *node;       /* KARG_scalar: a uniform node, passed as float; KARG_key: random_uniform (its stream) */
+    Buffer *buffer; /* KARG_buffer */
+    bool written;   /* KARG_buffer: not const */
+    Node *
+        node; /* KARG_scalar: a uniform node, passed as float; KARG_key: random_uniform (its stream) */
     const char *name; /* the parameter's name */
 } KernelArg;
 
 struct Kernel {
     KernelKind kind;
-    int id;                  /* position in g->kernels */
-    const char *name;        /* the emitted function: mnist_fc1_fwd */
-    const char *title;       /* one line for the kernel table: "8 dense, relu" (YAML lines and ops) */
-    const char *formula;     /* one line for the comment above the function, or NULL */
-    VEC(Node *) stores;      /* nodes it stores, in order */
-    VEC(Node *) nodes;       /* all nodes computed in it, operands first (inlined ones included) */
-    Node *matmul;            /* KERNEL_matmul */
-    VEC(KernelArg) args;     /* filled by kernel_text */
+    int id;              /* position in g->kernels */
+    const char *name;    /* the emitted function: mnist_fc1_fwd */
+    const char *title;   /* one line for the kernel table: "8 dense, relu" (YAML lines and ops) */
+    const char *formula; /* one line for the comment above the function, or NULL */
+    VEC(Node *) stores;  /* nodes it stores, in order */
+    VEC(Node *) nodes;   /* all nodes computed in it, operands first (inlined ones included) */
+    Node *matmul;        /* KERNEL_matmul */
+    VEC(KernelArg) args; /* filled by kernel_text */
     VEC(Buffer *) reads, writes; /* filled by pass fuse/schedule: what it loads and stores */
-    Buffer *workspace;       /* KERNEL_matmul: packed operands; or NULL */
-    bool shared;             /* its loops are shared among threads; else one thread runs it */
-    double flops, bytes;     /* of a full batch */
-    const char *text;        /* the function's C text, comment included; NULL where `same` is set */
-    Kernel *same;            /* a kernel (of any function of the program) with equal text, emitted instead */
-    void *lowered;           /* loops, placements: private to passes/lower and codegen/kernel_*.c */
+    Buffer *workspace;           /* KERNEL_matmul: packed operands; or NULL */
+    bool shared;                 /* its loops are shared among threads; else one thread runs it */
+    double flops, bytes;         /* of a full batch */
+    const char *text; /* the function's C text, comment included; NULL where `same` is set */
+    Kernel *same;  /* a kernel (of any function of the program) with equal text, emitted instead */
+    void *lowered; /* loops, placements: private to passes/lower and codegen/kernel_*.c */
 };
 
 typedef struct Plan {
@@ -82,10 +83,12 @@ typedef struct Plan {
     bool parallel;         /* some kernel is shared: the function opens a parallel region */
 } Plan;
 
-/* names.c: `name`, or x_name where the name is a word of C, of the headers or of the kernels themselves. */
+/* names.c: `name`, or x_name where the name is a word of C, of the headers or of the kernels
+ * themselves. */
 const char *c_name(Arena *, const char *name);
 
-/* True for nodes that are computed on the host (see above); leaves `scalar` and scalar `const` included. */
+/* True for nodes that are computed on the host (see above); leaves `scalar` and scalar `const`
+ * included. */
 bool node_uniform(const Node *);
 /* The buffer that holds a node's value, or NULL. */
 Buffer *node_buffer(const Graph *, const Node *);

@@ -6,10 +6,9 @@
  * breaks  nothing
  *
  * A weight of a dense layer is saved [out, in] and read as its transpose, [in, out]. If every
- * function reads it so, it is kept so: what was `transpose(var)` becomes `var`, what was `var` becomes its
- * transpose, and an update of it is transposed. Transposes are then sunk below elementwise ops until they meet
- * another or reach a product, whose index maps take them in.
- */
+ * function reads it so, it is kept so: what was `transpose(var)` becomes `var`, what was `var`
+ * becomes its transpose, and an update of it is transposed. Transposes are then sunk below
+ * elementwise ops until they meet another or reach a product, whose index maps take them in. */
 #include "../ops/ops.h"
 #include "passes.h"
 

@@ -7,7 +7,8 @@
 #include "index.h"
 #include "kernel.h"
 
-/* An iteration space: axes without those of length 1. Reduced axes are `cols`, the others `rows`. */
+/* An iteration space: axes without those of length 1. Reduced axes are `cols`, the others `rows`.
+ */
 typedef struct Domain {
     int n;
     int64_t extent[RANK_MAX]; /* of a batch axis: the factor of n */
@@ -17,7 +18,8 @@ typedef struct Domain {
 
 typedef enum { PLACE_none, PLACE_full, PLACE_row } Place;
 
-/* The domain of an elementwise node (its shape) or a reduction (its operand's shape, axes marked). */
+/* The domain of an elementwise node (its shape) or a reduction (its operand's shape, axes
+ * marked). */
 Domain domain_of(const Node *);
 bool domain_reduces(const Domain *);
 /* Whether a tensor of this shape has one element a point of the domain, or one a row. */
@@ -34,16 +36,17 @@ void domain_operand(IxSpace *, const Ix *loops, const Node *, int i, const Ix *a
 
 /* A reduction over axes that are longer than 1 together. */
 bool node_reduces(const Node *);
-/* By node id: how many reductions of the kernel, one after the other, each of its nodes waits for: the stage
- * in which it can be computed. `level` is zeroed, one a node of the graph. Gives the last stage. */
+/* By node id: how many reductions of the kernel, one after the other, each of its nodes waits
+ * for: the stage in which it can be computed. `level` is zeroed, one a node of the graph. Gives
+ * the last stage. */
 int kernel_levels(const Kernel *, int *level);
 
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);
 
-/* How a matmul kernel runs: tiles of m x n numbers in registers; the right operand packed, ahead, in
- * panels of n columns, [panels][k][n]; the left one read in place where it is a plain buffer, else packed
- * in panels of m rows, [panels][k][m]. */
+/* How a matmul kernel runs: tiles of m x n numbers in registers; the right operand packed, ahead,
+ * in panels of n columns, [panels][k][n]; the left one read in place where it is a plain buffer,
+ * else packed in panels of m rows, [panels][k][m]. */
 typedef struct MatmulPlan {
     int tile_m, tile_n;
     int64_t rows, cols, inner; /* extents with a full batch */
@@ -54,16 +57,18 @@ typedef struct MatmulPlan {
 
 MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 
-/* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the loop variables
- * `row` and `inner` (atoms; -1: a loop of one turn). Then *base is the node of that buffer and *linear the position.
- * Looks through movement, but not through pad and concat. */
-bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base, Ix *linear);
+/* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the
+ * loop variables `row` and `inner` (atoms; -1: a loop of one turn). Then *base is the node of
+ * that buffer and *linear the position. Looks through movement, but not through pad and concat. */
+bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base,
+                     Ix *linear);
 
 /* What Kernel.lowered points to. */
 typedef struct Lowered {
     Domain domain;
-    MatmulPlan plan;     /* KERNEL_matmul */
-    VEC(Node *) members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
+    MatmulPlan plan; /* KERNEL_matmul */
+    VEC(Node *)
+    members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;
 
 #endif

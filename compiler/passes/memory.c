@@ -6,11 +6,11 @@
  *         of every kernel; var->offset, program->vars_bytes
  * breaks  nothing
  *
- * A value lives from the kernel that stores it to the last that reads it. Buffers are placed largest first,
- * each in the lowest gap that is free for as long as it lives (greedy by size: Pisarchyk and Lee,
- * "Efficient memory management for deep neural net inference", 2020). Variables lie one after the other, in
- * the order of the program's table, in a part of their own that all functions share.
- */
+ * A value lives from the kernel that stores it to the last that reads it. Buffers are placed
+ * largest first, each in the lowest gap that is free for as long as it lives (greedy by size:
+ * Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
+ * Variables lie one after the other, in the order of the program's table, in a part of their own
+ * that all functions share. */
 #include <string.h>
 
 #include "../ops/ops.h"
@@ -37,7 +37,7 @@ static int64_t item_bytes(DType t)
     return t == DT_u8 ? 1 : 4;
 }
 
-/* --- names -------------------------------------------------------------------------------------- */
+/* --- names ------------------------------------------------------------------------------------ */
 
 static const char *unique_name(Memory *m, const char *prefix, const char *base, const char *suffix)
 {
@@ -56,16 +56,26 @@ static const char *node_name(Memory *m, const Node *y)
 {
     bool backward = y->role == ROLE_backward;
     const char *base = y->name ? y->name : y->what ? y->what : op_rows[y->op].name;
-    return unique_name(m, backward ? "d_" : "", base, y->name ? "" : y->op == OP_reduce_sum ? "_sum" : "");
+    return unique_name(m, backward ? "d_" : "", base,
+                       y->name                  ? ""
+                       : y->op == OP_reduce_sum ? "_sum"
+                                                : "");
 }
 
-/* --- buffers ----------------------------------------------------------------------------------------- */
+/* --- buffers ---------------------------------------------------------------------------------- */
 
-static Buffer *new_buffer(Memory *m, BufferKind kind, int index, const char *name, DType dtype, const Shape *shape)
+static Buffer *new_buffer(Memory *m, BufferKind kind, int index, const char *name, DType dtype,
+                          const Shape *shape)
 {
     Buffer *b = arena_take(m->arena, sizeof *b);
-    *b = (Buffer){.kind = kind, .index = index, .id = m->plan->buffers.n, .name = name, .dtype = dtype,
-                  .shape = *shape, .first = m->g->kernels.n, .last = -1};
+    *b = (Buffer){.kind = kind,
+                  .index = index,
+                  .id = m->plan->buffers.n,
+                  .name = name,
+                  .dtype = dtype,
+                  .shape = *shape,
+                  .first = m->g->kernels.n,
+                  .last = -1};
     for (int i = 0; i < RANK_MAX; i++)
         b->perm[i] = i;
     b->bytes = round_up(shape_elements(shape, m->g->program->train.batch) * item_bytes(dtype));
@@ -119,14 +129,17 @@ static Buffer *leaf_buffer(Memory *m, Node *y)
     if (y->op == OP_var)
         return var_buffer(m, y->attr->var);
     if (y->op == OP_const)
-        return new_buffer(m, BUF_data, y->id, unique_name(m, "", y->what ? y->what : "data", "_data"), y->dtype, &y->shape);
+        return new_buffer(m, BUF_data, y->id,
+                          unique_name(m, "", y->what ? y->what : "data", "_data"), y->dtype,
+                          &y->shape);
     for (int i = 0; i < m->plan->buffers.n; i++) {
         Buffer *b = m->plan->buffers.at[i];
         if (b->kind == BUF_input && b->index == y->attr->input)
             return b;
     }
     const char *name = m->g->program->inputs.at[y->attr->input].name;
-    return new_buffer(m, BUF_input, y->attr->input, unique_name(m, "", name, ""), y->dtype, &y->shape);
+    return new_buffer(m, BUF_input, y->attr->input, unique_name(m, "", name, ""), y->dtype,
+                      &y->shape);
 }
 
 static void make_buffers(Memory *m)
@@ -163,7 +176,7 @@ static void make_buffers(Memory *m)
     }
 }
 
-/* --- lifetimes ------------------------------------------------------------------------------------------ */
+/* --- lifetimes -------------------------------------------------------------------------------- */
 
 static void touch(Buffer *b, int position)
 {
@@ -207,7 +220,8 @@ static void find_lifetimes(Memory *m)
             Lowered *low = k->lowered;
             low->plan = matmul_plan(g, k->matmul);
             Shape s = shape_of(1, (int64_t[]){low->plan.a_floats + low->plan.b_floats});
-            k->workspace = new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
+            k->workspace =
+                new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
             touch(k->workspace, p);
         }
     }
@@ -217,14 +231,14 @@ static void find_lifetimes(Memory *m)
             touch(of[g->roots.at[i].node->id], g->kernels.n);
 }
 
-/* --- in place ------------------------------------------------------------------------------------------- */
+/* --- in place --------------------------------------------------------------------------------- */
 
 typedef struct InPlace {
     IxSpace space;
     const Kernel *k;
     Ix loops[RANK_MAX];
-    const Node *x;  /* read only where it stands? */
-    bool *seen;     /* by node id: walked where it stands */
+    const Node *x; /* read only where it stands? */
+    bool *seen;    /* by node id: walked where it stands */
 } InPlace;
 
 static bool stands(const InPlace *c, const Node *y, const Ix *at)
@@ -286,7 +300,8 @@ static bool product_reads(const Kernel *k, const Node *y, const Node *x, int dep
 static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
 {
     const Lowered *low = k->lowered;
-    if (k->matmul && (product_reads(k, k->matmul->in[0], x, 0) || product_reads(k, k->matmul->in[1], x, 0)))
+    if (k->matmul &&
+        (product_reads(k, k->matmul->in[0], x, 0) || product_reads(k, k->matmul->in[1], x, 0)))
         return false;
     Arena *scratch = arena_new();
     InPlace c = {.space = ix_space(scratch, m->g->program->train.batch), .k = k, .x = x};
@@ -316,14 +331,15 @@ static Buffer *dying(Memory *m, const Kernel *k, const Node *y)
     for (int i = 0; i < k->reads.n; i++) {
         Buffer *b = k->reads.at[i], *root = root_of(b);
         if (b->kind == BUF_scratch && b->node && root->last == k->id && root->first < k->id &&
-            b->dtype == y->dtype && root->bytes == m->plan->of_node[y->id]->bytes && read_in_place(m, k, b->node))
+            b->dtype == y->dtype && root->bytes == m->plan->of_node[y->id]->bytes &&
+            read_in_place(m, k, b->node))
             return root;
     }
     return NULL;
 }
 
-/* Lays a store over an operand that it is the last to read. In a kernel of several stages only what the last
- * stage stores, since earlier ones are read again. */
+/* Lays a store over an operand that it is the last to read. In a kernel of several stages only
+ * what the last stage stores, since earlier ones are read again. */
 static void lay_over(Memory *m)
 {
     Graph *g = m->g;
@@ -336,7 +352,8 @@ static void lay_over(Memory *m)
             Node *y = k->stores.at[i];
             Buffer *b = m->plan->of_node[y->id];
             const Domain *d = &((const Lowered *)k->lowered)->domain;
-            if (b->kind != BUF_scratch || level[y->id] != last || domain_place(d, &y->shape) != PLACE_full)
+            if (b->kind != BUF_scratch || level[y->id] != last ||
+                domain_place(d, &y->shape) != PLACE_full)
                 continue;
             Buffer *under = dying(m, k, y);
             if (!under)
@@ -348,7 +365,7 @@ static void lay_over(Memory *m)
     }
 }
 
-/* --- places ------------------------------------------------------------------------------------------------ */
+/* --- places ----------------------------------------------------------------------------------- */
 
 static bool overlap_in_time(const Buffer *a, const Buffer *b)
 {
@@ -380,7 +397,8 @@ static void place_scratch(Memory *m)
         Buffer *largest = NULL;
         for (int i = 0; i < m->plan->buffers.n; i++) {
             Buffer *b = m->plan->buffers.at[i];
-            if (b->kind == BUF_scratch && !b->over && !done[i] && (!largest || b->bytes > largest->bytes))
+            if (b->kind == BUF_scratch && !b->over && !done[i] &&
+                (!largest || b->bytes > largest->bytes))
                 largest = b;
         }
         if (!largest)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* passes.h: the passes, each `void pass_NAME(Graph *)` in its own file, and the driver that runs them. */
+/* passes.h: the passes, each `void pass_NAME(Graph *)` in its own file, and the driver that runs
+ * them. */
 #ifndef NNCC_PASSES_H
 #define NNCC_PASSES_H
 
@@ -24,20 +25,21 @@ extern const int pass_count;
 typedef struct PassOptions {
     bool O0;
     int n_skip;
-    const char *const *skip;    /* --no-pass */
-    const char *dump_after;     /* prints the graph to stdout after this pass; "all": after each */
-    bool time;                  /* --time-passes: to stderr, summed over functions */
-    bool keep_going;            /* false: stop after dump_after */
+    const char *const *skip; /* --no-pass */
+    const char *dump_after;  /* prints the graph to stdout after this pass; "all": after each */
+    bool time;               /* --time-passes: to stderr, summed over functions */
+    bool keep_going;         /* false: stop after dump_after */
 } PassOptions;
 
 /* -1: none of that name. */
 int pass_find(const char *name);
-/* Runs the pipeline on each function of the program, verifying after every pass. Gives false when a pass
- * reported an error. */
+/* Runs the pipeline on each function of the program, verifying after every pass. Gives false when
+ * a pass reported an error. */
 bool passes_run(Program *, const PassOptions *);
 
-/* Differentiates: the gradient of `y` (rank 0) by each of xs, as nodes of the same graph; NULL where
- * nothing depends on it. What no x needs is never built. (autodiff.c; used by pass autodiff) */
+/* Differentiates: the gradient of `y` (rank 0) by each of xs, as nodes of the same graph; NULL
+ * where nothing depends on it. What no x needs is never built. (autodiff.c; used by pass
+ * autodiff) */
 void autodiff(Graph *, Node *y, int n, Node *const *xs, Node **dxs);
 
 #endif

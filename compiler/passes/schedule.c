@@ -6,10 +6,9 @@
  *         updated after its last read; k->id; k->nodes
  * breaks  nothing
  *
- * Among the kernels that are ready the one whose first node is the earliest goes next: forward values
- * in the order of the layers, then each layer's gradients, its update as soon as its weight is not
- * read any more.
- */
+ * Among the kernels that are ready the one whose first node is the earliest goes next: forward
+ * values in the order of the layers, then each layer's gradients, its update as soon as its
+ * weight is not read any more. */
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -17,12 +16,13 @@
 typedef struct Order {
     Graph *g;
     Arena *arena;
-    int *stamp;    /* by node id */
-    int *position; /* by kernel, before ordering: -1 until it is placed */
+    int *stamp;             /* by node id */
+    int *position;          /* by kernel, before ordering: -1 until it is placed */
     VEC(Kernel *) * before; /* by kernel: what must come first */
 } Order;
 
-/* The nodes that a kernel computes (id order) and, in `loads`, those whose stored value it reads. */
+/* The nodes that a kernel computes (id order) and, in `loads`, those whose stored value it reads.
+ */
 typedef struct Reach {
     VEC(Node *) nodes, loads;
 } Reach;
@@ -30,7 +30,8 @@ typedef struct Reach {
 static bool loaded(const Kernel *k, const Node *y)
 {
     bool stored_elsewhere = y->kernel && y->kernel != k;
-    return stored_elsewhere || y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
+    return stored_elsewhere || y->op == OP_input || y->op == OP_var ||
+           (y->op == OP_const && y->attr->data);
 }
 
 static void reach(Order *o, const Kernel *k, int stamp, Reach *r)

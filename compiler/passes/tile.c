@@ -17,7 +17,8 @@ static bool affine_in(const IxSpace *s, const Ix *linear, int atom)
     return true;
 }
 
-bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base, Ix *linear)
+bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
+                     Ix *linear)
 {
     Ix here[RANK_MAX], next[RANK_MAX];
     memcpy(here, at, sizeof *at * (size_t)x->shape.rank);
@@ -55,7 +56,8 @@ static bool reads_left(const Graph *g, const Node *y)
     const Node *base;
     for (int i = 0; i < a->rank; i++)
         at[i] = ix_loop(&s, "i", axis_extent(&s, a, i));
-    bool plain = operand_strides(&s, y->in[0], at, loop_atom(&at[a->rank - 2]), loop_atom(&at[a->rank - 1]), &base, &linear);
+    bool plain = operand_strides(&s, y->in[0], at, loop_atom(&at[a->rank - 2]),
+                                 loop_atom(&at[a->rank - 1]), &base, &linear);
     arena_free(scratch);
     return plain;
 }

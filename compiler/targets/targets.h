@@ -6,15 +6,16 @@
 #include <stdbool.h>
 
 typedef struct Target {
-    const char *name;     /* x86-64-v3 */
-    const char *flags;    /* what the C compiler is given: "-march=x86-64-v3" */
-    const char *macro;    /* the emitted file's #error unless this is defined ("__AVX2__"); NULL: none */
-    int vector_bytes;     /* 4: no vectors worth having */
-    int registers;        /* vector registers */
+    const char *name;  /* x86-64-v3 */
+    const char *flags; /* what the C compiler is given: "-march=x86-64-v3" */
+    const char
+        *macro; /* the emitted file's #error unless this is defined ("__AVX2__"); NULL: none */
+    int vector_bytes; /* 4: no vectors worth having */
+    int registers;    /* vector registers */
     bool fma;
-    int l1, l2, l3;       /* bytes, of a core (l3: its share) */
-    bool threads;         /* OpenMP makes sense */
-    int tile_m, tile_n;   /* matmul tile in registers: rows, vectors; 0: derived from registers */
+    int l1, l2, l3;     /* bytes, of a core (l3: its share) */
+    bool threads;       /* OpenMP makes sense */
+    int tile_m, tile_n; /* matmul tile in registers: rows, vectors; 0: derived from registers */
 } Target;
 
 /* NULL: none of that name. `native` is a row made from the CPU that nncc runs on. */

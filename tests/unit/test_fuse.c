@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* test_fuse.c: guards what pass fuse gathers and what it must not: how many kernels a graph becomes, which values are
- * stored, and that variables are updated after their last read. What the kernels compute is test_emit's business. */
+/* test_fuse.c: guards what pass fuse gathers and what it must not: how many kernels a graph
+ * becomes, which values are stored, and that variables are updated after their last read. What
+ * the kernels compute is test_emit's business. */
 #include <criterion/criterion.h>
 
 #include "../../compiler/ops/ops.h"
 #include "../../compiler/passes/lower.h"
 #include "../../compiler/passes/passes.h"
 
-static const Target target = {.name = "test", .flags = "", .vector_bytes = 32, .registers = 16, .threads = true};
+static const Target target = {
+    .name = "test", .flags = "", .vector_bytes = 32, .registers = 16, .threads = true};
 
 typedef struct Net {
     Ctx ctx;
@@ -28,7 +30,8 @@ static Net *net_new(int inputs, int64_t width)
     t->p.target = &target;
     t->p.train.batch = 8;
     for (int i = 0; i < inputs; i++) {
-        Input in = {.name = arena_format(arena, "x%d", i), .shape = shape_of(2, (int64_t[]){1, width})};
+        Input in = {.name = arena_format(arena, "x%d", i),
+                    .shape = shape_of(2, (int64_t[]){1, width})};
         in.shape.batch = 0;
         vec_push(arena, &t->p.inputs, in);
     }
@@ -101,8 +104,9 @@ Test(fuse, cross_entropy_and_its_gradient_are_one_pass)
     Net *t = net_new(2, 10);
     Graph *g = t->g;
     Node *x = build_input(g, 0);
-    Node *rows = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, build_log_softmax(g, x, 1), build_input(g, 1)), 1,
-                              (int[]){1});
+    Node *rows = build_reduce(
+        g, OP_reduce_sum, build_binary(g, OP_mul, build_log_softmax(g, x, 1), build_input(g, 1)), 1,
+        (int[]){1});
     Node *loss = build_reshape(g, build_mean(g, rows, 0, NULL), &(Shape){.batch = -1});
     Node *dx;
     autodiff(g, loss, 1, &x, &dx);
@@ -141,14 +145,17 @@ Test(fuse, a_weights_update_rides_on_its_gradient_after_the_last_read)
     Node *loss = build_reshape(g, build_mean(g, y, 0, NULL), &(Shape){.batch = -1});
     Node *dw;
     autodiff(g, loss, 1, &leaf, &dw);
-    build_assign(g, w, build_binary(g, OP_sub, leaf, build_binary(g, OP_mul, build_scalar(g, SCALAR_lr), dw)));
+    build_assign(
+        g, w,
+        build_binary(g, OP_sub, leaf, build_binary(g, OP_mul, build_scalar(g, SCALAR_lr), dw)));
     graph_root(g, ROOT_loss, 0, loss);
     lower(t);
     const Kernel *update = graph_find_root(g, ROOT_assign, w->id)->kernel;
     cr_assert_eq(update->kind, KERNEL_matmul);
     for (int i = update->id + 1; i < g->kernels.n; i++)
         for (int k = 0; k < g->kernels.at[i]->reads.n; k++)
-            cr_assert(g->kernels.at[i]->reads.at[k]->var != w, "kernel %d reads w after its update", i);
+            cr_assert(g->kernels.at[i]->reads.at[k]->var != w, "kernel %d reads w after its update",
+                      i);
     done(t);
 }
 
@@ -218,9 +225,11 @@ Test(memory, buffers_that_live_at_once_never_overlap)
     for (int i = 0; i < p->buffers.n; i++)
         for (int k = 0; k < i; k++) {
             const Buffer *a = p->buffers.at[i], *b = p->buffers.at[k];
-            if (a->kind != BUF_scratch || b->kind != BUF_scratch || a->first > b->last || b->first > a->last)
+            if (a->kind != BUF_scratch || b->kind != BUF_scratch || a->first > b->last ||
+                b->first > a->last)
                 continue;
-            cr_assert(a->offset >= b->offset + b->bytes || b->offset >= a->offset + a->bytes, "%s on %s", a->name, b->name);
+            cr_assert(a->offset >= b->offset + b->bytes || b->offset >= a->offset + a->bytes,
+                      "%s on %s", a->name, b->name);
         }
     cr_assert_leq(p->scratch_bytes, 7 * 8 * 64 * 4);
     done(t);
@@ -234,7 +243,8 @@ Test(memory, a_value_lies_over_what_dies_with_it)
     for (int i = 0; i < 2; i++)
         w[i] = build_var(g, weight(t, i ? "b" : "a", 2, (int64_t[]){64, 64}));
     Node *h = build_unary(g, OP_tanh, build_matmul(g, build_input(g, 0), w[0]));
-    Node *y = build_binary(g, OP_mul, build_matmul(g, build_input(g, 0), w[1]), h); /* h dies here */
+    Node *y =
+        build_binary(g, OP_mul, build_matmul(g, build_input(g, 0), w[1]), h); /* h dies here */
     graph_root(g, ROOT_output, 0, build_softmax(g, y, 1));
     lower(t);
     int over = 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* test_index.c: guards the index maps: composed through random movement, the affine index must name
- * the very element that the ops' own evaluation copies, and quotients must vanish where axes are aligned. */
+/* test_index.c: guards the index maps: composed through random movement, the affine index must
+ * name the very element that the ops' own evaluation copies, and quotients must vanish where axes
+ * are aligned. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
@@ -106,7 +107,8 @@ static void check_chain(Graph *g, Node *x, Node *y, const Tensor *want)
                 loops[atom_of[i]] = rest % dims[i];
             rest /= dims[i];
         }
-        cr_assert_eq(value_of(&s, &linear, loops), (int64_t)want->data[e], "element %lld", (long long)e);
+        cr_assert_eq(value_of(&s, &linear, loops), (int64_t)want->data[e], "element %lld",
+                     (long long)e);
     }
 }
 

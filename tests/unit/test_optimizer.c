@@ -8,8 +8,8 @@
 
 /* --- steps against PyTorch -------------------------------------------------------------------- */
 
-/* Three steps of a[3] and b[2,2], which begin as cos(i + 0.5) and cos(i - 2.5); the gradients of the
- * t-th call are sin(1.7 (i + 1) + 0.9 t) and sin(1.7 (i + 1) + 0.9 t + 0.4). */
+/* Three steps of a[3] and b[2,2], which begin as cos(i + 0.5) and cos(i - 2.5); the gradients of
+ * the t-th call are sin(1.7 (i + 1) + 0.9 t) and sin(1.7 (i + 1) + 0.9 t + 0.4). */
 typedef struct Case {
     OptimizerKind kind;
     double arg[OPTIMIZER_ARGS];
