@@ -116,7 +116,7 @@ static void constants(Out *o, const Program *p, const CodegenOptions *options, c
     if (emits_grad(p, options))
         out_line(o, "%s_GRADS = %lld, /* numbers that grad writes */", upper,
                  (long long)grads_count(p));
-    if (p->n_sums)
+    if (p->n_sums && p->fn[FN_eval])
         out_line(o, "%s_SUMS = %d, /* metric sums of eval */", upper, p->n_sums);
     out_line(o, "%s_PARAMS = %lld /* numbers trained */", upper, (long long)params_count(p));
     o->depth--;

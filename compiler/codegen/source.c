@@ -97,7 +97,6 @@ static void guards(SourceText *s)
 {
     Out *o = s->out;
     const Target *t = s->p->target;
-    out_raw(o, "#include <math.h>");
     if (s->options->single_file) {
         emit_runtime(s);
     } else {
