@@ -19,17 +19,17 @@
 /* nncc: begin */
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
-/* tile[NNCC_TILE_M][NNCC_TILE_N] = the first `rows` rows of a times a panel [inner][NNCC_TILE_N];
- * a(i, k) = a[i * row + k * step]. */
-static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step, const float *panel,
-                      float *tile)
+/* tile[NNCC_TILE_M][NNCC_TILE_N] = the first `rows` rows of a times a panel of NNCC_TILE_N columns;
+ * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
+static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
+                      const float *panel, ptrdiff_t stride, float *tile)
 {
     enum { M = NNCC_TILE_M, L = NNCC_LANES, V = NNCC_TILE_N / NNCC_LANES };
     if (rows == M) {
         NNCC_VECTOR acc[M][V] = {{{0}}};
         for (int k = 0; k < inner; k++) {
             NNCC_VECTOR b[V];
-            __builtin_memcpy(b, panel + k * (ptrdiff_t)NNCC_TILE_N, sizeof b);
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
 #pragma GCC unroll 16
             for (int i = 0; i < M; i++) {
                 const float x = a[i * row + k * step];
@@ -45,7 +45,7 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
         NNCC_VECTOR acc[V] = {{0}};
         for (int k = 0; k < inner; k++) {
             NNCC_VECTOR b[V];
-            __builtin_memcpy(b, panel + k * (ptrdiff_t)NNCC_TILE_N, sizeof b);
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
             const float x = a[i * row + k * step];
 #pragma GCC unroll 4
             for (int v = 0; v < V; v++)

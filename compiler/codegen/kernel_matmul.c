@@ -17,6 +17,8 @@ typedef struct Product {
     const char *pragma;
 } Product;
 
+enum { FEW_ROWS = 4 };
+
 static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
 
 static const char *number(Product *p, int64_t x)
@@ -165,7 +167,31 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     out_end(e->out);
 }
 
-static void tiles(Product *p, const Ix *a_at)
+/* The right operand at column j0 and inner step 0, and the distance of inner steps, where it can be
+ * read without packing: a buffer whose rows are contiguous, cut in whole panels. */
+static bool direct_text(Product *p, const Node *b, const Ix *at, const char **pointer,
+                        long long *stride)
+{
+    Emit *e = p->e;
+    const Node *base;
+    Ix linear;
+    if (p->plan->cols % p->plan->tile_n || p->plan->lead != 1 || !p->j.n || p->rows[0] != 'n' ||
+        !operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear) ||
+        ix_coefficient(&linear, atom_of(&p->j)) != 1)
+        return false;
+    *stride = p->k.n ? (long long)ix_coefficient(&linear, atom_of(&p->k)) : 0;
+    linear = ix_add(&e->space, linear, ix_scale(p->j, -1));
+    linear = ix_add(&e->space, linear, ix_scale(p->k, -*stride));
+    if (linear.n)
+        return false;
+    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
+    *pointer = arena_format(e->arena, "%s + %lld + j0", name, (long long)linear.c);
+    if (linear.c == 0)
+        *pointer = arena_format(e->arena, "%s + j0", name);
+    return true;
+}
+
+static void tiles(Product *p, const Ix *a_at, const char *direct, long long stride)
 {
     Emit *e = p->e;
     const MatmulPlan *t = p->plan;
@@ -190,9 +216,14 @@ static void tiles(Product *p, const Ix *a_at)
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
     out_line(e->out, "%s_tile_%dx%d(%s, %s, %s,", e->p->name, t->tile_m, t->tile_n, rows, p->inner,
              left_text(p, p->y->in[0], a_at));
+    const char *packed = arena_format(e->arena, "%s + (size_t)j0 * (%s)",
+                                      emit_buffer(e, e->k->workspace, true), p->inner);
     e->out->depth += 3;
-    out_line(e->out, "%s + (size_t)j0 * (%s), tile);", emit_buffer(e, e->k->workspace, true),
-             p->inner);
+    if (direct)
+        out_line(e->out, "few ? %s : %s, few ? %lld : %d, tile);", direct, packed, stride,
+                 t->tile_n);
+    else
+        out_line(e->out, "%s, %d, tile);", packed, t->tile_n);
     e->out->depth -= 3;
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
@@ -218,11 +249,20 @@ void emit_matmul(Emit *e)
     operand_at(&p, a, p.i, p.k, a_at);
     operand_at(&p, b, p.k, p.j, b_at);
     const char *work = emit_buffer(e, e->k->workspace, true);
+    const char *direct = NULL;
+    long long stride = 0;
+    if (direct_text(&p, b, b_at, &direct, &stride)) {
+        out_line(e->out, "const int few = %s < %d; /* rows: packing would not pay */", p.rows,
+                 FEW_ROWS);
+        out_open(e->out, "if (!few)");
+    }
     pack(&p, b, b_at, "j", p.cols, p.plan->cols, p.plan->tile_n, work);
+    if (direct)
+        out_close(e->out);
     if (p.plan->pack_a)
         pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m,
              arena_format(e->arena, "%s + %lld", work, (long long)p.plan->b_floats));
-    tiles(&p, a_at);
+    tiles(&p, a_at, direct, stride);
     while (opened--)
         out_close(e->out);
 }
