@@ -53,10 +53,11 @@ static bool is_last(const PassRow *pass, const PassOptions *options)
            strcmp(options->dump_after, "all") != 0;
 }
 
-static void dump(const Graph *g, const PassRow *pass)
+/* The whole program as it is after the pass: what program_read takes. */
+static void dump(const Program *p, const PassRow *pass)
 {
-    printf("; after %s, function %s\n", pass->name, fn_text(g->fn));
-    graph_print(g, stdout);
+    printf("; after %s\n", pass->name);
+    program_print(p, stdout);
 }
 
 /* Runs one pass on one function; gives false when it reported an error. */
@@ -71,8 +72,6 @@ static bool run_pass(Graph *g, const PassRow *pass, const PassOptions *options, 
     if (diag->errors != errors)
         return false;
     graph_verify(g, pass->name);
-    if (is_dumped(pass, options))
-        dump(g, pass);
     return true;
 }
 

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* print.c: a program and its graphs as text: --emit=ir, --dump-after, and what read.c reads back.
+ *
+ *   program mnist batch=64
+ *   input image f32 [N, 784]
+ *   input label i32 [N] classes=10
+ *   output probs
+ *   var fc1.weight weight [128, 784] init=uniform(-0.1,0.1)
+ *
+ *   function train
+ *   %0 = input {input=0} : f32 [N, 784]  ; forward image - 4:3
+ *   %4 = matmul(%0, %3) : f32 [N, 128]  ; forward fc1 dense 8:5
+ *   root loss 0 %12
+ *
+ * A node's line: number, op, operands, the attributes that its op reads, type and shape; after the
+ * semicolon its role, name, what it was written as (each - where there is none) and its place.
+ */
+#include <string.h>
+
+#include "../ops/ops.h"
+
+static const char *const role_text[] = {"forward", "loss", "metric", "backward", "update"};
+static const char *const root_text[] = {"output", "loss", "metric", "grad", "assign"};
+static const char *const scalar_text[] = {"n", "lr", "step"};
+static const char *const var_text[] = {"weight", "buffer", "state"};
+static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
+                                        "orthogonal"};
+
+static void put_number(FILE *f, double value)
+{
+    char text[32];
+    fputs(number_text(text, value, false), f);
+}
+
+static void put_word(FILE *f, const char *word)
+{
+    fprintf(f, " %s", word && *word ? word : "-");
+}
+
+/* --- nodes ---------------------------------------------------------------------------------------- */
+
+/* "name=1,2,3" after a separator. */
+static void put_list(FILE *f, const char *name, int n, const int64_t *list, const char **separator)
+{
+    fprintf(f, "%s%s=", *separator, name);
+    for (int i = 0; i < n; i++)
+        fprintf(f, "%s%lld", i ? "," : "", (long long)list[i]);
+    *separator = " ";
+}
+
+static void put_axes(FILE *f, const Attr *a, const char **separator)
+{
+    int64_t axes[RANK_MAX];
+    for (int i = 0; i < a->n_axes; i++)
+        axes[i] = a->axes[i];
+    put_list(f, "axes", a->n_axes, axes, separator);
+}
+
+static void put_data(FILE *f, const Node *y, const char **separator)
+{
+    fprintf(f, "%sdata=", *separator);
+    for (int64_t i = 0; i < shape_count(&y->shape); i++) {
+        fputs(i ? "," : "", f);
+        put_number(f, y->attr->data[i]);
+    }
+    *separator = " ";
+}
+
+static void put_attrs(FILE *f, const Node *y)
+{
+    unsigned has = op_impls[y->op]->attrs & ~(unsigned)(ATTR_shape | ATTR_dtype);
+    const Attr *a = y->attr;
+    const char *separator = "";
+    int rank = y->n_in ? y->in[0]->shape.rank : y->shape.rank;
+    if (!has)
+        return;
+    fputs(" {", f);
+    if (has & ATTR_axes)
+        put_axes(f, a, &separator);
+    if (has & ATTR_range) {
+        put_list(f, "start", rank, a->start, &separator);
+        put_list(f, "end", rank, a->end, &separator);
+        put_list(f, "step", rank, a->step, &separator);
+    }
+    if ((has & ATTR_value) && !a->data) {
+        fprintf(f, "%svalue=", separator);
+        put_number(f, a->value);
+        separator = " ";
+    }
+    if ((has & ATTR_data) && a->data)
+        put_data(f, y, &separator);
+    if (has & ATTR_var)
+        fprintf(f, "%svar=%s", separator, a->var->name);
+    if (has & ATTR_input)
+        fprintf(f, "%sinput=%d", separator, a->input);
+    if (has & ATTR_scalar)
+        fprintf(f, "%sscalar=%s", separator, scalar_text[a->scalar]);
+    if (has & ATTR_stream)
+        fprintf(f, "%sstream=%u", separator, (unsigned)a->stream);
+    fputs("}", f);
+}
+
+static void put_node(FILE *f, const Node *y)
+{
+    char shape[128];
+    fprintf(f, "%%%d = %s", y->id, op_rows[y->op].name);
+    if (y->n_in)
+        fputs("(", f);
+    for (int i = 0; i < y->n_in; i++)
+        fprintf(f, "%s%%%d", i ? ", " : "", y->in[i]->id);
+    if (y->n_in)
+        fputs(")", f);
+    put_attrs(f, y);
+    fprintf(f, " : %s %s  ; %s", dtype_text(y->dtype), shape_text(&y->shape, shape),
+            role_text[y->role]);
+    put_word(f, y->name);
+    put_word(f, y->what);
+    fprintf(f, " %d:%d:%d\n", y->loc.line, y->loc.col, y->loc.length);
+}
+
+void graph_print(const Graph *g, FILE *f)
+{
+    fprintf(f, "function %s\n", fn_text(g->fn));
+    for (int i = 0; i < g->nodes.n; i++)
+        put_node(f, g->nodes.at[i]);
+    for (int i = 0; i < g->roots.n; i++)
+        fprintf(f, "root %s %d %%%d\n", root_text[g->roots.at[i].kind], g->roots.at[i].index,
+                g->roots.at[i].node->id);
+}
+
+/* --- the program ------------------------------------------------------------------------------------ */
+
+static void put_input(FILE *f, const Input *in)
+{
+    char shape[128];
+    fprintf(f, "input %s %s %s", in->name, dtype_text(in->dtype), shape_text(&in->shape, shape));
+    if (in->classes)
+        fprintf(f, " classes=%lld", (long long)in->classes);
+    if (in->has_ignore)
+        fprintf(f, " ignore=%lld", (long long)in->ignore);
+    fputs("\n", f);
+}
+
+static void put_var(FILE *f, const Var *v)
+{
+    char shape[128];
+    fprintf(f, "var %s %s %s init=%s(", v->name, var_text[v->kind], shape_text(&v->shape, shape),
+            init_text[v->init.kind]);
+    put_number(f, v->init.a);
+    fputs(",", f);
+    put_number(f, v->init.b);
+    fputs(")", f);
+    if (v->frozen)
+        fputs(" frozen", f);
+    if (v->laid_as)
+        fprintf(f, " as=%s", v->laid_as->name);
+    const char *separator = " ";
+    int64_t perm[RANK_MAX];
+    bool moved = false;
+    for (int i = 0; i < v->shape.rank; i++) {
+        perm[i] = v->perm[i];
+        moved |= v->perm[i] != i;
+    }
+    if (moved)
+        put_list(f, "perm", v->shape.rank, perm, &separator);
+    fputs("\n", f);
+}
+
+void program_print(const Program *p, FILE *f)
+{
+    fprintf(f, "program %s batch=%lld\n", p->name, (long long)p->train.batch);
+    for (int i = 0; i < p->inputs.n; i++)
+        put_input(f, &p->inputs.at[i]);
+    for (int i = 0; i < p->outputs.n; i++)
+        fprintf(f, "output %s\n", p->outputs.at[i].name);
+    for (int i = 0; i < p->vars.n; i++)
+        put_var(f, p->vars.at[i]);
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn]) {
+            fputs("\n", f);
+            graph_print(p->fn[fn], f);
+        }
+}
