@@ -97,6 +97,8 @@ bool passes_run(Program *program, const PassOptions *options)
         for (int fn = 0; fn < FN_COUNT; fn++)
             if (program->fn[fn])
                 good = run_pass(program->fn[fn], pass, options, &time[i]) && good;
+        if (good && is_dumped(pass, options))
+            dump(program, pass);
         stop = is_last(pass, options);
     }
     if (options->time)
