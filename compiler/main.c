@@ -122,8 +122,7 @@ static int print_text(Program *p, EmitKind kind, const char *output)
         if (p->fn[fn])
             graph_dot(p->fn[fn], f);
     fclose(f);
-    int status = file_write(
-        p->ctx->arena, output && strcmp(output, "-") != 0 ? output : "/dev/stdout", text, size);
+    int status = file_write(p->ctx->arena, output ? output : "-", text, size);
     free(text);
     return status;
 }
@@ -143,8 +142,7 @@ static int write_c(Program *p, const Options *o, CodegenOptions *c, const char *
     c->main = o->main;
     const char *text = emit_source(p, c);
     if (!file)
-        return file_write(arena, strcmp(output, "-") == 0 ? "/dev/stdout" : output, text,
-                          strlen(text));
+        return file_write(arena, output, text, strlen(text));
     const char *declarations = emit_header(p, c);
     int status = file_write(arena, header, declarations, strlen(declarations));
     return status ? status : file_write(arena, output, text, strlen(text));

@@ -66,12 +66,20 @@ static bool write_all(int fd, const char *text, size_t size)
     return true;
 }
 
+static int write_stdout(const char *text, size_t size)
+{
+    fflush(stdout);
+    return write_all(STDOUT_FILENO, text, size) ? 0 : complain("standard output");
+}
+
 int file_write(Arena *arena, const char *path, const char *text, size_t size)
 {
+    if (strcmp(path, "-") == 0)
+        return write_stdout(text, size);
     struct stat st;
     bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* /dev/stdout: written as it is */
     const char *part = special ? path : arena_format(arena, "%s.part-%ld", path, (long)getpid());
-    int fd = open(part, special ? O_WRONLY : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    int fd = open(part, special ? O_WRONLY | O_TRUNC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
     if (fd < 0)
         return complain(path);
     bool good = write_all(fd, text, size);

@@ -14,7 +14,7 @@ typedef struct Home {
 
 bool home_find(Arena *, Home *);
 
-/* Writes a file beside `path` and renames it into place. Gives 0, or 3 after a line on stderr. */
+/* Writes a file beside `path` and renames it into place; "-" is standard output. Gives 0, or 3 after a line on stderr. */
 int file_write(Arena *, const char *path, const char *text, size_t size);
 
 /* Compiles the C text to a program at `path`: $CC, or the first of clang, gcc, cc that links an

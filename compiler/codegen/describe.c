@@ -367,7 +367,7 @@ void emit_model(SourceText *s)
             "return (struct $ *)nnrt_init(&$_model, memory, seed);");
     pass_on(s, "$ *$_new(uint64_t seed)", "return (struct $ *)nnrt_new(&$_model, seed);");
     pass_on(s, "void $_free($ *m)", "nnrt_free((nnrt_instance *)m);");
-    pass_on(s, "$ *$_fork(void *memory, const $ *owner)",
+    pass_on(s, "$ *$_fork(void *memory, const struct $ *owner)",
             "return (struct $ *)nnrt_fork(memory, &owner->head);");
     if (s->p->fn[FN_train]) {
         pass_on(s, "void $_set_lr($ *m, float lr)", "m->head.lr = (double)lr;");

@@ -136,9 +136,10 @@ static void life(Out *o, const Program *p)
              m, m);
     out_line(o, "%s *%s_new(uint64_t seed); /* on the heap; NULL: no memory */", m, m);
     out_line(o, "void %s_free(%s *);", m, m);
-    out_line(
-        o, "%s *%s_fork(void *memory, const %s *owner); /* predicts with the owner's weights */\n",
-        m, m, m);
+    out_line(o,
+             "%s *%s_fork(void *memory, const struct %s *owner); /* predicts with the owner's "
+             "weights */\n",
+             m, m, m);
 }
 
 static void use(Out *o, const Program *p, const CodegenOptions *options)
