@@ -77,9 +77,11 @@ int file_write(Arena *arena, const char *path, const char *text, size_t size)
     if (strcmp(path, "-") == 0)
         return write_stdout(text, size);
     struct stat st;
-    bool special = stat(path, &st) == 0 && !S_ISREG(st.st_mode); /* /dev/stdout: written as it is */
+    /* A device or a link (/dev/stdout) is written through, never replaced. */
+    bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
     const char *part = special ? path : arena_format(arena, "%s.part-%ld", path, (long)getpid());
-    int fd = open(part, special ? O_WRONLY | O_TRUNC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    int fd =
+        open(part, special ? O_WRONLY | O_TRUNC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
     if (fd < 0)
         return complain(path);
     bool good = write_all(fd, text, size);
