@@ -74,7 +74,7 @@ $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
 
 units: $(UNITS)
 
-test: all
+test: all $(BUILD)/tables
 	-$(Q)$(MAKE) --no-print-directory -k units
 	$(Q)BUILD=$(BUILD) CC="$(CC)" PYTHON="$(PYTHON)" sh tests/run $(TESTS)
 
@@ -86,6 +86,14 @@ asan:
 
 demo: all
 	$(Q)BUILD=$(BUILD) sh examples/digits/run.sh
+
+# docs/tables.md, from the tables that the compiler reads.
+$(BUILD)/tables: docs/tables.c $(BUILD)/libnncc.a Makefile
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(LIBS)
+
+docs: $(BUILD)/tables
+	$(BUILD)/tables compiler/ops/ops.def >docs/tables.md
 
 bench: all
 	$(Q)BUILD=$(BUILD) sh bench/run.sh
@@ -111,7 +119,7 @@ uninstall:
 
 format:
 	clang-format -i $(wildcard compiler/*.c compiler/*/*.c compiler/*/*.h runtime/*.c runtime/*.h templates/*.c \
-	    tests/unit/*.c examples/*/*.c)
+	    tests/unit/*.c examples/*/*.c docs/*.c)
 
 lint:
 	clang-tidy --quiet $(MAIN_C) $(COMPILER_C) $(RUNTIME_C) -- -std=c11 $(ALL_CPPFLAGS) $(OPENMP)
@@ -121,8 +129,8 @@ lint:
 clean:
 	rm -rf $(BUILD) build-asan
 
-.PHONY: all units test asan demo bench install uninstall format lint clean
+.PHONY: all units test asan demo docs bench install uninstall format lint clean
 .SUFFIXES:
 .SECONDARY:
 
--include $(COMPILER_O:.o=.d) $(MAIN_O:.o=.d) $(RUNTIME_O:.o=.d) $(UNITS:=.d)
+-include $(COMPILER_O:.o=.d) $(MAIN_O:.o=.d) $(RUNTIME_O:.o=.d) $(UNITS:=.d) $(BUILD)/tables.d
