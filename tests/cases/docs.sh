@@ -18,6 +18,7 @@ fi
 for page in README.md docs/adding-an-op.md docs/adding-a-layer.md docs/adding-a-pass.md docs/how-it-works.md \
     docs/language.md docs/formats.md docs/limits.md docs/trust.md; do
     missing=
+    [ -e "$root/$page" ] || missing=" $page"
     for f in $(grep -oE '\]\([A-Za-z][A-Za-z0-9_./-]*\)|`[a-z.]+/[A-Za-z0-9_./-]+[a-z0-9]`' "$root/$page" | tr -d '`]()' |
         grep -vE '^(build|include|lib)/' | sort -u); do
         [ -e "$root/$f" ] || [ -e "$root/$(dirname "$page")/$f" ] || [ -e "$root/compiler/$f" ] || missing="$missing $f"
