@@ -13,16 +13,24 @@
 
 #define FIXTURE static inline __attribute__((unused))
 
-enum { SAMPLES = 3 }; /* n of every run */
+enum {
+    SAMPLES = 3, /* n of every run */
+    RANDOM_ELEMENTS = 1024 /* of a random shape, a sample */
+};
 
-typedef struct Fixture {
+typedef struct Fixture Fixture;
+struct Fixture {
     Ctx ctx;
     Program *p;
     Graph *g;
     FILE *out; /* what diagnostics say */
     uint64_t random;
     double *inputs[64], *vars[64];
-} Fixture;
+    /* What random_leaf gives; NULL: random_input. */
+    Node *(*leaf)(Fixture *, Shape, double lo, double hi);
+    const int *sizes; /* axes of random shapes are one of these long; NULL: 1, 2 or 3 */
+    int n_sizes;
+};
 
 FIXTURE Fixture *fixture_new(Fn fn)
 {
@@ -95,6 +103,19 @@ FIXTURE Node *random_input(Fixture *f, Shape shape, double lo, double hi)
     for (int64_t k = 0; k < n; k++)
         f->inputs[i][k] = random_in(f, lo, hi);
     return build_input(f->g, i);
+}
+
+/* What ops are tried on: f32, random values in [lo, hi]. */
+FIXTURE Node *random_leaf(Fixture *f, Shape shape, double lo, double hi)
+{
+    return f->leaf ? f->leaf(f, shape, lo, hi) : random_input(f, shape, lo, hi);
+}
+
+/* The length of an axis, at most `most`. */
+FIXTURE int64_t random_size(Fixture *f, int64_t most)
+{
+    int64_t size = f->sizes ? f->sizes[random_below(f, f->n_sizes)] : 1 + random_below(f, 3);
+    return size <= most ? size : 1;
 }
 
 /* A variable with random values in [-1, 1]. */

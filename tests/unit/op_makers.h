@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* op_makers.h: how each op is called on random operands: for whatever tests every row of ops.def.
+ *
+ * A new op is tested by having a row. Elementwise ops and reductions need nothing else (but a line
+ * in `ranges` where they are not defined on [-2, 2]); of movements and products `makers` says how
+ * they are called, and a row without a maker fails. */
+#ifndef OP_MAKERS_H
+#define OP_MAKERS_H
+
+#include "graph_fixture.h"
+
+/* Where an op is defined, or smooth, an operand. */
+typedef struct OpRange {
+    OpKind op;
+    double lo[3], hi[3];
+} OpRange;
+
+static const OpRange ranges[] = {
+    {OP_div, {-2, 0.4}, {2, 2}}, {OP_pow, {0.4, -2}, {2, 2}}, {OP_sqrt, {0.3}, {2}},
+    {OP_reciprocal, {0.4}, {2}}, {OP_log, {0.3}, {2}},        {OP_log1p, {-0.6}, {2}},
+};
+
+FIXTURE Node *operand(Fixture *f, OpKind op, int i, Shape shape)
+{
+    for (int k = 0; k < COUNT(ranges); k++)
+        if (ranges[k].op == op)
+            return random_leaf(f, shape, ranges[k].lo[i], ranges[k].hi[i]);
+    return random_leaf(f, shape, -2, 2);
+}
+
+FIXTURE Shape random_shape(Fixture *f, int min_rank)
+{
+    Shape shape = {.rank = min_rank + random_below(f, 5 - min_rank), .batch = -1};
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = 1;
+    for (int i = 0; i < shape.rank; i++)
+        shape.dim[i] = random_size(f, RANDOM_ELEMENTS / shape_count(&shape));
+    if (shape.rank && random_below(f, 3))
+        shape.batch = random_below(f, shape.rank);
+    return shape;
+}
+
+/* A shape that broadcasts to `full`: axes dropped from the front, others made 1. */
+FIXTURE Shape broadcastable(Fixture *f, const Shape *full)
+{
+    int drop = full->rank && random_below(f, 3) == 0 ? random_below(f, full->rank + 1) : 0;
+    Shape shape = {.rank = full->rank - drop, .batch = full->batch - drop};
+    if (shape.batch < 0)
+        shape.batch = -1;
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = full->dim[i + drop];
+        if (random_below(f, 4) == 0) {
+            shape.dim[i] = 1;
+            shape.batch = shape.batch == i ? -1 : shape.batch;
+        }
+    }
+    return shape;
+}
+
+FIXTURE Node *call_elementwise(Fixture *f, OpKind op, Node **x)
+{
+    Shape full = random_shape(f, 0);
+    int n = op_rows[op].arity, whole = random_below(f, n);
+    for (int i = 0; i < n; i++)
+        x[i] = operand(f, op, i, i == whole ? full : broadcastable(f, &full));
+    if (op != OP_where)
+        return graph_add(f->g, op, n, x, NULL);
+    Node *condition = build_binary(f->g, OP_greater, x[0], build_const(f->g, 0));
+    return build_where(f->g, condition, x[1], x[2]);
+}
+
+FIXTURE Node *call_reduce(Fixture *f, OpKind op, Node **x)
+{
+    Shape shape = random_shape(f, 1);
+    int axes[RANK_MAX], n = 0;
+    for (int i = 0; i < shape.rank; i++)
+        if (random_below(f, 2))
+            axes[n++] = i;
+    x[0] = operand(f, op, 0, shape);
+    return build_reduce(f->g, op, x[0], n, axes);
+}
+
+FIXTURE Node *make_reshape(Fixture *f, Node **x, int trial)
+{
+    static const Shape from[] = {
+        {2, -1, {4, 3}}, {3, 0, {1, 2, 3}}, {2, 0, {2, 3}}, {3, 1, {2, 1, 3}}, {1, 0, {4}}};
+    static const Shape to[] = {
+        {3, -1, {2, 1, 6}}, {2, 0, {2, 3}}, {3, 0, {1, 3, 2}}, {2, 1, {2, 3}}, {3, 1, {1, 2, 2}}};
+    int i = trial % COUNT(from);
+    x[0] = random_leaf(f, from[i], -2, 2);
+    return build_reshape(f->g, x[0], &to[i]);
+}
+
+FIXTURE Node *make_transpose(Fixture *f, Node **x, int trial)
+{
+    (void)trial;
+    Shape shape = random_shape(f, 1);
+    int perm[RANK_MAX];
+    for (int i = 0; i < shape.rank; i++) {
+        int at = random_below(f, i + 1);
+        perm[i] = perm[at];
+        perm[at] = i;
+    }
+    x[0] = random_leaf(f, shape, -2, 2);
+    return build_transpose(f->g, x[0], perm);
+}
+
+FIXTURE Node *make_expand(Fixture *f, Node **x, int trial)
+{
+    (void)trial;
+    Shape full = random_shape(f, 0);
+    x[0] = random_leaf(f, broadcastable(f, &full), -2, 2);
+    return build_expand(f->g, x[0], &full);
+}
+
+FIXTURE Node *make_slice(Fixture *f, Node **x, int trial)
+{
+    (void)trial;
+    Shape shape = random_shape(f, 1);
+    Attr attr = {0};
+    for (int i = 0; i < shape.rank; i++) {
+        shape.dim[i] = i == shape.batch ? shape.dim[i] : 1 + random_below(f, f->sizes ? 20 : 6);
+        attr.step[i] = i == shape.batch ? 1 : 1 + random_below(f, 3);
+        attr.start[i] = i == shape.batch ? 0 : random_below(f, (int)shape.dim[i]);
+        int64_t left = shape.dim[i] - attr.start[i];
+        attr.end[i] =
+            i == shape.batch ? shape.dim[i] : attr.start[i] + 1 + random_below(f, (int)left);
+    }
+    x[0] = random_leaf(f, shape, -2, 2);
+    return graph_add(f->g, OP_slice, 1, x, &attr);
+}
+
+FIXTURE Node *make_pad(Fixture *f, Node **x, int trial)
+{
+    (void)trial;
+    Shape shape = random_shape(f, 1);
+    Attr attr = {.value = 0.5};
+    for (int i = 0; i < shape.rank; i++) {
+        attr.start[i] = i == shape.batch ? 0 : random_below(f, 3);
+        attr.end[i] = i == shape.batch ? 0 : random_below(f, 3);
+        attr.step[i] = i == shape.batch ? 1 : 1 + random_below(f, 3);
+    }
+    x[0] = random_leaf(f, shape, -2, 2);
+    return graph_add(f->g, OP_pad, 1, x, &attr);
+}
+
+FIXTURE Node *make_concat(Fixture *f, Node **x, int trial)
+{
+    Shape shape = random_shape(f, 2);
+    int axis = shape.batch == 0 ? shape.rank - 1 : 0;
+    for (int i = 0; i < 3; i++) {
+        shape.dim[axis] = 1 + (trial + i) % 3;
+        x[i] = random_leaf(f, shape, -2, 2);
+    }
+    return build_concat(f->g, axis, 3, x);
+}
+
+/* The batch in m, in n, in k, leading; both, one or no operand with leading axes. */
+FIXTURE Node *make_matmul(Fixture *f, Node **x, int trial)
+{
+    static const Shape shapes[][2] = {
+        {{2, -1, {2, 3}}, {2, -1, {3, 4}}},
+        {{2, 0, {1, 3}}, {2, -1, {3, 2}}},
+        {{2, -1, {2, 3}}, {2, 1, {3, 1}}},
+        {{2, 1, {2, 1}}, {2, 0, {1, 4}}},
+        {{3, 0, {1, 2, 3}}, {2, -1, {3, 2}}},
+        {{3, 0, {1, 2, 3}}, {3, 0, {1, 3, 2}}},
+        {{3, -1, {1, 2, 3}}, {3, 0, {1, 3, 2}}},
+        {{3, 0, {2, 2, 3}}, {3, -1, {1, 3, 2}}},
+        {{3, 1, {2, 1, 3}}, {2, -1, {3, 2}}},
+        {{4, 1, {2, 1, 2, 3}}, {2, -1, {3, 2}}},
+        {{4, 0, {1, 2, 2, 3}}, {3, -1, {2, 3, 2}}},
+        {{2, -1, {2, 3}}, {4, 1, {2, 1, 3, 2}}},
+        {{4, 0, {1, 2, 2, 3}}, {4, 0, {1, 1, 3, 2}}},
+        {{2, 0, {2, 3}}, {3, -1, {1, 3, 2}}},
+        {{3, 1, {1, 2, 3}}, {3, -1, {2, 3, 1}}},
+        {{3, 2, {2, 2, 1}}, {2, 0, {1, 3}}},
+    };
+    Shape a = shapes[trial % COUNT(shapes)][0], b = shapes[trial % COUNT(shapes)][1];
+    if (f->sizes) { /* m, k and n of other lengths than the table's */
+        int64_t k = random_size(f, 64);
+        a.dim[a.rank - 2] = random_size(f, 64);
+        a.dim[a.rank - 1] = b.dim[b.rank - 2] = k;
+        b.dim[b.rank - 1] = random_size(f, 64);
+        a.dim[a.batch < 0 ? a.rank : a.batch] = b.dim[b.batch < 0 ? b.rank : b.batch] = 1;
+        a.dim[a.rank] = b.dim[b.rank] = 0;
+        if (a.batch == a.rank - 1 && b.batch == b.rank - 2)
+            a.dim[a.batch] = b.dim[b.batch] = 1 + random_below(f, 2);
+    }
+    x[0] = random_leaf(f, a, -2, 2);
+    x[1] = random_leaf(f, b, -2, 2);
+    return build_matmul(f->g, x[0], x[1]);
+}
+
+typedef struct Maker {
+    OpKind op;
+    int n_in;
+    Node *(*make)(Fixture *, Node **x, int trial);
+} Maker;
+
+static const Maker makers[] = {
+    {OP_reshape, 1, make_reshape}, {OP_transpose, 1, make_transpose},
+    {OP_expand, 1, make_expand},   {OP_slice, 1, make_slice},
+    {OP_pad, 1, make_pad},         {OP_concat, 3, make_concat},
+    {OP_matmul, 2, make_matmul},
+};
+
+/* A call of op on inputs x[0 .. *n - 1]. */
+FIXTURE Node *call(Fixture *f, OpKind op, int trial, int *n, Node **x)
+{
+    *n = op_rows[op].arity;
+    if (op_rows[op].cls == CLASS_EW)
+        return call_elementwise(f, op, x);
+    if (op_rows[op].cls == CLASS_REDUCE)
+        return call_reduce(f, op, x);
+    for (int i = 0; i < COUNT(makers); i++)
+        if (makers[i].op == op) {
+            *n = makers[i].n_in;
+            return makers[i].make(f, x, trial);
+        }
+    cr_assert_fail("%s: say in `makers` how it is called", op_rows[op].name);
+    return NULL;
+}
+
+FIXTURE bool is_called(OpKind op)
+{
+    return op_rows[op].cls != CLASS_LEAF && op_rows[op].cls != CLASS_EFFECT;
+}
+
+#endif
