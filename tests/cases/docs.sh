@@ -30,3 +30,16 @@ done
 for option in $("$nncc" --help | grep -oE '^ +(-o, )?--[a-z-]+' | grep -oE '[a-z]+(-[a-z]+)*$'); do
     grep -q "^\.It.*Fl -$option" "$root/nncc.1" && ok "nncc.1: --$option" || bad "nncc.1 lacks --$option"
 done
+
+# Models in docs/ are models.
+for page in "$root"/docs/*.md; do
+    name=docs/$(basename "$page")
+    count=$(grep -c '^```yaml' "$page")
+    n=1
+    while [ "$n" -le "$count" ]; do
+        awk -v n="$n" '/^```/ { if (inside) inside = 0; else { inside = 1; yaml = /yaml/; c += yaml } next }
+            inside && yaml && c == n' "$page" >page.yaml
+        check "$name: model $n" "$nncc" page.yaml -o page.c
+        n=$((n + 1))
+    done
+done
