@@ -30,6 +30,7 @@ struct Fixture {
     Node *(*leaf)(Fixture *, Shape, double lo, double hi);
     const int *sizes; /* axes of random shapes are one of these long; NULL: 1, 2 or 3 */
     int n_sizes;
+    int next_input, next_var; /* of emit_run.h: leaves of the function being built */
 };
 
 FIXTURE Fixture *fixture_new(Fn fn)

@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/* read.c: the text form of a program (print.c says how it looks) read back, strictly.
+ *
+ * What does not fit is a diagnostic at its line and column. Every node goes through graph_add, so a
+ * text cannot make a graph that the builders could not.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../ops/ops.h"
+
+enum { OPERANDS_MAX = 1024 };
+
+typedef struct Reader {
+    Ctx *ctx;
+    Program *p;
+    Graph *g;
+    const char *line, *at, *end; /* the line being read, the place in it, its end */
+    int number;                  /* of the line, from 1 */
+    VEC(Node *) nodes;           /* of the function, by number */
+} Reader;
+
+/* --- words --------------------------------------------------------------------------------------- */
+
+static bool wrong(Reader *r, const char *wanted)
+{
+    Loc loc = {r->number, (int)(r->at - r->line) + 1, 1};
+    diag_error(&r->ctx->diag, loc, "expected %s", wanted);
+    return false;
+}
+
+static void skip_space(Reader *r)
+{
+    while (r->at < r->end && *r->at == ' ')
+        r->at++;
+}
+
+/* Takes the text if it comes next. */
+static bool take(Reader *r, const char *text)
+{
+    size_t n = strlen(text);
+    skip_space(r);
+    if ((size_t)(r->end - r->at) < n || memcmp(r->at, text, n) != 0)
+        return false;
+    r->at += n;
+    return true;
+}
+
+static bool expect(Reader *r, const char *text)
+{
+    return take(r, text) || wrong(r, arena_format(r->ctx->arena, "'%s'", text));
+}
+
+static bool is_name_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
+/* A name of letters, digits, _, . and -; NULL after a report. */
+static const char *word(Reader *r, const char *wanted)
+{
+    skip_space(r);
+    const char *from = r->at;
+    while (r->at < r->end && is_name_char(*r->at))
+        r->at++;
+    if (r->at == from) {
+        wrong(r, wanted);
+        return NULL;
+    }
+    return arena_text(r->ctx->arena, from, (size_t)(r->at - from));
+}
+
+/* The place of the next word among `known`; -1 after a report. */
+static int choice(Reader *r, const char *const *known, int n, const char *wanted)
+{
+    skip_space(r);
+    const char *from = r->at, *name = word(r, wanted);
+    for (int i = 0; name && i < n; i++)
+        if (strcmp(name, known[i]) == 0)
+            return i;
+    r->at = from;
+    if (name)
+        wrong(r, wanted);
+    return -1;
+}
+
+static bool integer(Reader *r, int64_t lo, int64_t hi, int64_t *out)
+{
+    char *end;
+    skip_space(r);
+    if (r->at == r->end || (*r->at != '-' && (*r->at < '0' || *r->at > '9')))
+        return wrong(r, "a whole number");
+    errno = 0;
+    long long v = strtoll(r->at, &end, 10);
+    if (errno || end == r->at || end > r->end || v < lo || v > hi)
+        return wrong(r, "a whole number in range");
+    r->at = end;
+    *out = v;
+    return true;
+}
+
+static bool real(Reader *r, double *out)
+{
+    char *end;
+    skip_space(r);
+    if (r->at == r->end || *r->at == '\n')
+        return wrong(r, "a number");
+    *out = strtod(r->at, &end);
+    if (end == r->at || end > r->end)
+        return wrong(r, "a number");
+    r->at = end;
+    return true;
+}
+
+/* "1,2,3" */
+static bool integers(Reader *r, int max, int64_t lo, int64_t hi, int64_t *out, int *n)
+{
+    for (*n = 0; *n < max;) {
+        if (!integer(r, lo, hi, &out[(*n)++]))
+            return false;
+        if (r->at == r->end || *r->at != ',')
+            return true;
+        r->at++;
+    }
+    return wrong(r, "fewer numbers");
+}
+
+static bool line_ends(Reader *r)
+{
+    skip_space(r);
+    return r->at == r->end || wrong(r, "the end of the line");
+}
+
+/* "[N, 784]", "[4N, 10]", "[]" */
+static bool shape(Reader *r, Shape *out)
+{
+    *out = (Shape){.batch = -1};
+    if (!expect(r, "["))
+        return false;
+    if (take(r, "]"))
+        return true;
+    do {
+        if (out->rank == RANK_MAX)
+            return wrong(r, "fewer axes");
+        int64_t dim = 1;
+        bool batch = take(r, "N");
+        if (!batch && !integer(r, 1, DIM_MAX, &dim))
+            return false;
+        batch = batch || (r->at < r->end && *r->at == 'N' && r->at++);
+        if (batch && out->batch >= 0)
+            return wrong(r, "one batch axis");
+        if (batch)
+            out->batch = out->rank;
+        out->dim[out->rank++] = dim;
+    } while (take(r, ","));
+    return expect(r, "]");
+}
+
+static bool dtype(Reader *r, DType *out)
+{
+    static const char *const known[] = {"f32", "i32", "u8"};
+    int i = choice(r, known, COUNT(known), "f32, i32 or u8");
+    *out = (DType)i;
+    return i >= 0;
+}
+
+/* --- the program ------------------------------------------------------------------------------------ */
+
+static bool read_program(Reader *r)
+{
+    int64_t batch;
+    if (!(r->p->name = word(r, "the program's name")) || !expect(r, "batch=") ||
+        !integer(r, 0, DIM_MAX, &batch))
+        return false;
+    r->p->train.batch = batch;
+    return line_ends(r);
+}
+
+static bool read_input(Reader *r)
+{
+    Input in = {.loc = {r->number, 1, 1}};
+    if (!(in.name = word(r, "a name")) || !dtype(r, &in.dtype) || !shape(r, &in.shape))
+        return false;
+    if (take(r, "classes=") && !integer(r, 1, DIM_MAX, &in.classes))
+        return false;
+    if (take(r, "ignore=")) {
+        in.has_ignore = true;
+        if (!integer(r, INT32_MIN, INT32_MAX, &in.ignore))
+            return false;
+    }
+    vec_push(r->ctx->arena, &r->p->inputs, in);
+    return line_ends(r);
+}
+
+static bool read_output(Reader *r)
+{
+    Output out = {.loc = {r->number, 1, 1}};
+    if (!(out.name = word(r, "a name")))
+        return false;
+    vec_push(r->ctx->arena, &r->p->outputs, out);
+    return line_ends(r);
+}
+
+static bool read_init(Reader *r, Init *init)
+{
+    static const char *const known[] = {"constant", "uniform", "normal", "truncated_normal",
+                                        "orthogonal"};
+    int kind = expect(r, "init=") ? choice(r, known, COUNT(known), "a kind of init") : -1;
+    init->kind = (InitKind)kind;
+    return kind >= 0 && expect(r, "(") && real(r, &init->a) && expect(r, ",") &&
+           real(r, &init->b) && expect(r, ")");
+}
+
+static bool read_perm(Reader *r, Var *v)
+{
+    int64_t perm[RANK_MAX];
+    int n;
+    unsigned seen = 0;
+    if (!integers(r, RANK_MAX, 0, RANK_MAX - 1, perm, &n))
+        return false;
+    for (int i = 0; i < n; i++) {
+        v->perm[i] = (int)perm[i];
+        seen |= 1u << perm[i];
+    }
+    return (n == v->shape.rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
+}
+
+static bool read_var(Reader *r)
+{
+    static const char *const known[] = {"weight", "buffer", "state"};
+    Shape s;
+    Init init;
+    const char *name = word(r, "a name");
+    int kind = name ? choice(r, known, COUNT(known), "weight, buffer or state") : -1;
+    if (kind < 0 || !shape(r, &s) || !read_init(r, &init))
+        return false;
+    if (s.batch >= 0 || program_find_var(r->p, name))
+        return wrong(r, "a new name and a shape without a batch");
+    Var *v = program_var(r->p, name, (VarKind)kind, &s, init, (Loc){r->number, 1, 1});
+    v->frozen = take(r, "frozen");
+    if (take(r, "as=")) {
+        const char *as = word(r, "a variable");
+        if (!as || !(v->laid_as = program_find_var(r->p, as)))
+            return as ? wrong(r, "a variable that is declared") : false;
+    }
+    return (!take(r, "perm=") || read_perm(r, v)) && line_ends(r);
+}
+
+/* --- nodes -------------------------------------------------------------------------------------------- */
+
+static bool read_function(Reader *r)
+{
+    const char *names[FN_COUNT];
+    for (int f = 0; f < FN_COUNT; f++)
+        names[f] = fn_text((Fn)f);
+    int f = choice(r, names, FN_COUNT, "a function");
+    if (f < 0)
+        return false;
+    if (r->p->fn[f])
+        return wrong(r, "each function once");
+    r->g = r->p->fn[f] = graph_new(r->p, (Fn)f);
+    r->nodes.n = 0;
+    return line_ends(r);
+}
+
+static Node *operand(Reader *r)
+{
+    int64_t i;
+    if (!expect(r, "%") || !integer(r, 0, INT32_MAX, &i))
+        return NULL;
+    if (i < r->nodes.n)
+        return r->nodes.at[i];
+    wrong(r, "a node that comes before");
+    return NULL;
+}
+
+static bool operands(Reader *r, int *n, Node **in)
+{
+    *n = 0;
+    if (!take(r, "("))
+        return true;
+    do {
+        if (*n == OPERANDS_MAX)
+            return wrong(r, "fewer operands");
+        if (!(in[(*n)++] = operand(r)))
+            return false;
+    } while (take(r, ","));
+    return expect(r, ")");
+}
+
+static bool read_data(Reader *r, Attr *a, int64_t *count)
+{
+    VEC(double) data = {0};
+    do {
+        double v;
+        if (!real(r, &v))
+            return false;
+        vec_push(r->ctx->arena, &data, v);
+    } while (r->at < r->end && *r->at == ',' && r->at++);
+    a->data = data.at;
+    *count = data.n;
+    return true;
+}
+
+static bool read_axes(Reader *r, Attr *a)
+{
+    int64_t axes[RANK_MAX];
+    if (r->at < r->end && (*r->at == ' ' || *r->at == '}'))
+        return true; /* none */
+    if (!integers(r, RANK_MAX, 0, RANK_MAX - 1, axes, &a->n_axes))
+        return false;
+    for (int i = 0; i < a->n_axes; i++)
+        a->axes[i] = (int)axes[i];
+    return true;
+}
+
+static bool read_range(Reader *r, int64_t *out)
+{
+    int n;
+    if (r->at < r->end && (*r->at == ' ' || *r->at == '}'))
+        return true;
+    return integers(r, RANK_MAX, 0, ELEMENTS_MAX, out, &n);
+}
+
+static bool read_attr(Reader *r, Attr *a, int64_t *count)
+{
+    static const char *const scalars[] = {"n", "lr", "step"};
+    int64_t i = 0;
+    if (take(r, "axes="))
+        return read_axes(r, a);
+    if (take(r, "start="))
+        return read_range(r, a->start);
+    if (take(r, "end="))
+        return read_range(r, a->end);
+    if (take(r, "step="))
+        return read_range(r, a->step);
+    if (take(r, "value="))
+        return real(r, &a->value);
+    if (take(r, "data="))
+        return read_data(r, a, count);
+    if (take(r, "var=")) {
+        const char *name = word(r, "a variable");
+        a->var = name ? program_find_var(r->p, name) : NULL;
+        return a->var || (name && wrong(r, "a variable that is declared"));
+    }
+    if (take(r, "input=")) {
+        bool good = integer(r, 0, r->p->inputs.n - 1, &i);
+        a->input = (int)i;
+        return good;
+    }
+    if (take(r, "scalar=")) {
+        int k = choice(r, scalars, COUNT(scalars), "n, lr or step");
+        a->scalar = (Scalar)k;
+        return k >= 0;
+    }
+    if (take(r, "stream=")) {
+        bool good = integer(r, 0, UINT32_MAX, &i);
+        a->stream = (uint32_t)i;
+        return good;
+    }
+    return wrong(r, "an attribute");
+}
+
+static bool read_attrs(Reader *r, Attr *a, int64_t *count)
+{
+    if (!take(r, "{"))
+        return true;
+    while (!take(r, "}"))
+        if (!read_attr(r, a, count))
+            return false;
+    return true;
+}
+
+/* A word that may be absent: "-". */
+static const char *maybe(Reader *r, const char *wanted, bool *good)
+{
+    const char *text = word(r, wanted);
+    *good = *good && text;
+    return text && strcmp(text, "-") != 0 ? text : NULL;
+}
+
+/* "; forward fc1 dense 8:5:5" */
+static bool read_story(Reader *r, Role *role, const char **name, const char **what, Loc *loc)
+{
+    static const char *const roles[] = {"forward", "loss", "metric", "backward", "update"};
+    int64_t place[3];
+    if (!expect(r, ";"))
+        return false;
+    int k = choice(r, roles, COUNT(roles), "a role");
+    bool good = k >= 0;
+    *role = (Role)k;
+    if (good)
+        *name = maybe(r, "a name or -", &good);
+    if (good)
+        *what = maybe(r, "what it was written as, or -", &good);
+    for (int i = 0; good && i < 3; i++)
+        good = (i == 0 || expect(r, ":")) && integer(r, 0, INT32_MAX, &place[i]);
+    if (good)
+        *loc = (Loc){(int)place[0], (int)place[1], (int)place[2]};
+    return good && line_ends(r);
+}
+
+static int read_op(Reader *r)
+{
+    skip_space(r);
+    const char *from = r->at, *name = word(r, "an op");
+    int op = name ? op_find(name) : -1;
+    if (name && op < 0) {
+        r->at = from;
+        wrong(r, "an op of ops.def");
+    }
+    return op;
+}
+
+/* Whether the operands and attributes are such as the shape rules take for granted. */
+static bool check_call(Reader *r, OpKind op, int n, Node *const *in, const Attr *a, const Shape *s,
+                       int64_t count)
+{
+    unsigned has = op_impls[op]->attrs;
+    int rank = n ? in[0]->shape.rank : s->rank;
+    if (op_rows[op].arity >= 0 ? n != op_rows[op].arity : n < 1)
+        return wrong(r, "as many operands as the op takes");
+    for (int i = 0; i < n; i++)
+        if (in[i]->op == OP_assign)
+            return wrong(r, "operands that are no assign");
+    if ((has & ATTR_var) && !a->var)
+        return wrong(r, "var=");
+    if ((has & ATTR_input) && a->input >= r->p->inputs.n)
+        return wrong(r, "input=");
+    for (int i = 0; i < a->n_axes; i++)
+        if (a->axes[i] >= rank)
+            return wrong(r, "axes of the operand");
+    if (a->data && count != shape_count(s))
+        return wrong(r, "as many numbers as the shape has");
+    return true;
+}
+
+static bool read_node(Reader *r)
+{
+    int64_t number, count = 0;
+    Node **in = arena_take(r->ctx->arena, sizeof(Node *) * OPERANDS_MAX);
+    Attr attr = {0};
+    Shape s;
+    DType type;
+    Role role;
+    Loc loc;
+    const char *name = NULL, *what = NULL;
+    int n;
+    if (!r->g)
+        return wrong(r, "a function first");
+    if (!integer(r, r->nodes.n, r->nodes.n, &number) || !expect(r, "="))
+        return false;
+    int op = read_op(r);
+    if (op < 0 || !operands(r, &n, in) || !read_attrs(r, &attr, &count) || !expect(r, ":") ||
+        !dtype(r, &type) || !shape(r, &s) || !check_call(r, (OpKind)op, n, in, &attr, &s, count) ||
+        !read_story(r, &role, &name, &what, &loc))
+        return false;
+    r->g->loc = (Loc){r->number, 1, 1};
+    r->g->role = role;
+    r->g->what = what;
+    Node *y = graph_add_as(r->g, (OpKind)op, n, in, &attr, &s, type);
+    if (!y)
+        return false;
+    if (!shape_equal(&y->shape, &s) || y->dtype != type)
+        return wrong(r, "the shape and type that the op gives");
+    y->loc = loc;
+    y->name = name;
+    vec_push(r->ctx->arena, &r->nodes, y);
+    return true;
+}
+
+static bool read_root(Reader *r)
+{
+    static const char *const kinds[] = {"output", "loss", "metric", "grad", "assign"};
+    int64_t index;
+    if (!r->g)
+        return wrong(r, "a function first");
+    int kind = choice(r, kinds, COUNT(kinds), "a kind of root");
+    if (kind < 0 || !integer(r, 0, INT32_MAX, &index))
+        return false;
+    Node *y = operand(r);
+    if (!y)
+        return false;
+    if ((kind == ROOT_assign) != (y->op == OP_assign))
+        return wrong(r, "an assign for a root of that kind, and for no other");
+    if ((kind == ROOT_loss || kind == ROOT_metric) && y->shape.rank)
+        return wrong(r, "a loss or metric of rank 0");
+    if (kind == ROOT_output && index >= r->p->outputs.n)
+        return wrong(r, "an output that is declared");
+    graph_root(r->g, (RootKind)kind, (int)index, y);
+    return line_ends(r);
+}
+
+/* --- lines ---------------------------------------------------------------------------------------------- */
+
+static bool read_line(Reader *r)
+{
+    static const struct {
+        const char *word;
+        bool (*read)(Reader *);
+    } lines[] = {{"program ", read_program}, {"input ", read_input},       {"output ", read_output},
+                 {"var ", read_var},         {"function ", read_function}, {"%", read_node},
+                 {"root ", read_root}};
+    skip_space(r);
+    if (r->at == r->end || *r->at == ';')
+        return true;
+    for (int i = 0; i < COUNT(lines); i++)
+        if (take(r, lines[i].word))
+            return lines[i].read(r);
+    return wrong(r, "program, input, output, var, function, root or a node");
+}
+
+Program *program_read(Ctx *ctx, const char *text, size_t size)
+{
+    Program *p = arena_take(ctx->arena, sizeof *p);
+    p->ctx = ctx;
+    p->name = "program";
+    /* A copy that ends in NUL: numbers are read with strtod. */
+    const char *copy = arena_text(ctx->arena, text, size);
+    Reader r = {.ctx = ctx, .p = p, .line = copy};
+    if (strlen(copy) != size) {
+        r.number = 1;
+        r.at = r.end = copy;
+        wrong(&r, "a text without NUL");
+        return NULL;
+    }
+    for (r.number = 1; *r.line; r.number++) {
+        const char *end = strchr(r.line, '\n');
+        r.at = r.line;
+        r.end = end ? end : r.line + strlen(r.line);
+        if (!read_line(&r))
+            return NULL;
+        r.line = end ? end + 1 : r.end;
+    }
+    return p;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* test_print.c: guards the text form: what is printed reads back to the same text, and a text that is
+ * wrong anywhere is a diagnostic, never a crash. */
+#include "graph_fixture.h"
+
+/* A program with every kind of attribute. */
+static Fixture *program(void)
+{
+    Fixture *f = fixture_new(FN_train);
+    Graph *g = f->g;
+    f->p->name = "net";
+    f->p->train.batch = 8;
+    Input in = {.name = "x", .shape = SHAPE(0, 1, 6)}, c = {.name = "c", .dtype = DT_i32};
+    c.shape = SHAPE(0, 1);
+    c.classes = 6;
+    c.has_ignore = true;
+    c.ignore = -100;
+    vec_push(f->ctx.arena, &f->p->inputs, in);
+    vec_push(f->ctx.arena, &f->p->inputs, c);
+    vec_push(f->ctx.arena, &f->p->outputs, ((Output){.name = "y"}));
+    Shape s = SHAPE(-1, 4, 6);
+    Var *w = program_var(f->p, "fc.weight", VAR_weight, &s, (Init){INIT_uniform, -0.1, 0.1},
+                         (Loc){3, 5, 2});
+    Var *m = program_var(f->p, "sgd.fc.weight", VAR_state, &s, (Init){0}, (Loc){3, 5, 2});
+    m->laid_as = w;
+    w->perm[0] = m->perm[0] = 1;
+    w->perm[1] = m->perm[1] = 0;
+    g->loc = (Loc){7, 3, 4};
+    g->what = "dense";
+    static const double table[3] = {1, 0.1, -1e-30};
+    Shape three = SHAPE(-1, 3);
+    Node *x = build_input(g, 0), *k = build_var(g, w);
+    Node *y = build_matmul(g, x, k); /* [N, 4] */
+    y->name = "fc";
+    Node *part = build_slice(g, y, 1, 1, 4, 1);
+    Node *z = build_binary(g, OP_mul, part, build_data(g, &three, table));
+    z = build_binary(g, OP_mul, z, build_random(g, &z->shape, 7));
+    g->role = ROLE_loss;
+    z = build_binary(g, OP_sub, z, build_one_hot(g, build_input(g, 1), 3, 1));
+    Node *loss = build_reshape(g, build_reduce(g, OP_reduce_sum, z, 0, NULL), &(Shape){.batch = -1});
+    loss = build_binary(g, OP_div, loss, build_scalar(g, SCALAR_n));
+    graph_root(g, ROOT_loss, 0, loss);
+    graph_root(g, ROOT_output, 0, build_concat(g, 1, 2, (Node *[]){y, part}));
+    Attr pad = {.start = {0, 2}, .end = {0, 1}, .step = {1, 2}, .value = -0.5};
+    Node *padded = graph_add(g, OP_pad, 1, &y, &pad);
+    graph_root(g, ROOT_metric, 0,
+               build_reshape(g, build_reduce(g, OP_reduce_max, padded, 0, NULL), &(Shape){.batch = -1}));
+    g->role = ROLE_update;
+    build_assign(g, w, build_binary(g, OP_mul, k, build_scalar(g, SCALAR_lr)));
+    graph_sort(g);
+    graph_verify(g, "building");
+    return f;
+}
+
+static char *printed(const Program *p, size_t *size)
+{
+    char *text = NULL;
+    FILE *out = open_memstream(&text, size);
+    program_print(p, out);
+    fclose(out);
+    return text;
+}
+
+Test(print, reads_back_to_the_same_text)
+{
+    Fixture *f = program(), *again = fixture_new(FN_train);
+    size_t n, m;
+    char *text = printed(f->p, &n);
+    Program *p = program_read(&again->ctx, text, n);
+    cr_assert(p, "%s\n%s", text, fixture_said(again));
+    graph_verify(p->fn[FN_train], "reading");
+    char *second = printed(p, &m);
+    cr_expect_str_eq(second, text);
+    free(text);
+    free(second);
+    fixture_free(f);
+    fixture_free(again);
+}
+
+Test(print, each_line_is_complete)
+{
+    Fixture *f = program();
+    size_t n;
+    char *text = printed(f->p, &n);
+    static const char *const has[] = {
+        "program net batch=8\n", "input c i32 [N] classes=6 ignore=-100\n",
+        "var sgd.fc.weight state [4, 6] init=constant(0,0) as=fc.weight perm=1,0\n",
+        "= matmul(%0, %1) : f32 [N, 4]  ; forward fc dense 7:3:4\n", "data=1,0.1,-1e-30", "stream=7",
+        "step=1,2 value=-0.5", "scalar=lr", "root loss 0 %"};
+    for (int i = 0; i < COUNT(has); i++)
+        cr_expect(strstr(text, has[i]), "no '%s' in\n%s", has[i], text);
+    free(text);
+    fixture_free(f);
+}
+
+/* Every line cut short at every byte, and every byte replaced: read, or refused with a place. */
+Test(print, a_damaged_text_is_refused_or_read)
+{
+    Fixture *f = program();
+    size_t n;
+    char *text = printed(f->p, &n);
+    for (size_t i = 0; i < n; i++) {
+        for (int how = 0; how < 4; how++) {
+            Fixture *again = fixture_new(FN_train);
+            char old = text[i];
+            text[i] = "%\n9]"[how];
+            Program *p = program_read(&again->ctx, text, n);
+            cr_assert(p || again->ctx.diag.errors, "refused without a word at %zu", i);
+            text[i] = old;
+            fixture_free(again);
+        }
+        Fixture *again = fixture_new(FN_train);
+        Program *p = program_read(&again->ctx, text, i);
+        cr_assert(p || again->ctx.diag.errors, "cut at %zu", i);
+        fixture_free(again);
+    }
+    free(text);
+    fixture_free(f);
+}
+
+Test(print, says_where_and_what_is_expected)
+{
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {
+        {"prog x", "test.yaml:1:1: error: expected program, input"},
+        {"program x batch=4\ninput a f64 [N]", "test.yaml:2:9: error: expected f32, i32 or u8"},
+        {"function train\n%0 = sinh : f32 []", "error: expected an op of ops.def"},
+        {"function train\n%1 = const {value=1} : f32 []", "expected a whole number in range"},
+        {"function train\n%0 = neg(%0) : f32 []", "expected a node that comes before"},
+        {"root loss 0 %0", "expected a function first"},
+        {"function train\nfunction train", "expected each function once"},
+        {"var w weight [2] init=constant(0,0)\nvar w weight [2] init=constant(0,0)", "a new name"},
+        {"function train\n%0 = const {value=1} : f32 [2]  ; forward - - 0:0:0\n"
+         "%1 = neg(%0) : f32 [3]  ; forward - - 0:0:0",
+         "expected the shape and type that the op gives"}};
+    for (int i = 0; i < COUNT(wrong); i++) {
+        Fixture *f = fixture_new(FN_train);
+        cr_expect_null(program_read(&f->ctx, wrong[i].text, strlen(wrong[i].text)));
+        cr_expect(strstr(fixture_said(f), wrong[i].says), "%s: %s", wrong[i].text, fixture_said(f));
+        fixture_free(f);
+    }
+}
