@@ -37,14 +37,16 @@ static Fixture *program(void)
     z = build_binary(g, OP_mul, z, build_random(g, &z->shape, 7));
     g->role = ROLE_loss;
     z = build_binary(g, OP_sub, z, build_one_hot(g, build_input(g, 1), 3, 1));
-    Node *loss = build_reshape(g, build_reduce(g, OP_reduce_sum, z, 0, NULL), &(Shape){.batch = -1});
+    Node *loss =
+        build_reshape(g, build_reduce(g, OP_reduce_sum, z, 0, NULL), &(Shape){.batch = -1});
     loss = build_binary(g, OP_div, loss, build_scalar(g, SCALAR_n));
     graph_root(g, ROOT_loss, 0, loss);
     graph_root(g, ROOT_output, 0, build_concat(g, 1, 2, (Node *[]){y, part}));
     Attr pad = {.start = {0, 2}, .end = {0, 1}, .step = {1, 2}, .value = -0.5};
     Node *padded = graph_add(g, OP_pad, 1, &y, &pad);
-    graph_root(g, ROOT_metric, 0,
-               build_reshape(g, build_reduce(g, OP_reduce_max, padded, 0, NULL), &(Shape){.batch = -1}));
+    graph_root(
+        g, ROOT_metric, 0,
+        build_reshape(g, build_reduce(g, OP_reduce_max, padded, 0, NULL), &(Shape){.batch = -1}));
     g->role = ROLE_update;
     build_assign(g, w, build_binary(g, OP_mul, k, build_scalar(g, SCALAR_lr)));
     graph_sort(g);
@@ -83,10 +85,15 @@ Test(print, each_line_is_complete)
     size_t n;
     char *text = printed(f->p, &n);
     static const char *const has[] = {
-        "program net batch=8\n", "input c i32 [N] classes=6 ignore=-100\n",
+        "program net batch=8\n",
+        "input c i32 [N] classes=6 ignore=-100\n",
         "var sgd.fc.weight state [4, 6] init=constant(0,0) as=fc.weight perm=1,0\n",
-        "= matmul(%0, %1) : f32 [N, 4]  ; forward fc dense 7:3:4\n", "data=1,0.1,-1e-30", "stream=7",
-        "step=1,2 value=-0.5", "scalar=lr", "root loss 0 %"};
+        "= matmul(%0, %1) : f32 [N, 4]  ; forward fc dense 7:3:4\n",
+        "data=1,0.1,-1e-30",
+        "stream=7",
+        "step=1,2 value=-0.5",
+        "scalar=lr",
+        "root loss 0 %"};
     for (int i = 0; i < COUNT(has); i++)
         cr_expect(strstr(text, has[i]), "no '%s' in\n%s", has[i], text);
     free(text);
