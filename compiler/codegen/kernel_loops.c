@@ -262,13 +262,14 @@ static void lanes_along(Loops *l, int stage)
         column_body(l, stage);
         out_close(e->out);
     } else if (l->d->batch[l->vector]) {
-        out_line(e->out, "int %s0 = 0;", name);
-        out_open(e->out, "for (; %s0 + %lld <= %s; %s0 += %lld)", name, (long long)lanes,
-                 extent(l, l->vector), name, (long long)lanes);
+        const char *whole = emit_temp(e, "w"), *all = extent(l, l->vector);
+        out_line(e->out, "const int %s = %s / %lld * %lld;", whole, all, (long long)lanes,
+                 (long long)lanes);
+        out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %lld)", name, name, whole, name,
+                 (long long)lanes);
         lane_block(l, stage, arena_format(e->arena, "%s0", name), lanes_of(l));
         out_close(e->out);
-        lane_block(l, stage, arena_format(e->arena, "%s0", name),
-                   arena_format(e->arena, "%s - %s0", extent(l, l->vector), name));
+        lane_block(l, stage, whole, arena_format(e->arena, "%s - %s", all, whole));
     } else {
         lanes = ext < lanes ? ext : lanes;
         if (ext / lanes > 0 && ext >= 2 * lanes) {
