@@ -9,7 +9,7 @@
 
 Test(passes, rows)
 {
-    cr_assert_eq(pass_count, 9);
+    cr_assert_geq(pass_count, 9);
     for (int i = 0; i < pass_count; i++) {
         cr_expect_eq(pass_find(pass_rows[i].name), i);
         cr_expect(pass_rows[i].run && pass_rows[i].text && *pass_rows[i].text);
