@@ -295,7 +295,7 @@ static void model_table(SourceText *s)
             "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH\n#else\n#define %s_FLAGS "
             "NULL\n#endif",
             s->upper, s->upper);
-    out_open(o, "const nnrt_model %s_model =", m);
+    out_open(o, "static const nnrt_model %s_model =", m);
     out_line(o,
              ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = "
              "\"nncc " NNCC_VERSION "\",",

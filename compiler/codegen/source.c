@@ -127,7 +127,6 @@ static void instance(SourceText *s)
             "struct %s {\n    nnrt_instance head;\n    _Alignas(64) unsigned char arena[%lld]; /* "
             "%lld of variables, then scratch */\n};\n",
             p->name, (long long)(bytes ? bytes : 64), (long long)p->vars_bytes);
-    out_raw(s->out, "extern const nnrt_model %s_model;\n", p->name);
 }
 
 static void kernels(SourceText *s)

@@ -259,8 +259,8 @@ static bool unit_axis(const Shape *s, int axis)
     return s->dim[axis] == 1 && s->batch != axis;
 }
 
-/* Axes of both shapes fall into groups of equal counts, from the left; the batch is the first axis
- * of its group on either side, so positions inside a group have constant strides. */
+/* Axes of both shapes fall into groups of equal counts, from the left; in its group the batch has
+ * only axes of length 1 before it, on either side, so positions inside have constant strides. */
 static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const Ix *at, Ix *out)
 {
     int i = 0, j = 0; /* axes of `to` (the node) and of `from` (its operand) */
@@ -287,7 +287,8 @@ static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const 
         int64_t stride = 1;
         for (int d = j - 1; d >= j0; d--) {
             Ix part = ix_div(s, linear, stride);
-            out[d] = d == j0 ? part : ix_mod(s, part, from->dim[d]);
+            bool first = d == j0 || from->batch == d;
+            out[d] = first ? part : ix_mod(s, part, from->dim[d]);
             if (unit_axis(from, d))
                 out[d] = ix_const(0);
             stride *= from->dim[d];
