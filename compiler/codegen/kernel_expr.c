@@ -239,12 +239,25 @@ static const char *guarded(Emit *e, const Node *y, const Ix *at)
     return name;
 }
 
+/* A random number's index is the element's position among those that this call has: unlike in a
+ * buffer, a batch axis is n long wherever it stands. */
 static const char *random_text(Emit *e, const Node *y, const Ix *at)
 {
     const char *key = key_arg(e, y);
-    Ix linear = index_linear(&e->space, &y->shape, NULL, at);
-    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key,
-                        ix_text(&e->space, &linear, true));
+    const Shape *s = &y->shape;
+    Ix before = ix_const(0), from = ix_const(0);
+    int64_t sample = 1;
+    for (int d = 0; d < s->rank; d++) {
+        Ix *to = d < s->batch ? &before : &from;
+        *to = ix_add(&e->space, ix_scale(*to, s->dim[d]), at[d]);
+        sample *= d < s->batch ? 1 : s->dim[d];
+    }
+    const char *index = ix_text(&e->space, &from, true);
+    if (!before.n && !before.c)
+        return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key, index);
+    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s * (uint64_t)(%s) + %s)", key,
+                        ix_text(&e->space, &before, true), emit_extent(e, sample, true),
+                        arena_format(e->arena, "(uint64_t)%s", index));
 }
 
 static const char *moved(Emit *e, const Node *y, const Ix *at)
