@@ -1,0 +1,42 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# make bench: programs of bench/*.yaml beside PyTorch (and onnxruntime), in one run; a table with ratios.
+#
+# BUILD: where nncc is (build). PEER: the Python to use, with torch; else build/venv, which is made with pip's newest
+# torch where there is a network (OFFLINE=1: not tried); else Debian's python3 and its torch; without any, our numbers alone.
+# SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, how many threads.
+set -e
+here=$(cd "$(dirname "$0")" && pwd)
+cd "${BUILD:-$here/../build}"
+mkdir -p bench
+for model in toy_2_3_1 mlp_mnist; do
+    ./nncc "$here/$model.yaml" -o "bench/$model"
+done
+
+has_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
+
+# A half-made environment is no environment: it gets its name when it is whole.
+make_venv()
+{
+    [ -z "$OFFLINE" ] && command -v timeout >/dev/null 2>&1 || return 1
+    python3 -m venv venv.part >venv.log 2>&1 || return 1
+    echo "bench: trying to install torch into $(pwd)/venv, a large download; OFFLINE=1 does without" >&2
+    pip="venv.part/bin/pip install --quiet --no-cache-dir --retries 1 --timeout 20"
+    timeout 1200 $pip --index-url https://download.pytorch.org/whl/cpu torch numpy >>venv.log 2>&1 ||
+        timeout 1200 $pip torch numpy >>venv.log 2>&1 || return 1
+    timeout 300 $pip onnx onnxruntime >>venv.log 2>&1 || true
+    mv venv.part venv
+}
+
+if [ -z "$PEER" ] && [ ! -x venv/bin/python3 ]; then
+    make_venv || rm -rf venv.part
+fi
+for python in "$PEER" "$PWD/venv/bin/python3" /usr/bin/python3; do
+    [ -n "$python" ] && has_torch "$python" && exec "$python" "$here/peers.py" bench
+done
+echo "bench: no torch here: our numbers alone" >&2
+for model in toy_2_3_1 mlp_mnist; do
+    for phase in --train --predict; do
+        echo "$model: $(bench/$model bench $phase)"
+    done
+done
