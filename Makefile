@@ -108,7 +108,7 @@ install: all
 	$(if $(TEMPLATES),install -m 644 $(TEMPLATES) "$(DESTDIR)$(PREFIX)/share/nncc/templates/")
 	install -m 644 $(RUNTIME_C) $(RUNTIME_H) "$(DESTDIR)$(PREFIX)/share/nncc/runtime/"
 	install -m 644 nncc.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' nncc.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP@|$(OPENMP)|' nncc.pc.in \
 	    >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nncc.pc"
 
 uninstall:

@@ -2,6 +2,7 @@
 /* main.c: nncc: a model file in, C out. The stages stand in `compile`, one a line. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -213,6 +214,7 @@ int main(int argc, char **argv)
     Home home;
     char *text = NULL;
     size_t size = 0;
+    signal(SIGXFSZ, SIG_IGN); /* a file over its limit is an error of write, as a full disk is */
     int status = options_read(ctx.arena, argc, argv, &o);
     if (!status && !o.done) {
         if (ends_with(o.model, ".onnx")) {

@@ -100,6 +100,15 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
     return 0;
 }
 
+static int feed_not_finite(const nnrt_instance *m, int64_t at, int n, double loss, nnrt_fault *fault)
+{
+    int var = nnrt_first_not_finite(m);
+    return nnrt_fail(fault, NNRT_NOT_FINITE, "the loss of samples %lld to %lld is %g%s%s",
+                     (long long)at, (long long)(at + n - 1), isnan(loss) ? fabs(loss) : loss,
+                     var < 0 ? "" : "; the first weight that is not finite: ",
+                     var < 0 ? "" : m->model->vars[var].name);
+}
+
 int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, const nnrt_rows *rows,
                     nnrt_score *score, nnrt_fault *fault)
 {
@@ -112,8 +121,7 @@ int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, co
         nnrt_dataset_batch(data, rows->at + at, n, f->in);
         float loss = model->eval(m, n, (const void *const *)f->in, score->sums);
         if (!isfinite(loss))
-            return nnrt_fail(fault, NNRT_NOT_FINITE, "the loss of samples %lld to %lld is %g",
-                             (long long)at, (long long)(at + n - 1), (double)loss);
+            return feed_not_finite(m, at, n, (double)loss, fault);
         score->loss_sum += (double)loss * n;
         score->samples += n;
     }
