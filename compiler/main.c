@@ -145,8 +145,9 @@ static int write_c(Program *p, const Options *o, CodegenOptions *c, const char *
     if (!file)
         return file_write(arena, output, text, strlen(text));
     const char *declarations = emit_header(p, c);
-    int status = file_write(arena, header, declarations, strlen(declarations));
-    return status ? status : file_write(arena, output, text, strlen(text));
+    const FileText files[] = {{header, declarations, strlen(declarations)},
+                              {output, text, strlen(text)}};
+    return files_write(arena, COUNT(files), files);
 }
 
 static int write_program(Program *p, const Home *home, CodegenOptions *c, const char *output)

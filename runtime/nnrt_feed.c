@@ -100,7 +100,8 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
     return 0;
 }
 
-static int feed_not_finite(const nnrt_instance *m, int64_t at, int n, double loss, nnrt_fault *fault)
+static int feed_not_finite(const nnrt_instance *m, int64_t at, int n, double loss,
+                           nnrt_fault *fault)
 {
     int var = nnrt_first_not_finite(m);
     return nnrt_fail(fault, NNRT_NOT_FINITE, "the loss of samples %lld to %lld is %g%s%s",

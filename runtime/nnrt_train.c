@@ -327,8 +327,8 @@ static int train_not_finite(const train_state *t, double loss)
     const char *what = var < 0 ? "loss" : t->model->vars[var].name;
     return nnrt_fail(t->fault, NNRT_NOT_FINITE,
                      "step %lld, epoch %lld: the loss is %g; the first that is not finite: %s",
-                     (long long)t->m->step, (long long)t->run.epoch + 1, isnan(loss) ? fabs(loss) : loss,
-                     what);
+                     (long long)t->m->step, (long long)t->run.epoch + 1,
+                     isnan(loss) ? fabs(loss) : loss, what);
 }
 
 /* Weights that are no numbers replace no file. */

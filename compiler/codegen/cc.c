@@ -44,6 +44,21 @@ bool home_find(Arena *arena, Home *home)
     return is_there(home->templates) && is_there(home->library);
 }
 
+char *home_text(Arena *arena, const char *folder, const char *name)
+{
+    enum { MOST = 1 << 20 };
+    const char *path = arena_format(arena, "%s/%s", folder, name);
+    FILE *f = fopen(path, "rb");
+    char *text = arena_take(arena, MOST);
+    size_t n = f ? fread(text, 1, MOST - 1, f) : 0;
+    if (f)
+        fclose(f);
+    if (!n || n == MOST - 1)
+        BUG("nncc's own file '%s' cannot be read", path);
+    text[n] = '\0';
+    return text;
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 static int complain(const char *path)
@@ -72,28 +87,52 @@ static int write_stdout(const char *text, size_t size)
     return write_all(STDOUT_FILENO, text, size) ? 0 : complain("standard output");
 }
 
+/* A file on its way: its text is whole in `part`, which is `path` itself where that is a device or a
+ * link (/dev/stdout): these are written through, never replaced. */
+typedef struct Part {
+    const char *path, *part; /* part NULL: not opened */
+    bool special;
+} Part;
+
+static int part_write(Arena *arena, const FileText *file, Part *p)
+{
+    struct stat st;
+    bool special = lstat(file->path, &st) == 0 && !S_ISREG(st.st_mode);
+    const char *path = file->path;
+    if (!special)
+        path = arena_format(arena, "%s.part-%ld", path, (long)getpid());
+    int flags = special ? O_WRONLY | O_TRUNC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+    int fd = open(path, flags, 0666);
+    if (fd < 0)
+        return complain(file->path);
+    *p = (Part){file->path, path, special};
+    bool good = write_all(fd, file->text, file->size);
+    int saved = good ? 0 : errno;
+    good = close(fd) == 0 && good;
+    errno = saved ? saved : errno;
+    return good ? 0 : complain(file->path);
+}
+
+int files_write(Arena *arena, int n, const FileText *files)
+{
+    Part *part = arena_take(arena, sizeof *part * (size_t)n);
+    int status = 0;
+    for (int i = 0; !status && i < n; i++)
+        status = part_write(arena, &files[i], &part[i]);
+    for (int i = 0; !status && i < n; i++)
+        if (!part[i].special && rename(part[i].part, part[i].path) != 0)
+            status = complain(part[i].path);
+    for (int i = 0; status && i < n; i++)
+        if (part[i].part && !part[i].special)
+            unlink(part[i].part);
+    return status;
+}
+
 int file_write(Arena *arena, const char *path, const char *text, size_t size)
 {
     if (strcmp(path, "-") == 0)
         return write_stdout(text, size);
-    struct stat st;
-    /* A device or a link (/dev/stdout) is written through, never replaced. */
-    bool special = lstat(path, &st) == 0 && !S_ISREG(st.st_mode);
-    const char *part = special ? path : arena_format(arena, "%s.part-%ld", path, (long)getpid());
-    int fd =
-        open(part, special ? O_WRONLY | O_TRUNC : O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return complain(path);
-    bool good = write_all(fd, text, size);
-    int saved = errno;
-    good = close(fd) == 0 && good;
-    if (good && (special || rename(part, path) == 0))
-        return 0;
-    errno = saved ? saved : errno;
-    int status = complain(path);
-    if (!special)
-        unlink(part);
-    return status;
+    return files_write(arena, 1, &(FileText){path, text, size});
 }
 
 /* --- the compiler ----------------------------------------------------------------------------- */

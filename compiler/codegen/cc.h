@@ -13,8 +13,18 @@ typedef struct Home {
 } Home;
 
 bool home_find(Arena *, Home *);
+/* The text of a file in one of these folders, NUL-terminated. One that is not there is a bug. */
+char *home_text(Arena *, const char *folder, const char *name);
 
-/* Writes a file beside `path` and renames it into place; "-" is standard output. Gives 0, or 3 after a line on stderr. */
+typedef struct FileText {
+    const char *path, *text;
+    size_t size;
+} FileText;
+
+/* Writes each file beside its path; once all are whole renames them into place, else leaves none.
+ * Gives 0, or 3 after a line on stderr. */
+int files_write(Arena *, int n, const FileText *);
+/* The same for one; "-" is standard output. */
 int file_write(Arena *, const char *path, const char *text, size_t size);
 
 /* Compiles the C text to a program at `path`: $CC, or the first of clang, gcc, cc that links an

@@ -5,29 +5,14 @@
  * unique over all files, so pasting them in a fixed order gives one translation unit. */
 #include <string.h>
 
+#include "cc.h"
 #include "emit.h"
-
-enum { RUNTIME_MAX = 1 << 20 };
-
-static char *read_runtime(SourceText *s, const char *name)
-{
-    const char *path = arena_format(s->arena, "%s/%s", s->options->runtime_dir, name);
-    FILE *f = fopen(path, "rb");
-    char *text = arena_take(s->arena, RUNTIME_MAX);
-    size_t n = f ? fread(text, 1, RUNTIME_MAX - 1, f) : 0;
-    if (f)
-        fclose(f);
-    if (!n || n == RUNTIME_MAX - 1)
-        BUG("the runtime's '%s' cannot be read", path);
-    text[n] = '\0';
-    return text;
-}
 
 /* Pastes a file without its includes of other runtime files. */
 static void paste(SourceText *s, const char *name)
 {
     out_raw(s->out, "/* Start of %s */", name);
-    for (const char *line = read_runtime(s, name); *line;) {
+    for (const char *line = home_text(s->arena, s->options->runtime_dir, name); *line;) {
         size_t n = strcspn(line, "\n");
         if (strncmp(line, "#include \"", 10) != 0) {
             str_put(&s->out->str, line, n);

@@ -2,24 +2,9 @@
 /* template.c: the files of templates/, their parameters replaced by numbers. */
 #include "template.h"
 
+#include "cc.h"
+
 #include <string.h>
-
-enum { TEMPLATE_MAX = 1 << 20 };
-
-static char *read_template(const Program *p, const char *name)
-{
-    Arena *arena = p->ctx->arena;
-    const char *path = arena_format(arena, "%s/%s", p->template_dir, name);
-    FILE *f = fopen(path, "rb");
-    char *text = arena_take(arena, TEMPLATE_MAX);
-    size_t n = f ? fread(text, 1, TEMPLATE_MAX - 1, f) : 0;
-    if (f)
-        fclose(f);
-    if (!n || n == TEMPLATE_MAX - 1)
-        BUG("the template '%s' cannot be read", path);
-    text[n] = '\0';
-    return text;
-}
 
 static bool word_char(char c)
 {
@@ -28,7 +13,7 @@ static bool word_char(char c)
 
 const char *template_text(const Program *p, const char *name, int n, const TemplateWord *words)
 {
-    const char *text = read_template(p, name);
+    const char *text = home_text(p->ctx->arena, p->template_dir, name);
     const char *begin = strstr(text, "/* nncc: begin */\n"), *end = strstr(text, "/* nncc: end */");
     if (!begin || !end)
         BUG("the template '%s' has no marks", name);
