@@ -20,3 +20,15 @@ if [ -e "$DATA_DIR/mnist/train-images-idx3-ubyte.gz" ]; then
 else
     skip "mnist_mlp: $DATA_DIR/mnist is not there"
 fi
+
+# The app of embed: what its README says, in a copy of the folder.
+mkdir -p embed/build && cp "$root"/examples/embed/*.* "$root/examples/embed/Makefile" embed/
+(cd embed && make -s HOME_DIR="$BUILD" ${CC:+CC="$CC"}) >embed.txt 2>&1
+check "embed: predicts and trains on" grep -q '^after training here: 1.000$' embed.txt
+if [ -x embed/build/app ] && command -v nm >/dev/null 2>&1; then
+    nm -u embed/build/app >symbols.txt
+    grep -Eq ' (f?open(at)?|fread|fwrite|malloc|calloc|realloc|aligned_alloc|free)(64)?(@|$)' symbols.txt &&
+        bad "embed: no file, no heap" || ok "embed: no file, no heap"
+else
+    skip "embed: no file, no heap: nm is not here"
+fi
