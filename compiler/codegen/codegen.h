@@ -20,6 +20,12 @@ void out_loop(Out *, const char *format, ...) PRINTF(2, 3); /* the line, then de
 void out_close(Out *);                                      /* shallower, then "}" */
 void out_end(Out *);                                        /* shallower: ends out_loop */
 void out_raw(Out *, const char *format, ...) PRINTF(2, 3);  /* column 0 (preprocessor lines) */
+/* "const int i = i0 + v;", to be dropped by out_unindex, given what this gives, where nothing that
+ * was written since mentions the name. */
+size_t out_index(Out *, const char *name, const char *value);
+void out_unindex(Out *, size_t line, const char *name);
+/* Whether `word` stands in the text as an identifier. */
+bool text_mentions(const char *text, const char *word);
 
 /* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function -------------- */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* describe.c: the nnrt_model table of the emitted file, and the functions that only pass on to
  * the runtime. */
+#include <math.h>
 #include <string.h>
 
 #include "emit.h"
@@ -219,8 +220,19 @@ static void train_rows(SourceText *s)
 
 /* --- constant data ---------------------------------------------------------------------------- */
 
+/* "0.1f" */
+static const char *float_text(Arena *arena, double value)
+{
+    char text[32];
+    if (!isfinite((float)value))
+        return arena_format(arena, "(float)%s", real(arena, value));
+    number_text(text, value, true);
+    return arena_format(arena, "%s%s", text, strpbrk(text, ".e") ? "f" : ".0f");
+}
+
 static void emit_data(SourceText *s, const Graph *g)
 {
+    enum { COLUMNS = 100 };
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
         if (b->kind != BUF_data)
@@ -228,15 +240,16 @@ static void emit_data(SourceText *s, const Graph *g)
         int64_t n = shape_count(&b->shape);
         out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name,
                  (long long)n);
-        for (int64_t k = 0; k < n; k += 8) {
-            Str line = str_new(s->arena);
-            for (int64_t j = k; j < n && j < k + 8; j++) {
-                const char *text = real(s->arena, (float)b->node->attr->data[j]);
-                str_add(&line, "%s%s%s,", j > k ? " " : "", text,
-                        strpbrk(text, ".e_") ? "f" : ".0f");
+        Str line = str_new(s->arena);
+        for (int64_t k = 0; k < n; k++) {
+            const char *item = float_text(s->arena, b->node->attr->data[k]);
+            if (line.n + strlen(item) + 6 > COLUMNS) {
+                out_line(s->out, "%s", line.at);
+                line = str_new(s->arena);
             }
-            out_line(s->out, "%s", line.at);
+            str_add(&line, "%s%s,", line.n ? " " : "", item);
         }
+        out_line(s->out, "%s", line.at);
         s->out->depth--;
         out_line(s->out, "};");
     }

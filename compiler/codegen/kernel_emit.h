@@ -51,6 +51,8 @@ void emit_stores(Emit *, int n, Node *const *stores);
  */
 const char *emit_buffer(Emit *, Buffer *, bool written);
 const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */
+/* The text without parentheses that enclose all of it. */
+const char *emit_bare(Emit *, const char *text);
 /* "x[i * 784 + j]" of a stored node. */
 const char *emit_element(Emit *, const Node *y, const Ix *at, bool written);
 /* `a` and `b` combined by a reduction: "a + b". */

@@ -8,7 +8,10 @@
 
 #include "kernel_emit.h"
 
-enum { LINE_MAX_TEXT = 64 };
+enum {
+    TEXT_MAX = 64, /* of a value that is written where it is read */
+    LINE_WIDTH = 95
+};
 
 const char *emit_temp(Emit *e, const char *letter)
 {
@@ -120,8 +123,7 @@ static bool is_atom(const char *text)
     return text[n] == '\0';
 }
 
-/* Without the parentheses that enclose all of it. */
-static const char *bare(Emit *e, const char *text)
+const char *emit_bare(Emit *e, const char *text)
 {
     size_t n = strlen(text);
     if (n < 2 || text[0] != '(' || text[n - 1] != ')')
@@ -143,19 +145,52 @@ static const char *ctype(const Node *y)
 static const char *to_temp(Emit *e, const Node *y, const char *text)
 {
     const char *name = emit_temp(e, "t");
-    out_line(e->out, "const %s %s = %s;", ctype(y), name, bare(e, text));
+    out_line(e->out, "const %s %s = %s;", ctype(y), name, emit_bare(e, text));
     return name;
+}
+
+/* How tightly the outermost operator of a text in parentheses binds: 2 products, 1 sums, 0 others. */
+static int binds(const char *text)
+{
+    int depth = 0, least = 2;
+    bool any = false;
+    for (const char *c = text; *c; c++) {
+        depth += (*c == '(' || *c == '[') - (*c == ')' || *c == ']');
+        if (*c != ' ' || depth != 1)
+            continue;
+        bool product = (c[1] == '*' || c[1] == '/') && c[2] == ' ';
+        bool sum = (c[1] == '+' || c[1] == '-') && c[2] == ' ';
+        any |= product || sum;
+        least = product ? least : sum ? (least < 1 ? least : 1) : 0;
+        c += product || sum ? 2 : 0;
+    }
+    return any ? least : 0;
+}
+
+/* An operand as it may stand at `c` of an op's text, without parentheses that it does not need. */
+static const char *as_operand(Emit *e, const char *text, const char *c, const char *at)
+{
+    bool opens = at > c && (at[-1] == '(' || (at[-1] == ' ' && at[-2] == ','));
+    if (opens && (at[2] == ')' || at[2] == ','))
+        return emit_bare(e, text); /* an argument of a function */
+    bool sum = strcmp(c, "($0 + $1)") == 0 || strcmp(c, "($0 - $1)") == 0;
+    bool product = strcmp(c, "($0 * $1)") == 0 || strcmp(c, "($0 / $1)") == 0;
+    if (text[0] != '(' || (!sum && !product) || emit_bare(e, text) == text || text[1] == '-')
+        return text;
+    return binds(text) >= (sum ? 1 : 2) + (at[1] == '1') ? emit_bare(e, text) : text;
 }
 
 /* Fills the $0 $1 $2 of an op's C text. */
 static const char *fill(Emit *e, const char *c, const char *const *in)
 {
     Str s = str_new(e->arena);
-    for (; *c; c++) {
-        if (*c == '$')
-            str_add(&s, "%s", in[*++c - '0']);
-        else
-            str_put(&s, c, 1);
+    for (const char *at = c; *at; at++) {
+        if (*at == '$') {
+            str_add(&s, "%s", as_operand(e, in[at[1] - '0'], c, at));
+            at++;
+        } else {
+            str_put(&s, at, 1);
+        }
     }
     return s.at;
 }
@@ -172,7 +207,7 @@ const char *emit_combine(Emit *e, OpKind reduce, const char *a, const char *b)
 {
     const char *in[2] = {a, b};
     OpKind op = reduce == OP_reduce_sum ? OP_add : reduce == OP_reduce_max ? OP_max : OP_min;
-    return bare(e, fill(e, op_impls[op]->c, in));
+    return emit_bare(e, fill(e, op_impls[op]->c, in));
 }
 
 const char *emit_identity(OpKind reduce)
@@ -184,21 +219,55 @@ const char *emit_identity(OpKind reduce)
 
 /* --- values ----------------------------------------------------------------------------------- */
 
+/* where: a comparison chooses by itself, not by the number that it gives. */
+static const char *choice(Emit *e, const char *c, const char *const *in)
+{
+    static const char number[] = " ? 1.0f : 0.0f)";
+    size_t n = strlen(in[0]), m = sizeof number - 1;
+    if (n <= m || in[0][0] != '(' || strcmp(in[0] + n - m, number) != 0)
+        return fill(e, c, in);
+    const char *test = arena_text(e->arena, in[0] + 1, n - m - 1);
+    return arena_format(e->arena, "nnrt_select(-(%s), %s, %s)", test, emit_bare(e, in[1]),
+                        emit_bare(e, in[2]));
+}
+
+/* Gives names to the longest operands until a line holds what is made of all. */
+static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
+{
+    const char *c = op_impls[y->op]->c;
+    for (;;) {
+        size_t length = strlen(c), room = 76 - 4 * (size_t)(e->out->depth < 10 ? e->out->depth : 10);
+        int longest = -1;
+        for (int i = 0; i < y->n_in; i++) {
+            length += strlen(in[i]);
+            if (!is_atom(in[i]) && (longest < 0 || strlen(in[i]) > strlen(in[longest])))
+                longest = i;
+        }
+        if (length <= room || longest < 0)
+            return;
+        in[longest] = to_temp(e, y->in[longest], in[longest]);
+        emit_know(e, y->in[longest], at[longest], in[longest]);
+    }
+}
+
 static const char *elementwise(Emit *e, const Node *y, const Ix *at)
 {
     const char *in[3];
     const char *c = op_impls[y->op]->c;
+    Ix operand[3][RANK_MAX];
     for (int i = 0; i < y->n_in; i++) {
-        Ix operand[RANK_MAX];
         Guard guards[RANK_MAX];
         int n;
-        index_operand(&e->space, y, i, at, operand, guards, &n);
-        in[i] = emit_value(e, y->in[i], operand);
+        index_operand(&e->space, y, i, at, operand[i], guards, &n);
+        in[i] = emit_value(e, y->in[i], operand[i]);
         if (mentions(c, i) > 1 && !is_atom(in[i])) {
             in[i] = to_temp(e, y->in[i], in[i]);
-            emit_know(e, y->in[i], operand, in[i]);
+            emit_know(e, y->in[i], operand[i], in[i]);
         }
     }
+    shorten(e, y, operand, in);
+    if (y->op == OP_where)
+        return choice(e, c, in);
     return y->op == OP_stop_gradient ? in[0] : fill(e, c, in);
 }
 
@@ -231,7 +300,7 @@ static const char *guarded(Emit *e, const Node *y, const Ix *at)
         if (n)
             out_open(e->out, "if (%s)", guard_text(e, guards, n));
         const char *value = emit_value(e, y->in[i], operand);
-        out_line(e->out, "%s = %s;", name, bare(e, value));
+        out_line(e->out, "%s = %s;", name, emit_bare(e, value));
         if (n)
             out_close(e->out);
         e->known.n = known;
@@ -310,7 +379,7 @@ const char *emit_value(Emit *e, const Node *y, const Ix *at)
         text = random_text(e, y, at);
     else
         text = compute(e, y, at);
-    if (e->uses[y->id] <= 1 && strlen(text) <= LINE_MAX_TEXT)
+    if (e->uses[y->id] <= 1 && strlen(text) <= TEXT_MAX)
         return text;
     if (!is_atom(text))
         text = to_temp(e, y, text);
@@ -342,13 +411,16 @@ void emit_stores(Emit *e, int n, Node *const *stores)
     for (int i = 0; i < n; i++) {
         emit_stand(e, stores[i], at);
         value[i] = emit_value(e, stores[i], at);
-        if (is_atom(value[i]))
+        if (n == 1 || is_atom(value[i]))
             continue;
         value[i] = to_temp(e, stores[i], value[i]);
         emit_know(e, stores[i], at, value[i]);
     }
     for (int i = 0; i < n; i++) {
         emit_stand(e, stores[i], at);
-        out_line(e->out, "%s = %s;", emit_element(e, stores[i], at, true), value[i]);
+        const char *to = emit_element(e, stores[i], at, true);
+        if (strlen(to) + strlen(value[i]) + 4 * (size_t)e->out->depth > LINE_WIDTH)
+            value[i] = to_temp(e, stores[i], value[i]);
+        out_line(e->out, "%s = %s;", to, emit_bare(e, value[i]));
     }
 }

@@ -38,14 +38,6 @@ static const char *extent(Loops *l, int axis)
     return emit_extent(l->e, l->d->extent[axis], l->d->batch[axis]);
 }
 
-static bool computed_here(const Loops *l, const Node *y)
-{
-    for (int i = 0; i < l->e->k->nodes.n; i++)
-        if (l->e->k->nodes.at[i] == y)
-            return true;
-    return false;
-}
-
 /* --- stages ----------------------------------------------------------------------------------- */
 
 static void find_levels(Loops *l)
@@ -179,11 +171,11 @@ static void column_body(Loops *l, int stage)
                                      : arena_format(e->arena, "%s[%s]", l->partial.at[i], l->lane);
         if (y->op != OP_reduce_sum && strpbrk(value, " [(")) {
             const char *name = emit_temp(e, "t");
-            out_line(e->out, "const float %s = %s;", name, value);
+            out_line(e->out, "const float %s = %s;", name, emit_bare(e, value));
             value = name;
         }
         if (y->op == OP_reduce_sum)
-            out_line(e->out, "%s += %s;", to, value);
+            out_line(e->out, "%s += %s;", to, emit_bare(e, value));
         else
             out_line(e->out, "%s = %s;", to, emit_combine(e, y->op, to, value));
     }
@@ -246,9 +238,10 @@ static void lane_block(Loops *l, int stage, const char *base, const char *count)
     bool all = strcmp(base, "0") == 0;
     l->lane = all ? name : "v";
     out_open(l->e->out, "for (int %s = 0; %s < %s; %s++)", l->lane, l->lane, count, l->lane);
-    if (!all)
-        out_line(l->e->out, "const int %s = %s + v;", name, base);
+    size_t index = all ? 0 : out_index(l->e->out, name, arena_format(l->e->arena, "%s + v", base));
     column_body(l, stage);
+    if (!all)
+        out_unindex(l->e->out, index, name);
     out_close(l->e->out);
 }
 
@@ -327,12 +320,15 @@ static void row_stores(Loops *l, int stage)
     if (!any)
         return;
     int known = e->known.n;
+    size_t index = 0;
     if (l->down) {
+        const char *name = domain_axis[l->vector];
         out_open(e->out, "for (int v = 0; v < width; v++)");
-        out_line(e->out, "const int %s = %s0 + v;", domain_axis[l->vector], domain_axis[l->vector]);
+        index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
     }
     store_all(l, stage, true);
     if (l->down) {
+        out_unindex(e->out, index, domain_axis[l->vector]);
         out_close(e->out);
         e->known.n = known;
     }
@@ -363,7 +359,7 @@ static void hoist(Loops *l, int stage)
         if (!strpbrk(value, " [("))
             continue;
         const char *name = emit_temp(e, "t");
-        out_line(e->out, "const float %s = %s;", name, value);
+        out_line(e->out, "const float %s = %s;", name, emit_bare(e, value));
         emit_know(e, y, at, name);
     }
 }
@@ -386,18 +382,27 @@ static void end_stage(Loops *l, int stage)
 
 /* --- values kept between stages --------------------------------------------------------------- */
 
-/* Marks what stage s computes below y: full nodes, up to reductions. */
-static void mark_needed(Loops *l, const Node *y, int stage, int *needed, int *stamp)
+static uint64_t stage_bit(int stage)
 {
-    for (int i = 0; i < y->n_in; i++) {
-        const Node *x = y->in[i];
-        if (stamp[x->id] == stage + 1 || node_reduces(x) || (x->kernel && x->kernel != l->e->k) ||
-            !computed_here(l, x))
-            continue;
-        stamp[x->id] = stage + 1;
-        needed[x->id]++;
-        mark_needed(l, x, stage, needed, stamp);
-    }
+    return (uint64_t)1 << (stage < 63 ? stage : 63);
+}
+
+static bool cacheable(const Loops *l, const Node *y)
+{
+    return op_rows[y->op].flags & COSTLY && op_rows[y->op].cls == CLASS_EW &&
+           y->kernel != l->e->k && domain_place(l->d, &y->shape) == PLACE_full &&
+           has_columns(l, l->level[y->id]);
+}
+
+/* The stages in whose loops y is computed, given those that need it. */
+static uint64_t computed_in(const Loops *l, const Node *y, uint64_t needed, bool *cached)
+{
+    if (node_reduces(y))
+        return stage_bit(l->level[y->id] - 1);
+    if (y->kernel == l->e->k) /* later stages load it */
+        return stage_bit(l->level[y->id]);
+    *cached = (needed & (needed - 1)) && cacheable(l, y);
+    return *cached ? stage_bit(l->level[y->id]) : needed;
 }
 
 /* COSTLY values that two stages need are kept in an array a row. */
@@ -409,21 +414,18 @@ static void choose_cached(Loops *l)
         cols += l->d->reduced[i];
     if (l->down || cols != 1 || l->d->batch[l->vector] || l->d->extent[l->vector] > CACHED_MAX)
         return;
-    int *needed = arena_take(e->arena, sizeof *needed * (size_t)e->g->nodes.n);
-    int *stamp = arena_take(e->arena, sizeof *stamp * (size_t)e->g->nodes.n);
-    for (int s = 0; s <= l->last; s++) {
-        for (int i = 0; i < l->reductions.n; i++)
-            if (l->level[l->reductions.at[i]->id] == s + 1)
-                mark_needed(l, l->reductions.at[i], s, needed, stamp);
-        for (int i = 0; i < e->k->stores.n; i++)
-            if (l->level[e->k->stores.at[i]->id] == s && !is_row(l, e->k->stores.at[i]))
-                mark_needed(l, e->k->stores.at[i], s, needed, stamp);
+    uint64_t *needed = arena_take(e->arena, sizeof *needed * (size_t)e->g->nodes.n);
+    bool *cached = arena_take(e->arena, (size_t)e->g->nodes.n);
+    for (int i = e->k->nodes.n - 1; i >= 0; i--) {
+        const Node *y = e->k->nodes.at[i];
+        uint64_t in = computed_in(l, y, needed[y->id], &cached[y->id]);
+        for (int n = 0; n < y->n_in; n++)
+            if (!node_reduces(y->in[n]))
+                needed[y->in[n]->id] |= in;
     }
     for (int i = 0; i < e->k->nodes.n; i++) {
         Node *y = e->k->nodes.at[i];
-        if (needed[y->id] < 2 || !(op_rows[y->op].flags & COSTLY) ||
-            op_rows[y->op].cls != CLASS_EW || y->kernel == e->k ||
-            domain_place(l->d, &y->shape) != PLACE_full || !has_columns(l, l->level[y->id]))
+        if (!cached[y->id])
             continue;
         vec_push(e->arena, &l->cached, y);
         vec_push(e->arena, &l->cache, emit_temp(e, "c"));

@@ -80,7 +80,7 @@ static void pack_element(Product *p, const Node *x, const Ix *at, const char *to
 {
     int known = p->e->known.n;
     const char *value = emit_value(p->e, x, at);
-    out_line(p->e->out, "%s = %s;", to, value);
+    out_line(p->e->out, "%s = %s;", to, emit_bare(p->e, value));
     p->e->known.n = known;
 }
 
@@ -110,8 +110,9 @@ static void pack(Product *p, const Node *x, const Ix *at, const char *name, cons
             out_open(e->out, "for (int v = 0; v < %s; v++)", count);
         else
             out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-    out_line(e->out, "const int %s = %s0 + v;", name, name);
+    size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
     pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
+    out_unindex(e->out, index, name);
     out_close(e->out);
     out_close(e->out);
     if (!whole) {
@@ -154,14 +155,13 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     Ix at[RANK_MAX];
     out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
     out_open(e->out, "for (int v = 0; v < %s; v++)", cols);
-    if (p->i.n)
-        out_line(e->out, "const int i = i0 + u;");
-    if (p->j.n)
-        out_line(e->out, "const int j = j0 + v;");
+    size_t i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
     emit_stand(e, p->y, at);
     int known = e->known.n;
     emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
     emit_stores(e, e->k->stores.n, e->k->stores.at);
+    out_unindex(e->out, j, "j");
+    out_unindex(e->out, i, "i");
     e->known.n = known;
     out_close(e->out);
     out_end(e->out);

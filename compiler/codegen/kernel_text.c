@@ -171,20 +171,6 @@ static const char *kernel_title(Texts *t, const Kernel *k)
 
 /* --- the function ----------------------------------------------------------------------------- */
 
-static bool mentions_n(const char *text)
-{
-    for (const char *c = strchr(text, 'n'); c; c = strchr(c + 1, 'n')) {
-        char before = c == text ? ' ' : c[-1], after = c[1];
-        bool word = (before >= 'a' && before <= 'z') || (before >= 'A' && before <= 'Z') ||
-                    (before >= '0' && before <= '9') || before == '_' ||
-                    (after >= 'a' && after <= 'z') || (after >= 'A' && after <= 'Z') ||
-                    (after >= '0' && after <= '9') || after == '_';
-        if (!word)
-            return true;
-    }
-    return false;
-}
-
 static const char *arg_text(Arena *arena, const KernelArg *a)
 {
     static const char *const ctypes[] = {"float", "int32_t", "uint8_t"};
@@ -302,7 +288,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     write_comment(t, &out, g, k);
     write_signature(&out, t->arena, k->name, &e);
     out_raw(&out, "{");
-    if (!mentions_n(body))
+    if (!text_mentions(body, "n"))
         out_raw(&out, "    (void)n;");
     out_raw(&out, "%s}", body);
     k->text = out.str.at;

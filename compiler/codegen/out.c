@@ -62,6 +62,37 @@ void out_end(Out *o)
     o->depth--;
 }
 
+static bool word_char(char c)
+{
+    return c == '_' || (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+bool text_mentions(const char *text, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *c = strstr(text, word); c; c = strstr(c + 1, word))
+        if ((c == text || !word_char(c[-1])) && !word_char(c[n]))
+            return true;
+    return false;
+}
+
+size_t out_index(Out *o, const char *name, const char *value)
+{
+    size_t line = o->str.n;
+    out_line(o, "const int %s = %s;", name, value);
+    return line;
+}
+
+void out_unindex(Out *o, size_t line, const char *name)
+{
+    const char *after = strchr(o->str.at + line, '\n') + 1;
+    if (text_mentions(after, name))
+        return;
+    size_t n = o->str.n - (size_t)(after - o->str.at);
+    memmove(o->str.at + line, after, n + 1);
+    o->str.n = line + n;
+}
+
 void out_raw(Out *o, const char *format, ...)
 {
     va_list args;

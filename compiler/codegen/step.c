@@ -290,7 +290,10 @@ static void close_function(SourceText *s)
 static void emit_predict(SourceText *s)
 {
     open_function(s, "int", "predict", FN_predict, "-1");
+    size_t body = s->out->str.n;
     emit_body(s, s->p->fn[FN_predict]);
+    if (!text_mentions(s->out->str.at + body, "m"))
+        out_line(s->out, "(void)m;");
     out_line(s->out, "return 0;");
     close_function(s);
 }
