@@ -61,7 +61,8 @@ static bool is_shared(const Texts *t, const Kernel *k)
     bool rows = k->kind == KERNEL_matmul;
     for (int i = 0; i < d->n; i++)
         rows |= !d->reduced[i];
-    return t->p->target->threads && rows && k->flops + k->bytes / 4 >= SHARE_OPS;
+    double least = t->p->share_ops > 0 ? t->p->share_ops : SHARE_OPS;
+    return t->p->target->threads && rows && k->flops + k->bytes / 4 >= least;
 }
 
 /* --- names ------------------------------------------------------------------------------------ */

@@ -272,6 +272,7 @@ struct Program {
     bool exact;                  /* --exact */
     const char *template_dir;    /* where matmul.c and its like are */
     bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
+    double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
     int64_t vars_bytes;          /* set by pass memory: of all variables */
     void *model;                 /* the frontend's own */
 };
@@ -301,6 +302,9 @@ Node *graph_add(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr);
  * failed rule both note where named operands are made; rules do not. */
 Node *graph_add_as(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr, const Shape *,
                    DType);
+/* Sets y's shape and dtype by its op's rule, or the broadcast of its class, and checks that it is
+ * not too large. Reports at g->loc, then gives false. (graph_add does it; verify.c again.) */
+bool graph_shape(Graph *, Node *y);
 /* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
  * is stable: two nodes that do not depend on each other keep theirs. */
 void graph_sort(Graph *);

@@ -44,7 +44,7 @@ typedef struct EmitBatch {
     Arena *arena;
     VEC(Emitted) programs;
     Str text;
-    void *object;
+    void *object; /* the last that was loaded */
     int64_t compared, skipped, failures;
     uint64_t bits; /* a hash of every number computed */
 } EmitBatch;
@@ -238,7 +238,7 @@ FIXTURE int emit_compiler(const char *source, const char *object, const char *fl
     char words[1000], *argv[64];
     const char *cc = getenv("CC") ? getenv("CC") : "cc";
     int n = 0;
-    snprintf(words, sizeof words, "%s -std=gnu11 -shared -fPIC -Iruntime %s -o %s %s -lm", cc,
+    snprintf(words, sizeof words, "%s -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -Iruntime %s -o %s %s -lm", cc,
              flags, object, source);
     for (char *word = strtok(words, " "); word && n < 63; word = strtok(NULL, " "))
         argv[n++] = word;
@@ -264,6 +264,8 @@ FIXTURE void emit_load(EmitBatch *b, const char *flags)
     cr_assert_eq(fclose(file), 0);
     int status = emit_compiler(source, object, flags);
     cr_assert_eq(status, 0, "the emitted C does not compile with %s", flags);
+    if (b->object)
+        dlclose(b->object);
     b->object = dlopen(object, RTLD_LAZY | RTLD_LOCAL);
     cr_assert_not_null(b->object, "%s", dlerror());
     if (!keep)

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+/* Guards what once went wrong in emitted C, a small graph each, found by test_emit and
+ * test_emit_random; and that threads change no bit. */
+#include "random_graph.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+static const Target target = {
+    .name = "test", .flags = "", .vector_bytes = 32, .registers = 16, .threads = true};
+
+static const char fast[] = "-O3 -fno-math-errno -fno-trapping-math -march=native";
+
+typedef Node *Make(Fixture *);
+
+/* As predict and, weighed, as the loss of grad and train. */
+static void build_case(Fixture *f, const void *arg)
+{
+    static const Fn functions[] = {FN_predict, FN_train, FN_grad};
+    Make *const *make = arg;
+    f->p->train.batch = 5;
+    f->p->has_loss = f->p->train.given = true;
+    f->p->train.accumulate = 1;
+    for (int i = 0; i < COUNT(functions); i++) {
+        emit_function(f, functions[i], 1);
+        Node *y = (*make)(f);
+        cr_assert_not_null(y, "%s", fixture_said(f));
+        if (functions[i] == FN_predict)
+            emit_output(f, 0, y);
+        else
+            graph_root(f->g, ROOT_loss, 0, weighed_sum(f->g, y, emit_leaf(f, y->shape, 0.5, 2)));
+        graph_sort(f->g);
+    }
+}
+
+static void check_case(Make *make)
+{
+    static const Variant variants[] = {{.name = "all"},
+                                       {.name = "O0", .O0 = true, .unfused = true}};
+    EmitBatch b = emit_batch();
+    for (int i = 0; i < COUNT(variants); i++)
+        emit_add(&b, build_case, &make, &variants[i], &target, variants[i].name);
+    emit_load(&b, fast);
+    emit_run(&b);
+    cr_assert_eq(b.failures, 0);
+    cr_assert_gt(b.compared, 0);
+    emit_done(&b);
+}
+
+/* --- what went wrong -------------------------------------------------------------------------- */
+
+/* Two stages that both reduce along the batch declared the same name twice. */
+static Node *softmax_over_the_batch(Fixture *f)
+{
+    return build_softmax(f->g, emit_leaf(f, SHAPE(0, 1), -2, 2), 0);
+}
+
+Test(emit_cases, a_softmax_over_the_batch)
+{
+    check_case(softmax_over_the_batch);
+}
+
+/* A batch axis behind an axis of length 1 was taken modulo its factor. */
+static Node *batch_behind_one(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 4), -2, 2);
+    return build_reshape(f->g, x, &SHAPE(1, 1, 2, 2));
+}
+
+Test(emit_cases, a_reshape_with_the_batch_behind_an_axis_of_one)
+{
+    check_case(batch_behind_one);
+}
+
+/* Random numbers were those of a full batch. */
+static Node *random_inside(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(1, 3, 1, 2), -2, 2);
+    return build_binary(f->g, OP_mul, x, build_random(f->g, &x->shape, 3));
+}
+
+Test(emit_cases, random_numbers_where_the_batch_is_not_first)
+{
+    check_case(random_inside);
+}
+
+/* tanh(x) was kept for a later stage that kept what is made of it. */
+static Node *cached_twice(Fixture *f)
+{
+    Node *x = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 20), -2, 2));
+    return build_softmax(f->g, build_unary(f->g, OP_exp, x), 1);
+}
+
+Test(emit_cases, a_row_keeps_only_what_it_reads)
+{
+    check_case(cached_twice);
+}
+
+/* No vars and no scratch: the instance is an unused parameter. */
+static Node *nothing_kept(Fixture *f)
+{
+    return build_unary(f->g, OP_neg, emit_leaf(f, SHAPE(0, 1, 3), -2, 2));
+}
+
+Test(emit_cases, a_function_that_needs_no_memory)
+{
+    check_case(nothing_kept);
+}
+
+/* --- what must not go wrong ------------------------------------------------------------------- */
+
+/* The largest of a row is found again by ==, so where x is computed twice it must be the same
+ * number both times: the gradients of a row come to 1. (Bounds cannot tell: either may win.) */
+static Node *row_of_products(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 37), -2, 2), *w = emit_leaf(f, SHAPE(-1, 37), -2, 2);
+    Node *y = build_binary(f->g, OP_add, build_binary(f->g, OP_mul, x, w), x);
+    return build_binary(f->g, OP_add, y, emit_leaf(f, SHAPE(0, 1, 37), -2, 2));
+}
+
+static void build_largest(Fixture *f, const void *arg)
+{
+    (void)arg;
+    f->p->train.batch = 33;
+    f->p->has_loss = true;
+    emit_function(f, FN_grad, 1);
+    Node *most = build_reduce(f->g, OP_reduce_max, row_of_products(f), 1, (int[]){1});
+    graph_root(f->g, ROOT_loss, 0, weighed_sum(f->g, most, NULL));
+    graph_sort(f->g);
+}
+
+Test(emit_cases, the_largest_is_found_again)
+{
+    static const Variant variants[] = {{.name = "all"},
+                                       {.name = "O0", .O0 = true, .unfused = true}};
+    EmitBatch b = emit_batch();
+    for (int i = 0; i < COUNT(variants); i++)
+        emit_add(&b, build_largest, NULL, &variants[i], &target, variants[i].name);
+    emit_load(&b, fast);
+    for (int i = 0; i < COUNT(variants); i++) {
+        EmitRun r = {.b = &b, .e = &b.programs.at[i], .fn = FN_grad, .n = 33, .arena = b.arena};
+        emit_inputs(&r);
+        emit_instance(&r);
+        float *grads = emit_room(&r, 37 + 2 * 33 * 37);
+        r.e->model->grad(r.m, 33, r.in, grads);
+        for (int row = 0; row < 33; row++) { /* of the last input, which is added as it is */
+            float sum = 0;
+            for (int k = 0; k < 37; k++)
+                sum += grads[37 + 33 * 37 + row * 37 + k];
+            cr_assert_eq(sum, 1, "%s, row %d: %g", variants[i].name, row, (double)sum);
+        }
+        free(r.m);
+    }
+    emit_done(&b);
+}
+
+/* --- threads ---------------------------------------------------------------------------------- */
+
+#ifdef _OPENMP
+
+static void build_shared(Fixture *f, const void *arg)
+{
+    f->p->share_ops = 1;
+    build_random_model(f, arg);
+}
+
+static uint64_t bits_of(EmitBatch *b, int threads)
+{
+    b->bits = 0;
+    omp_set_num_threads(threads);
+    emit_run(b);
+    return b->bits;
+}
+
+/* Every kernel that has rows is shared, however small. */
+static void check_threads(uint64_t seed, int models)
+{
+    EmitBatch b = emit_batch();
+    for (uint64_t i = 0; i < (uint64_t)models; i++) {
+        char label[40];
+        RandomModel m = {.seed = seed + i};
+        snprintf(label, sizeof label, "model %d", (int)(seed + i));
+        emit_add(&b, build_shared, &m, &variant_all, &target, label);
+    }
+    emit_load(&b, "-O1 -march=native");
+    uint64_t without = bits_of(&b, 1);
+    emit_load(&b, "-O1 -march=native -fopenmp");
+    for (int threads = 1; threads <= 3; threads++)
+        cr_assert_eq(bits_of(&b, threads), without, "other bits with %d threads", threads);
+    cr_assert_eq(b.failures, 0);
+    emit_done(&b);
+}
+
+Test(emit_cases, threads_change_no_bit, .timeout = 300)
+{
+    int models = getenv("EMIT_COUNT") ? atoi(getenv("EMIT_COUNT")) : 12;
+    check_threads(getenv("EMIT_SEED") ? (uint64_t)atoi(getenv("EMIT_SEED")) : 1, models);
+}
+
+#endif
