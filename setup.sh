@@ -35,7 +35,7 @@ find_missing()
     header zlib.h || need zlib1g-dev
     [ "$what" = test ] || return 0
     header criterion/criterion.h || need libcriterion-dev
-    has gcc && openmp gcc || want gcc
+    [ -z "$cc" ] || { has gcc && openmp gcc; } || want gcc
     has clang && openmp clang || want clang libomp-dev
     has g++ || want g++
     has pkg-config || want pkg-config
