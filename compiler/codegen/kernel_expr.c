@@ -61,10 +61,17 @@ const char *emit_buffer(Emit *e, Buffer *b, bool written)
         e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .name = b->name});
 }
 
+/* Without pass cse there may be several nodes of one scalar. */
+static bool same_scalar(const Node *a, const Node *b)
+{
+    return a == b ||
+           (a->op == OP_scalar && b->op == OP_scalar && a->attr->scalar == b->attr->scalar);
+}
+
 static const char *scalar_arg(Emit *e, const Node *y)
 {
     for (int i = 0; i < e->args.n; i++)
-        if (e->args.at[i].kind == KARG_scalar && e->args.at[i].node == y)
+        if (e->args.at[i].kind == KARG_scalar && same_scalar(e->args.at[i].node, y))
             return e->args.at[i].name;
     int count = 1;
     for (int i = 0; i < e->args.n; i++)

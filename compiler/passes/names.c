@@ -68,6 +68,7 @@ static const char *const reserved[] = {"auto",
                                        "l",
                                        "m",
                                        "n",
+                                       "u",
                                        "v",
                                        "w",
                                        "a",
@@ -82,20 +83,37 @@ static const char *const reserved[] = {"auto",
                                        "key",
                                        "tile",
                                        "sums",
-                                       "grads"};
+                                       "grads",
+                                       "lr",
+                                       "blocks",
+                                       "size_t",
+                                       "ptrdiff_t",
+                                       "int8_t",
+                                       "int16_t",
+                                       "int32_t",
+                                       "int64_t",
+                                       "uint8_t",
+                                       "uint16_t",
+                                       "uint32_t",
+                                       "uint64_t"};
 
 static bool is_reserved(const char *name)
 {
     for (int i = 0; i < COUNT(reserved); i++)
         if (strcmp(name, reserved[i]) == 0)
             return true;
-    /* Temporaries of kernels and the step functions: a letter and digits. */
-    size_t digits = name[0] ? strspn(name + 1, "0123456789") : 0;
+    /* Temporaries of kernels and the step functions: a letter, or key, and digits. */
+    size_t word = strncmp(name, "key", 3) == 0 ? 3 : 1;
+    size_t digits = name[0] ? strspn(name + word, "0123456789") : 0;
     return name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
-           (digits && !name[1 + digits]);
+           (digits && !name[word + digits]);
 }
 
 const char *c_name(Arena *arena, const char *name)
 {
-    return is_reserved(name) ? arena_format(arena, "x_%s", name) : name;
+    /* x_i itself becomes x_x_i, so that no two names become one. */
+    const char *rest = name;
+    while (strncmp(rest, "x_", 2) == 0)
+        rest += 2;
+    return is_reserved(rest) ? arena_format(arena, "x_%s", name) : name;
 }

@@ -108,6 +108,65 @@ Test(emit_cases, a_function_that_needs_no_memory)
     check_case(nothing_kept);
 }
 
+/* Names of the user's that kernels have for themselves, and that such a name becomes. */
+static void build_named(Fixture *f, const void *arg)
+{
+    static const char *const names[] = {"i",  "x_i",   "x_x_i",  "key0", "lr",     "u",
+                                        "t1", "w2",    "blocks", "k",    "size_t", "int32_t",
+                                        "v",  "panel", "l0",     "rows", "u12",    "n"};
+    (void)arg;
+    emit_function(f, FN_predict, 1);
+    Node *y = emit_input(f, SHAPE(0, 1, 33), DT_f32, 0, -1, 1);
+    y = build_matmul(f->g, y, emit_leaf(f, SHAPE(-1, 33, 18), -1, 1));
+    for (int i = 1; i < COUNT(names); i++) {
+        Node *x = emit_input(f, SHAPE(0, 1, 18), DT_f32, 0, -1, 1);
+        y = build_unary(f->g, OP_tanh, build_binary(f->g, OP_add, y, x));
+    }
+    y = build_binary(f->g, OP_mul, y, build_random(f->g, &y->shape, 0));
+    for (int i = 0; i < COUNT(names); i++)
+        f->p->inputs.at[i].name = names[i];
+    emit_output(f, 0, build_softmax(f->g, y, 1));
+    graph_sort(f->g);
+}
+
+Test(emit_cases, names_that_kernels_use)
+{
+    EmitBatch b = emit_batch();
+    emit_add(&b, build_named, NULL, &variant_all, &target, "names");
+    emit_load(&b, fast);
+    emit_run(&b);
+    cr_assert_eq(b.failures, 0);
+    emit_done(&b);
+}
+
+/* Without pass cse two updates have an `lr` each, and a kernel of both had two parameters lr. */
+static void build_rates(Fixture *f, const void *arg)
+{
+    (void)arg;
+    f->p->has_loss = f->p->train.given = true;
+    f->p->train.optimizer = (Optimizer){.kind = OPT_sgd, .arg = {0.1}};
+    emit_function(f, FN_train, 1);
+    Node *x = emit_leaf(f, SHAPE(0, 1, 3), -1, 1), *sum = NULL;
+    for (int i = 0; i < 2; i++) {
+        Node *y = build_binary(f->g, OP_mul, x, emit_leaf(f, SHAPE(-1, 3), -1, 1));
+        Node *z = build_reduce(f->g, OP_reduce_sum, build_unary(f->g, OP_tanh, y), 0, NULL);
+        sum = sum ? build_binary(f->g, OP_add, sum, z) : z;
+    }
+    graph_root(f->g, ROOT_loss, 0, build_reshape(f->g, sum, &(Shape){.batch = -1}));
+    graph_sort(f->g);
+}
+
+Test(emit_cases, two_updates_in_a_kernel_without_cse)
+{
+    static const Variant no_cse = {.name = "no-cse", .skip = "cse"};
+    EmitBatch b = emit_batch();
+    emit_add(&b, build_rates, NULL, &no_cse, &target, "rates");
+    emit_load(&b, fast);
+    emit_run(&b);
+    cr_assert_eq(b.failures, 0);
+    emit_done(&b);
+}
+
 /* --- what must not go wrong ------------------------------------------------------------------- */
 
 /* The largest of a row is found again by ==, so where x is computed twice it must be the same
