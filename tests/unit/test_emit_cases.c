@@ -146,13 +146,12 @@ static void build_rates(Fixture *f, const void *arg)
     f->p->has_loss = f->p->train.given = true;
     f->p->train.optimizer = (Optimizer){.kind = OPT_sgd, .arg = {0.1}};
     emit_function(f, FN_train, 1);
-    Node *x = emit_leaf(f, SHAPE(0, 1, 3), -1, 1), *sum = NULL;
-    for (int i = 0; i < 2; i++) {
-        Node *y = build_binary(f->g, OP_mul, x, emit_leaf(f, SHAPE(-1, 3), -1, 1));
-        Node *z = build_reduce(f->g, OP_reduce_sum, build_unary(f->g, OP_tanh, y), 0, NULL);
-        sum = sum ? build_binary(f->g, OP_add, sum, z) : z;
-    }
-    graph_root(f->g, ROOT_loss, 0, build_reshape(f->g, sum, &(Shape){.batch = -1}));
+    Node *w[2];
+    for (int i = 0; i < 2; i++)
+        w[i] = emit_leaf(f, SHAPE(-1, 3), -1, 1);
+    Node *y = build_unary(f->g, OP_tanh, build_binary(f->g, OP_mul, w[0], w[1]));
+    Node *x = emit_leaf(f, SHAPE(0, 1, 3), -1, 1);
+    graph_root(f->g, ROOT_loss, 0, weighed_sum(f->g, x, y));
     graph_sort(f->g);
 }
 
