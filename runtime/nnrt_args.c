@@ -300,8 +300,8 @@ int nnrt_args_parse(nnrt_args *a, int argc, char **argv, nnrt_fault *fault)
         if (argv[i][0] == '-' && argv[i][1]) {
             /* Before the sub-command only what all of them take. */
             int in = command ? command->bit : ARGS_IN_ALL;
-            if (!command && strcmp(argv[i], "--help") && strcmp(argv[i], "-h") &&
-                strcmp(argv[i], "--version"))
+            if (!command && strcmp(argv[i], "--help") != 0 &&
+                strcmp(argv[i], "-h") != 0 && strcmp(argv[i], "--version") != 0)
                 return nnrt_fail(fault, NNRT_BAD_CALL,
                                  "'%s' before a sub-command; --help lists them", argv[i]);
             int status = args_option_at(a, argc, argv, &i, in, fault);

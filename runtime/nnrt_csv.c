@@ -106,7 +106,7 @@ static int csv_next(csv_table *t, csv_field *f)
     int status = quoted ? csv_quoted(t, f) : csv_plain(t, f);
     if (status)
         return status;
-    if (memchr(f->at, 0, f->size))
+    if (f->size && memchr(f->at, 0, f->size))
         return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
                          "%s:%zu:%zu: expected text, found a NUL byte in the field", t->path,
                          f->line, f->column);
@@ -582,7 +582,7 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
         const nnrt_column *column = csv_like(&t, input, like);
         size_t room =
             column && (size_t)column->n_names > t.fields ? (size_t)column->n_names : t.fields;
-        fields = malloc(room * sizeof *fields);
+        fields = malloc((room + 1) * sizeof *fields);
         status = fields ? csv_choose(&t, input, column, &width, fields)
                         : nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);
     }

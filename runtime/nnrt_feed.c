@@ -94,7 +94,8 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
     feed_permute(train->at, n, nnrt_rand_key_of(seed, 0, FEED_STREAM_SPLIT));
     train->n = n - kept;
     memcpy(part, train->at + train->n, (size_t)kept * sizeof *part);
-    *validation = (nnrt_rows){kept, part};
+    validation->n = kept;
+    validation->at = part;
     qsort(train->at, (size_t)train->n, sizeof *train->at, feed_ascending);
     qsort(part, (size_t)kept, sizeof *part, feed_ascending);
     return 0;

@@ -51,11 +51,13 @@ static int gz_grow(const char *path, nnrt_bytes *out, size_t used, size_t limit,
                          "%s: unpacks to over %zu bytes, more than %d times its size", path, limit,
                          GZ_RATIO);
     size_t size = out->size < limit / 2 ? out->size * 2 : limit;
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): never 0, gz_unpack begins above it */
     unsigned char *at = realloc(out->at, size);
     if (!at)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to unpack it (over %zu bytes)", path,
                          used);
-    *out = (nnrt_bytes){at, size};
+    out->at = at;
+    out->size = size;
     return NNRT_OK;
 }
 
@@ -123,7 +125,7 @@ int nnrt_inflate(const char *name, size_t at, const unsigned char *bytes, size_t
     z_stream z = {0};
     if (inflateInit2(&z, -MAX_WBITS) != Z_OK)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to unpack it", name);
-    unsigned char none;
+    unsigned char none = 0;
     size_t left = size, room = out_size;
     z.next_in = bytes;
     z.next_out = out_size ? out : &none;

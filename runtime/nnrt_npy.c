@@ -86,7 +86,7 @@ static int npy_descr(npy_scan *s, npy_head *h)
     };
     npy_blank(s);
     size_t start = s->at;
-    char text[32];
+    char text[32] = "";
     if (npy_string(s, text, sizeof text, "a simple type such as '<f4' (records are not read)"))
         return NNRT_BAD_CONTENT;
     const char *kind = text;
@@ -240,7 +240,7 @@ static int npy_reorder(const char *name, nnrt_array *a, nnrt_fault *fault)
     int status = nnrt_array_make(name, a->type, a->rank, a->dim, &c, fault);
     if (status)
         return status;
-    size_t item = nnrt_array_item(a->type), stride[NNRT_RANK], step = item;
+    size_t item = nnrt_array_item(a->type), stride[NNRT_RANK] = {0}, step = item;
     int64_t index[NNRT_RANK] = {0}, count = nnrt_array_count(a->rank, a->dim);
     for (int i = 0; i < a->rank; i++) {
         stride[i] = step;
@@ -315,7 +315,7 @@ static void npy_head_write(unsigned char out[256], size_t *size, int rank, const
     n += snprintf(text + n, sizeof text - (size_t)n, "%s), }", rank == 1 ? "," : "");
     *size = ((size_t)n + 1 + 10 + 63) / 64 * 64; /* the numbers begin at a multiple of 64 */
     memset(out, ' ', *size);
-    memcpy(out, "\x93NUMPY\x01\x00", 8);
+    memcpy(out, "\x93NUMPY\x01\x00", 8); /* NOLINT(bugprone-not-null-terminated-result): bytes */
     out[8] = (unsigned char)((*size - 10) & 255);
     out[9] = (unsigned char)((*size - 10) >> 8);
     memcpy(out + 10, text, (size_t)n);

@@ -205,9 +205,10 @@ static int writer_shift(nnrt_writer *w)
     if (w->keep <= 0 || fstatat(w->dir, w->base, &st, AT_SYMLINK_NOFOLLOW) != 0)
         return NNRT_OK;
     size_t size = strlen(w->base) + 16;
-    char *names = malloc(2 * size), *from = names, *to = names + size;
-    if (!names)
+    char *from = malloc(2 * size);
+    if (!from)
         return writer_fail(w, "cannot keep the earlier file", ENOMEM);
+    char *to = from + size;
     int failed = 0;
     for (int i = w->keep; i > 1 && !failed; i--) {
         snprintf(from, size, "%s.%d", w->base, i - 1);
@@ -221,7 +222,7 @@ static int writer_shift(nnrt_writer *w)
         failed = linkat(w->dir, w->base, w->dir, to, 0) != 0 &&
                  renameat(w->dir, w->base, w->dir, to) != 0; /* no second names here */
     int error = errno;
-    free(names);
+    free(from);
     return failed ? writer_fail(w, "cannot keep the earlier file", error) : NNRT_OK;
 }
 

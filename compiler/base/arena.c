@@ -34,7 +34,7 @@ static unsigned char *bytes_of(Chunk *chunk)
 
 static Chunk *chunk_new(Chunk *next, size_t size)
 {
-    if (size > SIZE_MAX - sizeof(Chunk))
+    if (size > PTRDIFF_MAX - sizeof(Chunk)) /* no block can be as large */
         out_of_memory();
     Chunk *chunk = calloc(1, sizeof(Chunk) + size);
     if (!chunk)

@@ -81,10 +81,10 @@ const char *number_text(char *buffer, double value, bool as_float)
     enum { SIZE = 32 };
     if (as_float)
         value = (float)value;
-    if (isnan(value))
-        return strcpy(buffer, "nan");
-    if (isinf(value))
-        return strcpy(buffer, value > 0 ? "inf" : "-inf");
+    if (!isfinite(value)) {
+        snprintf(buffer, SIZE, "%s", isnan(value) ? "nan" : value > 0 ? "inf" : "-inf");
+        return buffer;
+    }
     for (int digits = 1; digits <= (as_float ? 9 : 17); digits++) {
         snprintf(buffer, SIZE, "%.*g", digits, value);
         if (reads_back(buffer, value, as_float))

@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-extern char **environ;
-
 enum { BAD_FILE = 3 };
 
 /* --- home ------------------------------------------------------------------------------------- */

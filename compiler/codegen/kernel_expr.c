@@ -259,7 +259,7 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
 
 static const char *elementwise(Emit *e, const Node *y, const Ix *at)
 {
-    const char *in[3];
+    const char *in[3] = {"", "", ""};
     const char *c = op_impls[y->op]->c;
     Ix operand[3][RANK_MAX];
     for (int i = 0; i < y->n_in; i++) {

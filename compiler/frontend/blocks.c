@@ -30,12 +30,14 @@ static bool is_common(const char *name)
 static void check_args(Model *m, const char *what, const Y *args)
 {
     Diag *diag = &m->ctx->diag;
-    if (!y_empty(args) && args->kind != Y_map) {
+    if (!args || y_empty(args))
+        return;
+    if (args->kind != Y_map) {
         diag_error(diag, args->loc, "%s: args: expected a map of arguments and defaults, saw %s",
                    what, y_text(m->ctx, args));
         return;
     }
-    for (int i = 0; args && i < args->pairs.n; i++) {
+    for (int i = 0; i < args->pairs.n; i++) {
         const Y *key = args->pairs.at[i].key;
         const char *name;
         if (y_name(m->ctx, key, arena_format(m->ctx->arena, "%s: args", what), &name) &&

@@ -151,12 +151,13 @@ uint32_t call_stream(Call *c)
     Builder *b = c->b;
     Map *streams = &b->model->streams;
     const char *key = arena_format(c->ctx->arena, "%s#%d", b->place, b->n_random++);
-    uintptr_t stream = (uintptr_t)map_get(streams, key);
+    uint32_t *stream = map_get(streams, key);
     if (!stream) {
-        stream = (uintptr_t)streams->n + 1;
-        map_set(streams, key, (void *)stream);
+        stream = arena_take(c->ctx->arena, sizeof *stream);
+        *stream = (uint32_t)streams->n;
+        map_set(streams, key, stream);
     }
-    return (uint32_t)(stream - 1);
+    return *stream;
 }
 
 int call_axis(Call *c, const Arg *arg, int64_t axis, int rank)

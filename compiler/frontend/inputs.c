@@ -118,8 +118,11 @@ static bool read_classes(Model *m, const Y *y, const char *key, const char *what
 
 static bool read_dtype(Model *m, const Y *y, const char *what, DType *out)
 {
-    const char *word = "f32";
-    if (y && !y_word(m->ctx, &m->vars, y, arena_format(m->ctx->arena, "%s: dtype", what), &word))
+    const char *word = "";
+    *out = DT_f32;
+    if (!y)
+        return true;
+    if (!y_word(m->ctx, &m->vars, y, arena_format(m->ctx->arena, "%s: dtype", what), &word))
         return false;
     static const DType all[] = {DT_f32, DT_i32, DT_u8};
     for (int i = 0; i < COUNT(all); i++)

@@ -420,7 +420,7 @@ static void build_kind(Builder *b, Written *w)
 
 void layer_build(Builder *b, const Y *item)
 {
-    Written w = {0};
+    Written w = {.kind = ""};
     if (!builder_count(b, item->loc))
         return;
     if (!read_item(b, item, &w)) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* dot.c: a graph as Graphviz text: --emit=dot. After pass fuse, a kernel's nodes stand in one
- * box. */
+/* dot.c: a graph as Graphviz text: --emit=dot. */
 #include <string.h>
 
 #include "../ops/ops.h"

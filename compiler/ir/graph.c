@@ -106,6 +106,14 @@ static bool check_size(Graph *g, const Node *y)
     return fits;
 }
 
+bool graph_shape(Graph *g, Node *y)
+{
+    bool (*rule)(Graph *, Node *) = op_impls[y->op]->shape;
+    if (!rule && op_rows[y->op].cls != CLASS_EW)
+        BUG("%s has no shape rule", op_rows[y->op].name);
+    return (rule ? rule : elementwise_shape)(g, y) && check_size(g, y);
+}
+
 /* Where the operands of a wrong node were made. */
 static void note_operands(Graph *g, const Node *y)
 {
@@ -145,10 +153,7 @@ Node *graph_add_as(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *a
     if (attr)
         y->attr = memcpy(arena_take(arena, sizeof *attr), attr, sizeof *attr);
 
-    bool (*rule)(Graph *, Node *) = op_impls[op]->shape;
-    if (!rule && op_rows[op].cls != CLASS_EW)
-        BUG("%s has no shape rule", op_rows[op].name);
-    if (!(rule ? rule : elementwise_shape)(g, y) || !check_size(g, y)) {
+    if (!graph_shape(g, y)) {
         note_operands(g, y);
         return NULL;
     }

@@ -10,8 +10,6 @@
 
 #include "../ops/ops.h"
 
-enum { OPERANDS_MAX = 1024 };
-
 typedef struct Reader {
     Ctx *ctx;
     Program *p;
@@ -19,6 +17,7 @@ typedef struct Reader {
     const char *line, *at, *end; /* the line being read, the place in it, its end */
     int number;                  /* of the line, from 1 */
     VEC(Node *) nodes;           /* of the function, by number */
+    VEC(Node *) in;              /* operands of the node being read */
 } Reader;
 
 /* --- words --------------------------------------------------------------------------------------- */
@@ -276,16 +275,18 @@ static Node *operand(Reader *r)
     return NULL;
 }
 
-static bool operands(Reader *r, int *n, Node **in)
+static bool operands(Reader *r)
 {
-    *n = 0;
+    r->in.n = 0;
     if (!take(r, "("))
         return true;
     do {
-        if (*n == OPERANDS_MAX)
-            return wrong(r, "fewer operands");
-        if (!(in[(*n)++] = operand(r)))
+        Node *x = operand(r);
+        if (!x)
             return false;
+        if (x->op == OP_assign)
+            return wrong(r, "an operand that is no assign");
+        vec_push(r->ctx->arena, &r->in, x);
     } while (take(r, ","));
     return expect(r, ")");
 }
@@ -324,51 +325,57 @@ static bool read_range(Reader *r, int64_t *out)
     return integers(r, RANK_MAX, 0, ELEMENTS_MAX, out, &n);
 }
 
-static bool read_attr(Reader *r, Attr *a, int64_t *count)
+static bool read_var_attr(Reader *r, Attr *a)
 {
-    static const char *const scalars[] = {"n", "lr", "step"};
-    int64_t i = 0;
-    if (take(r, "axes="))
-        return read_axes(r, a);
-    if (take(r, "start="))
-        return read_range(r, a->start);
-    if (take(r, "end="))
-        return read_range(r, a->end);
-    if (take(r, "step="))
-        return read_range(r, a->step);
-    if (take(r, "value="))
-        return real(r, &a->value);
-    if (take(r, "data="))
-        return read_data(r, a, count);
-    if (take(r, "var=")) {
-        const char *name = word(r, "a variable");
-        a->var = name ? program_find_var(r->p, name) : NULL;
-        return a->var || (name && wrong(r, "a variable that is declared"));
-    }
-    if (take(r, "input=")) {
-        bool good = integer(r, 0, r->p->inputs.n - 1, &i);
-        a->input = (int)i;
-        return good;
-    }
-    if (take(r, "scalar=")) {
-        int k = choice(r, scalars, COUNT(scalars), "n, lr or step");
-        a->scalar = (Scalar)k;
-        return k >= 0;
-    }
-    if (take(r, "stream=")) {
-        bool good = integer(r, 0, UINT32_MAX, &i);
-        a->stream = (uint32_t)i;
-        return good;
-    }
-    return wrong(r, "an attribute");
+    const char *name = word(r, "a variable");
+    a->var = name ? program_find_var(r->p, name) : NULL;
+    return a->var || (name && wrong(r, "a variable that is declared"));
 }
 
-static bool read_attrs(Reader *r, Attr *a, int64_t *count)
+static bool read_scalar(Reader *r, Attr *a)
+{
+    static const char *const known[] = {"n", "lr", "step"};
+    int k = choice(r, known, COUNT(known), "n, lr or step");
+    a->scalar = (Scalar)k;
+    return k >= 0;
+}
+
+/* One attribute, of those that the op reads. */
+static bool read_attr(Reader *r, unsigned has, Attr *a, int64_t *count)
+{
+    int64_t i = 0;
+    bool good = true;
+    if ((has & ATTR_axes) && take(r, "axes="))
+        return read_axes(r, a);
+    if ((has & ATTR_range) && take(r, "start="))
+        return read_range(r, a->start);
+    if ((has & ATTR_range) && take(r, "end="))
+        return read_range(r, a->end);
+    if ((has & ATTR_range) && take(r, "step="))
+        return read_range(r, a->step);
+    if ((has & ATTR_value) && take(r, "value="))
+        return real(r, &a->value);
+    if ((has & ATTR_data) && take(r, "data="))
+        return read_data(r, a, count);
+    if ((has & ATTR_var) && take(r, "var="))
+        return read_var_attr(r, a);
+    if ((has & ATTR_scalar) && take(r, "scalar="))
+        return read_scalar(r, a);
+    if ((has & ATTR_input) && take(r, "input="))
+        good = integer(r, 0, r->p->inputs.n - 1, &i), a->input = (int)i;
+    else if ((has & ATTR_stream) && take(r, "stream="))
+        good = integer(r, 0, UINT32_MAX, &i), a->stream = (uint32_t)i;
+    else
+        return wrong(r, "an attribute of the op");
+    return good;
+}
+
+static bool read_attrs(Reader *r, unsigned has, Attr *a, int64_t *count)
 {
     if (!take(r, "{"))
         return true;
     while (!take(r, "}"))
-        if (!read_attr(r, a, count))
+        if (!read_attr(r, has, a, count))
             return false;
     return true;
 }
@@ -415,16 +422,12 @@ static int read_op(Reader *r)
 }
 
 /* Whether the operands and attributes are such as the shape rules take for granted. */
-static bool check_call(Reader *r, OpKind op, int n, Node *const *in, const Attr *a, const Shape *s,
-                       int64_t count)
+static bool check_call(Reader *r, OpKind op, const Attr *a, const Shape *s, int64_t count)
 {
     unsigned has = op_impls[op]->attrs;
-    int rank = n ? in[0]->shape.rank : s->rank;
+    int n = r->in.n, rank = n ? r->in.at[0]->shape.rank : s->rank;
     if (op_rows[op].arity >= 0 ? n != op_rows[op].arity : n < 1)
         return wrong(r, "as many operands as the op takes");
-    for (int i = 0; i < n; i++)
-        if (in[i]->op == OP_assign)
-            return wrong(r, "operands that are no assign");
     if ((has & ATTR_var) && !a->var)
         return wrong(r, "var=");
     if ((has & ATTR_input) && a->input >= r->p->inputs.n)
@@ -440,27 +443,25 @@ static bool check_call(Reader *r, OpKind op, int n, Node *const *in, const Attr 
 static bool read_node(Reader *r)
 {
     int64_t number, count = 0;
-    Node **in = arena_take(r->ctx->arena, sizeof(Node *) * OPERANDS_MAX);
     Attr attr = {0};
     Shape s;
     DType type;
     Role role;
     Loc loc;
     const char *name = NULL, *what = NULL;
-    int n;
     if (!r->g)
         return wrong(r, "a function first");
     if (!integer(r, r->nodes.n, r->nodes.n, &number) || !expect(r, "="))
         return false;
     int op = read_op(r);
-    if (op < 0 || !operands(r, &n, in) || !read_attrs(r, &attr, &count) || !expect(r, ":") ||
-        !dtype(r, &type) || !shape(r, &s) || !check_call(r, (OpKind)op, n, in, &attr, &s, count) ||
-        !read_story(r, &role, &name, &what, &loc))
+    if (op < 0 || !operands(r) || !read_attrs(r, op_impls[op]->attrs, &attr, &count) ||
+        !expect(r, ":") || !dtype(r, &type) || !shape(r, &s) ||
+        !check_call(r, (OpKind)op, &attr, &s, count) || !read_story(r, &role, &name, &what, &loc))
         return false;
     r->g->loc = (Loc){r->number, 1, 1};
     r->g->role = role;
     r->g->what = what;
-    Node *y = graph_add_as(r->g, (OpKind)op, n, in, &attr, &s, type);
+    Node *y = graph_add_as(r->g, (OpKind)op, r->in.n, r->in.at, &attr, &s, type);
     if (!y)
         return false;
     if (!shape_equal(&y->shape, &s) || y->dtype != type)
@@ -468,6 +469,24 @@ static bool read_node(Reader *r)
     y->loc = loc;
     y->name = name;
     vec_push(r->ctx->arena, &r->nodes, y);
+    return true;
+}
+
+/* Whether a root of that kind may have this node and index. */
+static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
+{
+    if ((kind == ROOT_assign) != (y->op == OP_assign))
+        return wrong(r, "an assign for a root of that kind, and for no other");
+    if (kind == ROOT_assign && index != y->attr->var->id)
+        return wrong(r, "the index of the variable that is assigned");
+    if (kind == ROOT_assign && graph_find_root(r->g, ROOT_assign, (int)index))
+        return wrong(r, "each variable to be assigned once");
+    if ((kind == ROOT_loss || kind == ROOT_metric) && y->shape.rank)
+        return wrong(r, "a loss or metric of rank 0");
+    if (kind == ROOT_output && index >= r->p->outputs.n)
+        return wrong(r, "an output that is declared");
+    if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
+        return wrong(r, "a variable or input that is declared");
     return true;
 }
 
@@ -483,14 +502,26 @@ static bool read_root(Reader *r)
     Node *y = operand(r);
     if (!y)
         return false;
-    if ((kind == ROOT_assign) != (y->op == OP_assign))
-        return wrong(r, "an assign for a root of that kind, and for no other");
-    if ((kind == ROOT_loss || kind == ROOT_metric) && y->shape.rank)
-        return wrong(r, "a loss or metric of rank 0");
-    if (kind == ROOT_output && index >= r->p->outputs.n)
-        return wrong(r, "an output that is declared");
+    if (!check_root(r, (RootKind)kind, index, y))
+        return false;
     graph_root(r->g, (RootKind)kind, (int)index, y);
     return line_ends(r);
+}
+
+/* An assign that is no root would have no effect. */
+static bool check_assigns(Reader *r)
+{
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = r->p->fn[f];
+        int assigns = 0;
+        for (int i = 0; g && i < g->nodes.n; i++)
+            assigns += g->nodes.at[i]->op == OP_assign;
+        for (int i = 0; g && i < g->roots.n; i++)
+            assigns -= g->roots.at[i].kind == ROOT_assign;
+        if (assigns)
+            return wrong(r, "a root for each assign");
+    }
+    return true;
 }
 
 /* --- lines ---------------------------------------------------------------------------------------------- */
@@ -534,5 +565,6 @@ Program *program_read(Ctx *ctx, const char *text, size_t size)
             return NULL;
         r.line = end ? end + 1 : r.end;
     }
-    return p;
+    r.at = r.end = r.line;
+    return check_assigns(&r) ? p : NULL;
 }

@@ -50,7 +50,7 @@ const char *shape_text(const Shape *shape, char *buffer)
 {
     enum { SIZE = 128 };
     int at = 1;
-    strcpy(buffer, "[");
+    snprintf(buffer, SIZE, "[");
     for (int i = 0; i < shape->rank && at < SIZE; i++) {
         size_t left = (size_t)(SIZE - at);
         const char *comma = i ? ", " : "";

@@ -13,7 +13,7 @@ static bool in_range(const Node *y)
     return a->n_axes >= 0 && a->n_axes <= RANK_MAX;
 }
 
-/* The op's shape rule, applied again to a copy, must give the shape that the node has. */
+/* The shape rule, applied again to a copy, must give the shape that the node has. */
 static void check_shape(const Graph *g, const Node *y, const char *after)
 {
     Diag *diag = &g->program->ctx->diag;
@@ -22,27 +22,14 @@ static void check_shape(const Graph *g, const Node *y, const char *after)
     char has[128], wants[128];
     int errors = diag->errors;
     rule.loc = y->loc;
-    if (!op_impls[y->op]->shape)
-        return; /* elementwise: shapes were broadcast when the node was added */
-    if (!op_impls[y->op]->shape(&rule, &copy) || diag->errors != errors)
+    rule.what = y->what;
+    if (!graph_shape(&rule, &copy) || diag->errors != errors)
         BUG("after %s: operands of %s (%s) are wrong", after, op_rows[y->op].name,
             y->name ? y->name : "-");
     if (!shape_equal(&copy.shape, &y->shape) || copy.dtype != y->dtype)
-        BUG("after %s: %s has shape %s, its rule says %s", after, op_rows[y->op].name,
-            shape_text(&y->shape, has), shape_text(&copy.shape, wants));
-}
-
-static void check_elementwise(const Node *y, const char *after)
-{
-    Shape s = shape_scalar();
-    for (int i = 0; i < y->n_in; i++) {
-        Shape before = s;
-        int a, b;
-        if (!shape_broadcast(&before, &y->in[i]->shape, &s, &a, &b))
-            BUG("after %s: operands of %s do not broadcast", after, op_rows[y->op].name);
-    }
-    if (!shape_equal(&s, &y->shape))
-        BUG("after %s: %s does not have the shape of its operands", after, op_rows[y->op].name);
+        BUG("after %s: %s is %s %s, its rule says %s %s", after, op_rows[y->op].name,
+            dtype_text(y->dtype), shape_text(&y->shape, has), dtype_text(copy.dtype),
+            shape_text(&copy.shape, wants));
 }
 
 static void check_node(const Graph *g, int i, const char *after)
@@ -63,8 +50,6 @@ static void check_node(const Graph *g, int i, const char *after)
             BUG("after %s: an assign is read", after);
     }
     check_shape(g, y, after);
-    if (row->cls == CLASS_EW)
-        check_elementwise(y, after);
 }
 
 static void check_root(const Graph *g, const Root *r, const char *after)
@@ -76,6 +61,31 @@ static void check_root(const Graph *g, const Root *r, const char *after)
         BUG("after %s: an assign that is no root, or a root that is none", after);
     if ((r->kind == ROOT_loss || r->kind == ROOT_metric) && y->shape.rank != 0)
         BUG("after %s: a loss or metric of rank %d", after, y->shape.rank);
+    if (r->kind == ROOT_assign && r->index != y->attr->var->id)
+        BUG("after %s: the root of an assign to %s has index %d", after, y->attr->var->name,
+            r->index);
+}
+
+/* Every assign is a root, and a variable is assigned once a step. */
+static void check_assigns(const Graph *g, const char *after)
+{
+    Arena *scratch = arena_new();
+    bool *assigned = arena_take(scratch, sizeof *assigned * (size_t)(g->program->vars.n + 1));
+    int nodes = 0, roots = 0;
+    for (int i = 0; i < g->nodes.n; i++)
+        nodes += g->nodes.at[i]->op == OP_assign;
+    for (int i = 0; i < g->roots.n; i++) {
+        const Root *r = &g->roots.at[i];
+        if (r->kind != ROOT_assign)
+            continue;
+        if (assigned[r->index])
+            BUG("after %s: %s is assigned twice", after, r->node->attr->var->name);
+        assigned[r->index] = true;
+        roots++;
+    }
+    if (nodes != roots)
+        BUG("after %s: %d assigns, %d of them roots", after, nodes, roots);
+    arena_free(scratch);
 }
 
 void graph_verify(const Graph *g, const char *after)
@@ -84,4 +94,5 @@ void graph_verify(const Graph *g, const char *after)
         check_node(g, i, after);
     for (int i = 0; i < g->roots.n; i++)
         check_root(g, &g->roots.at[i], after);
+    check_assigns(g, after);
 }

@@ -97,6 +97,8 @@ static bool same_attr(const Node *a, const Node *b)
                                  memcmp(p->end, q->end, sizeof p->end) != 0 ||
                                  memcmp(p->step, q->step, sizeof p->step) != 0))
         return false;
+    /* Bits, not values: 0 is not -0, and a NaN is itself. */
+    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */
     if ((reads & ATTR_value) && memcmp(&p->value, &q->value, sizeof p->value) != 0)
         return false;
     return !((reads & ATTR_data) && !same_data(a, b)) &&

@@ -55,7 +55,7 @@ typedef struct Fuse {
 
 static int find(Fuse *f, int i)
 {
-    while (f->groups.at[i].parent != i) {
+    while (f->groups.at[i].parent != i) { /* NOLINT(clang-analyzer-core.NullDereference): i < n */
         f->groups.at[i].parent = f->groups.at[f->groups.at[i].parent].parent;
         i = f->groups.at[i].parent;
     }

@@ -52,7 +52,7 @@ static bool reads_left(const Graph *g, const Node *y)
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
     const Shape *a = &y->in[0]->shape;
-    Ix at[RANK_MAX], linear;
+    Ix at[RANK_MAX] = {0}, linear;
     const Node *base;
     for (int i = 0; i < a->rank; i++)
         at[i] = ix_loop(&s, "i", axis_extent(&s, a, i));
@@ -71,15 +71,15 @@ static int64_t extent(const Graph *g, const Shape *s, int axis)
 
 static int64_t round_up(int64_t x, int64_t to)
 {
-    return (x + to - 1) / to * to;
+    return (x + to - 1) / to * to; /* NOLINT(clang-analyzer-core.DivideZero): a tile has 1 and more */
 }
 
 /* Tile rows, half to all of `most`, that leave the fewest rows over. */
 static int least_waste(int64_t rows, int most)
 {
     if (rows <= most)
-        return (int)rows;
-    int best = most;
+        return rows > 1 ? (int)rows : 1;
+    int best = most > 1 ? most : 1;
     for (int m = most; m >= (most + 1) / 2 && m >= 1; m--)
         if (round_up(rows, m) < round_up(rows, best))
             best = m;

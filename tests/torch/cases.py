@@ -137,7 +137,7 @@ ALL.append(Case("positions_last", {"x": ((4, 5), "f"), "c": ((4,), 6)}, two, lam
                 {"p": "p"}, "softmax_cross_entropy(p, c)", lambda v, x: F.cross_entropy(v["p"].transpose(1, 2), x["c"])))
 ALL.append(Case("positions_one", {"x": ((6, 5), "f"), "c": ((4,), 6)}, "  - dense: {units: 4, name: p, input: x}\n",
                 lambda w, x: {"p": dense(w, "p", x["x"])}, {"p": "p"}, "softmax_cross_entropy(p, c)",
-                lambda v, x: F.cross_entropy(v["p"], x["c"])))
+                lambda v, x: F.cross_entropy(v["p"], x["c"]), zero=("p.bias",)))
 
 # --- optimisers, schedules, clipping ---------------------------------------------------------------------------------
 mlp = "  - dense: {units: 9, activation: tanh, name: h, input: x}\n  - dense: {units: 4, name: p}\n"

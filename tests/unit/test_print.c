@@ -148,3 +148,61 @@ Test(print, says_where_and_what_is_expected)
         fixture_free(f);
     }
 }
+
+/* What the printer never writes, and what a pass could not bear. */
+Test(print, is_strict)
+{
+#define X "var w weight [2] init=constant(0,0)\nvar v weight [2] init=constant(0,0)\n"
+#define S "  ; forward - - 0:0:0\n"
+#define W "%0 = var {var=w} : f32 [2]" S "%1 = assign(%0) {var=w} : f32 [2]" S
+    static const struct {
+        const char *text, *says;
+    } wrong[] = {
+        {X "function train\n" W, "expected a root for each assign"},
+        {X "function train\n" W "root assign 1 %1\n", "the index of the variable"},
+        {X "function train\n" W "root assign 0 %1\nroot assign 0 %1\n", "to be assigned once"},
+        {X "function train\n" W "root output 0 %1\n", "expected an assign for a root"},
+        {X "function train\n" W "root grad 2 %0\n", "a variable or input that is declared"},
+        {X "function train\n" W "%2 = neg(%1) : f32 [2]" S, "an operand that is no assign"},
+        {X "function train\n" W "%2 = neg(%0, %0) : f32 [2]" S, "as many operands"},
+        {X "function train\n" W "%2 = neg : f32 [2]" S, "as many operands"},
+        {X "function train\n%0 = const {value=1 stream=3} : f32 [2]" S, "an attribute of the op"},
+        {X "function train\n%0 = const {data=1,2,3} : f32 [2]" S, "as many numbers"},
+        {X "function train\n%0 = const {value=1} : f32 [0]" S, "a whole number in range"},
+        {X "function train\n%0 = const {value=1} : f32 [N, N]" S, "one batch axis"},
+        {X "function train\n%0 = const {value=1} : f32 [2] forward", "expected ';'"},
+        {X "function train\n%0 = var {var=u} : f32 [2]" S, "a variable that is declared"},
+        {X "function train\n%0 = var {} : f32 [2]" S, "expected var="},
+        {X "function train\n%0 = input {input=0} : f32 [2]" S, "a whole number in range"},
+    };
+#undef X
+#undef S
+#undef W
+    for (int i = 0; i < COUNT(wrong); i++) {
+        Fixture *f = fixture_new(FN_train);
+        cr_expect_null(program_read(&f->ctx, wrong[i].text, strlen(wrong[i].text)));
+        cr_expect(strstr(fixture_said(f), wrong[i].says), "%s: %s", wrong[i].text, fixture_said(f));
+        fixture_free(f);
+    }
+}
+
+Test(print, a_node_may_have_many_operands)
+{
+    enum { N = 5000 };
+    Fixture *f = fixture_new(FN_train), *again = fixture_new(FN_train);
+    f->p->name = "wide";
+    Node *one = build_fill(f->g, &SHAPE(-1, 1), 1);
+    Node **in = arena_take(f->ctx.arena, N * sizeof *in);
+    for (int i = 0; i < N; i++)
+        in[i] = one;
+    vec_push(f->ctx.arena, &f->p->outputs, ((Output){.name = "y"}));
+    graph_root(f->g, ROOT_output, 0, build_concat(f->g, 0, N, in));
+    size_t n;
+    char *text = printed(f->p, &n);
+    Program *p = program_read(&again->ctx, text, n);
+    cr_assert(p, "%s", fixture_said(again));
+    cr_expect_eq(p->fn[FN_train]->nodes.at[1]->n_in, N);
+    free(text);
+    fixture_free(f);
+    fixture_free(again);
+}
