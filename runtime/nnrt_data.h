@@ -20,7 +20,7 @@ typedef struct nnrt_fault {
  * a text too long the middle is left out, so that both the file and what is wrong are read. */
 int nnrt_fail(nnrt_fault *, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-#ifdef __clang_analyzer__ /* make lint, which looks into one file at a time, sees what is returned */
+#ifdef __clang_analyzer__ /* make lint sees one file at a time: what is returned */
 #define nnrt_fail(fault, status, ...) (nnrt_fail(fault, status, __VA_ARGS__), (status))
 #endif
 

@@ -20,8 +20,8 @@ static void fault_shorten(char *text, const char *format, va_list args, size_t s
     size_t head = NNRT_ERROR_SIZE / 3, tail = NNRT_ERROR_SIZE - head - 4;
     while (head > 0 && ((unsigned char)whole[head] & 0xC0) == 0x80)
         head--; /* not within a character of UTF-8 */
-    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the tail ends it */
     memcpy(text, whole, head);
+    /* NOLINTNEXTLINE(bugprone-not-null-terminated-result): the tail ends it */
     memcpy(text + head, "...", 3);
     memcpy(text + head + 3, whole + size - tail, tail + 1);
     free(whole);

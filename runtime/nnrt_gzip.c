@@ -51,7 +51,7 @@ static int gz_grow(const char *path, nnrt_bytes *out, size_t used, size_t limit,
                          "%s: unpacks to over %zu bytes, more than %d times its size", path, limit,
                          GZ_RATIO);
     size_t size = out->size < limit / 2 ? out->size * 2 : limit;
-    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): never 0, gz_unpack begins above it */
+    /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): gz_unpack begins above 0 */
     unsigned char *at = realloc(out->at, size);
     if (!at)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to unpack it (over %zu bytes)", path,

@@ -85,8 +85,8 @@ static int write_stdout(const char *text, size_t size)
     return write_all(STDOUT_FILENO, text, size) ? 0 : complain("standard output");
 }
 
-/* A file on its way: its text is whole in `part`, which is `path` itself where that is a device or a
- * link (/dev/stdout): these are written through, never replaced. */
+/* A file on its way: its text is whole in `part`, which is `path` itself where that is a device or
+ * a link (/dev/stdout): these are written through, never replaced. */
 typedef struct Part {
     const char *path, *part; /* part NULL: not opened */
     bool special;

@@ -71,7 +71,8 @@ static int64_t extent(const Graph *g, const Shape *s, int axis)
 
 static int64_t round_up(int64_t x, int64_t to)
 {
-    return (x + to - 1) / to * to; /* NOLINT(clang-analyzer-core.DivideZero): a tile has 1 and more */
+    /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a tile has 1 and more */
+    return (x + to - 1) / to * to;
 }
 
 /* Tile rows, half to all of `most`, that leave the fewest rows over. */
