@@ -84,6 +84,23 @@ asan:
 	    CFLAGS="-O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=undefined" \
 	    LDFLAGS="-fsanitize=address,undefined"
 
+# Fuzzers of the front end and the readers: FUZZ_SECONDS of each, from a corpus made of the tests' files.
+FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+
+$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_reader.h $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
+	$(call say,FUZZ,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) -DFUZZ_TEMPLATES='"$(CURDIR)/templates"' -Icompiler -Iruntime \
+	    $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(BUILD)/libnnrt.a $(LIBS)
+
+fuzzers: $(FUZZERS)
+
+FUZZ_SECONDS = 60
+fuzz-build:
+	$(Q)$(MAKE) --no-print-directory fuzzers BUILD=build-fuzz CC=clang OPENMP= LDFLAGS="-fsanitize=address,undefined" \
+	    CFLAGS="-O1 -g -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=undefined"
+fuzz: fuzz-build
+	$(Q)sh tests/fuzz/run build-fuzz/fuzz $(FUZZ_SECONDS)
+
 demo: all
 	$(Q)BUILD=$(BUILD) sh examples/digits/run.sh
 
@@ -141,9 +158,9 @@ lint:
 	    --suppress=shiftTooManyBitsSigned $(ALL_CPPFLAGS) compiler runtime
 
 clean:
-	rm -rf $(BUILD) build-asan
+	rm -rf $(BUILD) build-asan build-fuzz
 
-.PHONY: all units test asan demo docs bench install uninstall format tidy lint clean
+.PHONY: all units test asan fuzzers fuzz-build fuzz demo docs bench install uninstall format tidy lint clean
 .SUFFIXES:
 .SECONDARY:
 

@@ -29,7 +29,7 @@ bool text_mentions(const char *text, const char *word);
 
 /* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function -------------- */
 
-/* For each kernel of each function: fills args, name, text or same, title, formula. Kernels that
+/* For each kernel of each function: fills args, name, text or same, title, serves. Kernels that
  * would be equal but for their names are emitted once. */
 void kernels_text(Program *);
 

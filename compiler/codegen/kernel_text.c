@@ -102,6 +102,11 @@ static Role kernel_role(const Kernel *k)
 static const Node *main_node(const Kernel *k, Role role)
 {
     const Lowered *low = k->lowered;
+    /* A product: the layer that it belongs to, which is the first with a name from the product on. */
+    for (int i = 0; k->matmul && role == ROLE_forward && i < low->members.n; i++)
+        if (low->members.at[i]->id >= k->matmul->id && low->members.at[i]->role == role &&
+            low->members.at[i]->name)
+            return low->members.at[i];
     for (int i = k->stores.n - 1; i >= 0; i--)
         if (k->stores.at[i]->role == role && k->stores.at[i]->name)
             return k->stores.at[i];
@@ -150,7 +155,7 @@ static const char *kernel_title(Texts *t, const Kernel *k)
     for (int i = 0; i < k->nodes.n && n < 8; i++) {
         const Node *y = k->nodes.at[i];
         const char *what = y->what ? y->what : op_rows[y->op].name;
-        bool known = op_rows[y->op].cls == CLASS_LEAF || y->loc.line <= 0;
+        bool known = op_rows[y->op].cls == CLASS_LEAF || y->uniform || y->loc.line <= 0;
         for (int j = 0; j < n; j++)
             known |= strcmp(seen[j], what) == 0 && lines[j] == y->loc.line;
         if (known)
@@ -168,6 +173,19 @@ static const char *kernel_title(Texts *t, const Kernel *k)
     else if (role == ROLE_update)
         str_add(&s, ": update");
     return s.at;
+}
+
+/* Another layer that a function serves, for the line above it. */
+static void add_sharer(Texts *t, Kernel *owner, const Kernel *k)
+{
+    enum { NAMED = 80 };
+    const Node *y = main_node(k, kernel_role(k));
+    const Node *first = main_node(owner, kernel_role(owner));
+    const char *name = y->name ? y->name : y->what, *own = first->name ? first->name : first->what;
+    const char *so_far = owner->serves ? owner->serves : "";
+    if (!name || (own && strcmp(own, name) == 0) || strstr(so_far, name) || strlen(so_far) > NAMED)
+        return;
+    owner->serves = *so_far ? arena_format(t->arena, "%s, %s", so_far, name) : name;
 }
 
 /* --- the function ----------------------------------------------------------------------------- */
@@ -279,6 +297,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     if (same) {
         k->same = same;
         k->name = same->name;
+        add_sharer(t, same, k);
         return;
     }
     map_set(&t->by_text, key, k);
@@ -314,4 +333,11 @@ void kernels_text(Program *p)
             g->plan->parallel |= k->shared;
         }
     }
+    for (int f = 0; f < FN_COUNT; f++)
+        for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++) {
+            Kernel *k = p->fn[f]->kernels.at[i];
+            if (k->text && k->serves)
+                k->text = arena_format(t.arena, "/* The next function serves as well: %s */\n%s",
+                                       k->serves, k->text);
+        }
 }

@@ -24,17 +24,19 @@ static const char *comment_text(Arena *arena, const char *text)
 
 static void kernel_rows(SourceText *s, const Graph *g)
 {
-    out_raw(s->out, " *\n * %-5s %-30s %-34s %-30s %9s %8s", fn_text(g->fn), "kernel",
-            "from the model file", "writes", "MFLOP", "KB");
+    int widest = 0;
+    for (int i = 0; i < g->kernels.n; i++)
+        if ((int)strlen(g->kernels.at[i]->name) > widest)
+            widest = (int)strlen(g->kernels.at[i]->name);
+    out_raw(s->out, " *\n * %-*s %9s %9s  from the model file: writes", widest + 6, fn_text(g->fn),
+            "MFLOP", "KB");
     for (int i = 0; i < g->kernels.n; i++) {
         const Kernel *k = g->kernels.at[i];
         char shape[128];
         const Node *y = k->stores.at[0];
-        const char *writes =
-            arena_format(s->arena, "%s %s%s", node_buffer(g, y)->name, shape_text(&y->shape, shape),
-                         k->stores.n > 1 ? ", ..." : "");
-        out_raw(s->out, " * %5d %-30s %-34s %-30s %9.4g %8.4g", i + 1, k->name, k->title, writes,
-                k->flops * 1e-6, k->bytes / 1024);
+        out_raw(s->out, " * %5d %-*s %9.4g %9.4g  %s: %s %s%s", i + 1, widest, k->name,
+                k->flops * 1e-6, k->bytes / 1024, k->title, node_buffer(g, y)->name,
+                shape_text(&y->shape, shape), k->stores.n > 1 ? ", ..." : "");
     }
 }
 

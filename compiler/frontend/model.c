@@ -222,7 +222,8 @@ static void read_outputs(Model *m, const Y *y)
 }
 
 /* Of a model that names no output: its last layer. */
-static void default_output(Builder *b)
+/* Gives false where that layer is broken: what it would have read is then not unused. */
+static bool default_output(Builder *b)
 {
     const Value *last = b->frame->last;
     if (b->frame->several && !b->model->outputs) {
@@ -230,9 +231,11 @@ static void default_output(Builder *b)
                    "the last layer gives several values: name the 'outputs'");
         b->blind = true;
     }
-    if (b->model->outputs || !last || !last->node || b->frame->several)
-        return;
-    vec_push(b->ctx->arena, &b->program->outputs, ((Output){last->name, last->made}));
+    if (b->model->outputs || !last || b->frame->several)
+        return true;
+    if (last->node)
+        vec_push(b->ctx->arena, &b->program->outputs, ((Output){last->name, last->made}));
+    return last->node != NULL;
 }
 
 /* --- loss ------------------------------------------------------------------------------------- */
@@ -407,12 +410,13 @@ static void check_graph(Model *m)
     Builder *b = builder_new(m, m->loss ? FN_train : FN_predict);
     b->blind = m->blind;
     frame_build(b, b->frame);
-    default_output(b);
+    bool whole = default_output(b);
     build_outputs(b);
     build_loss(b);
     build_metrics(b, true);
     if (!b->blind) {
-        builder_report_unused(b);
+        if (whole)
+            builder_report_unused(b);
         warn_unused_blocks(m);
     }
 }

@@ -61,7 +61,7 @@ struct Kernel {
     int id;              /* position in g->kernels */
     const char *name;    /* the emitted function: mnist_fc1_fwd */
     const char *title;   /* one line for the kernel table: "8 dense, relu" (YAML lines and ops) */
-    const char *formula; /* one line for the comment above the function, or NULL */
+    const char *serves;  /* other layers whose kernels have the same text; or NULL */
     VEC(Node *) stores;  /* nodes it stores, in order */
     VEC(Node *) nodes;   /* all nodes computed in it, operands first (inlined ones included) */
     Node *matmul;        /* KERNEL_matmul */

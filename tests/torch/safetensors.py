@@ -7,15 +7,15 @@ import numpy as np
 
 
 def load(path):
-    raw = open(path, "rb").read()
+    with open(path, "rb") as f:
+        raw = f.read()
     size = struct.unpack("<Q", raw[:8])[0]
-    header = json.loads(raw[8:8 + size])
     out = {}
-    for name, t in header.items():
-        if name != "__metadata__":
-            begin, end = t["data_offsets"]
-            data = np.frombuffer(raw[8 + size + begin:8 + size + end], "<f4")
-            out[name] = data.reshape(t["shape"]).copy()
+    for name, t in json.loads(raw[8:8 + size]).items():
+        if name == "__metadata__":
+            continue
+        begin, end = t["data_offsets"]
+        out[name] = np.frombuffer(raw[8 + size + begin:8 + size + end], "<f4").reshape(t["shape"]).copy()
     return out
 
 
@@ -28,4 +28,5 @@ def save(path, tensors):
         at += t.nbytes
     text = json.dumps(header).encode()
     text += b" " * (-len(text) % 8)
-    open(path, "wb").write(struct.pack("<Q", len(text)) + text + data)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text + data)
