@@ -275,7 +275,7 @@ static void info_json(const nnrt_model *model)
     json_string(model->digest);
     printf(", \"target\": ");
     json_string(model->target);
-    printf(", \"compiler\": ");
+    printf(", \"runtime\": ");
     json_string(info_compiler());
     printf(", \"flags\": ");
     json_string(info_flags(model));
@@ -312,7 +312,7 @@ static void info_text_values(const char *what, int n, const nnrt_value *values)
 static void info_text(const nnrt_model *model)
 {
     info_sums s = info_count(model);
-    printf("model: %s\nsource: %s\nmade by: %s\ntarget: %s\ncompiler: %s\n", model->name,
+    printf("model: %s\nsource: %s\nmade by: %s\ntarget: %s\nruntime: %s\n", model->name,
            model->source, model->version, model->target, info_compiler());
     if (model->flags)
         printf("flags: %s\n", model->flags);

@@ -20,6 +20,8 @@ void out_loop(Out *, const char *format, ...) PRINTF(2, 3); /* the line, then de
 void out_close(Out *);                                      /* shallower, then "}" */
 void out_end(Out *);                                        /* shallower: ends out_loop */
 void out_raw(Out *, const char *format, ...) PRINTF(2, 3);  /* column 0 (preprocessor lines) */
+/* A line at the depth, broken at its commas, below its first parenthesis, where it is too long. */
+void out_wrap(Out *, const char *format, ...) PRINTF(2, 3);
 /* "const int i = i0 + v;", to be dropped by out_unindex, given what this gives, where nothing that
  * was written since mentions the name. */
 size_t out_index(Out *, const char *name, const char *value);

@@ -283,12 +283,15 @@ static void wrapper(SourceText *s, const char *type, const char *name, Fn fn,
     if (!s->p->fn[fn])
         return;
     const char *arguments = generic_arguments(s, fn);
-    out_raw(s->out, "\nstatic %s %s_%s_any(nnrt_instance *m, int n, const void *const *in%s)", type,
-            m, name, parameters);
+    out_raw(s->out, "%s", "");
+    out_wrap(s->out, "static %s %s_%s_any(nnrt_instance *m, int n, const void *const *in%s)", type,
+             m, name, parameters);
     out_raw(s->out, "{");
     if (!strstr(arguments, "in["))
         out_raw(s->out, "    (void)in;");
-    out_raw(s->out, "    return %s_%s((struct %s *)m, n%s%s);", m, name, m, arguments, last);
+    s->out->depth++;
+    out_wrap(s->out, "return %s_%s((struct %s *)m, n%s%s);", m, name, m, arguments, last);
+    s->out->depth--;
     out_raw(s->out, "}");
 }
 
@@ -305,7 +308,8 @@ static void model_table(SourceText *s)
     out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
     out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
     out_raw(o,
-            "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH\n#else\n#define %s_FLAGS "
+            "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH \" (\" __VERSION__ "
+            "\")\"\n#else\n#define %s_FLAGS "
             "NULL\n#endif",
             s->upper, s->upper);
     out_open(o, "static const nnrt_model %s_model =", m);
@@ -356,7 +360,10 @@ static void pass_on(SourceText *s, const char *head, const char *body)
             else
                 str_put(&t, c, 1);
         }
-        out_raw(s->out, i ? "{\n    %s\n}\n" : "%s", t.at);
+        if (i)
+            out_raw(s->out, "{\n    %s\n}\n", t.at);
+        else
+            out_wrap(s->out, "%s", t.at);
     }
 }
 
@@ -368,6 +375,7 @@ void emit_model(SourceText *s)
     if (emits_grad(s->p, s->options))
         wrapper(s, "float", "grad", FN_grad, ", float *grads", ", grads");
     out_raw(s->out, "%s", "");
+    out_raw(s->out, "/* clang-format off: tables */");
     emit_values(s);
     emit_vars(s);
     emit_metrics(s);
@@ -375,6 +383,7 @@ void emit_model(SourceText *s)
     emit_columns(s, &s->p->data_validation, "validation");
     emit_columns(s, &s->p->data_test, "test");
     model_table(s);
+    out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");
     pass_on(s, "$ *$_init(void *memory, uint64_t seed)",
             "return (struct $ *)nnrt_init(&$_model, memory, seed);");

@@ -107,39 +107,40 @@ static void head(Out *o, const Program *p, const CodegenOptions *options, const 
     out_line(o, "#endif\n");
 }
 
+static void constant(Out *o, const char *upper, const char *name, int64_t value, const char *what)
+{
+    const char *line = arena_format(o->str.arena, "%s_%s = %lld,", upper, name, (long long)value);
+    int width = (int)strlen(upper) + 20; /* the comments of all stand below each other */
+    out_line(o, "%-*s /* %s */", width, line, what);
+}
+
 static void constants(Out *o, const Program *p, const CodegenOptions *options, const char *upper)
 {
     out_line(o, "enum {");
     o->depth++;
-    out_line(o, "%s_BATCH = %lld, /* most samples in one call */", upper,
-             (long long)p->train.batch);
+    constant(o, upper, "BATCH", p->train.batch, "most samples in one call");
     if (emits_grad(p, options))
-        out_line(o, "%s_GRADS = %lld, /* numbers that grad writes */", upper,
-                 (long long)grads_count(p));
+        constant(o, upper, "GRADS", grads_count(p), "numbers that grad writes");
     if (p->n_sums && p->fn[FN_eval])
-        out_line(o, "%s_SUMS = %d, /* metric sums of eval */", upper, p->n_sums);
-    out_line(o, "%s_PARAMS = %lld /* numbers trained */", upper, (long long)params_count(p));
+        constant(o, upper, "SUMS", p->n_sums, "metric sums of eval");
+    constant(o, upper, "PARAMS", params_count(p), "numbers trained");
     o->depth--;
     out_line(o, "};\n");
-    out_line(o, "typedef struct %s %s; /* weights, optimiser state and scratch, in one block */\n",
-             p->name, p->name);
+    out_line(o, "/* Weights, optimiser state and scratch, in one block. */");
+    out_line(o, "typedef struct %s %s;\n", p->name, p->name);
 }
 
 static void life(Out *o, const Program *p)
 {
     const char *m = p->name;
-    out_line(o, "/* Life. Two instances share nothing. */");
-    out_line(o, "size_t %s_size(void); /* bytes; align them to 64 */", m);
-    out_line(o,
-             "%s *%s_init(void *memory, uint64_t seed); /* in memory of yours, with fresh weights: "
-             "no malloc */",
-             m, m);
-    out_line(o, "%s *%s_new(uint64_t seed); /* on the heap; NULL: no memory */", m, m);
+    out_line(o, "/* Life. Two instances share nothing. An instance lies in memory of yours, of so");
+    out_line(o, " * many bytes, aligned to 64, or on the heap (NULL: no memory). */");
+    out_line(o, "size_t %s_size(void);", m);
+    out_line(o, "%s *%s_init(void *memory, uint64_t seed);", m, m);
+    out_line(o, "%s *%s_new(uint64_t seed);", m, m);
     out_line(o, "void %s_free(%s *);", m, m);
-    out_line(o,
-             "%s *%s_fork(void *memory, const struct %s *owner); /* predicts with the owner's "
-             "weights */\n",
-             m, m, m);
+    out_line(o, "/* In memory of yours: predicts with the owner's weights. */");
+    out_line(o, "%s *%s_fork(void *memory, const struct %s *owner);\n", m, m, m);
 }
 
 static void use(Out *o, const Program *p, const CodegenOptions *options)
@@ -149,23 +150,23 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
     out_line(o, "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n is "
                 "out of range. */");
     if (p->fn[FN_predict])
-        out_line(o, "int %s_predict(%s *, %s);", m, m, fn_parameters(arena, p, FN_predict));
+        out_wrap(o, "int %s_predict(%s *, %s);", m, m, fn_parameters(arena, p, FN_predict));
     if (p->fn[FN_train]) {
         out_line(o, "/* One step of training; gives the loss of the batch. */");
-        out_line(o, "float %s_train_step(%s *, %s);", m, m, fn_parameters(arena, p, FN_train));
+        out_wrap(o, "float %s_train_step(%s *, %s);", m, m, fn_parameters(arena, p, FN_train));
         out_line(o, "void %s_set_lr(%s *, float lr);", m, m);
-        out_line(o, "void %s_set_steps(%s *, int64_t total); /* the horizon of the schedule */", m,
-                 m);
+        out_line(o, "/* The horizon of the schedule. */");
+        out_line(o, "void %s_set_steps(%s *, int64_t total);", m, m);
     }
     if (p->fn[FN_eval]) {
         out_line(o, "/* The loss; adds the metrics' sums to sums, unless it is NULL. */");
-        out_line(o, "float %s_eval(%s *, %s);", m, m, fn_parameters(arena, p, FN_eval));
+        out_wrap(o, "float %s_eval(%s *, %s);", m, m, fn_parameters(arena, p, FN_eval));
     }
     if (emits_grad(p, options)) {
         out_line(o, "/* The loss and its gradients: of the weights that are trained, then of the "
                     "float inputs (BATCH");
         out_line(o, " * rows, of which n are written), in saved order, one after the other. */");
-        out_line(o, "float %s_grad(%s *, %s);", m, m, fn_parameters(arena, p, FN_grad));
+        out_wrap(o, "float %s_grad(%s *, %s);", m, m, fn_parameters(arena, p, FN_grad));
     }
     out_raw(o, "%s", "");
 }
@@ -178,8 +179,8 @@ static void weights(Out *o, const Program *p)
     out_line(o, "int %s_save(const %s *, const char *path);", m, m);
     out_line(o, "int %s_load(%s *, const char *path);", m, m);
     out_line(o, "int %s_load_memory(%s *, const void *safetensors, size_t size);", m, m);
-    out_line(o, "int %s_get(const %s *, const char *weight, float *out); /* -1: no such weight */",
-             m, m);
+    out_line(o, "/* A weight, in saved order. -1: there is none of that name. */");
+    out_line(o, "int %s_get(const %s *, const char *weight, float *out);", m, m);
     out_line(o, "int %s_set(%s *, const char *weight, const float *in);", m, m);
     out_line(o, "const char *%s_error(const %s *);\n", m, m);
 }

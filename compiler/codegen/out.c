@@ -4,7 +4,7 @@
 
 #include "codegen.h"
 
-enum { INDENT = 4 };
+enum { INDENT = 4, COLUMNS = 100 };
 
 Out out_new(Arena *arena)
 {
@@ -12,19 +12,29 @@ Out out_new(Arena *arena)
     return o;
 }
 
-static void put_line(Out *o, int depth, const char *format, va_list args, const char *end)
+static char *format_text(Out *o, const char *format, va_list args)
 {
-    char *text = NULL;
     va_list again;
     va_copy(again, args);
     int n = vsnprintf(NULL, 0, format, args);
-    text = arena_take(o->str.arena, (size_t)n + 1);
+    char *text = arena_take(o->str.arena, (size_t)n + 1);
     vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
-    if (n)
+    return text;
+}
+
+/* An empty line after an empty line is left out. */
+static void put_line(Out *o, int depth, const char *format, va_list args, const char *end)
+{
+    const char *text = format_text(o, format, args);
+    bool empty = o->str.n >= 2 && memcmp(o->str.at + o->str.n - 2, "\n\n", 2) == 0;
+    while (empty && *text == '\n')
+        text++;
+    if (empty && !*text && !*end)
+        return;
+    if (*text)
         str_add(&o->str, "%*s", depth * INDENT, "");
-    str_put(&o->str, text, (size_t)n);
-    str_add(&o->str, "%s\n", end);
+    str_add(&o->str, "%s%s\n", text, end);
 }
 
 void out_line(Out *o, const char *format, ...)
@@ -60,6 +70,29 @@ void out_close(Out *o)
 void out_end(Out *o)
 {
     o->depth--;
+}
+
+/* As clang-format breaks it: each line as long as it may be. */
+void out_wrap(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(o, format, args);
+    va_end(args);
+    const char *open = strchr(text, '(');
+    size_t first = (size_t)(o->depth * INDENT), indent = first + (open ? (size_t)(open - text) + 1 : 0);
+    for (size_t at = first; strlen(text) + at > COLUMNS; at = indent) {
+        const char *cut = NULL;
+        for (const char *c = open ? strstr(open, ", ") : NULL; c; c = strstr(c + 1, ", "))
+            if (c >= text && (!cut || (size_t)(c - text) + 1 + at <= COLUMNS))
+                cut = c;
+        if (!cut)
+            break;
+        str_add(&o->str, "%*s%.*s,\n", (int)at, "", (int)(cut - text), text);
+        text = cut + 2;
+        first = indent;
+    }
+    str_add(&o->str, "%*s%s\n", (int)first, "", text);
 }
 
 static bool word_char(char c)

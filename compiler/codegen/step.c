@@ -76,7 +76,7 @@ static void uniform_line(SourceText *s, const Node *y)
         else
             str_put(&text, c, 1);
     }
-    out_line(s->out, "const double u%d = %s;", y->id, text.at);
+    out_wrap(s->out, "const double u%d = %s;", y->id, text.at);
 }
 
 /* Marks what the kernels' scalar parameters are made of. */
@@ -193,23 +193,11 @@ static const char *argument(SourceText *s, const Graph *g, const KernelArg *a)
 
 static void emit_call(SourceText *s, const Graph *g, const Kernel *k)
 {
-    enum { COLUMNS = 100 };
     Str line = str_new(s->arena);
     str_add(&line, "%s(n", k->name);
-    int depth = s->out->depth;
-    for (int i = 0; i < k->args.n; i++) {
-        const char *text = argument(s, g, &k->args.at[i]);
-        if ((int)line.n + (int)strlen(text) + 4 * s->out->depth + 4 > COLUMNS) {
-            out_line(s->out, "%s,", line.at);
-            s->out->depth = depth + 1;
-            line = str_new(s->arena);
-            str_add(&line, "%s", text);
-        } else {
-            str_add(&line, ", %s", text);
-        }
-    }
-    out_line(s->out, "%s);", line.at);
-    s->out->depth = depth;
+    for (int i = 0; i < k->args.n; i++)
+        str_add(&line, ", %s", argument(s, g, &k->args.at[i]));
+    out_wrap(s->out, "%s);", line.at);
 }
 
 /* A run of kernels that one thread executes, or a shared one. */
@@ -272,8 +260,9 @@ static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
 static void open_function(SourceText *s, const char *type, const char *name, Fn fn,
                           const char *what_is_wrong)
 {
-    out_raw(s->out, "\n%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name,
-            fn_parameters(s->arena, s->p, fn));
+    out_raw(s->out, "%s", "");
+    out_wrap(s->out, "%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name,
+             fn_parameters(s->arena, s->p, fn));
     out_raw(s->out, "{");
     s->out->depth = 1;
     out_loop(s->out, "if (n < 1 || n > %s_BATCH)", s->upper);

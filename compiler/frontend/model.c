@@ -221,8 +221,8 @@ static void read_outputs(Model *m, const Y *y)
     }
 }
 
-/* Of a model that names no output: its last layer. */
-/* Gives false where that layer is broken: what it would have read is then not unused. */
+/* Of a model that names no output: its last layer. Gives false where that layer is broken: what it
+ * would have read is then not unused. */
 static bool default_output(Builder *b)
 {
     const Value *last = b->frame->last;

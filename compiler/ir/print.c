@@ -2,6 +2,7 @@
 /* print.c: a program and its graphs as text: --emit=ir, --dump-after, and what read.c reads back.
  *
  *   program mnist batch=64
+ *   train sgd(0.1,0.9) accumulate=1 clip_norm=0 clip_value=0
  *   input image f32 [N, 784]
  *   input label i32 [N] classes=10
  *   output probs
@@ -25,6 +26,12 @@ static const char *const scalar_text[] = {"n", "lr", "step"};
 static const char *const var_text[] = {"weight", "buffer", "state"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
                                         "orthogonal"};
+
+static const char *const optimizer_text[] = {
+#define OPTIMIZER(name, ...) #name,
+#include "../frontend/optimizers.def"
+#undef OPTIMIZER
+};
 
 static void put_number(FILE *f, double value)
 {
@@ -130,6 +137,25 @@ void graph_print(const Graph *g, FILE *f)
 
 /* --- the program ------------------------------------------------------------------------------------ */
 
+/* What pass optimizer reads. Arguments to the last that is not 0. */
+static void put_train(FILE *f, const Train *t)
+{
+    const double *arg = t->optimizer.arg;
+    int n = OPTIMIZER_ARGS;
+    while (n > 1 && arg[n - 1] == 0)
+        n--;
+    fprintf(f, "train %s", optimizer_text[t->optimizer.kind]);
+    for (int i = 0; i < n; i++) {
+        fputs(i ? "," : "(", f);
+        put_number(f, arg[i]);
+    }
+    fprintf(f, ") accumulate=%lld clip_norm=", (long long)t->accumulate);
+    put_number(f, t->clip_norm);
+    fputs(" clip_value=", f);
+    put_number(f, t->clip_value);
+    fputs("\n", f);
+}
+
 static void put_input(FILE *f, const Input *in)
 {
     char shape[128];
@@ -169,6 +195,8 @@ static void put_var(FILE *f, const Var *v)
 void program_print(const Program *p, FILE *f)
 {
     fprintf(f, "program %s batch=%lld\n", p->name, (long long)p->train.batch);
+    if (p->train.given)
+        put_train(f, &p->train);
     for (int i = 0; i < p->inputs.n; i++)
         put_input(f, &p->inputs.at[i]);
     for (int i = 0; i < p->outputs.n; i++)

@@ -177,6 +177,40 @@ static bool read_program(Reader *r)
     return line_ends(r);
 }
 
+static bool read_optimizer(Reader *r, Optimizer *by)
+{
+    static const char *const known[] = {
+#define OPTIMIZER(name, ...) #name,
+#include "../frontend/optimizers.def"
+#undef OPTIMIZER
+    };
+    int n = 0;
+    by->loc = (Loc){r->number, 1, 1};
+    by->kind = choice(r, known, COUNT(known), "an optimizer");
+    if (by->kind < 0 || !expect(r, "("))
+        return false;
+    do {
+        if (n == OPTIMIZER_ARGS)
+            return wrong(r, "fewer numbers");
+        if (!real(r, &by->arg[n++]))
+            return false;
+    } while (take(r, ","));
+    return expect(r, ")");
+}
+
+static bool read_train(Reader *r)
+{
+    Train *t = &r->p->train;
+    if (t->given)
+        return wrong(r, "one train");
+    t->given = r->p->has_loss = true;
+    t->loc = (Loc){r->number, 1, 1};
+    return read_optimizer(r, &t->optimizer) && expect(r, "accumulate=") &&
+           integer(r, 0, DIM_MAX, &t->accumulate) && expect(r, "clip_norm=") &&
+           real(r, &t->clip_norm) && expect(r, "clip_value=") && real(r, &t->clip_value) &&
+           line_ends(r);
+}
+
 static bool read_input(Reader *r)
 {
     Input in = {.loc = {r->number, 1, 1}};
@@ -531,16 +565,17 @@ static bool read_line(Reader *r)
     static const struct {
         const char *word;
         bool (*read)(Reader *);
-    } lines[] = {{"program ", read_program}, {"input ", read_input},       {"output ", read_output},
-                 {"var ", read_var},         {"function ", read_function}, {"%", read_node},
-                 {"root ", read_root}};
+    } lines[] = {{"program ", read_program}, {"train ", read_train},
+                 {"input ", read_input},     {"output ", read_output},
+                 {"var ", read_var},         {"function ", read_function},
+                 {"%", read_node},           {"root ", read_root}};
     skip_space(r);
     if (r->at == r->end || *r->at == ';')
         return true;
     for (int i = 0; i < COUNT(lines); i++)
         if (take(r, lines[i].word))
             return lines[i].read(r);
-    return wrong(r, "program, input, output, var, function, root or a node");
+    return wrong(r, "program, train, input, output, var, function, root or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)

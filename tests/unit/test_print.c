@@ -3,13 +3,16 @@
  * wrong anywhere is a diagnostic, never a crash. */
 #include "graph_fixture.h"
 
+#include "frontend/frontend.h"
+
 /* A program with every kind of attribute. */
 static Fixture *program(void)
 {
     Fixture *f = fixture_new(FN_train);
     Graph *g = f->g;
     f->p->name = "net";
-    f->p->train.batch = 8;
+    f->p->train = (Train){.given = true, .batch = 8, .accumulate = 4, .clip_norm = 0.5};
+    f->p->train.optimizer = (Optimizer){OPT_adamw, {1e-3, 0.9, 0.999, 1e-8, 0.01}, {2, 1, 1}};
     Input in = {.name = "x", .shape = SHAPE(0, 1, 6)}, c = {.name = "c", .dtype = DT_i32};
     c.shape = SHAPE(0, 1);
     c.classes = 6;
@@ -86,6 +89,7 @@ Test(print, each_line_is_complete)
     char *text = printed(f->p, &n);
     static const char *const has[] = {
         "program net batch=8\n",
+        "train adamw(0.001,0.9,0.999,1e-08,0.01) accumulate=4 clip_norm=0.5 clip_value=0\n",
         "input c i32 [N] classes=6 ignore=-100\n",
         "var sgd.fc.weight state [4, 6] init=constant(0,0) as=fc.weight perm=1,0\n",
         "= matmul(%0, %1) : f32 [N, 4]  ; forward fc dense 7:3:4\n",
@@ -130,7 +134,7 @@ Test(print, says_where_and_what_is_expected)
     static const struct {
         const char *text, *says;
     } wrong[] = {
-        {"prog x", "test.yaml:1:1: error: expected program, input"},
+        {"prog x", "test.yaml:1:1: error: expected program, train"},
         {"program x batch=4\ninput a f64 [N]", "test.yaml:2:9: error: expected f32, i32 or u8"},
         {"function train\n%0 = sinh : f32 []", "error: expected an op of ops.def"},
         {"function train\n%1 = const {value=1} : f32 []", "expected a whole number in range"},
@@ -154,10 +158,15 @@ Test(print, is_strict)
 {
 #define X "var w weight [2] init=constant(0,0)\nvar v weight [2] init=constant(0,0)\n"
 #define S "  ; forward - - 0:0:0\n"
+#define T "train sgd(1) accumulate=1 clip_norm=0 clip_value=0\n"
 #define W "%0 = var {var=w} : f32 [2]" S "%1 = assign(%0) {var=w} : f32 [2]" S
     static const struct {
         const char *text, *says;
     } wrong[] = {
+        {"train lion(1)", "expected an optimizer"},
+        {"train sgd(1,2,3,4,5,6,7,8,9)", "fewer numbers"},
+        {"train sgd(1) accumulate=1 clip_value=0", "expected 'clip_norm='"},
+        {T T, "expected one train"},
         {X "function train\n" W, "expected a root for each assign"},
         {X "function train\n" W "root assign 1 %1\n", "the index of the variable"},
         {X "function train\n" W "root assign 0 %1\nroot assign 0 %1\n", "to be assigned once"},
@@ -177,6 +186,7 @@ Test(print, is_strict)
     };
 #undef X
 #undef S
+#undef T
 #undef W
     for (int i = 0; i < COUNT(wrong); i++) {
         Fixture *f = fixture_new(FN_train);
