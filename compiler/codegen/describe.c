@@ -238,6 +238,7 @@ static void emit_data(SourceText *s, const Graph *g)
         if (b->kind != BUF_data)
             continue;
         int64_t n = shape_count(&b->shape);
+        out_raw(s->out, "/* clang-format off: data */");
         out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name,
                  (long long)n);
         Str line = str_new(s->arena);
@@ -252,6 +253,7 @@ static void emit_data(SourceText *s, const Graph *g)
         out_line(s->out, "%s", line.at);
         s->out->depth--;
         out_line(s->out, "};");
+        out_raw(s->out, "/* clang-format on */\n");
     }
 }
 

@@ -80,7 +80,8 @@ void out_wrap(Out *o, const char *format, ...)
     const char *text = format_text(o, format, args);
     va_end(args);
     const char *open = strchr(text, '(');
-    size_t first = (size_t)(o->depth * INDENT), indent = first + (open ? (size_t)(open - text) + 1 : 0);
+    size_t first = (size_t)(o->depth * INDENT),
+           indent = first + (open ? (size_t)(open - text) + 1 : 0);
     for (size_t at = first; strlen(text) + at > COLUMNS; at = indent) {
         const char *cut = NULL;
         for (const char *c = open ? strstr(open, ", ") : NULL; c; c = strstr(c + 1, ", "))

@@ -162,5 +162,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
     kernels(&s);
     emit_steps(&s);
     emit_model(&s);
+    if (out.str.n > 1 && out.str.at[out.str.n - 2] == '\n')
+        out.str.at[--out.str.n] = '\0';
     return options->single_file ? prefix_runtime(&s, out.str.at) : out.str.at;
 }

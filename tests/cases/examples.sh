@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: MIT
 # The examples give what their READMEs promise.
 . "$root/tests/lib.sh"
-# Threads that wait sleep: a busy machine would slow spinning ones down by far.
-export OMP_WAIT_POLICY=passive
 
 "$nncc" "$root/examples/seed/model.yaml" -o seed && ./seed train --data-dir "$root/examples/seed" >seed.txt 2>/dev/null
 at_least "seed: right on its points" "$(value seed.txt accuracy)" 1
