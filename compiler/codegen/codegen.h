@@ -26,6 +26,8 @@ void out_wrap(Out *, const char *format, ...) PRINTF(2, 3);
  * was written since mentions the name. */
 size_t out_index(Out *, const char *name, const char *value);
 void out_unindex(Out *, size_t line, const char *name);
+/* Drops the lines "const TYPE t1 = ...;" of temporaries (t and a number) that nothing reads. */
+void out_sweep(Out *);
 /* Whether `word` stands in the text as an identifier. */
 bool text_mentions(const char *text, const char *word);
 

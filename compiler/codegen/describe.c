@@ -238,7 +238,7 @@ static void emit_data(SourceText *s, const Graph *g)
         if (b->kind != BUF_data)
             continue;
         int64_t n = shape_count(&b->shape);
-        out_raw(s->out, "/* clang-format off: data */");
+        out_raw(s->out, "/* clang-format off */");
         out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name,
                  (long long)n);
         Str line = str_new(s->arena);
@@ -377,7 +377,7 @@ void emit_model(SourceText *s)
     if (emits_grad(s->p, s->options))
         wrapper(s, "float", "grad", FN_grad, ", float *grads", ", grads");
     out_raw(s->out, "%s", "");
-    out_raw(s->out, "/* clang-format off: tables */");
+    out_raw(s->out, "/* clang-format off */");
     emit_values(s);
     emit_vars(s);
     emit_metrics(s);

@@ -107,23 +107,40 @@ static void head(Out *o, const Program *p, const CodegenOptions *options, const 
     out_line(o, "#endif\n");
 }
 
-static void constant(Out *o, const char *upper, const char *name, int64_t value, const char *what)
+typedef struct Constant {
+    const char *name;
+    int64_t value;
+    const char *what;
+} Constant;
+
+/* "    SEED_BATCH = 4, ", the comments of all below each other. */
+static void enumerators(Out *o, const char *upper, int n, const Constant *c)
 {
-    const char *line = arena_format(o->str.arena, "%s_%s = %lld,", upper, name, (long long)value);
-    int width = (int)strlen(upper) + 20; /* the comments of all stand below each other */
-    out_line(o, "%-*s /* %s */", width, line, what);
+    int widest = 0;
+    for (int i = 0; i < n; i++) {
+        int width = snprintf(NULL, 0, "%s_%s = %lld,", upper, c[i].name, (long long)c[i].value);
+        widest = width > widest ? width : widest;
+    }
+    for (int i = 0; i < n; i++) {
+        const char *line =
+            arena_format(o->str.arena, "%s_%s = %lld,", upper, c[i].name, (long long)c[i].value);
+        out_line(o, "%-*s /* %s */", widest, line, c[i].what);
+    }
 }
 
 static void constants(Out *o, const Program *p, const CodegenOptions *options, const char *upper)
 {
+    Constant c[4];
+    int n = 0;
+    c[n++] = (Constant){"BATCH", p->train.batch, "most samples in one call"};
+    if (emits_grad(p, options))
+        c[n++] = (Constant){"GRADS", grads_count(p), "numbers that grad writes"};
+    if (p->n_sums && p->fn[FN_eval])
+        c[n++] = (Constant){"SUMS", p->n_sums, "metric sums of eval"};
+    c[n++] = (Constant){"PARAMS", params_count(p), "numbers trained"};
     out_line(o, "enum {");
     o->depth++;
-    constant(o, upper, "BATCH", p->train.batch, "most samples in one call");
-    if (emits_grad(p, options))
-        constant(o, upper, "GRADS", grads_count(p), "numbers that grad writes");
-    if (p->n_sums && p->fn[FN_eval])
-        constant(o, upper, "SUMS", p->n_sums, "metric sums of eval");
-    constant(o, upper, "PARAMS", params_count(p), "numbers trained");
+    enumerators(o, upper, n, c);
     o->depth--;
     out_line(o, "};\n");
     out_line(o, "/* Weights, optimiser state and scratch, in one block. */");

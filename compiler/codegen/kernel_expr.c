@@ -243,7 +243,8 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
 {
     const char *c = op_impls[y->op]->c;
     for (;;) {
-        size_t length = strlen(c), room = 76 - 4 * (size_t)(e->out->depth < 10 ? e->out->depth : 10);
+        size_t length = strlen(c),
+               room = 76 - 4 * (size_t)(e->out->depth < 10 ? e->out->depth : 10);
         int longest = -1;
         for (int i = 0; i < y->n_in; i++) {
             length += strlen(in[i]);

@@ -5,6 +5,8 @@
  * The right operand is computed and packed in panels first; then tiles of the result are shared
  * among threads. Each is one call of the register tile (templates/matmul.c) and a loop over its
  * numbers that applies the store expression while they are in the first cache. */
+#include <string.h>
+
 #include "kernel_emit.h"
 
 typedef struct Product {
@@ -24,6 +26,12 @@ static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "
 static const char *number(Product *p, int64_t x)
 {
     return arena_format(p->e->arena, "%lld", (long long)x);
+}
+
+/* An extent as it may stand behind `*`. */
+static const char *factor(Product *p, const char *extent)
+{
+    return strchr(extent, ' ') ? arena_format(p->e->arena, "(%s)", extent) : extent;
 }
 
 static const char *axis_text(Product *p, const Shape *s, int axis)
@@ -104,7 +112,7 @@ static void pack(Product *p, const Node *x, const Ix *at, const char *name, cons
     if (!whole)
         out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
                  size, name, width);
-    out_line(e->out, "float *const panel = %s + (size_t)%s0 * (%s);", to, name, p->inner);
+    out_line(e->out, "float *const panel = %s + (size_t)%s0 * %s;", to, name, factor(p, p->inner));
     for (int loop = 0; loop < 2; loop++)
         if ((loop == 0) == inner_first)
             out_open(e->out, "for (int v = 0; v < %s; v++)", count);
@@ -130,9 +138,9 @@ static const char *left_text(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_a)
-        return arena_format(e->arena, "%s + %lld + (size_t)i0 * (%s), 1, %d",
+        return arena_format(e->arena, "%s + %lld + (size_t)i0 * %s, 1, %d",
                             emit_buffer(e, e->k->workspace, true), (long long)p->plan->b_floats,
-                            p->inner, p->plan->tile_m);
+                            factor(p, p->inner), p->plan->tile_m);
     const Node *base;
     Ix linear;
     if (!operand_strides(&e->space, a, at, atom_of(&p->i), atom_of(&p->k), &base, &linear))
@@ -214,17 +222,16 @@ static void tiles(Product *p, const Ix *a_at, const char *direct, long long stri
                  p->cols, t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
-    out_line(e->out, "%s_tile_%dx%d(%s, %s, %s,", e->p->name, t->tile_m, t->tile_n, rows, p->inner,
-             left_text(p, p->y->in[0], a_at));
-    const char *packed = arena_format(e->arena, "%s + (size_t)j0 * (%s)",
-                                      emit_buffer(e, e->k->workspace, true), p->inner);
-    e->out->depth += 3;
-    if (direct)
-        out_line(e->out, "few ? %s : %s, few ? %lld : %d, tile);", direct, packed, stride,
-                 t->tile_n);
-    else
-        out_line(e->out, "%s, %d, tile);", packed, t->tile_n);
-    e->out->depth -= 3;
+    const char *left = left_text(p, p->y->in[0], a_at);
+    const char *right = arena_format(e->arena, "%s + (size_t)j0 * %s",
+                                     emit_buffer(e, e->k->workspace, true), factor(p, p->inner));
+    const char *step = number(p, t->tile_n);
+    if (direct) {
+        right = arena_format(e->arena, "few ? %s : %s", direct, right);
+        step = arena_format(e->arena, "few ? %lld : %s", stride, step);
+    }
+    out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n,
+             rows, p->inner, left, right, step);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
 }

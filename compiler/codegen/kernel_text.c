@@ -6,11 +6,8 @@
 #include "kernel_emit.h"
 #include "template.h"
 
-enum {
-    SHARE_OPS =
-        60000, /* operations below which a kernel runs on one thread: a barrier costs about as much */
-    COLUMNS = 100
-};
+/* Operations below which a kernel runs on one thread: a barrier costs about as much. */
+enum { SHARE_OPS = 60000 };
 
 typedef struct Texts {
     Program *p;
@@ -206,20 +203,9 @@ static void write_signature(Out *out, Arena *arena, const char *name, const Emit
 {
     Str line = str_new(arena);
     str_add(&line, "static void %s(int n", name);
-    size_t indent = strlen("static void (") + strlen(name);
-    if (indent > COLUMNS / 2)
-        indent = 8;
-    for (int i = 0; i < e->args.n; i++) {
-        const char *arg = arg_text(arena, &e->args.at[i]);
-        if (line.n + strlen(arg) + 3 > COLUMNS) {
-            out_raw(out, "%s,", line.at);
-            line = str_new(arena);
-            str_add(&line, "%*s%s", (int)indent, "", arg);
-        } else {
-            str_add(&line, ", %s", arg);
-        }
-    }
-    out_raw(out, "%s)", line.at);
+    for (int i = 0; i < e->args.n; i++)
+        str_add(&line, ", %s", arg_text(arena, &e->args.at[i]));
+    out_wrap(out, "%s)", line.at);
 }
 
 static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
@@ -256,7 +242,25 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
         emit_matmul(e);
     else
         emit_loops(e);
+    out_sweep(&out);
     return out.str.at;
+}
+
+/* A template's text, the lines of its signature broken anew: the name in it has another length. */
+static void write_template(const Texts *t, Out *out, const char *text)
+{
+    const char *begin = strstr(text, "static void "), *end = strstr(begin, "\n{");
+    Str line = str_new(t->arena);
+    for (const char *c = begin; c < end; c++)
+        if (*c == '\n') {
+            str_put(&line, " ", 1);
+            c += strspn(c + 1, " ");
+        } else {
+            str_put(&line, c, 1);
+        }
+    out_raw(out, "%s", arena_text(t->arena, text, (size_t)(begin - text) - 1));
+    out_wrap(out, "%s", line.at);
+    out_raw(out, "%s", end + 1);
 }
 
 /* The register tile of a matmul kernel, in front of the first kernel that calls it. */
@@ -277,7 +281,7 @@ static void write_tile(Texts *t, Out *out, const Kernel *k)
                                   {"NNCC_TILE_M", arena_format(t->arena, "%d", plan->tile_m)},
                                   {"NNCC_TILE_N", arena_format(t->arena, "%d", plan->tile_n)},
                                   {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
-    out_raw(out, "%s", template_text(t->p, "matmul.c", COUNT(words), words));
+    write_template(t, out, template_text(t->p, "matmul.c", COUNT(words), words));
 }
 
 static void write_kernel(Texts *t, Graph *g, Kernel *k)

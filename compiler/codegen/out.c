@@ -110,6 +110,13 @@ bool text_mentions(const char *text, const char *word)
     return false;
 }
 
+static void drop(Out *o, size_t line, const char *after)
+{
+    size_t n = o->str.n - (size_t)(after - o->str.at);
+    memmove(o->str.at + line, after, n + 1);
+    o->str.n = line + n;
+}
+
 size_t out_index(Out *o, const char *name, const char *value)
 {
     size_t line = o->str.n;
@@ -122,9 +129,29 @@ void out_unindex(Out *o, size_t line, const char *name)
     const char *after = strchr(o->str.at + line, '\n') + 1;
     if (text_mentions(after, name))
         return;
-    size_t n = o->str.n - (size_t)(after - o->str.at);
-    memmove(o->str.at + line, after, n + 1);
-    o->str.n = line + n;
+    drop(o, line, after);
+}
+
+/* The name of the temporary that a line defines, into a buffer of 16 bytes; false: none. */
+static bool temporary(const char *line, char *name)
+{
+    line += strspn(line, " ");
+    return sscanf(line, "const float %15[t0-9] =", name) == 1 ||
+           sscanf(line, "const int %15[t0-9] =", name) == 1;
+}
+
+void out_sweep(Out *o)
+{
+    for (size_t end = o->str.n; end > 0;) {
+        size_t line = end - 1;
+        while (line > 0 && o->str.at[line - 1] != '\n')
+            line--;
+        char name[16];
+        const char *after = o->str.at + end;
+        if (temporary(o->str.at + line, name) && !text_mentions(after, name))
+            drop(o, line, after);
+        end = line;
+    }
 }
 
 void out_raw(Out *o, const char *format, ...)
