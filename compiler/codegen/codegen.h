@@ -30,6 +30,9 @@ void out_unindex(Out *, size_t line, const char *name);
 void out_sweep(Out *);
 /* Whether `word` stands in the text as an identifier. */
 bool text_mentions(const char *text, const char *word);
+/* A text from outside (a file's name, a command) as it may stand in a comment: what would end or
+ * open one, and all but printable ASCII, is '?'. */
+const char *comment_text(Arena *, const char *text);
 
 /* --- kernel_text.c (with kernel_loops.c, kernel_matmul.c): one kernel's function -------------- */
 

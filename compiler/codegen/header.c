@@ -97,7 +97,7 @@ static void head(Out *o, const Program *p, const CodegenOptions *options, const 
                 value_text(arena, p->outputs.at[i].name,
                            &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape));
     out_line(o, "/* %s: %s", options->header ? options->header : p->name, line.at);
-    out_line(o, " * Made by nncc from %s. */", p->file);
+    out_line(o, " * Made by nncc from %s. */", comment_text(arena, p->file));
     out_line(o, "#ifndef %s_H", upper);
     out_line(o, "#define %s_H\n", upper);
     out_line(o, "#include <stddef.h>");

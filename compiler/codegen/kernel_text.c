@@ -218,7 +218,7 @@ static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
     if (k->stores.n > 4)
         str_add(&line, " and %d more", k->stores.n - 4);
     out_raw(out, "/* %s", line.at);
-    out_raw(out, " * %s:%s", t->p->file, k->title);
+    out_raw(out, " * %s:%s", comment_text(t->arena, t->p->file), k->title);
     out_raw(out, " * %.4g MFLOP, %.4g KB */", k->flops * 1e-6, k->bytes / 1024);
 }
 

@@ -117,6 +117,17 @@ static void drop(Out *o, size_t line, const char *after)
     o->str.n = line + n;
 }
 
+const char *comment_text(Arena *arena, const char *text)
+{
+    char *safe = arena_text(arena, text, strlen(text));
+    for (char *c = safe; *c; c++) {
+        bool pair = c > safe && ((c[-1] == '*' && *c == '/') || (c[-1] == '/' && *c == '*'));
+        if (*c < 32 || *c > 126 || pair)
+            *c = '?';
+    }
+    return safe;
+}
+
 size_t out_index(Out *o, const char *name, const char *value)
 {
     size_t line = o->str.n;

@@ -7,21 +7,6 @@
 
 /* --- the banner ------------------------------------------------------------------------------- */
 
-/* Text that may not end the comment it stands in. */
-static const char *comment_text(Arena *arena, const char *text)
-{
-    Str s = str_new(arena);
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        str_add(&s,
-                *c < 32 || *c > 126 ||
-                        (*c == '/' && c > (const unsigned char *)text && c[-1] == '*') ||
-                        (*c == '*' && c > (const unsigned char *)text && c[-1] == '/')
-                    ? "?"
-                    : "%c",
-                *c);
-    return s.at;
-}
-
 static void kernel_rows(SourceText *s, const Graph *g)
 {
     int widest = 0;
@@ -151,7 +136,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
                     .upper = upper_text(p->ctx->arena, p->name)};
     banner(&s);
     if (options->single_file)
-        out_raw(&out, "#define _GNU_SOURCE");
+        out_raw(&out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif");
     if (options->header)
         out_raw(&out, "#include \"%s\"\n", options->header);
     else
