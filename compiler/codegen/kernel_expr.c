@@ -283,13 +283,14 @@ static const char *guard_text(Emit *e, const Guard *g, int n)
 {
     Str s = str_new(e->arena);
     for (int i = 0; i < n; i++) {
-        const char *x = ix_text(&e->space, &g[i].e, true);
+        const char *x = ix_text(&e->space, &g[i].e, false);
         if (g[i].test_lo)
             str_add(&s, "%s%s >= 0", s.n ? " && " : "", x);
         if (g[i].test_hi)
             str_add(&s, "%s%s < %lld", s.n ? " && " : "", x, (long long)g[i].hi);
         if (g[i].step > 1)
-            str_add(&s, "%s%s %% %lld == 0", s.n ? " && " : "", x, (long long)g[i].step);
+            str_add(&s, "%s%s %% %lld == 0", s.n ? " && " : "",
+                    ix_text(&e->space, &g[i].e, true), (long long)g[i].step);
     }
     return s.at;
 }

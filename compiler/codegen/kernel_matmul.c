@@ -151,7 +151,7 @@ static const char *left_text(Product *p, const Node *a, const Ix *at)
     linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
     const char *name = emit_buffer(e, node_buffer(e->g, base), false);
     const char *offset = linear.n || linear.c
-                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, true))
+                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, false))
                              : "";
     return arena_format(e->arena, "%s%s + (size_t)i0 * %lld, %lld, %lld", name, offset,
                         (long long)row, (long long)row, (long long)step);
@@ -211,7 +211,10 @@ static void tiles(Product *p, const Ix *a_at, const char *direct, long long stri
     if (!fixed)
         out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
     share(p);
-    out_open(e->out, "for (int t = 0; t < %lld * %s; t++)", (long long)panels, blocks);
+    const char *all = fixed         ? number(p, panels * ((t->rows + t->tile_m - 1) / t->tile_m))
+                      : panels == 1 ? blocks
+                                    : arena_format(e->arena, "%lld * blocks", (long long)panels);
+    out_open(e->out, "for (int t = 0; t < %s; t++)", all);
     out_line(e->out, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks,
              t->tile_m);
     if (!whole_rows)

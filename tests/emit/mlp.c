@@ -1,0 +1,864 @@
+/* mlp.c: trains and runs one network, and no other.
+ * Made by nncc 0.1.0.  Edit mlp.yaml, then:  nncc mlp.yaml -o mlp.c --target=x86-64-v3
+ * For x86-64-v3. Compile with: -O3 -fopenmp -march=x86-64-v3
+ *
+ * predict                  MFLOP        KB  from the model file: writes
+ *     1 mlp_fc1_fwd      0.01968     6.375  7 dense, relu: fc1 [N, 24]
+ *     2 mlp_logits_fwd   0.00245      1.75  9 dense: logits [N, 5]
+ *     3 mlp_probs_fwd     0.0009       0.5  11 softmax: probs [N, 5]
+ *
+ * eval                                     MFLOP        KB  from the model file: writes
+ *     1 mlp_fc1_fwd                      0.01968     6.375  7 dense, relu: fc1 [N, 24]
+ *     2 mlp_logits_fwd                   0.00245      1.75  9 dense: logits [N, 5]
+ *     3 mlp_accuracy_loss                0.00174    0.4375  12 softmax_cross_entropy, 14 accuracy: softmax_cross_entropy [N, 1], ...
+ *     4 mlp_loss_loss                    1.1e-05     0.125  12 softmax_cross_entropy: loss []
+ *     5 mlp_accuracy_metric                1e-05     0.125  14 accuracy: accuracy_2 []
+ *     6 mlp_softmax_cross_entropy_loss         0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
+ *
+ * train                                      MFLOP        KB  from the model file: writes
+ *     1 mlp_fc1_2_fwd                      0.02064      8.25  7 dense, relu, 8 dropout: dropout [N, 24], ...
+ *     2 mlp_logits_fwd                     0.00245      1.75  9 dense: logits [N, 5]
+ *     3 mlp_softmax_cross_entropy_2_loss  0.001962    0.6875  12 softmax_cross_entropy, 14 accuracy: softmax_cross_entropy [N, 1], ...
+ *     4 mlp_loss_loss                      1.1e-05     0.125  12 softmax_cross_entropy: loss []
+ *     5 mlp_accuracy_metric                  1e-05     0.125  14 accuracy: accuracy_2 []
+ *     6 mlp_logits_bias_upd               0.000199     0.625  9 dense, adam: update: adam_exp_avg_logits_bias [5], ...
+ *     7 mlp_fc1_bwd                        0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient: d_fc1_2 [N, 24]
+ *     8 mlp_fc1_bias_upd                  0.000636     1.688  7 dense, adam: update: adam_exp_avg_fc1_bias [24], ...
+ *     9 mlp_fc1_weight_upd                 0.03176        25  7 dense, adam: update: adam_exp_avg_fc1_weight [40, 24], ...
+ *    10 mlp_logits_weight_upd             0.004044     4.188  9 dense, adam: update: adam_exp_avg_logits_weight [24, 5], ...
+ *    11 mlp_softmax_cross_entropy_loss           0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
+ *
+ * variables                               bytes         at  saved
+ *   fc1.weight                             3840          0  [24, 40], kept [40, 24]
+ *   fc1.bias                                 96       3840  [24]
+ *   logits.weight                           480       3968  [5, 24], kept [24, 5]
+ *   logits.bias                              20       4480  [5]
+ *   adam.exp_avg.fc1.weight                3840       4544  [24, 40], kept [40, 24]
+ *   adam.exp_avg_sq.fc1.weight             3840       8384  [24, 40], kept [40, 24]
+ *   adam.exp_avg.fc1.bias                    96      12224  [24]
+ *   adam.exp_avg_sq.fc1.bias                 96      12352  [24]
+ *   adam.exp_avg.logits.weight              480      12480  [5, 24], kept [24, 5]
+ *   adam.exp_avg_sq.logits.weight           480      12992  [5, 24], kept [24, 5]
+ *   adam.exp_avg.logits.bias                 20      13504  [5]
+ *   adam.exp_avg_sq.logits.bias              20      13568  [5]
+ *
+ * scratch of predict                      bytes         at  alive
+ *   fc1                                     960       5120  1-2
+ *   logits                                  256          0  2-3
+ *   packed                                 5120          0  1-1
+ *
+ * scratch of eval                         bytes         at  alive
+ *   fc1                                     960       5120  1-2
+ *   logits                                  256          0  2-3
+ *   softmax_cross_entropy                    64        256  3-4
+ *   loss                                     64          0  4-7
+ *   accuracy                                 64        320  3-5
+ *   accuracy_2                               64         64  5-7
+ *   softmax_cross_entropy_2                  64        128  6-7
+ *   packed                                 5120          0  1-1
+ *
+ * scratch of train                        bytes         at  alive
+ *   dropout                                 960       5120  1-7
+ *   dropout_1                               960       6080  1-10
+ *   logits                                  256          0  2-3
+ *   softmax_cross_entropy                    64        256  3-4
+ *   loss                                     64       2496  4-12
+ *   accuracy                                 64        320  3-5
+ *   accuracy_2                               64       2560  5-12
+ *   d_softmax_cross_entropy                 256       2240  3-10
+ *   d_fc1                                   960       7040  1-7
+ *   d_fc1_2                                 960       1280  7-9
+ *   softmax_cross_entropy_2                  64          0  11-12
+ *   packed                                 5120          0  1-1
+ *   packed_2                               1280          0  9-9
+ */
+#include "mlp.h"
+
+#include "nnrt.h"
+#include "nnrt_math.h"
+#include "nnrt_rand.h"
+
+#if NNRT_ABI != 1
+#error "mlp.c was made for another nnrt: run nncc again"
+#endif
+#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
+#error "mlp.c needs gcc 11 or clang 14, or a later one"
+#endif
+#ifndef __AVX2__
+#error "mlp.c is made for x86-64-v3: compile it with -march=x86-64-v3"
+#endif
+#ifndef _OPENMP
+#pragma GCC diagnostic ignored "-Wunknown-pragmas"
+#endif
+
+struct mlp {
+    nnrt_instance head;
+    _Alignas(64) unsigned char arena[21632]; /* 13632 of variables, then scratch */
+};
+
+typedef float mlp_tile_5x16_vector __attribute__((vector_size(8 * 4)));
+
+/* tile[5][16] = the first `rows` rows of a times a panel of 16 columns;
+ * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
+static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
+                          const float *panel, ptrdiff_t stride, float *tile)
+{
+    enum { M = 5, L = 8, V = 16 / 8 };
+    if (rows == M) {
+        mlp_tile_5x16_vector acc[M][V] = {{{0}}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x16_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[i][v] += x * b[v];
+            }
+        }
+        __builtin_memcpy(tile, acc, sizeof acc);
+        return;
+    }
+    for (int i = 0; i < rows; i++) {
+        mlp_tile_5x16_vector acc[V] = {{0}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x16_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                acc[v] += x * b[v];
+        }
+        __builtin_memcpy(tile + i * (ptrdiff_t)16, acc, sizeof acc);
+    }
+}
+
+/* fc1[N, 24]
+ * mlp.yaml:7 dense, relu
+ * 0.01968 MFLOP, 6.375 KB */
+static void mlp_fc1_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
+                        const float *restrict image, const float *restrict fc1_bias,
+                        float *restrict fc1)
+{
+    for (int j0 = 0; j0 < 24; j0 += 16) {
+        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
+        float *const panel = packed + (size_t)j0 * 40;
+        for (int k = 0; k < 40; k++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                panel[k * 16 + v] = fc1_weight[j + k * 24];
+            }
+        }
+        for (int k = 0; k < 40; k++)
+            for (int v = width; v < 16; v++)
+                panel[k * 16 + v] = 0.0f;
+    }
+    const int blocks = (n + 4) / 5;
+    for (int t = 0; t < 2 * blocks; t++) {
+        const int j0 = t / blocks * 16, i0 = t % blocks * 5;
+        const int rows = n - i0 < 5 ? n - i0 : 5;
+        const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
+        _Alignas(64) float tile[80];
+        mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16, tile);
+        for (int u = 0; u < rows; u++)
+            for (int v = 0; v < cols; v++) {
+                const int i = i0 + u;
+                const int j = j0 + v;
+                const float t1 = tile[u * 16 + v] + fc1_bias[j];
+                fc1[i * 24 + j] = t1 < 0.0f ? 0.0f : t1;
+            }
+    }
+}
+
+/* logits[N, 5]
+ * mlp.yaml:9 dense
+ * 0.00245 MFLOP, 1.75 KB */
+static void mlp_logits_fwd(int n, const float *restrict fc1, const float *restrict logits_weight,
+                           const float *restrict logits_bias, float *restrict logits)
+{
+    for (int i = 0; i < n; i++) {
+        for (int k0 = 0; k0 < 5; k0 += 5) {
+            enum { width = 5 };
+            float r1[5];
+            for (int v = 0; v < 5; v++)
+                r1[v] = 0.0f;
+            for (int j = 0; j < 24; j++) {
+                for (int v = 0; v < width; v++) {
+                    const int k = k0 + v;
+                    r1[v] += fc1[i * 24 + j] * logits_weight[j * 5 + k];
+                }
+            }
+            for (int v = 0; v < width; v++) {
+                const int k = k0 + v;
+                logits[i * 5 + k] = r1[v] + logits_bias[k];
+            }
+        }
+    }
+}
+
+/* probs[N, 5]
+ * mlp.yaml:11 softmax
+ * 0.0009 MFLOP, 0.5 KB */
+static void mlp_probs_fwd(int n, const float *restrict logits, float *restrict probs)
+{
+    for (int i = 0; i < n; i++) {
+        float c1[5];
+        float r2 = -__builtin_inff();
+        for (int j = 0; j < 5; j++) {
+            const float t3 = logits[i * 5 + j];
+            r2 = ((r2 > t3) | (r2 != r2)) ? r2 : t3;
+        }
+        float r4 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t5 = logits[i * 5 + j];
+            const float t6 = nnrt_expf(t5 - r2);
+            r4 += t6;
+            c1[j] = t6;
+        }
+        for (int j = 0; j < 5; j++) {
+            probs[i * 5 + j] = c1[j] / r4;
+        }
+    }
+}
+
+/* softmax_cross_entropy[N, 1], accuracy[N, 1]
+ * mlp.yaml:12 softmax_cross_entropy, 14 accuracy
+ * 0.00174 MFLOP, 0.4375 KB */
+static void mlp_accuracy_loss(int n, const int32_t *restrict label, const float *restrict logits,
+                              float *restrict accuracy, float *restrict softmax_cross_entropy)
+{
+    for (int i = 0; i < n; i++) {
+        const int t1 = label[i];
+        const float t2 = (float)t1;
+        float r3 = -__builtin_inff();
+        float r4 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t5 = logits[i * 5 + j];
+            r3 = ((r3 > t5) | (r3 != r3)) ? r3 : t5;
+            const float t6 = t2 == (float)j ? 1.0f : 0.0f;
+            r4 += nnrt_select(-(t6 != 0.0f), t5, 0.0f);
+        }
+        float r7 = 0.0f;
+        float r8 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t9 = logits[i * 5 + j];
+            const float t10 = t9 - r3;
+            r7 += nnrt_expf(t10);
+            const float t11 = (float)j < (float)t1 ? 1.0f : 0.0f;
+            const float t12 = 1.0f - (t9 <= r4 ? 1.0f : 0.0f);
+            r8 += t12 + (t9 == r4 ? 1.0f : 0.0f) * t11;
+        }
+        accuracy[i] = r8 == 0.0f ? 1.0f : 0.0f;
+        const float t13 = nnrt_logf(r7);
+        float r14 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t15 = t2 == (float)j ? 1.0f : 0.0f;
+            const float t16 = logits[i * 5 + j];
+            const float t17 = t16 - r3;
+            r14 += nnrt_select(-(t15 != 0.0f), t17 - t13, 0.0f);
+        }
+        softmax_cross_entropy[i] = -r14;
+    }
+}
+
+/* loss[]
+ * mlp.yaml:12 softmax_cross_entropy
+ * 1.1e-05 MFLOP, 0.125 KB */
+static void mlp_loss_loss(int n, const float *restrict softmax_cross_entropy, const float s1,
+                          float *restrict loss)
+{
+    float r1[16];
+    for (int v = 0; v < 16; v++)
+        r1[v] = 0.0f;
+    const int w2 = n / 16 * 16;
+    for (int i0 = 0; i0 < w2; i0 += 16) {
+        for (int v = 0; v < 16; v++) {
+            const int i = i0 + v;
+            r1[v] += softmax_cross_entropy[i];
+        }
+    }
+    for (int v = 0; v < n - w2; v++) {
+        const int i = w2 + v;
+        r1[v] += softmax_cross_entropy[i];
+    }
+    for (int w = 8; w > 0; w /= 2)
+        for (int v = 0; v < w; v++)
+            r1[v] = r1[v] + r1[v + w];
+    loss[0] = r1[0] / s1;
+}
+
+/* accuracy_2[]
+ * mlp.yaml:14 accuracy
+ * 1e-05 MFLOP, 0.125 KB */
+static void mlp_accuracy_metric(int n, const float *restrict accuracy, float *restrict accuracy_2)
+{
+    float r1[16];
+    for (int v = 0; v < 16; v++)
+        r1[v] = 0.0f;
+    const int w2 = n / 16 * 16;
+    for (int i0 = 0; i0 < w2; i0 += 16) {
+        for (int v = 0; v < 16; v++) {
+            const int i = i0 + v;
+            r1[v] += accuracy[i];
+        }
+    }
+    for (int v = 0; v < n - w2; v++) {
+        const int i = w2 + v;
+        r1[v] += accuracy[i];
+    }
+    for (int w = 8; w > 0; w /= 2)
+        for (int v = 0; v < w; v++)
+            r1[v] = r1[v] + r1[v + w];
+    accuracy_2[0] = r1[0];
+}
+
+/* softmax_cross_entropy_2[]
+ * mlp.yaml:12 softmax_cross_entropy
+ * 0 MFLOP, 0.0625 KB */
+static void mlp_softmax_cross_entropy_loss(int n, const float s1,
+                                           float *restrict softmax_cross_entropy_2)
+{
+    (void)n;
+    softmax_cross_entropy_2[0] = s1;
+}
+
+/* dropout[N, 24], dropout_1[N, 24], d_fc1[N, 24]
+ * mlp.yaml:7 dense, relu, 8 dropout
+ * 0.02064 MFLOP, 8.25 KB */
+static void mlp_fc1_2_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
+                          const float *restrict image, const nnrt_rand_key key0,
+                          const float *restrict fc1_bias, float *restrict dropout,
+                          float *restrict dropout_1, float *restrict d_fc1)
+{
+    for (int j0 = 0; j0 < 24; j0 += 16) {
+        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
+        float *const panel = packed + (size_t)j0 * 40;
+        for (int k = 0; k < 40; k++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                panel[k * 16 + v] = fc1_weight[j + k * 24];
+            }
+        }
+        for (int k = 0; k < 40; k++)
+            for (int v = width; v < 16; v++)
+                panel[k * 16 + v] = 0.0f;
+    }
+    const int blocks = (n + 4) / 5;
+    for (int t = 0; t < 2 * blocks; t++) {
+        const int j0 = t / blocks * 16, i0 = t % blocks * 5;
+        const int rows = n - i0 < 5 ? n - i0 : 5;
+        const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
+        _Alignas(64) float tile[80];
+        mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16, tile);
+        for (int u = 0; u < rows; u++)
+            for (int v = 0; v < cols; v++) {
+                const int i = i0 + u;
+                const int j = j0 + v;
+                const float t1 = nnrt_rand_uniform(key0, (uint64_t)(i * 24 + j));
+                const float t2 = (t1 >= 0.25f ? 1.0f : 0.0f) * 1.3333334f;
+                const float t3 = tile[u * 16 + v] + fc1_bias[j];
+                const float t4 = t3 < 0.0f ? 0.0f : t3;
+                const float t5 = t4 * t2;
+                const float t6 = t4 > 0.0f ? 1.0f : 0.0f;
+                dropout[i * 24 + j] = t2;
+                dropout_1[i * 24 + j] = t5;
+                d_fc1[i * 24 + j] = t6;
+            }
+    }
+}
+
+/* softmax_cross_entropy[N, 1], accuracy[N, 1], d_softmax_cross_entropy[N, 5]
+ * mlp.yaml:12 softmax_cross_entropy, 14 accuracy
+ * 0.001962 MFLOP, 0.6875 KB */
+static void mlp_softmax_cross_entropy_2_loss(int n, const int32_t *restrict label,
+                                             const float *restrict logits, const float s1,
+                                             float *restrict accuracy,
+                                             float *restrict d_softmax_cross_entropy,
+                                             float *restrict softmax_cross_entropy)
+{
+    for (int i = 0; i < n; i++) {
+        float c1[5];
+        const int t2 = label[i];
+        const float t3 = (float)t2;
+        float r4 = -__builtin_inff();
+        float r5 = 0.0f;
+        float r6 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t7 = logits[i * 5 + j];
+            r4 = ((r4 > t7) | (r4 != r4)) ? r4 : t7;
+            const float t8 = t3 == (float)j ? 1.0f : 0.0f;
+            r5 += nnrt_select(-(t8 != 0.0f), t7, 0.0f);
+            const float t9 = nnrt_select(-(t8 != 0.0f), s1, 0.0f);
+            r6 += t9;
+        }
+        float r10 = 0.0f;
+        float r11 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t12 = logits[i * 5 + j];
+            const float t13 = t12 - r4;
+            const float t14 = nnrt_expf(t13);
+            r10 += t14;
+            const float t15 = (float)j < (float)t2 ? 1.0f : 0.0f;
+            const float t16 = 1.0f - (t12 <= r5 ? 1.0f : 0.0f);
+            r11 += t16 + (t12 == r5 ? 1.0f : 0.0f) * t15;
+            c1[j] = t14;
+        }
+        accuracy[i] = r11 == 0.0f ? 1.0f : 0.0f;
+        const float t17 = nnrt_logf(r10);
+        const float t18 = (-r6) / r10;
+        float r19 = 0.0f;
+        for (int j = 0; j < 5; j++) {
+            const float t20 = t3 == (float)j ? 1.0f : 0.0f;
+            const float t21 = logits[i * 5 + j];
+            const float t22 = t21 - r4;
+            r19 += nnrt_select(-(t20 != 0.0f), t22 - t17, 0.0f);
+            const float t23 = nnrt_select(-(t20 != 0.0f), s1, 0.0f);
+            d_softmax_cross_entropy[i * 5 + j] = t23 + t18 * c1[j];
+        }
+        softmax_cross_entropy[i] = -r19;
+    }
+}
+
+/* adam_exp_avg_logits_bias[5], adam_exp_avg_sq_logits_bias[5], logits_bias[5]
+ * mlp.yaml:9 dense, adam: update
+ * 0.000199 MFLOP, 0.625 KB */
+static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_entropy,
+                                float *restrict adam_exp_avg_logits_bias,
+                                float *restrict adam_exp_avg_sq_logits_bias,
+                                float *restrict logits_bias, const float s1, const float s2)
+{
+    for (int j0 = 0; j0 < 5; j0 += 5) {
+        enum { width = 5 };
+        float r1[5];
+        for (int v = 0; v < 5; v++)
+            r1[v] = 0.0f;
+        for (int i = 0; i < n; i++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                r1[v] += d_softmax_cross_entropy[i * 5 + j];
+            }
+        }
+        for (int v = 0; v < width; v++) {
+            const int j = j0 + v;
+            const float t2 = r1[v];
+            const float t3 = 0.9f * adam_exp_avg_logits_bias[j] + 0.1f * t2;
+            const float t4 = 0.999f * adam_exp_avg_sq_logits_bias[j];
+            const float t5 = t4 + 0.001f * t2 * t2;
+            const float t6 = s1 * t3 / (nnrt_sqrtf(t5) / s2 + 1e-08f);
+            const float t7 = logits_bias[j] - t6;
+            adam_exp_avg_logits_bias[j] = t3;
+            adam_exp_avg_sq_logits_bias[j] = t5;
+            logits_bias[j] = t7;
+        }
+    }
+}
+
+/* d_fc1_2[N, 24]
+ * mlp.yaml:9 dense, 8 dropout, 7 relu: gradient
+ * 0.00288 MFLOP, 3.562 KB */
+static void mlp_fc1_bwd(int n, const float *restrict d_softmax_cross_entropy,
+                        const float *restrict logits_weight, const float *restrict d_fc1,
+                        const float *restrict dropout, float *restrict d_fc1_2)
+{
+    for (int i = 0; i < n; i++) {
+        for (int k0 = 0; k0 < 24; k0 += 24) {
+            enum { width = 24 };
+            float r1[24];
+            for (int v = 0; v < 24; v++)
+                r1[v] = 0.0f;
+            for (int j = 0; j < 5; j++) {
+                for (int v = 0; v < width; v++) {
+                    const int k = k0 + v;
+                    const float t2 = d_softmax_cross_entropy[i * 5 + j];
+                    r1[v] += t2 * logits_weight[j + k * 5];
+                }
+            }
+            for (int v = 0; v < width; v++) {
+                const int k = k0 + v;
+                const float t3 = r1[v] * dropout[i * 24 + k];
+                d_fc1_2[i * 24 + k] = nnrt_select(-(d_fc1[i * 24 + k] != 0.0f), t3, 0.0f);
+            }
+        }
+    }
+}
+
+/* adam_exp_avg_fc1_bias[24], adam_exp_avg_sq_fc1_bias[24], fc1_bias[24]
+ * mlp.yaml:7 dense, adam: update
+ * 0.000636 MFLOP, 1.688 KB */
+static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2,
+                             float *restrict adam_exp_avg_fc1_bias,
+                             float *restrict adam_exp_avg_sq_fc1_bias, float *restrict fc1_bias,
+                             const float s1, const float s2)
+{
+    for (int j0 = 0; j0 < 24; j0 += 24) {
+        enum { width = 24 };
+        float r1[24];
+        for (int v = 0; v < 24; v++)
+            r1[v] = 0.0f;
+        for (int i = 0; i < n; i++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                r1[v] += d_fc1_2[i * 24 + j];
+            }
+        }
+        for (int v = 0; v < width; v++) {
+            const int j = j0 + v;
+            const float t2 = r1[v];
+            const float t3 = 0.9f * adam_exp_avg_fc1_bias[j] + 0.1f * t2;
+            const float t4 = 0.999f * adam_exp_avg_sq_fc1_bias[j];
+            const float t5 = t4 + 0.001f * t2 * t2;
+            const float t6 = fc1_bias[j] - s1 * t3 / (nnrt_sqrtf(t5) / s2 + 1e-08f);
+            adam_exp_avg_fc1_bias[j] = t3;
+            adam_exp_avg_sq_fc1_bias[j] = t5;
+            fc1_bias[j] = t6;
+        }
+    }
+}
+
+/* adam_exp_avg_fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], fc1_weight[40, 24]
+ * mlp.yaml:7 dense, adam: update
+ * 0.03176 MFLOP, 25 KB */
+static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *restrict d_fc1_2,
+                               const float *restrict image, float *restrict adam_exp_avg_fc1_weight,
+                               float *restrict adam_exp_avg_sq_fc1_weight,
+                               float *restrict fc1_weight, const float s1, const float s2)
+{
+    for (int j0 = 0; j0 < 24; j0 += 16) {
+        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
+        float *const panel = packed_2 + (size_t)j0 * n;
+        for (int k = 0; k < n; k++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                panel[k * 16 + v] = d_fc1_2[j + k * 24];
+            }
+        }
+        for (int k = 0; k < n; k++)
+            for (int v = width; v < 16; v++)
+                panel[k * 16 + v] = 0.0f;
+    }
+    for (int t = 0; t < 16; t++) {
+        const int j0 = t / 8 * 16, i0 = t % 8 * 5;
+        const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
+        _Alignas(64) float tile[80];
+        mlp_tile_5x16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16, tile);
+        for (int u = 0; u < 5; u++)
+            for (int v = 0; v < cols; v++) {
+                const int i = i0 + u;
+                const int j = j0 + v;
+                const float t1 = 0.9f * adam_exp_avg_fc1_weight[i * 24 + j];
+                const float t2 = t1 + 0.1f * tile[u * 16 + v];
+                const float t3 = 0.999f * adam_exp_avg_sq_fc1_weight[i * 24 + j];
+                const float t4 = t3 + 0.001f * tile[u * 16 + v] * tile[u * 16 + v];
+                const float t5 = s1 * t2 / (nnrt_sqrtf(t4) / s2 + 1e-08f);
+                const float t6 = fc1_weight[i * 24 + j] - t5;
+                adam_exp_avg_fc1_weight[i * 24 + j] = t2;
+                adam_exp_avg_sq_fc1_weight[i * 24 + j] = t4;
+                fc1_weight[i * 24 + j] = t6;
+            }
+    }
+}
+
+/* adam_exp_avg_logits_weight[24, 5], adam_exp_avg_sq_logits_weight[24, 5], logits_weight[24, 5]
+ * mlp.yaml:9 dense, adam: update
+ * 0.004044 MFLOP, 4.188 KB */
+static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
+                                  const float *restrict d_softmax_cross_entropy,
+                                  float *restrict adam_exp_avg_logits_weight,
+                                  float *restrict adam_exp_avg_sq_logits_weight,
+                                  float *restrict logits_weight, const float s1, const float s2)
+{
+    for (int i = 0; i < 24; i++) {
+        for (int k0 = 0; k0 < 5; k0 += 5) {
+            enum { width = 5 };
+            float r1[5];
+            for (int v = 0; v < 5; v++)
+                r1[v] = 0.0f;
+            for (int j = 0; j < n; j++) {
+                for (int v = 0; v < width; v++) {
+                    const int k = k0 + v;
+                    const float t2 = d_softmax_cross_entropy[j * 5 + k];
+                    r1[v] += dropout_1[i + j * 24] * t2;
+                }
+            }
+            for (int v = 0; v < width; v++) {
+                const int k = k0 + v;
+                const float t3 = r1[v];
+                const float t4 = 0.9f * adam_exp_avg_logits_weight[i * 5 + k];
+                const float t5 = t4 + 0.1f * t3;
+                const float t6 = 0.999f * adam_exp_avg_sq_logits_weight[i * 5 + k];
+                const float t7 = t6 + 0.001f * t3 * t3;
+                const float t8 = s1 * t5 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
+                const float t9 = logits_weight[i * 5 + k] - t8;
+                adam_exp_avg_logits_weight[i * 5 + k] = t5;
+                adam_exp_avg_sq_logits_weight[i * 5 + k] = t7;
+                logits_weight[i * 5 + k] = t9;
+            }
+        }
+    }
+}
+
+int mlp_predict(mlp *m, int n, const float *image, float *probs)
+{
+    if (n < 1 || n > MLP_BATCH)
+        return -1;
+    float *const fc1_weight = (float *)(m->head.vars + 0);
+    float *const fc1_bias = (float *)(m->head.vars + 3840);
+    float *const logits_weight = (float *)(m->head.vars + 3968);
+    float *const logits_bias = (float *)(m->head.vars + 4480);
+    float *const fc1 = (float *)(m->head.scratch + 5120);
+    float *const logits = (float *)(m->head.scratch + 0);
+    float *const packed = (float *)(m->head.scratch + 0);
+    mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
+    mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
+    mlp_probs_fwd(n, logits, probs);
+    return 0;
+}
+
+float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *sums)
+{
+    if (n < 1 || n > MLP_BATCH)
+        return __builtin_nanf("");
+    float *const fc1_weight = (float *)(m->head.vars + 0);
+    float *const fc1_bias = (float *)(m->head.vars + 3840);
+    float *const logits_weight = (float *)(m->head.vars + 3968);
+    float *const logits_bias = (float *)(m->head.vars + 4480);
+    float *const fc1 = (float *)(m->head.scratch + 5120);
+    float *const logits = (float *)(m->head.scratch + 0);
+    float *const softmax_cross_entropy = (float *)(m->head.scratch + 256);
+    float *const loss = (float *)(m->head.scratch + 0);
+    float *const accuracy = (float *)(m->head.scratch + 320);
+    float *const accuracy_2 = (float *)(m->head.scratch + 64);
+    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 128);
+    float *const packed = (float *)(m->head.scratch + 0);
+    const double u31 = n;
+    mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
+    mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
+    mlp_accuracy_loss(n, label, logits, accuracy, softmax_cross_entropy);
+    mlp_loss_loss(n, softmax_cross_entropy, (float)u31, loss);
+    mlp_accuracy_metric(n, accuracy, accuracy_2);
+    mlp_softmax_cross_entropy_loss(n, (float)u31, softmax_cross_entropy_2);
+    if (sums) {
+        sums[0] += (double)accuracy_2[0];
+        sums[1] += (double)softmax_cross_entropy_2[0];
+    }
+    return loss[0];
+}
+
+float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
+{
+    if (n < 1 || n > MLP_BATCH)
+        return __builtin_nanf("");
+    float *const fc1_weight = (float *)(m->head.vars + 0);
+    float *const fc1_bias = (float *)(m->head.vars + 3840);
+    float *const logits_weight = (float *)(m->head.vars + 3968);
+    float *const logits_bias = (float *)(m->head.vars + 4480);
+    float *const adam_exp_avg_fc1_weight = (float *)(m->head.vars + 4544);
+    float *const adam_exp_avg_sq_fc1_weight = (float *)(m->head.vars + 8384);
+    float *const adam_exp_avg_fc1_bias = (float *)(m->head.vars + 12224);
+    float *const adam_exp_avg_sq_fc1_bias = (float *)(m->head.vars + 12352);
+    float *const adam_exp_avg_logits_weight = (float *)(m->head.vars + 12480);
+    float *const adam_exp_avg_sq_logits_weight = (float *)(m->head.vars + 12992);
+    float *const adam_exp_avg_logits_bias = (float *)(m->head.vars + 13504);
+    float *const adam_exp_avg_sq_logits_bias = (float *)(m->head.vars + 13568);
+    float *const dropout = (float *)(m->head.scratch + 5120);
+    float *const dropout_1 = (float *)(m->head.scratch + 6080);
+    float *const logits = (float *)(m->head.scratch + 0);
+    float *const softmax_cross_entropy = (float *)(m->head.scratch + 256);
+    float *const loss = (float *)(m->head.scratch + 2496);
+    float *const accuracy = (float *)(m->head.scratch + 320);
+    float *const accuracy_2 = (float *)(m->head.scratch + 2560);
+    float *const d_softmax_cross_entropy = (float *)(m->head.scratch + 2240);
+    float *const d_fc1 = (float *)(m->head.scratch + 7040);
+    float *const d_fc1_2 = (float *)(m->head.scratch + 1280);
+    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 0);
+    float *const packed = (float *)(m->head.scratch + 0);
+    float *const packed_2 = (float *)(m->head.scratch + 0);
+    const double u38 = n;
+    const double u56 = 1.0 / u38;
+    const double u57 = -u56;
+    const double u85 = (double)(m->head.step + 1);
+    const double u86 = __builtin_pow(0.9, u85);
+    const double u87 = 1.0 - u86;
+    const double u88 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
+                               m->head.total_steps, m->head.epoch_steps);
+    const double u89 = u88 / u87;
+    const double u90 = __builtin_pow(0.999, u85);
+    const double u91 = 1.0 - u90;
+    const double u92 = __builtin_sqrt(u91);
+    const nnrt_rand_key key0 = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, 0u);
+    mlp_fc1_2_fwd(n, packed, fc1_weight, image, key0, fc1_bias, dropout, dropout_1, d_fc1);
+    mlp_logits_fwd(n, dropout_1, logits_weight, logits_bias, logits);
+    mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u57, accuracy,
+                                     d_softmax_cross_entropy, softmax_cross_entropy);
+    mlp_loss_loss(n, softmax_cross_entropy, (float)u38, loss);
+    mlp_accuracy_metric(n, accuracy, accuracy_2);
+    mlp_logits_bias_upd(n, d_softmax_cross_entropy, adam_exp_avg_logits_bias,
+                        adam_exp_avg_sq_logits_bias, logits_bias, (float)u89, (float)u92);
+    mlp_fc1_bwd(n, d_softmax_cross_entropy, logits_weight, d_fc1, dropout, d_fc1_2);
+    mlp_fc1_bias_upd(n, d_fc1_2, adam_exp_avg_fc1_bias, adam_exp_avg_sq_fc1_bias, fc1_bias,
+                     (float)u89, (float)u92);
+    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, adam_exp_avg_fc1_weight,
+                       adam_exp_avg_sq_fc1_weight, fc1_weight, (float)u89, (float)u92);
+    mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, adam_exp_avg_logits_weight,
+                          adam_exp_avg_sq_logits_weight, logits_weight, (float)u89, (float)u92);
+    mlp_softmax_cross_entropy_loss(n, (float)u38, softmax_cross_entropy_2);
+    m->head.calls++;
+    m->head.step++;
+    if (m->head.metric_sums) {
+        m->head.metric_sums[0] += (double)accuracy_2[0];
+        m->head.metric_sums[1] += (double)softmax_cross_entropy_2[0];
+    }
+    return loss[0];
+}
+
+static int mlp_predict_any(nnrt_instance *m, int n, const void *const *in, float *const *out)
+{
+    return mlp_predict((struct mlp *)m, n, in[0], out[0]);
+}
+
+static float mlp_train_step_any(nnrt_instance *m, int n, const void *const *in)
+{
+    return mlp_train_step((struct mlp *)m, n, in[0], in[1]);
+}
+
+static float mlp_eval_any(nnrt_instance *m, int n, const void *const *in, double *sums)
+{
+    return mlp_eval((struct mlp *)m, n, in[0], in[1], sums);
+}
+
+/* clang-format off */
+static const nnrt_value mlp_inputs[] = {
+    {.name = "image", .dtype = NNRT_F32, .rank = 1, .dim = {40}, .count = 40, .in_predict = 1, .outputs = 0x1u},
+    {.name = "label", .dtype = NNRT_I32, .rank = 0, .dim = {0}, .count = 1, .classes = 5, .in_predict = 0, .outputs = 0x0u},
+};
+static const nnrt_value mlp_outputs[] = {
+    {.name = "probs", .dtype = NNRT_F32, .rank = 1, .dim = {5}, .count = 5},
+};
+static const nnrt_var mlp_vars[] = {
+    {.name = "fc1.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {24, 40}, .count = 960,
+     .offset = 0, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.15811388300841897, .b = 0.15811388300841897},
+    {.name = "fc1.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {24}, .count = 24,
+     .offset = 3840, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.15811388300841897, .b = 0.15811388300841897},
+    {.name = "logits.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {5, 24}, .count = 120,
+     .offset = 3968, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.20412414523193154, .b = 0.20412414523193154},
+    {.name = "logits.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {5}, .count = 5,
+     .offset = 4480, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.20412414523193154, .b = 0.20412414523193154},
+    {.name = "adam.exp_avg.fc1.weight", .kind = NNRT_STATE, .rank = 2, .dim = {24, 40}, .count = 960,
+     .offset = 4544, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg_sq.fc1.weight", .kind = NNRT_STATE, .rank = 2, .dim = {24, 40}, .count = 960,
+     .offset = 8384, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg.fc1.bias", .kind = NNRT_STATE, .rank = 1, .dim = {24}, .count = 24,
+     .offset = 12224, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg_sq.fc1.bias", .kind = NNRT_STATE, .rank = 1, .dim = {24}, .count = 24,
+     .offset = 12352, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg.logits.weight", .kind = NNRT_STATE, .rank = 2, .dim = {5, 24}, .count = 120,
+     .offset = 12480, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg_sq.logits.weight", .kind = NNRT_STATE, .rank = 2, .dim = {5, 24}, .count = 120,
+     .offset = 12992, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg.logits.bias", .kind = NNRT_STATE, .rank = 1, .dim = {5}, .count = 5,
+     .offset = 13504, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {.name = "adam.exp_avg_sq.logits.bias", .kind = NNRT_STATE, .rank = 1, .dim = {5}, .count = 5,
+     .offset = 13568, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+};
+static const nnrt_metric mlp_metrics[] = {
+    {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2},
+};
+
+static nnrt_instance *mlp_init_any(void *memory, uint64_t seed)
+{
+    return (nnrt_instance *)mlp_init(memory, seed);
+}
+
+#ifdef NNRT_BUILT_WITH
+#define MLP_FLAGS NNRT_BUILT_WITH " (" __VERSION__ ")"
+#else
+#define MLP_FLAGS NULL
+#endif
+static const nnrt_model mlp_model = {
+    .abi = NNRT_ABI, .name = "mlp", .source = "mlp.yaml", .target = "x86-64-v3", .version = "nncc 0.1.0",
+    .digest = "a6b469d340b134d6829cbb1e5db37905c7bcf81e41f03057fd9a2e11c1cd6478", .batch = 10, .size = sizeof(mlp),
+    .vars_bytes = 13632, .arena_bytes = 21632,
+    .flops_predict = 2303, .flops_train = 6459.6,
+    .n_inputs = 2, .n_outputs = 1, .n_vars = 12, .n_metrics = 1, .n_sums = 2,
+    .inputs = mlp_inputs,
+    .outputs = mlp_outputs, .predict = mlp_predict_any,
+    .vars = mlp_vars,
+    .metrics = mlp_metrics,
+    .train = {.epochs = 2, .steps = 0, .seed = 3u, .shuffle = 1, .accumulate = 1, .lr = 0.01,
+        .schedule = {.kind = NNRT_SCHEDULE_CONSTANT, .gamma = 0, .to = 0, .every = 0, .warmup = 0,
+            .every_in_epochs = 0, .warmup_in_epochs = 0},
+        .validation_split = 0, .checkpoint_every = 0, .checkpoint_every_in_epochs = 0,
+        .checkpoint_keep = 0, .checkpoint_path = NULL, .stop_monitor = NULL, .stop_patience = 0,
+        .stop_min_delta = 0, .stop_mode = 0, .stop_restore_best = 0},
+    .train_step = mlp_train_step_any,
+    .eval = mlp_eval_any,
+    .init = mlp_init_any, .flags = MLP_FLAGS,
+};
+
+/* clang-format on */
+
+size_t mlp_size(void)
+{
+    return sizeof(struct mlp);
+}
+
+mlp *mlp_init(void *memory, uint64_t seed)
+{
+    return (struct mlp *)nnrt_init(&mlp_model, memory, seed);
+}
+
+mlp *mlp_new(uint64_t seed)
+{
+    return (struct mlp *)nnrt_new(&mlp_model, seed);
+}
+
+void mlp_free(mlp *m)
+{
+    nnrt_free((nnrt_instance *)m);
+}
+
+mlp *mlp_fork(void *memory, const struct mlp *owner)
+{
+    return (struct mlp *)nnrt_fork(memory, &owner->head);
+}
+
+void mlp_set_lr(mlp *m, float lr)
+{
+    m->head.lr = (double)lr;
+}
+
+void mlp_set_steps(mlp *m, int64_t total)
+{
+    m->head.total_steps = total;
+}
+
+int mlp_save(const mlp *m, const char *path)
+{
+    return nnrt_save(&m->head, path);
+}
+
+int mlp_load(mlp *m, const char *path)
+{
+    return nnrt_load(&m->head, path);
+}
+
+int mlp_load_memory(mlp *m, const void *safetensors, size_t size)
+{
+    return nnrt_load_memory(&m->head, safetensors, size);
+}
+
+int mlp_get(const mlp *m, const char *weight, float *out)
+{
+    return nnrt_get(&m->head, weight, out);
+}
+
+int mlp_set(mlp *m, const char *weight, const float *in)
+{
+    return nnrt_set(&m->head, weight, in);
+}
+
+const char *mlp_error(const mlp *m)
+{
+    return m->head.error;
+}
