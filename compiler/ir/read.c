@@ -565,9 +565,8 @@ static bool read_line(Reader *r)
     static const struct {
         const char *word;
         bool (*read)(Reader *);
-    } lines[] = {{"program ", read_program}, {"train ", read_train},
-                 {"input ", read_input},     {"output ", read_output},
-                 {"var ", read_var},         {"function ", read_function},
+    } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
+                 {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
                  {"%", read_node},           {"root ", read_root}};
     skip_space(r);
     if (r->at == r->end || *r->at == ';')
