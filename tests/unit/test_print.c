@@ -4,6 +4,9 @@
 #include "graph_fixture.h"
 
 #include "frontend/frontend.h"
+#include "targets/targets.h"
+
+#include <stdlib.h>
 
 /* A program with every kind of attribute. */
 static Fixture *program(void)
@@ -215,4 +218,82 @@ Test(print, a_node_may_have_many_operands)
     free(text);
     fixture_free(f);
     fixture_free(again);
+}
+
+/* --- real models ------------------------------------------------------------------------------ */
+
+static char *slurp(const char *path, size_t *size)
+{
+    char *text = calloc(1, 1 << 16);
+    FILE *f = fopen(path, "rb");
+    cr_assert(f, "no file %s", path);
+    *size = fread(text, 1, (1 << 16) - 1, f);
+    fclose(f);
+    return text;
+}
+
+static void build_all(Program *p)
+{
+    const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
+                                   [FN_eval] = p->has_loss,
+                                   [FN_train] = p->train.given,
+                                   [FN_accumulate] = p->train.accumulate > 1,
+                                   [FN_grad] = p->has_loss};
+    for (int f = 0; f < FN_COUNT; f++)
+        if (wanted[f])
+            cr_assert_not_null(p->fn[f] = model_graph(p, (Fn)f));
+}
+
+static void reads_back(const Program *p, const char *file, const char *after)
+{
+    Fixture *f = fixture_new(FN_train);
+    size_t n, m;
+    char *text = printed(p, &n), *second = NULL;
+    Program *again = program_read(&f->ctx, text, n);
+    cr_assert(again, "%s after %s: %s", file, after, fixture_said(f));
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (again->fn[fn])
+            graph_verify(again->fn[fn], after);
+    second = printed(again, &m);
+    cr_expect_str_eq(second, text, "%s after %s", file, after);
+    free(text);
+    free(second);
+    fixture_free(f);
+}
+
+/* A dump after any pass is the input of a test, whatever the model. */
+static void check_model(const char *file)
+{
+    Fixture *f = fixture_new(FN_train);
+    const char *tests = getenv("NNCC_TESTS");
+    size_t n;
+    char *text = slurp(arena_format(f->ctx.arena, "%s/%s", tests ? tests : "tests", file), &n);
+    ModelOptions options = {0};
+    f->ctx.diag.text = text;
+    f->ctx.diag.size = n;
+    Program *p = model_read(&f->ctx, &options, text, n);
+    cr_assert(p, "%s: %s", file, fixture_said(f));
+    p->target = target_find("x86-64-v3");
+    build_all(p);
+    reads_back(p, file, "building");
+    for (int i = 0; i < pass_count; i++) {
+        for (int fn = 0; fn < FN_COUNT; fn++)
+            if (p->fn[fn])
+                pass_rows[i].run(p->fn[fn]);
+        reads_back(p, file, pass_rows[i].name);
+    }
+    free(text);
+    fixture_free(f);
+}
+
+Test(print, dumps_of_models_read_back)
+{
+    static const char *const files[] = {"models/mixed.yaml",
+                                        "models/digits_linear.yaml",
+                                        "../examples/seed/model.yaml",
+                                        "../examples/digits/model.yaml",
+                                        "../examples/embed/model.yaml",
+                                        "../examples/mnist_mlp/model.yaml"};
+    for (int i = 0; i < COUNT(files); i++)
+        check_model(files[i]);
 }
