@@ -7,7 +7,7 @@
  *   EMIT_STEPS  at most so many nodes: to find the smallest that fails
  *   EMIT_FN     one function alone
  *   EMIT_VARIANT one variant alone, of every model
- *   EMIT_FLAGS  in place of -O1 -march=native
+ *   EMIT_FLAGS  in place of -O0 -march=native
  *   EMIT_KEEP   a folder where the C stays */
 #include "random_graph.h"
 
@@ -53,16 +53,14 @@ static void add_models(EmitBatch *b, uint64_t from, int count)
         }
 }
 
-Test(emit_random, models, .timeout = 100000)
+static void check_models(int first, int count, const char *flags)
 {
     enum { AT_ONCE = 25 };
-    const char *flags = getenv("EMIT_FLAGS");
-    int first = number_of("EMIT_SEED", 1), count = number_of("EMIT_COUNT", 200);
     int64_t failures = 0, compared = 0, skipped = 0;
     for (int i = 0; i < count; i += AT_ONCE) {
         EmitBatch b = emit_batch();
         add_models(&b, (uint64_t)(first + i), count - i < AT_ONCE ? count - i : AT_ONCE);
-        emit_load(&b, flags ? flags : "-O1 -march=native");
+        emit_load(&b, flags);
         emit_run(&b);
         failures += b.failures;
         compared += b.compared;
@@ -72,4 +70,16 @@ Test(emit_random, models, .timeout = 100000)
     cr_log_info("%ld numbers compared, %ld left out", (long)compared, (long)skipped);
     cr_assert_eq(failures, 0, "%ld differences", (long)failures);
     cr_assert_lt(skipped, compared / 4);
+}
+
+Test(emit_random, models, .timeout = 100000)
+{
+    const char *flags = getenv("EMIT_FLAGS");
+    check_models(number_of("EMIT_SEED", 1), number_of("EMIT_COUNT", 200),
+                 flags ? flags : "-O0 -march=native");
+}
+
+Test(emit_random, models_at_the_level_that_models_are_compiled_at, .timeout = 100000)
+{
+    check_models(501, 12, "-O3 -fno-math-errno -fno-trapping-math -march=native");
 }
