@@ -219,38 +219,57 @@ static bool build_operands(Builder *b, const Scope *scope, const Ex *ex, int n, 
     return good;
 }
 
+/* The operands of a call, with their places. */
+typedef struct Operands {
+    int n;
+    Node **in;
+    Loc *loc;
+    bool counted, good; /* as many as are taken; all built */
+} Operands;
+
+static Operands operands_of(Builder *b, const Scope *scope, const Ex *ex, int min, int max)
+{
+    Operands o = {.n = positional(ex)};
+    if (max >= 0 && o.n > max)
+        o.n = max;
+    o.counted = check_count(b, ex, o.n, min, max);
+    b->blind = b->blind || !o.counted;
+    if (!o.counted)
+        return o;
+    o.in = arena_take(b->ctx->arena, sizeof *o.in * (size_t)(o.n + 1));
+    o.loc = arena_take(b->ctx->arena, sizeof *o.loc * (size_t)(o.n + 1));
+    o.good = build_operands(b, scope, ex, o.n, o.in, o.loc);
+    return o;
+}
+
+static Call call_of(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row,
+                    const Operands *o)
+{
+    return (Call){.b = b,
+                  .g = b->g,
+                  .ctx = b->ctx,
+                  .row = row,
+                  .loc = ex->loc,
+                  .training = b->training,
+                  .n_in = o->n,
+                  .in = o->in,
+                  .in_loc = o->loc,
+                  .scope = scope};
+}
+
 /* Apart from build_call: a Call is large, and expressions nest. */
 static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex,
-                                               const CallRow *row, int n, Node **in, Loc *loc,
-                                               bool good)
+                                               const CallRow *row, const Operands *o)
 {
-    Call c = {.b = b,
-              .g = b->g,
-              .ctx = b->ctx,
-              .row = row,
-              .loc = ex->loc,
-              .training = b->training,
-              .n_in = n,
-              .in = in,
-              .in_loc = loc,
-              .scope = scope};
-    good = args_from_call(b->ctx, scope, row->arg, ex, n, c.arg) && good;
+    Call c = call_of(b, scope, ex, row, o);
+    bool good = args_from_call(b->ctx, scope, row->arg, ex, o->n, c.arg) && o->good;
     return good ? call_run(&c) : NULL;
 }
 
 static Node *build_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row)
 {
-    int n = positional(ex);
-    if (row->max_in >= 0 && n > row->max_in)
-        n = row->max_in;
-    if (!check_count(b, ex, n, row->min_in, row->max_in)) {
-        b->blind = true;
-        return NULL;
-    }
-    Node **in = arena_take(b->ctx->arena, sizeof *in * (size_t)(n + 1));
-    Loc *loc = arena_take(b->ctx->arena, sizeof *loc * (size_t)(n + 1));
-    bool good = build_operands(b, scope, ex, n, in, loc);
-    return run_row(b, scope, ex, row, n, in, loc, good);
+    Operands o = operands_of(b, scope, ex, row->min_in, row->max_in);
+    return o.counted ? run_row(b, scope, ex, row, &o) : NULL;
 }
 
 static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)
@@ -396,29 +415,12 @@ const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **
     const MetricRow *row = ex ? find_metric(b, ex) : NULL;
     if (!row)
         return NULL;
-    int n = positional(ex);
-    if (n > row->n_in)
-        n = row->n_in;
-    if (!check_count(b, ex, n, row->n_in, row->n_in)) {
-        b->blind = true;
+    Operands o = operands_of(b, scope, ex, row->n_in, row->n_in);
+    if (!o.counted)
         return NULL;
-    }
-    Node **in = arena_take(b->ctx->arena, sizeof *in * (size_t)(n + 1));
-    Loc *loc = arena_take(b->ctx->arena, sizeof *loc * (size_t)(n + 1));
-    bool good = build_operands(b, scope, ex, n, in, loc);
-
     CallRow called = {.name = row->name, .min_in = row->n_in, .max_in = row->n_in};
-    Call c = {.b = b,
-              .g = b->g,
-              .ctx = b->ctx,
-              .row = &called,
-              .loc = ex->loc,
-              .training = b->training,
-              .n_in = n,
-              .in = in,
-              .in_loc = loc,
-              .scope = scope};
-    good = args_from_call(b->ctx, scope, row->arg, ex, n, c.arg) && good;
+    Call c = call_of(b, scope, ex, &called, &o);
+    bool good = args_from_call(b->ctx, scope, row->arg, ex, o.n, c.arg) && o.good;
     inherit(b, ex, row->name);
     good = good && row->build(&c, sums);
     for (int i = 0; good && i < row->n_sums; i++)
