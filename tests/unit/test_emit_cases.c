@@ -213,6 +213,89 @@ Test(emit_cases, the_largest_is_found_again)
     emit_done(&b);
 }
 
+/* Rows longer than what is kept on the stack, sums down more columns than a block has. */
+static Node *long_rows(Fixture *f)
+{
+    Node *x = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 3, 1100), -2, 2));
+    Node *y = build_softmax(f->g, x, 2);
+    return build_binary(f->g, OP_add, y, build_reduce(f->g, OP_reduce_sum, x, 1, (int[]){1}));
+}
+
+Test(emit_cases, long_rows)
+{
+    check_case(long_rows);
+}
+
+/* A product with more rows, columns and steps than any block has, its operands moved and computed. */
+static Node *large_product(Fixture *f)
+{
+    Node *x = build_unary(f->g, OP_sin, emit_leaf(f, SHAPE(1, 70, 1, 9), -2, 2));
+    Node *rows = build_reshape(f->g, build_transpose(f->g, x, (int[]){1, 0, 2}), &SHAPE(0, 1, 630));
+    return build_matmul(f->g, rows, build_swap(f->g, emit_leaf(f, SHAPE(-1, 133, 630), -1, 1)));
+}
+
+Test(emit_cases, a_large_product_of_what_is_computed)
+{
+    check_case(large_product);
+}
+
+/* --- numbers at the edges --------------------------------------------------------------------- */
+
+static const double edges[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1, -1, 0.5};
+
+/* op(a, b), or its reduction of rows, where a is a number a row and b one a column. */
+static void build_edges(Fixture *f, const void *arg)
+{
+    OpKind op = *(const OpKind *)arg;
+    f->p->train.batch = COUNT(edges);
+    emit_function(f, FN_predict, 1);
+    Node *x[3];
+    for (int i = 0; i < 2; i++)
+        x[i] = emit_input(f, SHAPE(0, 1, COUNT(edges)), DT_f32, 0, 0, 1);
+    x[2] = build_const(f->g, 3);
+    for (int i = 0; i < COUNT(edges) * COUNT(edges); i++) {
+        f->inputs[0][i] = edges[i / COUNT(edges)];
+        f->inputs[1][i] = edges[i % COUNT(edges)];
+    }
+    Node *y = op_rows[op].cls == CLASS_EW
+                  ? graph_add(f->g, op, op_rows[op].arity, x, NULL)
+                  : build_reduce(f->g, op, build_binary(f->g, OP_mul, x[0], x[1]), 1, (int[]){1});
+    emit_output(f, 0, y);
+    graph_sort(f->g);
+}
+
+static void check_edges(EmitBatch *b, Emitted *e)
+{
+    EmitRun r = {.b = b, .e = e, .fn = FN_predict, .n = COUNT(edges), .arena = b->arena};
+    InterpInput run = {
+        .n = r.n, .inputs = e->as_built->inputs, .vars = e->as_built->vars, .lr = 1, .step = 1};
+    Tensor want = graph_interpret(e->as_built->p->fn[FN_predict], &run, b->arena)[0];
+    int64_t n = shape_count(&want.shape);
+    float *got = emit_room(&r, n);
+    emit_inputs(&r);
+    emit_instance(&r);
+    e->model->predict(r.m, (int)r.n, r.in, &got);
+    for (int64_t i = 0; i < n; i++)
+        cr_expect(close_to((double)got[i], want.data[i], 0, 1e-6), "%s [%d]: %g, not %g", e->label,
+                  (int)i, (double)got[i], want.data[i]);
+    free(r.m);
+}
+
+Test(emit_cases, numbers_at_the_edges)
+{
+    static OpKind ops[OP_COUNT];
+    EmitBatch b = emit_batch();
+    for (int op = 0; op < OP_COUNT; op++) {
+        ops[op] = (OpKind)op;
+        if (op_rows[op].cls == CLASS_EW || op_rows[op].cls == CLASS_REDUCE)
+            emit_add(&b, build_edges, &ops[op], &variant_all, &target, op_rows[op].name);
+    }
+    emit_load(&b, fast);
+    for (int i = 0; i < b.programs.n; i++)
+        check_edges(&b, &b.programs.at[i]);
+    emit_done(&b);
+}
+
 /* --- threads ---------------------------------------------------------------------------------- */
 
 #ifdef _OPENMP
