@@ -230,17 +230,44 @@ static const char *float_text(Arena *arena, double value)
     return arena_format(arena, "%s%s", text, strpbrk(text, ".e") ? "f" : ".0f");
 }
 
+static bool same_data(const Buffer *a, const Buffer *b)
+{
+    int64_t n = shape_count(&a->shape);
+    return n == shape_count(&b->shape) &&
+           memcmp(a->node->attr->data, b->node->attr->data, sizeof(double) * (size_t)n) == 0;
+}
+
+/* The first buffer of all functions with the same numbers: they are emitted once, under its name. */
+static const Buffer *data_owner(const Program *p, const Buffer *b, Fn *fn)
+{
+    for (int f = 0; f < FN_COUNT; f++)
+        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++) {
+            const Buffer *first = p->fn[f]->plan->buffers.at[i];
+            *fn = (Fn)f;
+            if (first->kind == BUF_data && same_data(first, b))
+                return first;
+        }
+    BUG("data of no function");
+}
+
+const char *data_name(SourceText *s, const Buffer *b)
+{
+    Fn fn;
+    const Buffer *owner = data_owner(s->p, b, &fn);
+    return arena_format(s->arena, "%s_%s_%s", s->p->name, fn_text(fn), owner->name);
+}
+
 static void emit_data(SourceText *s, const Graph *g)
 {
     enum { COLUMNS = 100 };
+    Fn fn;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->kind != BUF_data)
+        if (b->kind != BUF_data || data_owner(s->p, b, &fn) != b)
             continue;
         int64_t n = shape_count(&b->shape);
         out_raw(s->out, "/* clang-format off */");
-        out_open(s->out, "static const float %s_%s_%s[%lld] =", s->p->name, fn_text(g->fn), b->name,
-                 (long long)n);
+        out_open(s->out, "static const float %s[%lld] =", data_name(s, b), (long long)n);
         Str line = str_new(s->arena);
         for (int64_t k = 0; k < n; k++) {
             const char *item = float_text(s->arena, b->node->attr->data[k]);

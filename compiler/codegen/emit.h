@@ -34,6 +34,7 @@ const char *fn_parameters(Arena *, const Program *, Fn);
 void emit_steps(SourceText *);
 /* describe.c: the nnrt_model table, before the step functions and after them. */
 void emit_tables(SourceText *);
+const char *data_name(SourceText *, const Buffer *); /* of an array of constants */
 void emit_model(SourceText *);
 /* single_file.c: the runtime's text, headers first. */
 void emit_runtime(SourceText *);

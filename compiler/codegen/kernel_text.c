@@ -325,6 +325,9 @@ void kernels_text(Program *p)
                .by_text = map_new(p->ctx->arena),
                .names = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
+    for (int f = 0; f < FN_COUNT; f++) /* parameters and locals would hide a kernel of their name */
+        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++)
+            map_set(&t.names, p->fn[f]->plan->buffers.at[i]->name, &t);
     for (int f = 0; f < FN_COUNT; f++) {
         Graph *g = p->fn[f];
         if (!g)

@@ -51,6 +51,10 @@ static const char *uniform_name(SourceText *s, const Node *y)
 {
     if (y->op == OP_const) {
         char text[32];
+        if (y->attr->value - y->attr->value != 0)
+            return y->attr->value > 0   ? "__builtin_inf()"
+                   : y->attr->value < 0 ? "(-__builtin_inf())"
+                                        : "__builtin_nan(\"\")";
         number_text(text, y->attr->value, false);
         bool whole = !strpbrk(text, ".en");
         return arena_format(s->arena, y->attr->value < 0 ? "(%s%s)" : "%s%s", text,
@@ -151,20 +155,32 @@ static bool is_result(const Graph *g, const Buffer *b)
     return false;
 }
 
+static bool is_written(const Graph *g, const Buffer *b)
+{
+    for (int i = 0; i < g->kernels.n; i++)
+        for (int a = 0; a < g->kernels.at[i]->args.n; a++) {
+            const KernelArg *arg = &g->kernels.at[i]->args.at[a];
+            if (arg->kind == KARG_buffer && arg->written && root_of(arg->buffer) == b)
+                return true;
+        }
+    return false;
+}
+
 static void emit_buffers(SourceText *s, const Graph *g)
 {
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
         if (b->over || (!passed(g, b) && !is_result(g, b)))
             continue;
+        const char *keeps = is_written(g, b) ? "" : "const ";
         switch (b->kind) {
         case BUF_var:
-            out_line(s->out, "float *const %s = (float *)(m->head.vars + %lld);", b->name,
-                     (long long)s->p->vars.at[b->index]->offset);
+            out_line(s->out, "%sfloat *const %s = (%sfloat *)(m->head.vars + %lld);", keeps,
+                     b->name, keeps, (long long)s->p->vars.at[b->index]->offset);
             break;
         case BUF_scratch:
-            out_line(s->out, "float *const %s = (float *)(m->head.scratch + %lld);", b->name,
-                     (long long)b->offset);
+            out_line(s->out, "%sfloat *const %s = (%sfloat *)(m->head.scratch + %lld);", keeps,
+                     b->name, keeps, (long long)b->offset);
             break;
         case BUF_grads:
             out_line(s->out, "float *const %s = grads + %lld;", b->name,
@@ -179,7 +195,7 @@ static void emit_buffers(SourceText *s, const Graph *g)
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static const char *argument(SourceText *s, const Graph *g, const KernelArg *a)
+static const char *argument(SourceText *s, const KernelArg *a)
 {
     switch (a->kind) {
     case KARG_key: return arena_format(s->arena, "key%u", (unsigned)a->node->attr->stream);
@@ -187,16 +203,16 @@ static const char *argument(SourceText *s, const Graph *g, const KernelArg *a)
     case KARG_buffer: break;
     }
     if (a->buffer->kind == BUF_data)
-        return arena_format(s->arena, "%s_%s_%s", s->p->name, fn_text(g->fn), a->buffer->name);
+        return data_name(s, a->buffer);
     return root_of(a->buffer)->name;
 }
 
-static void emit_call(SourceText *s, const Graph *g, const Kernel *k)
+static void emit_call(SourceText *s, const Kernel *k)
 {
     Str line = str_new(s->arena);
     str_add(&line, "%s(n", k->name);
     for (int i = 0; i < k->args.n; i++)
-        str_add(&line, ", %s", argument(s, g, &k->args.at[i]));
+        str_add(&line, ", %s", argument(s, &k->args.at[i]));
     out_wrap(s->out, "%s);", line.at);
 }
 
@@ -205,7 +221,7 @@ static int emit_run(SourceText *s, const Graph *g, int from)
 {
     int to = from + 1;
     if (g->kernels.at[from]->shared) {
-        emit_call(s, g, g->kernels.at[from]);
+        emit_call(s, g->kernels.at[from]);
         return to;
     }
     while (to < g->kernels.n && !g->kernels.at[to]->shared)
@@ -214,7 +230,7 @@ static int emit_run(SourceText *s, const Graph *g, int from)
     out_line(s->out, "{");
     s->out->depth++;
     for (int i = from; i < to; i++)
-        emit_call(s, g, g->kernels.at[i]);
+        emit_call(s, g->kernels.at[i]);
     out_close(s->out);
     return to;
 }
@@ -223,7 +239,7 @@ static void emit_calls(SourceText *s, const Graph *g)
 {
     if (!g->plan->parallel) {
         for (int i = 0; i < g->kernels.n; i++)
-            emit_call(s, g, g->kernels.at[i]);
+            emit_call(s, g->kernels.at[i]);
         return;
     }
     out_raw(s->out, "#pragma omp parallel");
@@ -265,7 +281,7 @@ static void open_function(SourceText *s, const char *type, const char *name, Fn 
              fn_parameters(s->arena, s->p, fn));
     out_raw(s->out, "{");
     s->out->depth = 1;
-    out_loop(s->out, "if (n < 1 || n > %s_BATCH)", s->upper);
+    out_loop(s->out, "if (%s_refuses(m, n))", s->p->name);
     out_line(s->out, "return %s;", what_is_wrong);
     out_end(s->out);
 }
@@ -279,10 +295,7 @@ static void close_function(SourceText *s)
 static void emit_predict(SourceText *s)
 {
     open_function(s, "int", "predict", FN_predict, "-1");
-    size_t body = s->out->str.n;
     emit_body(s, s->p->fn[FN_predict]);
-    if (!text_mentions(s->out->str.at + body, "m"))
-        out_line(s->out, "(void)m;");
     out_line(s->out, "return 0;");
     close_function(s);
 }
@@ -340,8 +353,27 @@ static void emit_grad(SourceText *s)
     close_function(s);
 }
 
+/* What the functions share: the check of n. */
+static void emit_refuses(SourceText *s)
+{
+    const char *m = s->p->name;
+    out_raw(s->out, "\n/* Whether a call cannot take n samples; the instance then says why. */");
+    out_raw(s->out, "static int %s_refuses(struct %s *m, int n)\n{", m, m);
+    s->out->depth = 1;
+    out_line(s->out, "static const char why[] = \"n is not from 1 to %lld\";",
+             (long long)s->p->train.batch);
+    out_loop(s->out, "if (n >= 1 && n <= %s_BATCH)", s->upper);
+    out_line(s->out, "return 0;");
+    out_end(s->out);
+    out_line(s->out, "__builtin_memcpy(m->head.error, why, sizeof why);");
+    out_line(s->out, "return 1;");
+    close_function(s);
+}
+
 void emit_steps(SourceText *s)
 {
+    if (s->p->fn[FN_predict] || s->p->fn[FN_eval] || s->p->fn[FN_train] || s->p->fn[FN_grad])
+        emit_refuses(s);
     if (s->p->fn[FN_predict])
         emit_predict(s);
     if (s->p->fn[FN_eval])
