@@ -24,6 +24,11 @@ int nnrt_fail(nnrt_fault *, int status, const char *format, ...)
 #define nnrt_fail(fault, status, ...) (nnrt_fail(fault, status, __VA_ARGS__), (status))
 #endif
 
+/* Text in a header: passes over the bytes in `blank` that stand at bytes[*at], before `end`. */
+void nnrt_scan_blank(const unsigned char *bytes, size_t *at, size_t end, const char *blank);
+/* The same; 1: the next byte is `c`, now passed as well. */
+int nnrt_scan_take(const unsigned char *bytes, size_t *at, size_t end, const char *blank, char c);
+
 /* --- nnrt_file.c: whole files ---------------------------------------------------------------- */
 
 typedef struct nnrt_bytes {

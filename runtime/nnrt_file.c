@@ -47,6 +47,21 @@ int nnrt_fail(nnrt_fault *fault, int status, const char *format, ...)
     return status;
 }
 
+void nnrt_scan_blank(const unsigned char *bytes, size_t *at, size_t end, const char *blank)
+{
+    while (*at < end && bytes[*at] && strchr(blank, bytes[*at]))
+        ++*at;
+}
+
+int nnrt_scan_take(const unsigned char *bytes, size_t *at, size_t end, const char *blank, char c)
+{
+    nnrt_scan_blank(bytes, at, end, blank);
+    if (*at >= end || bytes[*at] != (unsigned char)c)
+        return 0;
+    ++*at;
+    return 1;
+}
+
 void nnrt_bytes_free(nnrt_bytes *b)
 {
     free(b->at);

@@ -36,18 +36,13 @@ static int npy_wrong(const npy_scan *s, const char *expected)
 
 static void npy_blank(npy_scan *s)
 {
-    while (s->at < s->end && (s->bytes[s->at] == ' ' || s->bytes[s->at] == '\t'))
-        s->at++;
+    nnrt_scan_blank(s->bytes, &s->at, s->end, " \t");
 }
 
 /* 1: the next character is `c`, now behind us. */
 static int npy_take(npy_scan *s, char c)
 {
-    npy_blank(s);
-    if (s->at >= s->end || s->bytes[s->at] != (unsigned char)c)
-        return 0;
-    s->at++;
-    return 1;
+    return nnrt_scan_take(s->bytes, &s->at, s->end, " \t", c);
 }
 
 /* A short string in single or double quotes, without escapes. */

@@ -37,18 +37,13 @@ static int st_wrong(const st_scan *s, const char *expected)
 
 static void st_blank(st_scan *s)
 {
-    while (s->at < s->end && s->bytes[s->at] && strchr(" \t\r\n", s->bytes[s->at]))
-        s->at++;
+    nnrt_scan_blank(s->bytes, &s->at, s->end, " \t\r\n");
 }
 
 /* 1: the next character is `c`, now behind us. */
 static int st_take(st_scan *s, char c)
 {
-    st_blank(s);
-    if (s->at >= s->end || s->bytes[s->at] != (unsigned char)c)
-        return 0;
-    s->at++;
-    return 1;
+    return nnrt_scan_take(s->bytes, &s->at, s->end, " \t\r\n", c);
 }
 
 static int st_expect(st_scan *s, char c, const char *expected)

@@ -7,6 +7,7 @@
  * vectorise loops over them without -ffast-math: comparisons whose arms are compared as well, or
  * masks, but no `?:` with an arm of its own. flops are what the arithmetic comes to, a division 1.
  */
+#include "../ir/arith.h"
 #include "impl.h"
 
 #include <math.h>
@@ -16,26 +17,6 @@
 static Node *unary(Graph *g, OpKind op, Node *a)
 {
     return build_unary(g, op, a);
-}
-
-static Node *add(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_add, a, b);
-}
-
-static Node *sub(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_sub, a, b);
-}
-
-static Node *mul(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_mul, a, b);
-}
-
-static Node *num(Graph *g, double value)
-{
-    return build_const(g, value);
 }
 
 static Node *back(Graph *g, Node *dx, const Node *x)

@@ -11,6 +11,7 @@
  * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
  */
 #include "../frontend/frontend.h"
+#include "../ir/arith.h"
 #include "../ops/ops.h"
 #include "passes.h"
 
@@ -27,31 +28,6 @@ typedef struct Update { /* of one weight */
 } Update;
 
 /* --- short forms ------------------------------------------------------------------------------ */
-
-static Node *add(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_add, a, b);
-}
-
-static Node *sub(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_sub, a, b);
-}
-
-static Node *mul(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_mul, a, b);
-}
-
-static Node *quotient(Graph *g, Node *a, Node *b)
-{
-    return build_binary(g, OP_div, a, b);
-}
-
-static Node *num(Graph *g, double value)
-{
-    return build_const(g, value);
-}
 
 static Node *scaled(Graph *g, double factor, Node *x)
 {
