@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: MIT
-# Conformance with PyTorch: predict, grad and ten training steps of many small networks.
+# Conformance with PyTorch: predict, grad, eval and ten training steps of many small networks, and of RANDOM_NETS (20)
+# random ones from seed RANDOM_SEED (1) on.
 . "$root/tests/lib.sh"
 if "$python" -c 'import torch, numpy' 2>/dev/null; then
-    # Old OpenBLAS builds and two threads on a busy machine are slow; the networks are tiny.
-    OMP_NUM_THREADS=1 exec "$python" "$root/tests/torch/conform.py" --nncc "$nncc" --work "$tmp" ${RANDOM_NETS:+--random $RANDOM_NETS}
+    TMPDIR=$tmp exec "$python" "$root/tests/torch/conform.py" --nncc "$nncc" --random "${RANDOM_NETS:-20}" \
+        --seed "${RANDOM_SEED:-1}"
 fi
 skip "conformance with PyTorch: $python has no torch and numpy"

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: MIT
+"""Every loss with every option."""
+import torch
+import torch.nn.functional as F
+
+from case import Case, Input, choice, classes, dense, distribution, probability, real
+
+CASES = []
+DENSE = "  - dense: {units: %d, name: p, input: x%s}\n"
+
+
+def of_dense(name, inputs, text, function, units=6, activation=None, x=(5,), **more):
+    """The loss of one dense layer's output p."""
+    f = getattr(torch, activation) if activation else lambda a: a
+    layers = DENSE % (units, ", activation: " + activation if activation else "")
+    CASES.append(Case(name, dict({"x": real(*x)}, **inputs), layers, lambda w, x: {"p": f(dense(w, "p", x["x"]))}, ["p"],
+                      text, function, **more))
+
+
+def of_inputs(name, inputs, text, function, **more):
+    """The loss of inputs alone: only gradients by inputs."""
+    CASES.append(Case(name, inputs, "  - {name: q, expr: p + 0}\n", lambda w, x: {"q": x["p"]}, ["q"], text, function, **more))
+
+
+def kl(mean, logvar):
+    return 0.5 * (mean ** 2 + torch.exp(logvar) - 1 - logvar)
+
+
+ELEMENTWISE = {
+    "mse": (real(6), None, F.mse_loss, ""), "mae": (real(6), None, F.l1_loss, ""),
+    "huber": (real(6), None, F.huber_loss, ""),
+    "huber_delta": (real(6), None, lambda p, t, reduction: F.huber_loss(p, t, delta=0.3, reduction=reduction), ", delta=0.3"),
+    "bce": (probability(6), "sigmoid", F.binary_cross_entropy, ""),
+    "bce_with_logits": (probability(6), None, F.binary_cross_entropy_with_logits, ""),
+    "hinge": (choice([-1, 1], 6), None,
+              lambda p, t, reduction: getattr(F.relu(1 - t * p), reduction)(), ""),
+    "kl_normal": (real(6), None, lambda p, t, reduction: getattr(kl(p, t), reduction)(), "")}
+for name, (target, activation, f, options) in ELEMENTWISE.items():
+    kind = "huber" if name == "huber_delta" else name
+    text = "{a: \"%s(p, t%s)\", b: \"%s(p, t%s, reduction=sum)\", c: \"sum(%s(p, t%s, reduction=none) * u)\"}\n" % (
+        (kind, options) * 3) + "loss_weights: {b: 0.02, c: -0.1}"
+    none = {"hinge": lambda p, t: F.relu(1 - t * p), "kl_normal": kl}.get(name) or (
+        lambda p, t, f=f: f(p, t, reduction="none"))
+    of_dense("loss_" + name, {"t": target, "u": real(6)}, text,
+             lambda v, x, f=f, none=none: f(v["p"], x["t"], reduction="mean") + 0.02 * f(v["p"], x["t"], reduction="sum")
+             - 0.1 * (none(v["p"], x["t"]) * x["u"]).sum(), activation=activation)
+
+of_dense("loss_targets_one", {"t": real()}, "mse(p, t)", lambda v, x: F.mse_loss(v["p"][:, 0], x["t"]), units=1)
+of_dense("loss_bce_column", {"t": choice([0, 1], 1)}, "bce(p, t)", lambda v, x: F.binary_cross_entropy(v["p"], x["t"]),
+         units=1, activation="sigmoid", metrics={"acc": ("accuracy(p, t)", lambda v, x: ((v["p"] > 0.5) == x["t"]).mean())})
+of_dense("loss_hinge_classes", {"t": classes(2)}, "hinge(p, t)",
+         lambda v, x: F.relu(1 - (2 * x["t"] - 1) * v["p"][:, 0]).mean(), units=1)
+of_dense("loss_bce_logits_far", {"t": choice([0, 1], 6)}, "bce_with_logits(p * 60, t)",
+         lambda v, x: F.binary_cross_entropy_with_logits(v["p"] * 60, x["t"]), train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)
+NEAR = [0, 1, 1e-38, 1e-20, 1e-12, 1e-7, 1 - 6e-8, 1 - 1e-6, 0.5]
+of_inputs("loss_bce_near", {"p": choice(NEAR, 9), "t": choice([0, 1, 0.25], 9)}, "bce(p, t)",
+          lambda v, x: F.binary_cross_entropy(v["q"], x["t"]), single=True, no_grad=("input.t",))  # PyTorch's is not finite
+of_inputs("loss_corners", {"p": choice([-1, 0, 0.5, 1, 2], 9), "t": choice([-1, 0, 1], 9)},
+          "mae(p, t) + huber(p, t) + hinge(p, t) + huber(p, t, delta=0.5) + 2 * bce_with_logits(p, t)",
+          lambda v, x: F.l1_loss(v["q"], x["t"]) + F.huber_loss(v["q"], x["t"]) + F.relu(1 - v["q"] * x["t"]).mean()
+          + F.huber_loss(v["q"], x["t"], delta=0.5) + 2 * F.binary_cross_entropy_with_logits(v["q"], x["t"]))
+
+# --- classes -------------------------------------------------------------------------------------------------------
+W = [1.0, 0.5, 2.0, 0.0, 3.0, 1.5]
+OPTIONS = {
+    "plain": ("", {}), "smoothing": (", smoothing=0.2", {"label_smoothing": 0.2}),
+    "weights": (", weights=%s" % W, {"weight": W}), "ignore": (", ignore=3", {"ignore_index": 3}),
+    "ignore_smoothing": (", ignore=1, smoothing=0.3", {"ignore_index": 1, "label_smoothing": 0.3}),
+    "weights_smoothing": (", smoothing=0.3, weights=%s" % W, {"label_smoothing": 0.3, "weight": W}),
+    "all": (", weights=%s, smoothing=0.1, ignore=2" % W, {"weight": W, "label_smoothing": 0.1, "ignore_index": 2})}
+
+
+def cross_entropy(p, c, reduction="mean", **options):
+    if "weight" in options:
+        options["weight"] = torch.tensor(options["weight"], dtype=p.dtype)
+    return F.cross_entropy(p, c, reduction=reduction, **options)
+
+
+def three(call, options):
+    return ("{a: \"%s%s)\", b: \"%s%s, reduction=sum)\", c: \"sum(%s%s, reduction=none) * u)\"}\n"
+            "loss_weights: {b: 0.02, c: 0.1}" % ((call, options) * 3))
+
+
+def three_of(p, c, u, f, **options):
+    return f(p, c, **options) + 0.02 * f(p, c, reduction="sum", **options) + 0.1 * (
+        f(p, c, reduction="none", **options) * u).sum()
+
+
+for name, (text, options) in OPTIONS.items():
+    of_dense("cross_entropy_" + name, {"c": classes(6), "u": real()}, three("softmax_cross_entropy(p, c", text),
+             lambda v, x, o=options: three_of(v["p"], x["c"], x["u"], cross_entropy, **o))
+    # [N, T] of [N, T, C], where the loss is one fused row; and of [N, C, T]
+    of_dense("cross_entropy_last_" + name, {"c": classes(6, 4), "u": real(4)}, three("softmax_cross_entropy(p, c", text),
+             lambda v, x, o=options: three_of(v["p"].transpose(1, 2), x["c"], x["u"], cross_entropy, **o), x=(4, 5))
+    of_dense("cross_entropy_one_" + name, {"c": classes(6, 4), "u": real(4)}, three("softmax_cross_entropy(p, c", text),
+             lambda v, x, o=options: three_of(v["p"], x["c"], x["u"], cross_entropy, **o), units=4, x=(6, 5))
+for name in ("plain", "smoothing", "weights", "weights_smoothing"):
+    text, options = OPTIONS[name]
+    of_dense("cross_entropy_shares_" + name, {"c": distribution(6), "u": real()}, three("softmax_cross_entropy(p, c", text),
+             lambda v, x, o=options: three_of(v["p"], x["c"], x["u"], cross_entropy, **o))
+of_dense("cross_entropy_shares_axis", {"c": distribution(6, 4, axis=1)}, "softmax_cross_entropy(p, c, axis=1, smoothing=0.1)",
+         lambda v, x: F.cross_entropy(v["p"], x["c"], label_smoothing=0.1), units=4, x=(6, 5))
+
+
+def nll(p, c, reduction="mean", weight=None, **options):
+    weight = torch.tensor(weight, dtype=p.dtype) if weight else None
+    return F.nll_loss(F.log_softmax(p, 1), c, weight, reduction=reduction, **options)
+
+
+for name in ("plain", "weights", "ignore"):
+    text, options = OPTIONS[name]
+    of_dense("nll_" + name, {"c": classes(6), "u": real()}, three("nll(log_softmax(p), c", text),
+             lambda v, x, o=options: three_of(v["p"], x["c"], x["u"], nll, **o))
+    of_dense("nll_one_" + name, {"c": classes(6, 4), "u": real(4)}, three("nll(log_softmax(p, axis=1), c", text),
+             lambda v, x, o=options: three_of(v["p"], x["c"], x["u"], nll, **o), units=4, x=(6, 5))
+of_dense("cross_entropy_axis", {"c": classes(5, 5)}, "softmax_cross_entropy(p, c, axis=1) + softmax_cross_entropy(p, c, axis=2)",
+         lambda v, x: F.cross_entropy(v["p"], x["c"]) + F.cross_entropy(v["p"].transpose(1, 2), x["c"]), units=5, x=(5, 4))
+of_dense("cross_entropy_image", {"c": classes(3, 4, 5)}, "softmax_cross_entropy(p, c, ignore=0)",
+         lambda v, x: F.cross_entropy(v["p"], x["c"], ignore_index=0), units=5, x=(3, 4, 2))
+of_dense("cross_entropy_far", {"c": classes(6)}, "softmax_cross_entropy(p * 300, c)",
+         lambda v, x: F.cross_entropy(v["p"] * 300, x["c"]), train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)
+of_dense("cross_entropy_outside", {"c": Input("classes: 6", lambda rng, n: rng.choice([0, 2, 5, -100], n).astype("i4"))},
+         "softmax_cross_entropy(p, c, ignore=-100)", lambda v, x: F.cross_entropy(v["p"], x["c"]))
+of_dense("cross_entropy_wide", {"c": classes(131)}, "softmax_cross_entropy(p, c, smoothing=0.1)",
+         lambda v, x: F.cross_entropy(v["p"], x["c"], label_smoothing=0.1), units=131, x=(33,))

@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: MIT
+"""Initial weights and dropout: their distributions, and what seeds do."""
+import math
+
+import numpy as np
+import torch
+
+from case import Case, real
+from check import Built, Wrong, within
+
+UNITS, IN = 150, 100
+I = torch.nn.init
+# name: (init: in YAML, what PyTorch does to a tensor)
+INITS = {
+    "default": ("default", lambda t: I.kaiming_uniform_(t, a=math.sqrt(5))),
+    "zeros": ("zeros", I.zeros_), "ones": ("ones", I.ones_), "constant": ("{constant: -0.7}", lambda t: I.constant_(t, -0.7)),
+    "uniform": ("uniform", I.uniform_), "uniform_ab": ("{uniform: [-2, 0.5]}", lambda t: I.uniform_(t, -2, 0.5)),
+    "normal": ("normal", I.normal_), "normal_ms": ("{normal: {mean: 3, std: 0.2}}", lambda t: I.normal_(t, 3, 0.2)),
+    "xavier_uniform": ("xavier_uniform", I.xavier_uniform_),
+    "xavier_uniform_gain": ("{xavier_uniform: {gain: 2}}", lambda t: I.xavier_uniform_(t, 2)),
+    "xavier_normal": ("{xavier_normal: {gain: 0.5}}", lambda t: I.xavier_normal_(t, 0.5)),
+    "kaiming_uniform": ("kaiming_uniform", I.kaiming_uniform_),
+    "kaiming_uniform_out": ("{kaiming_uniform: {mode: fan_out, nonlinearity: tanh}}",
+                            lambda t: I.kaiming_uniform_(t, mode="fan_out", nonlinearity="tanh")),
+    "kaiming_normal": ("kaiming_normal", I.kaiming_normal_),
+    "kaiming_normal_a": ("{kaiming_normal: {a: 2, mode: fan_out}}", lambda t: I.kaiming_normal_(t, a=2, mode="fan_out")),
+    "kaiming_normal_relu": ("{kaiming_normal: {nonlinearity: relu}}", lambda t: I.kaiming_normal_(t, nonlinearity="relu")),
+    "truncated_normal": ("truncated_normal", lambda t: I.trunc_normal_(t, 0, 1, -2, 2)),
+    "truncated_normal_ms": ("{truncated_normal: [1, 0.3]}", lambda t: I.trunc_normal_(t, 1, 0.3, 0.4, 1.6)),
+    "orthogonal": ("orthogonal", I.orthogonal_), "orthogonal_gain": ("{orthogonal: {gain: 3}}", lambda t: I.orthogonal_(t, 3))}
+
+
+def kolmogorov_smirnov(a, b):
+    """The largest distance between the distribution functions of two samples."""
+    both = np.concatenate([a, b])
+    return np.abs(np.searchsorted(np.sort(a), both, "right") / a.size - np.searchsorted(np.sort(b), both, "right") / b.size).max()
+
+
+def check_distribution(name, got, fill):
+    want = torch.empty(got.shape)
+    fill(want)
+    got, want = got.ravel(), want.numpy().ravel()
+    if want.min() == want.max():
+        return within("init " + name, got, want, 0)
+    # two samples of n from one distribution are farther apart than 2.6 / sqrt(n) one time in 400,000
+    far = kolmogorov_smirnov(got, want)
+    if far > 2.6 / math.sqrt(got.size):
+        raise Wrong("init %s: distributions differ by %.3g: mean %.4g, %.4g, deviation %.4g, %.4g" % (
+            name, far, got.mean(), want.mean(), got.std(), want.std()))
+    if "normal" not in name or "truncated" in name:
+        slack = 0.02 * (want.max() - want.min())
+        if "orthogonal" not in name and (abs(got.min() - want.min()) > slack or abs(got.max() - want.max()) > slack):
+            raise Wrong("init %s: bounds %.4g, %.4g, not %.4g, %.4g" % (name, got.min(), got.max(), want.min(), want.max()))
+    if np.unique(got).size < 0.97 * got.size:
+        raise Wrong("init %s: numbers repeat" % name)
+
+
+def orthogonal(name, weight, gain):
+    small = weight if weight.shape[0] <= weight.shape[1] else weight.T
+    within("init " + name, small @ small.T, gain ** 2 * np.eye(len(small)), 1e-4)
+
+
+def check_init(case, nncc, work, seed):
+    torch.manual_seed(1)
+    b = Built(case, nncc, work, seed)
+    for name, (_, fill) in INITS.items():
+        check_distribution(name, b.weights[name + ".weight"], fill)
+        bias = torch.nn.Linear(IN, 40 * UNITS).bias.detach().numpy()
+        far = kolmogorov_smirnov(b.weights[name + ".bias"], bias)
+        if far > 0.21:  # of 150 numbers
+            raise Wrong("init %s: the bias is far from PyTorch's by %.3g" % (name, far))
+    orthogonal("tall", b.weights["orthogonal.weight"], 1)
+    orthogonal("gain", b.weights["orthogonal_gain.weight"], 3)
+    orthogonal("wide", b.weights["wide.weight"], 1)
+    orthogonal("square", b.weights["square.weight"], 1)
+    within("init layernorm", b.weights["norm.weight"], np.ones(50), 0)
+    within("init layernorm", b.weights["norm.bias"], np.zeros(50), 0)
+    within("init prelu", b.weights["slope.weight"], [0.25], 0)
+    if np.corrcoef(b.weights["normal.weight"].ravel(), b.weights["normal_ms.weight"].ravel())[0, 1] > 0.05:
+        raise Wrong("init: two weights draw the same numbers")
+    b.run("init", "--seed", str(seed + 1), "-o", "again.safetensors")
+    b.run("init", "--seed", str(seed + 2), "-o", "other.safetensors")
+    again, other = b.load("again.safetensors"), b.load("other.safetensors")
+    if any(not np.array_equal(again[n], w) for n, w in b.weights.items()):
+        raise Wrong("init: one seed, two results")
+    if np.corrcoef(other["normal.weight"].ravel(), b.weights["normal.weight"].ravel())[0, 1] > 0.05:
+        raise Wrong("init: two seeds, one result")
+
+
+def init_case():
+    layers = "".join("  - dense: {units: %d, name: %s, input: x, init: %s}\n" % (UNITS, n, text) for n, (text, _) in INITS.items())
+    layers += "  - dense: {units: 50, name: wide, input: x, init: orthogonal}\n  - layernorm: {name: norm}\n  - prelu: {name: slope}\n"
+    layers += "  - dense: {units: %d, name: square, input: x, init: orthogonal}\n" % IN
+    values = list(INITS) + ["slope", "square"]
+    case = Case("init", {"x": real(IN)}, layers, None, {n: n for n in values}, " + ".join("mean(%s)" % n for n in values), None)
+    case.check = check_init
+    return case
+
+
+RATES = {"a": 0.5, "b": 0.1, "c": 0.9, "d": 0, "e": 1}
+WIDTH = 600
+
+
+def check_dropout(case, nncc, work, seed):
+    """Training keeps a share of 1 - p, each divided by that; predict and eval keep all."""
+    b = Built(case, nncc, work, seed)
+    b.run("predict", "--weights", "w.safetensors", *b.files("--input"), "--output", "kept=kept.npy")
+    within("predict", b.load("kept.npy"), b.data["a"], 0)
+    lines = dict(line.split(": ") for line in b.run("eval", "--weights", "w.safetensors", *b.files("--data")).splitlines())
+    within("eval loss", float(lines["loss"]), sum(a.sum(dtype="f8") for a in b.data.values()) / 27 * 8, 1, floor=1e9)
+    for name, a in b.data.items():
+        np.save("%s/b_%s.npy" % (b.folder, name), a[:case.batch])
+    grads = []
+    for number, s in enumerate([3, 3, 4]):
+        b.run("grad", "--seed", str(s), "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g%d.safetensors" % number)
+        grads.append(b.load("g%d.safetensors" % number))
+    for name, p in RATES.items():
+        first, again, other = (g["input." + name] for g in grads)
+        kept = first != 0
+        if not np.array_equal(first, again):
+            raise Wrong("dropout: one seed, two results")
+        if 0 < p < 1 and np.array_equal(first, other):
+            raise Wrong("dropout: two seeds, one result")
+        within("kept values", first[kept], np.full(kept.sum(), 1 / (1 - p) if p < 1 else 0), 1e-6)
+        deviation = math.sqrt(p * (1 - p) / first.size)
+        if abs(kept.mean() - (1 - p)) > 5 * deviation:
+            raise Wrong("dropout %g: %.4f are kept" % (p, kept.mean()))
+        rows = kept.mean(1)
+        if 0 < p < 1 and (len(np.unique(first, axis=0)) < case.batch or abs(rows - (1 - p)).max() > 6 * math.sqrt(p * (1 - p) / WIDTH)):
+            raise Wrong("dropout %g: samples are not independent" % p)
+    if np.array_equal(grads[0]["input.a"] != 0, grads[0]["input.a2"] != 0):
+        raise Wrong("dropout: two layers draw the same numbers")
+    # the loss is that of the very mask whose gradient it has
+    within("loss", grads[0]["loss"].reshape(()), sum((grads[0]["input." + n] * b.data[n][:case.batch]).sum(dtype="f8") for n in b.data),
+           1e-4, floor=10)
+
+
+def dropout_case():
+    names = list(RATES) + ["a2"]
+    layers = "".join("  - dropout: {p: %s, input: %s, name: d_%s}\n" % (RATES.get(n, 0.5), n, n) for n in names)
+    case = Case("dropout", {n: real(WIDTH) for n in names}, layers, None, {"kept": "d_a"}, " + ".join("sum(d_%s)" % n for n in names), None)
+    case.check = check_dropout
+    return case
+
+
+CASES = [init_case(), dropout_case()]

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: MIT
+"""Every optimiser, schedule and treatment of gradients with every option."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+from case import Case, dense, real
+
+O = torch.optim
+CASES = []
+LAYERS = "  - dense: {units: 9, activation: tanh, name: h, input: x}\n  - dense: {units: 4, name: p}\n"
+
+
+def trained(name, optimizer, make, **more):
+    CASES.append(Case(name, {"x": real(5), "t": real(4)}, LAYERS,
+                      lambda w, x: {"p": dense(w, "p", torch.tanh(dense(w, "h", x["x"])))}, ["p"], "mse(p, t)",
+                      lambda v, x: F.mse_loss(v["p"], x["t"]), optimizer, make, **more))
+
+
+OPTIMISERS = {
+    "sgd": ("lr: 0.1", O.SGD, {"lr": 0.1}),
+    "sgd_decay": ("lr: 0.1, weight_decay: 0.2", O.SGD, {"lr": 0.1, "weight_decay": 0.2}),
+    "sgd_momentum": ("lr: 0.1, momentum: 0.9", O.SGD, {"lr": 0.1, "momentum": 0.9}),
+    "sgd_momentum_decay": ("lr: 0.1, momentum: 0.9, weight_decay: 0.1", O.SGD, {"lr": 0.1, "momentum": 0.9, "weight_decay": 0.1}),
+    "sgd_nesterov": ("lr: 0.1, momentum: 0.8, nesterov: true", O.SGD, {"lr": 0.1, "momentum": 0.8, "nesterov": True}),
+    "sgd_nesterov_decay": ("lr: 0.1, momentum: 0.8, nesterov: true, weight_decay: 0.1", O.SGD,
+                           {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.1}),
+    "adam_defaults": ("", O.Adam, {}),
+    "adam_all": ("lr: 0.02, betas: [0.8, 0.95], eps: 1e-3, weight_decay: 0.1", O.Adam,
+                 {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.1}),
+    "adam_amsgrad": ("lr: 0.02, betas: [0.5, 0.6], amsgrad: true", O.Adam, {"lr": 0.02, "betas": (0.5, 0.6), "amsgrad": True}),
+    "adam_amsgrad_all": ("lr: 0.02, betas: [0.5, 0.6], amsgrad: true, weight_decay: 0.05, eps: 1e-4", O.Adam,
+                         {"lr": 0.02, "betas": (0.5, 0.6), "amsgrad": True, "weight_decay": 0.05, "eps": 1e-4}),
+    "adam_no_betas": ("lr: 0.01, betas: [0, 0]", O.Adam, {"lr": 0.01, "betas": (0.0, 0.0)}),
+    "adamw_defaults": ("", O.AdamW, {}),
+    "adamw_all": ("lr: 0.02, betas: [0.8, 0.95], eps: 1e-3, weight_decay: 0.3", O.AdamW,
+                  {"lr": 0.02, "betas": (0.8, 0.95), "eps": 1e-3, "weight_decay": 0.3}),
+    "rmsprop_defaults": ("", O.RMSprop, {}),
+    "rmsprop_momentum": ("lr: 0.01, momentum: 0.7", O.RMSprop, {"lr": 0.01, "momentum": 0.7}),
+    "rmsprop_centered": ("lr: 0.005, alpha: 0.8, centered: true, eps: 1e-3", O.RMSprop,
+                         {"lr": 0.005, "alpha": 0.8, "centered": True, "eps": 1e-3}),
+    "rmsprop_all": ("lr: 0.005, alpha: 0.9, eps: 1e-3, momentum: 0.7, centered: true, weight_decay: 0.1", O.RMSprop,
+                    {"lr": 0.005, "alpha": 0.9, "eps": 1e-3, "momentum": 0.7, "centered": True, "weight_decay": 0.1}),
+    "adagrad_defaults": ("", O.Adagrad, {}),
+    "adagrad_all": ("lr: 0.1, eps: 1e-3, lr_decay: 0.2, weight_decay: 0.1", O.Adagrad,
+                    {"lr": 0.1, "eps": 1e-3, "lr_decay": 0.2, "weight_decay": 0.1})}
+for name, (text, kind, options) in OPTIMISERS.items():
+    word = name.split("_")[0]
+    trained("optimizer_" + name, "{%s: {%s}}" % (word, text) if text else word,
+            lambda p, kind=kind, options=options: kind(p, **options))
+
+
+def sgd(p):
+    return O.SGD(p, 0.1)
+
+
+def momentum(p):
+    return O.SGD(p, 0.1, 0.9)
+
+
+def adam(p):
+    return O.Adam(p, 0.02)
+
+
+SGD, MOMENTUM, ADAM = "{sgd: {lr: 0.1}}", "{sgd: {lr: 0.1, momentum: 0.9}}", "{adam: {lr: 0.02}}"
+trained("clip_norm", SGD, sgd, train="epochs: 5\nclip_norm: 0.3", clip_norm=0.3)
+trained("clip_norm_seldom", MOMENTUM, momentum, train="epochs: 5\nclip_norm: 0.9", clip_norm=0.9)
+trained("clip_norm_adam", ADAM, adam, train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)
+trained("clip_value", SGD, sgd, train="epochs: 5\nclip_value: 0.02", clip_value=0.02)
+trained("clip_both", ADAM, adam, train="epochs: 5\nclip_value: 0.05\nclip_norm: 0.2", clip_value=0.05, clip_norm=0.2)
+trained("accumulate", ADAM, adam, train="epochs: 20\naccumulate: 2", accumulate=2)
+trained("accumulate_3", MOMENTUM, momentum, train="epochs: 40\naccumulate: 3", accumulate=3)
+trained("accumulate_clip", SGD, sgd, train="epochs: 20\naccumulate: 2\nclip_norm: 0.3\nclip_value: 0.1", accumulate=2,
+        clip_norm=0.3, clip_value=0.1)
+trained("batch_of_one", MOMENTUM, momentum, batch=1)
+trained("batch_of_all", ADAM, adam, batch=64)
+trained("batch_of_nine", ADAM, adam, batch=9)
+
+
+# --- schedules: the rate of a step, from 0; e steps an epoch; 5 epochs of 4 steps are a horizon of 20 -----------------
+def warm(length, after):
+    """A line from 0 over `length` steps; what comes after counts from its end."""
+    return lambda b, s, e: b * s / length(e) if s < length(e) else after(b, s - length(e), e)
+
+
+def cosine(total, to=0.0):
+    return lambda b, s, e: to + (b - to) * (1 + math.cos(math.pi * min(s, total) / total)) / 2
+
+
+def linear(total, to=0.0):
+    return lambda b, s, e: b + (to - b) * min(s, total) / total
+
+
+def constant(b, s, e):
+    return b
+
+
+SCHEDULES = {
+    "constant": ("constant", constant),
+    "constant_warm": ("{constant: {warmup_steps: 7}}", warm(lambda e: 7, constant)),
+    "constant_warm_epochs": ("{constant: {warmup_epochs: 1.5}}", warm(lambda e: 1.5 * e, constant)),
+    "step": ("{step: {every: 3, gamma: 0.5}}", lambda b, s, e: b * 0.5 ** (s // 3)),
+    "step_gamma": ("{step: {every: 4}}", lambda b, s, e: b * 0.1 ** (s // 4)),
+    "step_epochs": ("{step: {every_epochs: 1, gamma: 0.5}}", lambda b, s, e: b * 0.5 ** (s // e)),
+    "step_warm": ("{step: {every: 2, gamma: 0.7, warmup_steps: 3}}", warm(lambda e: 3, lambda b, s, e: b * 0.7 ** (s // 2))),
+    "exponential": ("{exponential: {gamma: 0.8}}", lambda b, s, e: b * 0.8 ** s),
+    "exponential_every": ("{exponential: {gamma: 0.5, every: 4}}", lambda b, s, e: b * 0.5 ** (s / 4)),
+    "exponential_epochs": ("{exponential: {gamma: 0.5, every_epochs: 1}}", lambda b, s, e: b * 0.5 ** (s // e)),
+    "exponential_2_epochs": ("{exponential: {gamma: 0.5, every_epochs: 2}}", lambda b, s, e: b * 0.5 ** ((s // e) / 2)),
+    "exponential_warm": ("{exponential: {gamma: 0.8, warmup_epochs: 1}}", warm(lambda e: e, lambda b, s, e: b * 0.8 ** s)),
+    "cosine": ("cosine", cosine(20)), "cosine_to": ("{cosine: {to: 0.04}}", cosine(20, 0.04)),
+    "cosine_warm": ("{cosine: {warmup_steps: 4, to: 0.01}}", warm(lambda e: 4, cosine(16, 0.01))),
+    "cosine_warm_epochs": ("{cosine: {warmup_epochs: 1}}", warm(lambda e: e, cosine(16))),
+    "linear": ("linear", linear(20)), "linear_to": ("{linear: {to: 0.02}}", linear(20, 0.02)),
+    "linear_warm": ("{linear: {warmup_steps: 5}}", warm(lambda e: 5, linear(15)))}
+for name, (text, rate) in SCHEDULES.items():
+    trained("schedule_" + name, SGD, sgd, train="epochs: 5\nschedule: " + text, rate=rate)
+trained("schedule_steps", SGD, sgd, train="steps: 8\nschedule: linear", rate=linear(8), steps=8)
+trained("schedule_accumulate", SGD, sgd, train="epochs: 10\naccumulate: 2\nschedule: {cosine: {warmup_epochs: 1}}", accumulate=2,
+        rate=warm(lambda e: 2, cosine(18)), steps=10)
+trained("schedule_adamw", "{adamw: {lr: 0.02, weight_decay: 0.5}}", lambda p: O.AdamW(p, 0.02, weight_decay=0.5),
+        train="epochs: 5\nschedule: {step: {every: 3, gamma: 0.5}}", rate=lambda b, s, e: b * 0.5 ** (s // 3))

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""Builds a case's program and holds what it does against PyTorch.
+
+Bounds: 1e-4 for outputs, the loss and metrics, 1e-3 for gradients, each of the largest value of the tensor; what ten
+steps change of a weight 5e-3 of its 2-norm. PyTorch computes in double, so that a gradient that is zero but for
+rounding shows: of a weight that has only such gradients nothing is asked.
+"""
+import math
+import os
+import subprocess
+
+import numpy as np
+import torch
+
+import safetensors
+
+SAMPLES = 27  # no multiple of a batch: the last batch of an epoch is short
+
+
+class Wrong(Exception):
+    pass
+
+
+def run(folder, *command):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise Wrong("%s gave %d: %s" % (" ".join(command), done.returncode, done.stderr[-2000:]))
+    return done.stdout
+
+
+def within(what, got, want, bound, floor=1e-3):
+    """The largest difference is under the bound, of the largest value (or of `floor`, where all are smaller)."""
+    got, want = np.asarray(got, "f8"), np.asarray(want, "f8")
+    if got.shape != want.shape:
+        raise Wrong("%s: shape %s, not %s" % (what, got.shape, want.shape))
+    error = np.abs(got - want).max(initial=0) / max(np.abs(want).max(initial=0), floor)
+    if not error <= bound:
+        raise Wrong("%s: off by %.3g, over %g" % (what, error, bound))
+
+
+class Built:
+    """A case's program in a folder of its own, with its data and fresh weights."""
+
+    def __init__(self, case, nncc, work, seed):
+        self.case = case
+        self.folder = os.path.join(work, case.name)
+        os.makedirs(self.folder)
+        with open(os.path.join(self.folder, "model.yaml"), "w") as f:
+            f.write(case.yaml())
+        run(self.folder, nncc, "model.yaml", "-o", "prog", *case.flags)
+        self.data = case.data(np.random.default_rng(seed), SAMPLES)
+        for name, a in self.data.items():
+            np.save(os.path.join(self.folder, name + ".npy"), a)
+        self.run("init", "--seed", str(seed + 1), "-o", "w.safetensors")
+        self.weights = self.load("w.safetensors")
+
+    def run(self, *command):
+        return run(self.folder, "./prog", *command)
+
+    def load(self, name):
+        path = os.path.join(self.folder, name)
+        return np.load(path) if name.endswith(".npy") else safetensors.load(path)
+
+    def files(self, flag, prefix=""):
+        return [part for name in self.data for part in (flag, "%s=%s%s.npy" % (name, prefix, name))]
+
+    def values(self, rows=slice(None)):
+        """What PyTorch has: values by name, and the inputs."""
+        w, x = self.case.tensors(self.weights, False), self.case.tensors({k: a[rows] for k, a in self.data.items()}, False)
+        with torch.no_grad():
+            return self.case.forward(w, x), x
+
+
+def check_predict(b):
+    v, _ = b.values()
+    flags = [part for name in b.case.out for part in ("--output", "%s=out_%s.npy" % (name, name))]
+    b.run("predict", "--weights", "w.safetensors", *b.files("--input"), *flags)
+    for name in b.case.out:
+        within("predict " + name, b.load("out_%s.npy" % name), v[name].numpy(), 1e-4)
+
+
+def check_grad(b):
+    case, first = b.case, {k: a[:b.case.batch] for k, a in b.data.items()}
+    w, x = case.tensors(b.weights, True), case.tensors(first, True)
+    loss = case.loss_of(case.forward(w, x), x)
+    if loss.requires_grad:
+        loss.backward()
+    for name, a in first.items():
+        np.save(os.path.join(b.folder, "b_%s.npy" % name), a)
+    b.run("grad", "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g.safetensors")
+    got = b.load("g.safetensors")
+    within("loss", got.pop("loss").reshape(()), loss.item(), 1e-4)
+    want = dict(w, **{"input." + k: t for k, t in x.items() if t.is_floating_point()})
+    missing = set(want) - set(got) - set(case.frozen)
+    if missing:
+        raise Wrong("grad lacks " + ", ".join(sorted(missing)))
+    largest = max([float(t.grad.abs().max()) for t in want.values() if t.grad is not None], default=0)
+    for name, t in want.items():
+        if name in case.frozen or name in case.no_grad:
+            continue
+        grad = t.grad.numpy() if t.grad is not None else np.zeros(t.shape)
+        rounding = 1e-2 if np.abs(grad).max(initial=0) < 1e-7 * largest else 1e-4  # zero but for rounding
+        within("grad of " + name, got[name], grad, 1e-3, floor=max(rounding * largest, 1e-6))
+
+
+def evaluated(text):
+    return {line.split(": ")[0]: float(line.split(": ")[1]) for line in text.splitlines() if ": " in line}
+
+
+def check_eval(b):
+    """A loss is the mean of the batches' losses weighted by samples, a metric that of the whole set."""
+    case, total = b.case, 0.0
+    for at in range(0, SAMPLES, case.batch):
+        v, x = b.values(slice(at, at + case.batch))
+        total += float(case.loss_of(v, x)) * min(case.batch, SAMPLES - at)
+    got = evaluated(b.run("eval", "--weights", "w.safetensors", *b.files("--data")))
+    within("eval loss", got["loss"], total / SAMPLES, 1e-4)
+    v, _ = b.values()
+    v = {name: t.numpy() for name, t in v.items()}
+    for name, (_, function) in case.metrics.items():
+        within("eval " + name, got[name], function(v, b.data), 1e-4)
+
+
+def train_in_torch(case, weights, data):
+    """The weights after the steps, and the largest gradient that each met."""
+    w = case.tensors(weights, True)
+    trained = {k: t for k, t in w.items() if k not in case.frozen}
+    most = {k: 0.0 for k in weights}
+    optimizer = case.make(list(trained.values()))
+    per_epoch = -(-SAMPLES // case.batch)
+    base, step, call = optimizer.param_groups[0]["lr"], 0, 0
+    while step < case.steps:
+        at = call % per_epoch * case.batch
+        x = case.tensors({k: a[at:at + case.batch] for k, a in data.items()}, False)
+        (case.loss_of(case.forward(w, x), x) / case.accumulate).backward()
+        call += 1
+        if call % case.accumulate:
+            continue
+        for name, t in trained.items():
+            most[name] = max(most[name], float(t.grad.abs().max()) if t.grad is not None else 0)
+        if case.clip_value:
+            torch.nn.utils.clip_grad_value_(trained.values(), case.clip_value)
+        if case.clip_norm:
+            torch.nn.utils.clip_grad_norm_(trained.values(), case.clip_norm)
+        optimizer.param_groups[0]["lr"] = case.rate(base, step, per_epoch / case.accumulate)
+        optimizer.step()
+        optimizer.zero_grad()
+        step += 1
+    return {k: t.detach().numpy() for k, t in w.items()}, most
+
+
+def check_train(b):
+    case = b.case
+    want, most = train_in_torch(case, b.weights, b.data)
+    b.run("train", "--no-shuffle", "--steps", str(case.steps), "--weights", "w.safetensors", "--out", "t.safetensors",
+          *b.files("--data"))
+    got = b.load("t.safetensors")
+    top = max(most.values(), default=0)
+    for name, start in b.weights.items():
+        if name in case.frozen:
+            if not np.array_equal(got[name], start):
+                raise Wrong("train: %s is frozen and changed" % name)
+            continue
+        if 0 < most[name] < 1e-6 * top:  # zero but for rounding
+            continue
+        change, other = want[name] - start.astype("f8"), got[name].astype("f8") - start
+        rounding = 2e-7 * np.linalg.norm(start) * math.sqrt(case.steps)  # of the weights themselves, in f32
+        error, size = np.linalg.norm(other - change), np.linalg.norm(change)
+        if not error <= 5e-3 * size + rounding:
+            raise Wrong("train: %s off by %.3g of its change" % (name, error / max(size, 1e-30)))
+
+
+def check(case, nncc, work, seed):
+    b = Built(case, nncc, work, seed)
+    check_predict(b)
+    check_grad(b)
+    check_eval(b)
+    if b.weights:
+        check_train(b)
