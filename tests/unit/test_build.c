@@ -194,11 +194,12 @@ Test(build, slices_concat_reshape_expand)
     cr_expect_eq(f->ctx.diag.errors, 0);
     cr_expect_null(build_slice(f->g, x, 1, 2, 2, 1));
     cr_expect_null(build_slice(f->g, x, 1, 0, 5, 1));
+    cr_expect_null(build_slice(f->g, x, 1, 0, 0, 1)); /* 0 is no end from behind */
     cr_expect_null(build_slice(f->g, x, 2, 0, 1, 1));
     cr_expect_null(build_concat(f->g, 2, 2, (Node *[]){a, b}));
     cr_expect_null(build_reshape(f->g, x, &SHAPE(0, 1, 5)));
     cr_expect_null(build_expand(f->g, x, &SHAPE(0, 1, 8)));
-    cr_expect_eq(f->ctx.diag.errors, 6);
+    cr_expect_eq(f->ctx.diag.errors, 7);
     fixture_free(f);
 }
 

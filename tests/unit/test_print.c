@@ -119,13 +119,13 @@ Test(print, a_damaged_text_is_refused_or_read)
             char old = text[i];
             text[i] = "%\n9]"[how];
             Program *p = program_read(&again->ctx, text, n);
-            cr_assert(p || again->ctx.diag.errors, "refused without a word at %zu", i);
+            cr_assert_eq(p == NULL, again->ctx.diag.errors > 0, "byte %zu, as %d", i, how);
             text[i] = old;
             fixture_free(again);
         }
         Fixture *again = fixture_new(FN_train);
         Program *p = program_read(&again->ctx, text, i);
-        cr_assert(p || again->ctx.diag.errors, "cut at %zu", i);
+        cr_assert_eq(p == NULL, again->ctx.diag.errors > 0, "cut at %zu", i);
         fixture_free(again);
     }
     free(text);
@@ -170,6 +170,19 @@ Test(print, is_strict)
         {"train sgd(1,2,3,4,5,6,7,8,9)", "fewer numbers"},
         {"train sgd(1) accumulate=1 clip_value=0", "expected 'clip_norm='"},
         {T T, "expected one train"},
+        {"program x batch=-1", "a whole number in range"},
+        {"input x f32 [N] classes=0", "a whole number in range"},
+        {"input x f32 [N] ignore=2147483648", "a whole number in range"},
+        {"var w weight [N] init=constant(0,0)", "a shape without a batch"},
+        {"var w weight [2, 3] init=constant(0,0) perm=0,0", "each axis once"},
+        {"var w weight [2, 3] init=constant(0,0) perm=0", "each axis once"},
+        {"var w weight [2, 3] init=constant(0,0) perm=1,2", "each axis once"},
+        {"var w weight [2] init=constant(0,0) as=v", "a variable that is declared"},
+        {X "function train\n%0 = var {var=w} : f32 [2]" S
+           "%1 = reduce_sum(%0) {axes=1} : f32 [1]" S,
+         "axes of the operand"},
+        {X "function train\n%0 = var {var=w} : f32 [2]" S "root loss 0 %0", "of rank 0"},
+        {X "function train\n%0 = var {var=w} : f32 [2]" S "root output 0 %0", "that is declared"},
         {X "function train\n" W, "expected a root for each assign"},
         {X "function train\n" W "root assign 1 %1\n", "the index of the variable"},
         {X "function train\n" W "root assign 0 %1\nroot assign 0 %1\n", "to be assigned once"},

@@ -14,6 +14,9 @@ Test(shape, counts)
     cr_expect_eq(scalar.batch, -1);
     int64_t dim[] = {2, 3};
     Shape plain = shape_of(2, dim);
+    int64_t most[RANK_MAX] = {1, 2, 1, 2, 1, 2, 1, 3};
+    Shape widest = shape_of(RANK_MAX, most);
+    cr_expect_eq(shape_count(&widest), 24);
     cr_expect(plain.batch == -1 && plain.rank == 2 && plain.dim[1] == 3 && plain.dim[2] == 0);
 }
 
