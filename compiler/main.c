@@ -13,7 +13,7 @@
 #include "driver/options.h"
 #include "frontend/frontend.h"
 
-enum { DONE = 0, BAD_MODEL = 1, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
+enum { DONE = 0, BAD_MODEL = 1, BAD_CALL = 2, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
 
 /* --- the model file --------------------------------------------------------------------------- */
 
@@ -56,14 +56,24 @@ static bool ends_with(const char *text, const char *end)
 
 /* --- what is asked for ------------------------------------------------------------------------ */
 
-static const char *default_output(Arena *arena, const char *model)
+/* MODEL's stem, and .c unless it is a program. */
+static const char *default_output(Arena *arena, const char *model, EmitKind emit)
 {
+    const char *end = emit == EMIT_exe ? "" : ".c";
     if (strcmp(model, "-") == 0)
-        return "-";
+        return emit == EMIT_exe ? "model" : "-";
     const char *slash = strrchr(model, '/'), *stem = slash ? slash + 1 : model,
                *dot = strrchr(stem, '.');
-    return arena_format(arena, "%.*s.c", dot && dot != stem ? (int)(dot - stem) : (int)strlen(stem),
-                        stem);
+    return arena_format(arena, "%.*s%s", dot && dot != stem ? (int)(dot - stem) : (int)strlen(stem),
+                        stem, end);
+}
+
+/* Whether the output would take the place of the model file. */
+static bool is_model(const char *output, const char *model)
+{
+    struct stat a, b;
+    return strcmp(model, "-") != 0 && stat(output, &a) == 0 && stat(model, &b) == 0 &&
+           a.st_dev == b.st_dev && a.st_ino == b.st_ino && S_ISREG(a.st_mode);
 }
 
 static EmitKind kind_of(const Options *o, const char *output)
@@ -84,6 +94,8 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
                                    [FN_grad] = grad};
     bool good = true;
+    if (o->grad && !p->has_loss)
+        fprintf(stderr, "nncc: warning: --grad has no effect: the model has no loss\n");
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
@@ -167,8 +179,12 @@ static int failed(const Diag *d)
 
 static int compile(Ctx *ctx, const Options *o, const Home *home)
 {
-    const char *output = o->output ? o->output : default_output(ctx->arena, o->model);
+    const char *output = o->output ? o->output : default_output(ctx->arena, o->model, o->emit);
     EmitKind kind = kind_of(o, output);
+    if (is_model(output, o->model)) {
+        fprintf(stderr, "nncc: error: the output '%s' is the model file\n", output);
+        return BAD_CALL;
+    }
     ModelOptions m = {.batch = o->batch,
                       .n_defines = o->defines.n,
                       .defines = o->defines.at,
@@ -237,5 +253,9 @@ int main(int argc, char **argv)
             status = compile(&ctx, &o, &home);
     }
     arena_free(ctx.arena);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "nncc: error: cannot write standard output: %s\n", strerror(errno));
+        return BAD_FILE;
+    }
     return status;
 }

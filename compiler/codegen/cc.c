@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BAD_FILE = 3 };
+enum { BAD_FILE = 3, INTERRUPTED = 130 };
 
 /* --- home ------------------------------------------------------------------------------------- */
 
@@ -135,22 +136,40 @@ int file_write(Arena *arena, const char *path, const char *text, size_t size)
 
 /* --- the compiler ----------------------------------------------------------------------------- */
 
-/* Runs argv; quiet: its output is dropped. Gives its exit status, or -1. */
+/* Runs argv; quiet: its output is dropped. Ctrl-C ends the child alone, so that what it left can
+ * be removed. Gives its exit status, INTERRUPTED, or -1 after any other end; errno says why it
+ * could not be started, else it is 0. */
 static int run(char *const *argv, bool quiet)
 {
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
+    struct sigaction before, ignore = {.sa_handler = SIG_IGN};
+    sigset_t interrupt;
     pid_t pid;
     int status = -1;
+    sigemptyset(&interrupt);
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGINT, &ignore, &before);
+    if (before.sa_handler != SIG_IGN)
+        sigaddset(&interrupt, SIGINT);
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setsigdefault(&attributes, &interrupt);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGDEF);
     posix_spawn_file_actions_init(&actions);
     if (quiet) {
         posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
         posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
     }
-    if (posix_spawnp(&pid, argv[0], &actions, NULL, argv, environ) == 0)
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-            ;
+    int failure = posix_spawnp(&pid, argv[0], &actions, &attributes, argv, environ);
+    while (!failure && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
     posix_spawn_file_actions_destroy(&actions);
-    return status >= 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    posix_spawnattr_destroy(&attributes);
+    sigaction(SIGINT, &before, NULL);
+    errno = failure;
+    if (!failure && WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
+        return INTERRUPTED;
+    return !failure && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 typedef VEC(char *) Argv;
@@ -211,12 +230,15 @@ static const char *choose(Arena *arena, const char *folder)
     return NULL;
 }
 
-/* "clang -O3 ...", for the program's `info`. */
+/* clang -O3 ..., as it stands between the quotes of a C string: for the program's `info`. */
 static const char *joined(Arena *arena, const Argv *argv)
 {
     Str s = str_new(arena);
-    for (int i = 0; i < argv->n; i++)
-        str_add(&s, "%s%s", i ? " " : "", argv->at[i]);
+    for (int i = 0; i < argv->n; i++) {
+        str_add(&s, "%s", i ? " " : "");
+        for (const char *c = argv->at[i]; *c; c++)
+            str_add(&s, *c == '"' || *c == '\\' ? "\\%c" : "%c", *c);
+    }
     return s.at;
 }
 
@@ -236,9 +258,11 @@ static int compile(Arena *arena, const Home *home, const Target *t, const char *
         add(arena, &argv, home->library);
     add_words(arena, &argv, single_file ? "-lm" : "-lz -lm");
     vec_push(arena, &argv, NULL);
-    if (run(argv.at, false) == 0)
-        return 0;
-    fprintf(stderr, "nncc: error: the C compiler '%s' failed\n", argv.at[0]);
+    int status = run(argv.at, false);
+    if (status == 0 || status == INTERRUPTED)
+        return status;
+    fprintf(stderr, "nncc: error: the C compiler '%s' %s%s\n", argv.at[0],
+            errno ? "cannot be run: " : "failed", errno ? strerror(errno) : "");
     return BAD_FILE;
 }
 

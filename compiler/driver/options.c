@@ -157,15 +157,27 @@ static int read_emit(const char *word, EmitKind *out)
     return unknown("kind of output", word, kinds, COUNT(kinds));
 }
 
-static int check_pass(const char *word, bool all)
+/* Passes that an output can do without: fuse then gathers nothing. */
+static bool can_skip(const PassRow *pass)
+{
+    return pass->when == PASS_OPTIMISES || strcmp(pass->name, "fuse") == 0;
+}
+
+/* --no-pass takes those that can be left out, --dump-after every one and `all`. */
+static int check_pass(const char *word, bool skip)
 {
     const char *names[64];
-    int n = 0;
-    for (; n < pass_count && n < 63; n++)
-        names[n] = pass_rows[n].name;
-    if (all)
+    int n = 0, pass = pass_find(word);
+    for (int i = 0; i < pass_count && n < 63; i++)
+        if (!skip || can_skip(&pass_rows[i]))
+            names[n++] = pass_rows[i].name;
+    if (!skip)
         names[n++] = "all";
-    if (pass_find(word) >= 0 || (all && strcmp(word, "all") == 0))
+    if (pass >= 0 && skip && !can_skip(&pass_rows[pass])) {
+        fprintf(stderr, "nncc: error: pass '%s' cannot be left out\n", word);
+        return BAD_CALL;
+    }
+    if (pass >= 0 || (!skip && strcmp(word, "all") == 0))
         return 0;
     return unknown("pass", word, names, n);
 }
@@ -203,11 +215,11 @@ static int read_option(Arena *arena, int c, Options *o)
     case O_no_train: o->no_train = true; break;
     case O_grad: o->grad = true; break;
     case O_exact: o->exact = true; break;
-    case O_no_pass: vec_push(arena, &o->no_pass, optarg); return check_pass(optarg, false);
+    case O_no_pass: vec_push(arena, &o->no_pass, optarg); return check_pass(optarg, true);
     case O_target: o->target = optarg; return check_target(optarg);
     case O_batch: return number("batch", optarg, 1, INT32_MAX, &o->batch);
     case O_memory_limit: return size(optarg, &o->memory_limit);
-    case O_dump_after: o->dump_after = optarg; return check_pass(optarg, true);
+    case O_dump_after: o->dump_after = optarg; return check_pass(optarg, false);
     case O_time_passes: o->time_passes = true; break;
     case O_error_limit:
         status = number("error-limit", optarg, 1, 1000000, &limit);
@@ -231,13 +243,37 @@ static int bad_option(char **argv)
     int n = 0;
     for (; long_options[n].name; n++)
         names[n] = long_options[n].name;
+    if (optopt > 0 && optopt < O_emit)
+        return unknown("option", (char[]){'-', (char)optopt, '\0'}, NULL, 0);
     const char *word = argv[optind - 1];
-    if (strncmp(word, "--", 2) != 0)
-        return unknown("option", word, NULL, 0);
     char name[64] = "";
+    if (optopt >= O_emit) { /* known, but given a value */
+        fprintf(stderr, "nncc: error: option '%.*s' takes no value\n", (int)strcspn(word, "="),
+                word);
+        return BAD_CALL;
+    }
     size_t length = strcspn(word + 2, "=");
     memcpy(name, word + 2, length < sizeof name ? length : sizeof name - 1);
     return unknown("option", name, names, n);
+}
+
+/* A word as a shell takes it. */
+static void add_word(Str *s, const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "-_=./,:+@%";
+    if (*word && word[strspn(word, plain)] == '\0') {
+        str_add(s, " %s", word);
+        return;
+    }
+    str_add(s, " '");
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            str_add(s, "'\\''");
+        else
+            str_put(s, c, 1);
+    }
+    str_add(s, "'");
 }
 
 static const char *whole_command(Arena *arena, int argc, char **argv)
@@ -246,8 +282,23 @@ static const char *whole_command(Arena *arena, int argc, char **argv)
     const char *slash = strrchr(argv[0], '/');
     str_add(&s, "%s", slash ? slash + 1 : argv[0]);
     for (int i = 1; i < argc; i++)
-        str_add(&s, " %s", argv[i]);
+        add_word(&s, argv[i]);
     return s.at;
+}
+
+/* Options that are right by themselves, but not together. */
+static int contradiction(const Options *o)
+{
+    const char *why = NULL;
+    if (o->output && !*o->output)
+        why = "-o wants the name of a file";
+    else if (o->emit == EMIT_exe && o->output && strcmp(o->output, "-") == 0)
+        why = "a program cannot go to standard output";
+    else if (o->grad && o->no_train)
+        why = "--grad needs the gradients that --no-train leaves out";
+    if (why)
+        fprintf(stderr, "nncc: error: %s\n", why);
+    return why ? BAD_CALL : 0;
 }
 
 int options_read(Arena *arena, int argc, char **argv, Options *o)
@@ -272,5 +323,5 @@ int options_read(Arena *arena, int argc, char **argv, Options *o)
         return BAD_CALL;
     }
     o->model = argv[optind];
-    return 0;
+    return contradiction(o);
 }
