@@ -299,7 +299,9 @@ Node *build_one_hot(Graph *g, Node *classes, int64_t count, int axis)
     Shape row = {.rank = column->shape.rank, .batch = -1};
     for (int i = 0; i < row.rank; i++)
         row.dim[i] = i == axis ? count : 1;
-    return build_binary(g, OP_equal, build_cast(g, column, DT_f32), build_iota(g, &row, axis));
+    /* One after the other: the order of nodes must not be the C compiler's choice. */
+    Node *position = build_iota(g, &row, axis);
+    return build_binary(g, OP_equal, build_cast(g, column, DT_f32), position);
 }
 
 /* --- effects ---------------------------------------------------------------------------------- */
