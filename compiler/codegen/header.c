@@ -138,9 +138,17 @@ static void constants(Out *o, const Program *p, const CodegenOptions *options, c
     if (p->n_sums && p->fn[FN_eval])
         c[n++] = (Constant){"SUMS", p->n_sums, "metric sums of eval"};
     c[n++] = (Constant){"PARAMS", params_count(p), "numbers trained"};
+    int small = 0;
+    for (int i = 0; i < n; i++) { /* an enumerator is an int */
+        if (c[i].value <= INT32_MAX)
+            c[small++] = c[i];
+        else
+            out_line(o, "#define %s_%s INT64_C(%lld) /* %s */", upper, c[i].name,
+                     (long long)c[i].value, c[i].what);
+    }
     out_line(o, "enum {");
     o->depth++;
-    enumerators(o, upper, n, c);
+    enumerators(o, upper, small, c);
     o->depth--;
     out_line(o, "};\n");
     out_line(o, "/* Weights, optimiser state and scratch, in one block. */");

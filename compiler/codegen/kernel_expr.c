@@ -119,8 +119,7 @@ const char *emit_element(Emit *e, const Node *y, const Ix *at, bool written)
     Buffer *b = node_buffer(e->g, y);
     const char *name = emit_buffer(e, b, written);
     Ix linear = index_linear(&e->space, &y->shape, NULL, at);
-    const char *wide = ix_max(&e->space, &linear) > INT32_MAX ? "(size_t)" : "";
-    return arena_format(e->arena, "%s[%s%s]", name, wide, ix_text(&e->space, &linear, *wide != 0));
+    return arena_format(e->arena, "%s[%s]", name, ix_text(&e->space, &linear, false));
 }
 
 /* A word or a literal: safe to write more than once. */

@@ -216,9 +216,19 @@ static void atom_text(const IxSpace *s, int i, Str *out)
                 (long long)a->by);
 }
 
+/* Whether the sum, or a part of it, may be out of the range of int. */
+static bool is_wide(const IxSpace *s, const Ix *a)
+{
+    int64_t size = a->c < 0 ? -a->c : a->c;
+    for (int i = 0; i < a->n; i++)
+        size += (a->t[i].k < 0 ? -a->t[i].k : a->t[i].k) * (s->atoms.at[a->t[i].atom].extent - 1);
+    return size > INT32_MAX;
+}
+
 const char *ix_text(const IxSpace *s, const Ix *a, bool tight)
 {
     Str out = str_new(s->arena);
+    bool wide = is_wide(s, a);
     int parts = a->n + (a->c != 0 || a->n == 0);
     bool wrap = tight && (parts > 1 || (a->n && a->t[0].k != 1) ||
                           (a->n && s->atoms.at[a->t[0].atom].kind != ATOM_loop));
@@ -231,7 +241,10 @@ const char *ix_text(const IxSpace *s, const Ix *a, bool tight)
         else if (k < 0)
             str_add(&out, "-");
         int64_t size = k < 0 ? -k : k;
-        bool product = s->atoms.at[a->t[i].atom].kind != ATOM_loop && size != 1;
+        bool cast = wide && (i == 0 || size != 1); /* no sum and no product is an int */
+        bool product = s->atoms.at[a->t[i].atom].kind != ATOM_loop && (size != 1 || cast);
+        if (cast)
+            str_add(&out, "(ptrdiff_t)");
         if (product)
             str_add(&out, "(");
         atom_text(s, a->t[i].atom, &out);

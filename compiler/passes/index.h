@@ -51,8 +51,8 @@ int64_t ix_max(const IxSpace *, const Ix *);
 int64_t ix_coefficient(const Ix *,
                        int atom); /* of a loop variable; 0: it does not occur affinely */
 bool ix_uses(const IxSpace *, const Ix *, int atom); /* anywhere, inside quotients as well */
-/* The C text, of type int: "i * 784 + j + 3"; parenthesised where it is a sum and `tight` is set.
- */
+/* The C text: "i * 784 + j + 3"; parenthesised where it is a sum and `tight` is set. It is an int,
+ * and a ptrdiff_t where an int could be too small. */
 const char *ix_text(const IxSpace *, const Ix *, bool tight);
 
 /* A condition on an index: lo <= e < hi and e divisible by step. */

@@ -169,3 +169,18 @@ Test(index, text_puts_parentheses_where_c_needs_them)
     cr_assert_str_eq(ix_text(&s, &q, false), "((i * 10 + j) / 7) * 2");
     arena_free(arena);
 }
+
+Test(index, text_is_wide_where_an_int_is_too_small)
+{
+    Arena *arena = arena_new();
+    IxSpace s = ix_space(arena, 1);
+    Ix i = ix_loop(&s, "i", 50000), j = ix_loop(&s, "j", 60000);
+    Ix linear = ix_add(&s, ix_scale(i, 60000), j), other = ix_add(&s, i, ix_scale(j, 50000));
+    cr_assert_str_eq(ix_text(&s, &linear, false), "(ptrdiff_t)i * 60000 + j");
+    cr_assert_str_eq(ix_text(&s, &other, true), "((ptrdiff_t)i + (ptrdiff_t)j * 50000)");
+    Ix q = ix_scale(ix_div(&s, linear, 7), 7);
+    cr_assert_str_eq(ix_text(&s, &q, false), "(ptrdiff_t)(((ptrdiff_t)i * 60000 + j) / 7) * 7");
+    Ix last = ix_loop(&s, "last", 32768), fits = ix_add(&s, ix_scale(last, 65535), ix_const(32767));
+    cr_assert_str_eq(ix_text(&s, &fits, false), "last * 65535 + 32767", "65535 under 2^31 - 1");
+    arena_free(arena);
+}
