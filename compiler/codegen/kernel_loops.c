@@ -40,6 +40,11 @@ static const char *extent(Loops *l, int axis)
 
 /* --- stages ----------------------------------------------------------------------------------- */
 
+static bool is_row(const Loops *l, const Node *y)
+{
+    return domain_reduces(l->d) && domain_place(l->d, &y->shape) == PLACE_row;
+}
+
 static void find_levels(Loops *l)
 {
     Emit *e = l->e;
@@ -47,15 +52,16 @@ static void find_levels(Loops *l)
     for (int i = 0; i < e->k->nodes.n; i++)
         if (node_reduces(e->k->nodes.at[i]))
             vec_push(e->arena, &l->reductions, e->k->nodes.at[i]);
-    /* A variable changes when all of its row is read. */
-    for (int i = 0; i < e->k->stores.n; i++)
-        if (e->k->stores.at[i]->op == OP_assign)
-            l->level[e->k->stores.at[i]->id] = l->last;
-}
-
-static bool is_row(const Loops *l, const Node *y)
-{
-    return domain_reduces(l->d) && domain_place(l->d, &y->shape) == PLACE_row;
+    /* A variable changes when all of its row is read: an element a row, after the last stage. */
+    bool after = false;
+    for (int i = 0; i < e->k->stores.n; i++) {
+        const Node *y = e->k->stores.at[i];
+        if (y->op != OP_assign)
+            continue;
+        l->level[y->id] = l->last + is_row(l, y);
+        after |= is_row(l, y);
+    }
+    l->last += after;
 }
 
 /* Whether stage s has something to do in each column. */

@@ -21,12 +21,12 @@
  *     3 mlp_softmax_cross_entropy_2_loss  0.001962    0.6875  12 softmax_cross_entropy, 14 accuracy: softmax_cross_entropy [N, 1], ...
  *     4 mlp_loss_loss                      1.1e-05     0.125  12 softmax_cross_entropy: loss []
  *     5 mlp_accuracy_metric                  1e-05     0.125  14 accuracy: accuracy_2 []
- *     6 mlp_logits_bias_upd               0.000199     0.625  9 dense, adam: update: adam_exp_avg_logits_bias [5], ...
- *     7 mlp_fc1_bwd                        0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient: d_fc1_2 [N, 24]
- *     8 mlp_fc1_bias_upd                  0.000636     1.688  7 dense, adam: update: adam_exp_avg_fc1_bias [24], ...
- *     9 mlp_fc1_weight_upd                 0.03176        25  7 dense, adam: update: adam_exp_avg_fc1_weight [40, 24], ...
- *    10 mlp_logits_weight_upd             0.004044     4.188  9 dense, adam: update: adam_exp_avg_logits_weight [24, 5], ...
- *    11 mlp_softmax_cross_entropy_loss           0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
+ *     6 mlp_softmax_cross_entropy_loss           0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
+ *     7 mlp_logits_bias_upd               0.000199     0.625  9 adam, dense: update: logits_bias [5], ...
+ *     8 mlp_fc1_bwd                        0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient: d_fc1_2 [N, 24]
+ *     9 mlp_logits_weight_upd             0.004044     4.188  9 adam, dense: update: logits_weight [24, 5], ...
+ *    10 mlp_fc1_bias_upd                  0.000636     1.688  7 adam, dense: update: fc1_bias [24], ...
+ *    11 mlp_fc1_weight_upd                 0.03176        25  7 adam, dense: update: fc1_weight [40, 24], ...
  *
  * variables                               bytes         at  saved
  *   fc1.weight                             3840          0  [24, 40], kept [40, 24]
@@ -58,19 +58,19 @@
  *   packed                                 5120          0  1-1
  *
  * scratch of train                        bytes         at  alive
- *   dropout                                 960       5120  1-7
- *   dropout_1                               960       6080  1-10
+ *   dropout                                 960       5120  1-8
+ *   dropout_1                               960       6080  1-9
  *   logits                                  256          0  2-3
- *   softmax_cross_entropy                    64        256  3-4
- *   loss                                     64       2496  4-12
- *   accuracy                                 64        320  3-5
- *   accuracy_2                               64       2560  5-12
- *   d_softmax_cross_entropy                 256       2240  3-10
- *   d_fc1                                   960       7040  1-7
- *   d_fc1_2                                 960       1280  7-9
- *   softmax_cross_entropy_2                  64          0  11-12
+ *   softmax_cross_entropy                    64        512  3-4
+ *   loss                                     64       2240  4-12
+ *   accuracy                                 64        576  3-5
+ *   accuracy_2                               64       2304  5-12
+ *   softmax_cross_entropy_2                  64       2368  6-12
+ *   d_softmax_cross_entropy                 256        256  3-9
+ *   d_fc1                                   960       7040  1-8
+ *   d_fc1_2                                 960       1280  8-11
  *   packed                                 5120          0  1-1
- *   packed_2                               1280          0  9-9
+ *   packed_2                               1280          0  11-11
  */
 #include "mlp.h"
 
@@ -420,13 +420,13 @@ static void mlp_softmax_cross_entropy_2_loss(int n, const int32_t *restrict labe
     }
 }
 
-/* adam_exp_avg_logits_bias[5], adam_exp_avg_sq_logits_bias[5], logits_bias[5]
- * mlp.yaml:9 dense, adam: update
+/* logits_bias[5], adam_exp_avg_sq_logits_bias[5], adam_exp_avg_logits_bias[5]
+ * mlp.yaml:9 adam, dense: update
  * 0.000199 MFLOP, 0.625 KB */
 static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_entropy,
+                                float *restrict logits_bias, const float s1,
                                 float *restrict adam_exp_avg_logits_bias,
-                                float *restrict adam_exp_avg_sq_logits_bias,
-                                float *restrict logits_bias, const float s1, const float s2)
+                                float *restrict adam_exp_avg_sq_logits_bias, const float s2)
 {
     for (int j0 = 0; j0 < 5; j0 += 5) {
         enum { width = 5 };
@@ -447,9 +447,9 @@ static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_ent
             const float t5 = t4 + 0.001f * t2 * t2;
             const float t6 = s1 * t3 / (nnrt_sqrtf(t5) / s2 + 1e-08f);
             const float t7 = logits_bias[j] - t6;
-            adam_exp_avg_logits_bias[j] = t3;
-            adam_exp_avg_sq_logits_bias[j] = t5;
             logits_bias[j] = t7;
+            adam_exp_avg_sq_logits_bias[j] = t5;
+            adam_exp_avg_logits_bias[j] = t3;
         }
     }
 }
@@ -483,13 +483,51 @@ static void mlp_fc1_bwd(int n, const float *restrict d_softmax_cross_entropy,
     }
 }
 
-/* adam_exp_avg_fc1_bias[24], adam_exp_avg_sq_fc1_bias[24], fc1_bias[24]
- * mlp.yaml:7 dense, adam: update
+/* logits_weight[24, 5], adam_exp_avg_sq_logits_weight[24, 5], adam_exp_avg_logits_weight[24, 5]
+ * mlp.yaml:9 adam, dense: update
+ * 0.004044 MFLOP, 4.188 KB */
+static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
+                                  const float *restrict d_softmax_cross_entropy,
+                                  float *restrict logits_weight, const float s1,
+                                  float *restrict adam_exp_avg_logits_weight,
+                                  float *restrict adam_exp_avg_sq_logits_weight, const float s2)
+{
+    for (int i = 0; i < 24; i++) {
+        for (int k0 = 0; k0 < 5; k0 += 5) {
+            enum { width = 5 };
+            float r1[5];
+            for (int v = 0; v < 5; v++)
+                r1[v] = 0.0f;
+            for (int j = 0; j < n; j++) {
+                for (int v = 0; v < width; v++) {
+                    const int k = k0 + v;
+                    const float t2 = d_softmax_cross_entropy[j * 5 + k];
+                    r1[v] += dropout_1[i + j * 24] * t2;
+                }
+            }
+            for (int v = 0; v < width; v++) {
+                const int k = k0 + v;
+                const float t3 = r1[v];
+                const float t4 = 0.9f * adam_exp_avg_logits_weight[i * 5 + k];
+                const float t5 = t4 + 0.1f * t3;
+                const float t6 = 0.999f * adam_exp_avg_sq_logits_weight[i * 5 + k];
+                const float t7 = t6 + 0.001f * t3 * t3;
+                const float t8 = s1 * t5 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
+                const float t9 = logits_weight[i * 5 + k] - t8;
+                logits_weight[i * 5 + k] = t9;
+                adam_exp_avg_sq_logits_weight[i * 5 + k] = t7;
+                adam_exp_avg_logits_weight[i * 5 + k] = t5;
+            }
+        }
+    }
+}
+
+/* fc1_bias[24], adam_exp_avg_sq_fc1_bias[24], adam_exp_avg_fc1_bias[24]
+ * mlp.yaml:7 adam, dense: update
  * 0.000636 MFLOP, 1.688 KB */
-static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2,
-                             float *restrict adam_exp_avg_fc1_bias,
-                             float *restrict adam_exp_avg_sq_fc1_bias, float *restrict fc1_bias,
-                             const float s1, const float s2)
+static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2, float *restrict fc1_bias,
+                             const float s1, float *restrict adam_exp_avg_fc1_bias,
+                             float *restrict adam_exp_avg_sq_fc1_bias, const float s2)
 {
     for (int j0 = 0; j0 < 24; j0 += 24) {
         enum { width = 24 };
@@ -509,20 +547,20 @@ static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2,
             const float t4 = 0.999f * adam_exp_avg_sq_fc1_bias[j];
             const float t5 = t4 + 0.001f * t2 * t2;
             const float t6 = fc1_bias[j] - s1 * t3 / (nnrt_sqrtf(t5) / s2 + 1e-08f);
-            adam_exp_avg_fc1_bias[j] = t3;
-            adam_exp_avg_sq_fc1_bias[j] = t5;
             fc1_bias[j] = t6;
+            adam_exp_avg_sq_fc1_bias[j] = t5;
+            adam_exp_avg_fc1_bias[j] = t3;
         }
     }
 }
 
-/* adam_exp_avg_fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], fc1_weight[40, 24]
- * mlp.yaml:7 dense, adam: update
+/* fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], adam_exp_avg_fc1_weight[40, 24]
+ * mlp.yaml:7 adam, dense: update
  * 0.03176 MFLOP, 25 KB */
 static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *restrict d_fc1_2,
-                               const float *restrict image, float *restrict adam_exp_avg_fc1_weight,
-                               float *restrict adam_exp_avg_sq_fc1_weight,
-                               float *restrict fc1_weight, const float s1, const float s2)
+                               const float *restrict image, float *restrict fc1_weight,
+                               const float s1, float *restrict adam_exp_avg_fc1_weight,
+                               float *restrict adam_exp_avg_sq_fc1_weight, const float s2)
 {
     for (int j0 = 0; j0 < 24; j0 += 16) {
         const int width = 24 - j0 < 16 ? 24 - j0 : 16;
@@ -552,60 +590,31 @@ static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *res
                 const float t4 = t3 + 0.001f * tile[u * 16 + v] * tile[u * 16 + v];
                 const float t5 = s1 * t2 / (nnrt_sqrtf(t4) / s2 + 1e-08f);
                 const float t6 = fc1_weight[i * 24 + j] - t5;
-                adam_exp_avg_fc1_weight[i * 24 + j] = t2;
-                adam_exp_avg_sq_fc1_weight[i * 24 + j] = t4;
                 fc1_weight[i * 24 + j] = t6;
+                adam_exp_avg_sq_fc1_weight[i * 24 + j] = t4;
+                adam_exp_avg_fc1_weight[i * 24 + j] = t2;
             }
     }
 }
 
-/* adam_exp_avg_logits_weight[24, 5], adam_exp_avg_sq_logits_weight[24, 5], logits_weight[24, 5]
- * mlp.yaml:9 dense, adam: update
- * 0.004044 MFLOP, 4.188 KB */
-static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
-                                  const float *restrict d_softmax_cross_entropy,
-                                  float *restrict adam_exp_avg_logits_weight,
-                                  float *restrict adam_exp_avg_sq_logits_weight,
-                                  float *restrict logits_weight, const float s1, const float s2)
+/* Whether a call cannot take n samples; the instance then says why. */
+static int mlp_refuses(struct mlp *m, int n)
 {
-    for (int i = 0; i < 24; i++) {
-        for (int k0 = 0; k0 < 5; k0 += 5) {
-            enum { width = 5 };
-            float r1[5];
-            for (int v = 0; v < 5; v++)
-                r1[v] = 0.0f;
-            for (int j = 0; j < n; j++) {
-                for (int v = 0; v < width; v++) {
-                    const int k = k0 + v;
-                    const float t2 = d_softmax_cross_entropy[j * 5 + k];
-                    r1[v] += dropout_1[i + j * 24] * t2;
-                }
-            }
-            for (int v = 0; v < width; v++) {
-                const int k = k0 + v;
-                const float t3 = r1[v];
-                const float t4 = 0.9f * adam_exp_avg_logits_weight[i * 5 + k];
-                const float t5 = t4 + 0.1f * t3;
-                const float t6 = 0.999f * adam_exp_avg_sq_logits_weight[i * 5 + k];
-                const float t7 = t6 + 0.001f * t3 * t3;
-                const float t8 = s1 * t5 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
-                const float t9 = logits_weight[i * 5 + k] - t8;
-                adam_exp_avg_logits_weight[i * 5 + k] = t5;
-                adam_exp_avg_sq_logits_weight[i * 5 + k] = t7;
-                logits_weight[i * 5 + k] = t9;
-            }
-        }
-    }
+    static const char why[] = "n is not from 1 to 10";
+    if (n >= 1 && n <= MLP_BATCH)
+        return 0;
+    __builtin_memcpy(m->head.error, why, sizeof why);
+    return 1;
 }
 
 int mlp_predict(mlp *m, int n, const float *image, float *probs)
 {
-    if (n < 1 || n > MLP_BATCH)
+    if (mlp_refuses(m, n))
         return -1;
-    float *const fc1_weight = (float *)(m->head.vars + 0);
-    float *const fc1_bias = (float *)(m->head.vars + 3840);
-    float *const logits_weight = (float *)(m->head.vars + 3968);
-    float *const logits_bias = (float *)(m->head.vars + 4480);
+    const float *const fc1_weight = (const float *)(m->head.vars + 0);
+    const float *const fc1_bias = (const float *)(m->head.vars + 3840);
+    const float *const logits_weight = (const float *)(m->head.vars + 3968);
+    const float *const logits_bias = (const float *)(m->head.vars + 4480);
     float *const fc1 = (float *)(m->head.scratch + 5120);
     float *const logits = (float *)(m->head.scratch + 0);
     float *const packed = (float *)(m->head.scratch + 0);
@@ -617,12 +626,12 @@ int mlp_predict(mlp *m, int n, const float *image, float *probs)
 
 float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *sums)
 {
-    if (n < 1 || n > MLP_BATCH)
+    if (mlp_refuses(m, n))
         return __builtin_nanf("");
-    float *const fc1_weight = (float *)(m->head.vars + 0);
-    float *const fc1_bias = (float *)(m->head.vars + 3840);
-    float *const logits_weight = (float *)(m->head.vars + 3968);
-    float *const logits_bias = (float *)(m->head.vars + 4480);
+    const float *const fc1_weight = (const float *)(m->head.vars + 0);
+    const float *const fc1_bias = (const float *)(m->head.vars + 3840);
+    const float *const logits_weight = (const float *)(m->head.vars + 3968);
+    const float *const logits_bias = (const float *)(m->head.vars + 4480);
     float *const fc1 = (float *)(m->head.scratch + 5120);
     float *const logits = (float *)(m->head.scratch + 0);
     float *const softmax_cross_entropy = (float *)(m->head.scratch + 256);
@@ -647,62 +656,62 @@ float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *
 
 float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
 {
-    if (n < 1 || n > MLP_BATCH)
+    if (mlp_refuses(m, n))
         return __builtin_nanf("");
     float *const fc1_weight = (float *)(m->head.vars + 0);
     float *const fc1_bias = (float *)(m->head.vars + 3840);
     float *const logits_weight = (float *)(m->head.vars + 3968);
     float *const logits_bias = (float *)(m->head.vars + 4480);
-    float *const adam_exp_avg_fc1_weight = (float *)(m->head.vars + 4544);
-    float *const adam_exp_avg_sq_fc1_weight = (float *)(m->head.vars + 8384);
-    float *const adam_exp_avg_fc1_bias = (float *)(m->head.vars + 12224);
-    float *const adam_exp_avg_sq_fc1_bias = (float *)(m->head.vars + 12352);
-    float *const adam_exp_avg_logits_weight = (float *)(m->head.vars + 12480);
-    float *const adam_exp_avg_sq_logits_weight = (float *)(m->head.vars + 12992);
     float *const adam_exp_avg_logits_bias = (float *)(m->head.vars + 13504);
     float *const adam_exp_avg_sq_logits_bias = (float *)(m->head.vars + 13568);
+    float *const adam_exp_avg_logits_weight = (float *)(m->head.vars + 12480);
+    float *const adam_exp_avg_sq_logits_weight = (float *)(m->head.vars + 12992);
+    float *const adam_exp_avg_fc1_bias = (float *)(m->head.vars + 12224);
+    float *const adam_exp_avg_sq_fc1_bias = (float *)(m->head.vars + 12352);
+    float *const adam_exp_avg_fc1_weight = (float *)(m->head.vars + 4544);
+    float *const adam_exp_avg_sq_fc1_weight = (float *)(m->head.vars + 8384);
     float *const dropout = (float *)(m->head.scratch + 5120);
     float *const dropout_1 = (float *)(m->head.scratch + 6080);
     float *const logits = (float *)(m->head.scratch + 0);
-    float *const softmax_cross_entropy = (float *)(m->head.scratch + 256);
-    float *const loss = (float *)(m->head.scratch + 2496);
-    float *const accuracy = (float *)(m->head.scratch + 320);
-    float *const accuracy_2 = (float *)(m->head.scratch + 2560);
-    float *const d_softmax_cross_entropy = (float *)(m->head.scratch + 2240);
+    float *const softmax_cross_entropy = (float *)(m->head.scratch + 512);
+    float *const loss = (float *)(m->head.scratch + 2240);
+    float *const accuracy = (float *)(m->head.scratch + 576);
+    float *const accuracy_2 = (float *)(m->head.scratch + 2304);
+    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 2368);
+    float *const d_softmax_cross_entropy = (float *)(m->head.scratch + 256);
     float *const d_fc1 = (float *)(m->head.scratch + 7040);
     float *const d_fc1_2 = (float *)(m->head.scratch + 1280);
-    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 0);
     float *const packed = (float *)(m->head.scratch + 0);
     float *const packed_2 = (float *)(m->head.scratch + 0);
-    const double u38 = n;
-    const double u56 = 1.0 / u38;
-    const double u57 = -u56;
-    const double u85 = (double)(m->head.step + 1);
-    const double u86 = __builtin_pow(0.9, u85);
-    const double u87 = 1.0 - u86;
-    const double u88 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
+    const double u37 = n;
+    const double u56 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
-    const double u89 = u88 / u87;
-    const double u90 = __builtin_pow(0.999, u85);
-    const double u91 = 1.0 - u90;
-    const double u92 = __builtin_sqrt(u91);
+    const double u58 = (double)(m->head.step + 1);
+    const double u59 = __builtin_pow(0.9, u58);
+    const double u60 = 1.0 - u59;
+    const double u61 = u56 / u60;
+    const double u65 = 1.0 / u37;
+    const double u66 = -u65;
+    const double u86 = __builtin_pow(0.999, u58);
+    const double u87 = 1.0 - u86;
+    const double u88 = __builtin_sqrt(u87);
     const nnrt_rand_key key0 = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, 0u);
     mlp_fc1_2_fwd(n, packed, fc1_weight, image, key0, fc1_bias, dropout, dropout_1, d_fc1);
     mlp_logits_fwd(n, dropout_1, logits_weight, logits_bias, logits);
-    mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u57, accuracy,
+    mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u66, accuracy,
                                      d_softmax_cross_entropy, softmax_cross_entropy);
-    mlp_loss_loss(n, softmax_cross_entropy, (float)u38, loss);
+    mlp_loss_loss(n, softmax_cross_entropy, (float)u37, loss);
     mlp_accuracy_metric(n, accuracy, accuracy_2);
-    mlp_logits_bias_upd(n, d_softmax_cross_entropy, adam_exp_avg_logits_bias,
-                        adam_exp_avg_sq_logits_bias, logits_bias, (float)u89, (float)u92);
+    mlp_softmax_cross_entropy_loss(n, (float)u37, softmax_cross_entropy_2);
+    mlp_logits_bias_upd(n, d_softmax_cross_entropy, logits_bias, (float)u61,
+                        adam_exp_avg_logits_bias, adam_exp_avg_sq_logits_bias, (float)u88);
     mlp_fc1_bwd(n, d_softmax_cross_entropy, logits_weight, d_fc1, dropout, d_fc1_2);
-    mlp_fc1_bias_upd(n, d_fc1_2, adam_exp_avg_fc1_bias, adam_exp_avg_sq_fc1_bias, fc1_bias,
-                     (float)u89, (float)u92);
-    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, adam_exp_avg_fc1_weight,
-                       adam_exp_avg_sq_fc1_weight, fc1_weight, (float)u89, (float)u92);
-    mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, adam_exp_avg_logits_weight,
-                          adam_exp_avg_sq_logits_weight, logits_weight, (float)u89, (float)u92);
-    mlp_softmax_cross_entropy_loss(n, (float)u38, softmax_cross_entropy_2);
+    mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, logits_weight, (float)u61,
+                          adam_exp_avg_logits_weight, adam_exp_avg_sq_logits_weight, (float)u88);
+    mlp_fc1_bias_upd(n, d_fc1_2, fc1_bias, (float)u61, adam_exp_avg_fc1_bias,
+                     adam_exp_avg_sq_fc1_bias, (float)u88);
+    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, fc1_weight, (float)u61, adam_exp_avg_fc1_weight,
+                       adam_exp_avg_sq_fc1_weight, (float)u88);
     m->head.calls++;
     m->head.step++;
     if (m->head.metric_sums) {

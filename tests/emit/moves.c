@@ -171,9 +171,19 @@ static void moves_padded_fwd(int n, const float *restrict matmul, float *restric
     }
 }
 
+/* Whether a call cannot take n samples; the instance then says why. */
+static int moves_refuses(struct moves *m, int n)
+{
+    static const char why[] = "n is not from 1 to 32";
+    if (n >= 1 && n <= MOVES_BATCH)
+        return 0;
+    __builtin_memcpy(m->head.error, why, sizeof why);
+    return 1;
+}
+
 int moves_predict(moves *m, int n, const float *x, float *y)
 {
-    if (n < 1 || n > MOVES_BATCH)
+    if (moves_refuses(m, n))
         return -1;
     float *const matmul = (float *)(m->head.scratch + 0);
     float *const packed = (float *)(m->head.scratch + 18432);

@@ -15,10 +15,10 @@
  *     1 tiny_hidden_2_fwd       0.000384    0.4375  7 dense, tanh, 8 dense: hidden [N, 3], ...
  *     2 tiny_hidden_bwd          6.6e-05       0.5  8 dense, 11 mse, 7 tanh: gradient: mse [N, 1], ...
  *     3 tiny_loss_loss             5e-06     0.125  11 mse: loss []
- *     4 tiny_out_bias_upd          8e-06    0.3125  8 dense, sgd: update: sgd_momentum_buffer_out_bias [1], ...
- *     5 tiny_hidden_bias_upd     2.4e-05    0.3125  7 dense, sgd: update: sgd_momentum_buffer_hidden_bias [3], ...
- *     6 tiny_hidden_weight_upd   7.2e-05     0.375  7 dense, sgd: update: sgd_momentum_buffer_hidden_weight [2, 3], ...
- *     7 tiny_out_weight_upd      3.6e-05     0.375  8 dense, sgd: update: sgd_momentum_buffer_out_weight [3, 1], ...
+ *     4 tiny_out_bias_upd          8e-06    0.3125  8 sgd, dense: update: out_bias [1], ...
+ *     5 tiny_out_weight_upd      3.6e-05     0.375  8 sgd, dense: update: out_weight [3, 1], ...
+ *     6 tiny_hidden_bias_upd     2.4e-05    0.3125  7 sgd, dense: update: hidden_bias [3], ...
+ *     7 tiny_hidden_weight_upd   7.2e-05     0.375  7 sgd, dense: update: hidden_weight [2, 3], ...
  *
  * variables                               bytes         at  saved
  *   hidden.weight                            24          0  [3, 2], kept [2, 3]
@@ -39,13 +39,13 @@
  *   loss                                     64          0  3-4
  *
  * scratch of train                        bytes         at  alive
- *   hidden                                   64          0  1-7
- *   dense                                    64         64  1-6
+ *   hidden                                   64          0  1-5
+ *   dense                                    64         64  1-7
  *   mse                                      64        128  2-3
  *   loss                                     64        192  3-8
- *   d_mse                                    64        256  2-7
+ *   d_mse                                    64        256  2-5
  *   d_hidden                                 64        192  1-2
- *   d_hidden_2                               64         64  2-6 over dense
+ *   d_hidden_2                               64         64  2-7 over dense
  */
 #include "tiny.h"
 
@@ -211,12 +211,11 @@ static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict 
     }
 }
 
-/* sgd_momentum_buffer_out_bias[1], out_bias[1]
- * tiny.yaml:8 dense, sgd: update
+/* out_bias[1], sgd_momentum_buffer_out_bias[1]
+ * tiny.yaml:8 sgd, dense: update
  * 8e-06 MFLOP, 0.3125 KB */
-static void tiny_out_bias_upd(int n, const float *restrict d_mse,
-                              float *restrict sgd_momentum_buffer_out_bias,
-                              float *restrict out_bias, const float lr)
+static void tiny_out_bias_upd(int n, const float *restrict d_mse, float *restrict out_bias,
+                              const float lr, float *restrict sgd_momentum_buffer_out_bias)
 {
     float r1[16];
     for (int v = 0; v < 16; v++)
@@ -237,75 +236,16 @@ static void tiny_out_bias_upd(int n, const float *restrict d_mse,
             r1[v] = r1[v] + r1[v + w];
     const float t3 = 0.9f * sgd_momentum_buffer_out_bias[0] + r1[0];
     const float t4 = out_bias[0] - lr * t3;
-    sgd_momentum_buffer_out_bias[0] = t3;
     out_bias[0] = t4;
+    sgd_momentum_buffer_out_bias[0] = t3;
 }
 
-/* sgd_momentum_buffer_hidden_bias[3], hidden_bias[3]
- * tiny.yaml:7 dense, sgd: update
- * 2.4e-05 MFLOP, 0.3125 KB */
-static void tiny_hidden_bias_upd(int n, const float *restrict dense,
-                                 float *restrict sgd_momentum_buffer_hidden_bias,
-                                 float *restrict hidden_bias, const float lr)
-{
-    for (int j0 = 0; j0 < 3; j0 += 3) {
-        enum { width = 3 };
-        float r1[3];
-        for (int v = 0; v < 3; v++)
-            r1[v] = 0.0f;
-        for (int i = 0; i < n; i++) {
-            for (int v = 0; v < width; v++) {
-                const int j = j0 + v;
-                r1[v] += dense[i * 3 + j];
-            }
-        }
-        for (int v = 0; v < width; v++) {
-            const int j = j0 + v;
-            const float t2 = 0.9f * sgd_momentum_buffer_hidden_bias[j] + r1[v];
-            const float t3 = hidden_bias[j] - lr * t2;
-            sgd_momentum_buffer_hidden_bias[j] = t2;
-            hidden_bias[j] = t3;
-        }
-    }
-}
-
-/* sgd_momentum_buffer_hidden_weight[2, 3], hidden_weight[2, 3]
- * tiny.yaml:7 dense, sgd: update
- * 7.2e-05 MFLOP, 0.375 KB */
-static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *restrict dense,
-                                   float *restrict sgd_momentum_buffer_hidden_weight,
-                                   float *restrict hidden_weight, const float lr)
-{
-    for (int i = 0; i < 2; i++) {
-        for (int k0 = 0; k0 < 3; k0 += 3) {
-            enum { width = 3 };
-            float r1[3];
-            for (int v = 0; v < 3; v++)
-                r1[v] = 0.0f;
-            for (int j = 0; j < n; j++) {
-                for (int v = 0; v < width; v++) {
-                    const int k = k0 + v;
-                    r1[v] += x[i + j * 2] * dense[j * 3 + k];
-                }
-            }
-            for (int v = 0; v < width; v++) {
-                const int k = k0 + v;
-                const float t2 = 0.9f * sgd_momentum_buffer_hidden_weight[i * 3 + k];
-                const float t3 = t2 + r1[v];
-                const float t4 = hidden_weight[i * 3 + k] - lr * t3;
-                sgd_momentum_buffer_hidden_weight[i * 3 + k] = t3;
-                hidden_weight[i * 3 + k] = t4;
-            }
-        }
-    }
-}
-
-/* sgd_momentum_buffer_out_weight[3, 1], out_weight[3, 1]
- * tiny.yaml:8 dense, sgd: update
+/* out_weight[3, 1], sgd_momentum_buffer_out_weight[3, 1]
+ * tiny.yaml:8 sgd, dense: update
  * 3.6e-05 MFLOP, 0.375 KB */
 static void tiny_out_weight_upd(int n, const float *restrict hidden, const float *restrict d_mse,
-                                float *restrict sgd_momentum_buffer_out_weight,
-                                float *restrict out_weight, const float lr)
+                                float *restrict out_weight, const float lr,
+                                float *restrict sgd_momentum_buffer_out_weight)
 {
     for (int i = 0; i < 3; i++) {
         float r1[16];
@@ -327,19 +267,87 @@ static void tiny_out_weight_upd(int n, const float *restrict hidden, const float
                 r1[v] = r1[v] + r1[v + w];
         const float t3 = 0.9f * sgd_momentum_buffer_out_weight[i] + r1[0];
         const float t4 = out_weight[i] - lr * t3;
-        sgd_momentum_buffer_out_weight[i] = t3;
         out_weight[i] = t4;
+        sgd_momentum_buffer_out_weight[i] = t3;
     }
+}
+
+/* hidden_bias[3], sgd_momentum_buffer_hidden_bias[3]
+ * tiny.yaml:7 sgd, dense: update
+ * 2.4e-05 MFLOP, 0.3125 KB */
+static void tiny_hidden_bias_upd(int n, const float *restrict dense, float *restrict hidden_bias,
+                                 const float lr, float *restrict sgd_momentum_buffer_hidden_bias)
+{
+    for (int j0 = 0; j0 < 3; j0 += 3) {
+        enum { width = 3 };
+        float r1[3];
+        for (int v = 0; v < 3; v++)
+            r1[v] = 0.0f;
+        for (int i = 0; i < n; i++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                r1[v] += dense[i * 3 + j];
+            }
+        }
+        for (int v = 0; v < width; v++) {
+            const int j = j0 + v;
+            const float t2 = 0.9f * sgd_momentum_buffer_hidden_bias[j] + r1[v];
+            const float t3 = hidden_bias[j] - lr * t2;
+            hidden_bias[j] = t3;
+            sgd_momentum_buffer_hidden_bias[j] = t2;
+        }
+    }
+}
+
+/* hidden_weight[2, 3], sgd_momentum_buffer_hidden_weight[2, 3]
+ * tiny.yaml:7 sgd, dense: update
+ * 7.2e-05 MFLOP, 0.375 KB */
+static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *restrict dense,
+                                   float *restrict hidden_weight, const float lr,
+                                   float *restrict sgd_momentum_buffer_hidden_weight)
+{
+    for (int i = 0; i < 2; i++) {
+        for (int k0 = 0; k0 < 3; k0 += 3) {
+            enum { width = 3 };
+            float r1[3];
+            for (int v = 0; v < 3; v++)
+                r1[v] = 0.0f;
+            for (int j = 0; j < n; j++) {
+                for (int v = 0; v < width; v++) {
+                    const int k = k0 + v;
+                    r1[v] += x[i + j * 2] * dense[j * 3 + k];
+                }
+            }
+            for (int v = 0; v < width; v++) {
+                const int k = k0 + v;
+                const float t2 = 0.9f * sgd_momentum_buffer_hidden_weight[i * 3 + k];
+                const float t3 = t2 + r1[v];
+                const float t4 = hidden_weight[i * 3 + k] - lr * t3;
+                hidden_weight[i * 3 + k] = t4;
+                sgd_momentum_buffer_hidden_weight[i * 3 + k] = t3;
+            }
+        }
+    }
+}
+
+/* Whether a call cannot take n samples; the instance then says why. */
+static int tiny_refuses(struct tiny *m, int n)
+{
+    static const char why[] = "n is not from 1 to 4";
+    if (n >= 1 && n <= TINY_BATCH)
+        return 0;
+    __builtin_memcpy(m->head.error, why, sizeof why);
+    return 1;
 }
 
 int tiny_predict(tiny *m, int n, const float *x, float *out)
 {
-    if (n < 1 || n > TINY_BATCH)
+    if (tiny_refuses(m, n))
         return -1;
-    float *const hidden_weight = (float *)(m->head.vars + 0);
-    float *const hidden_bias = (float *)(m->head.vars + 64);
-    float *const out_weight = (float *)(m->head.vars + 128);
-    float *const out_bias = (float *)(m->head.vars + 192);
+    const float *const hidden_weight = (const float *)(m->head.vars + 0);
+    const float *const hidden_bias = (const float *)(m->head.vars + 64);
+    const float *const out_weight = (const float *)(m->head.vars + 128);
+    const float *const out_bias = (const float *)(m->head.vars + 192);
     float *const dense = (float *)(m->head.scratch + 0);
     tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
     tiny_out_fwd(n, dense, out_bias, out);
@@ -348,35 +356,35 @@ int tiny_predict(tiny *m, int n, const float *x, float *out)
 
 float tiny_eval(tiny *m, int n, const float *x, const float *y, double *sums)
 {
-    if (n < 1 || n > TINY_BATCH)
+    if (tiny_refuses(m, n))
         return __builtin_nanf("");
-    float *const hidden_weight = (float *)(m->head.vars + 0);
-    float *const hidden_bias = (float *)(m->head.vars + 64);
-    float *const out_weight = (float *)(m->head.vars + 128);
-    float *const out_bias = (float *)(m->head.vars + 192);
+    const float *const hidden_weight = (const float *)(m->head.vars + 0);
+    const float *const hidden_bias = (const float *)(m->head.vars + 64);
+    const float *const out_weight = (const float *)(m->head.vars + 128);
+    const float *const out_bias = (const float *)(m->head.vars + 192);
     float *const dense = (float *)(m->head.scratch + 0);
     float *const mse = (float *)(m->head.scratch + 64);
     float *const loss = (float *)(m->head.scratch + 0);
-    const double u21 = n;
+    const double u22 = n;
     tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
     tiny_out_2_fwd(n, dense, out_bias, y, mse);
-    tiny_loss_loss(n, mse, (float)u21, loss);
+    tiny_loss_loss(n, mse, (float)u22, loss);
     (void)sums;
     return loss[0];
 }
 
 float tiny_train_step(tiny *m, int n, const float *x, const float *y)
 {
-    if (n < 1 || n > TINY_BATCH)
+    if (tiny_refuses(m, n))
         return __builtin_nanf("");
     float *const hidden_weight = (float *)(m->head.vars + 0);
     float *const hidden_bias = (float *)(m->head.vars + 64);
     float *const out_weight = (float *)(m->head.vars + 128);
     float *const out_bias = (float *)(m->head.vars + 192);
-    float *const sgd_momentum_buffer_hidden_weight = (float *)(m->head.vars + 256);
-    float *const sgd_momentum_buffer_hidden_bias = (float *)(m->head.vars + 320);
-    float *const sgd_momentum_buffer_out_weight = (float *)(m->head.vars + 384);
     float *const sgd_momentum_buffer_out_bias = (float *)(m->head.vars + 448);
+    float *const sgd_momentum_buffer_out_weight = (float *)(m->head.vars + 384);
+    float *const sgd_momentum_buffer_hidden_bias = (float *)(m->head.vars + 320);
+    float *const sgd_momentum_buffer_hidden_weight = (float *)(m->head.vars + 256);
     float *const hidden = (float *)(m->head.scratch + 0);
     float *const dense = (float *)(m->head.scratch + 64);
     float *const mse = (float *)(m->head.scratch + 128);
@@ -384,18 +392,18 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
     float *const d_mse = (float *)(m->head.scratch + 256);
     float *const d_hidden = (float *)(m->head.scratch + 192);
     const double u22 = n;
-    const double u28 = 1.0 / u22;
-    const double u29 = u28 * 2.0;
-    const double u47 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
+    const double u25 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
+    const double u30 = 1.0 / u22;
+    const double u32 = u30 * 2.0;
     tiny_hidden_2_fwd(n, x, hidden_weight, hidden_bias, out_weight, hidden, dense, d_hidden);
-    tiny_hidden_bwd(n, dense, out_bias, y, (float)u29, mse, d_mse, out_weight, d_hidden);
+    tiny_hidden_bwd(n, dense, out_bias, y, (float)u32, mse, d_mse, out_weight, d_hidden);
     tiny_loss_loss(n, mse, (float)u22, loss);
-    tiny_out_bias_upd(n, d_mse, sgd_momentum_buffer_out_bias, out_bias, (float)u47);
-    tiny_hidden_bias_upd(n, dense, sgd_momentum_buffer_hidden_bias, hidden_bias, (float)u47);
-    tiny_hidden_weight_upd(n, x, dense, sgd_momentum_buffer_hidden_weight, hidden_weight,
-                           (float)u47);
-    tiny_out_weight_upd(n, hidden, d_mse, sgd_momentum_buffer_out_weight, out_weight, (float)u47);
+    tiny_out_bias_upd(n, d_mse, out_bias, (float)u25, sgd_momentum_buffer_out_bias);
+    tiny_out_weight_upd(n, hidden, d_mse, out_weight, (float)u25, sgd_momentum_buffer_out_weight);
+    tiny_hidden_bias_upd(n, dense, hidden_bias, (float)u25, sgd_momentum_buffer_hidden_bias);
+    tiny_hidden_weight_upd(n, x, dense, hidden_weight, (float)u25,
+                           sgd_momentum_buffer_hidden_weight);
     m->head.calls++;
     m->head.step++;
     return loss[0];

@@ -166,6 +166,31 @@ Test(emit_cases, two_updates_in_a_kernel_without_cse)
     emit_done(&b);
 }
 
+/* w, one number a column of u, was updated before the columns of the stage had read it. */
+static void build_row_weight(Fixture *f, const void *arg)
+{
+    (void)arg;
+    f->p->has_loss = f->p->train.given = true;
+    emit_function(f, FN_train, 1);
+    Node *a = emit_leaf(f, SHAPE(-1, 3, 1), -1, 1), *u = emit_leaf(f, SHAPE(-1, 3, 8), -1, 1);
+    Node *w = emit_leaf(f, SHAPE(-1, 8), -1, 1), *x = emit_leaf(f, SHAPE(0, 1, 8), -1, 1);
+    Node *sum = build_reduce(f->g, OP_reduce_sum, build_binary(f->g, OP_mul, a, u), 1, (int[]){0});
+    Node *y = build_unary(f->g, OP_tanh, build_binary(f->g, OP_mul, w, sum));
+    Node *loss = build_binary(f->g, OP_add, weighed_sum(f->g, y, NULL), weighed_sum(f->g, x, NULL));
+    graph_root(f->g, ROOT_loss, 0, loss);
+    graph_sort(f->g);
+}
+
+Test(emit_cases, a_weight_is_updated_after_the_columns_that_read_it)
+{
+    EmitBatch b = emit_batch();
+    emit_add(&b, build_row_weight, NULL, &variant_all, &target, "w");
+    emit_load(&b, fast);
+    emit_run(&b);
+    cr_assert_eq(b.failures, 0);
+    emit_done(&b);
+}
+
 /* --- what must not go wrong ------------------------------------------------------------------- */
 
 /* The largest of a row is found again by ==, so where x is computed twice it must be the same
