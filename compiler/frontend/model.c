@@ -29,7 +29,16 @@ static const char reserved[] =
     "wchar_t while xor xor_eq main errno NULL EOF FILE NAN INFINITY I linux unix size_t "
     "int8_t int16_t int32_t int64_t uint8_t uint16_t uint32_t uint64_t intptr_t uintptr_t "
     "ptrdiff_t nnrt NNRT nncc printf malloc free calloc realloc memcpy memset exit abort "
-    "stdin stdout stderr";
+    "stdin stdout stderr abs access alarm bsearch ceil chdir chmod chown clock close copysign cos "
+    "cosh ctime daemon difftime div drem dup encrypt erf exec exp expm1 fabs fileno floor fma "
+    "fmod fork fread frexp fwrite gamma getc gets getenv getopt gmtime hypot index ioctl isatty "
+    "kill labs ldexp lgamma link localtime log log2 logb lseek lstat mkdir mktime modf nan nice "
+    "open pause perror pipe popen pow putc puts qsort raise rand random read readlink realpath "
+    "remainder remove rename rewind rindex rint rmdir round scalb scanf seek select signal "
+    "significand sin sincos sinh sleep splice sqrt srand stat strcat strcmp strcpy strdup strlen "
+    "strtod swab sync syscall system tan tanh tee tgamma time timezone tmpfile trunc truncate "
+    "umask unlink wait write j0 j1 jn y0 y1 yn acos asin atan atan2 acosh asinh atanh cbrt "
+    "environ";
 
 static bool is_reserved(const char *name)
 {

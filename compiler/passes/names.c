@@ -104,6 +104,18 @@ static const char *const reserved[] = {"auto",
                                        "main",
                                        "errno",
                                        "linux",
+                                       "stdin",
+                                       "stdout",
+                                       "stderr",
+                                       "offsetof",
+                                       "max_align_t",
+                                       "intptr_t",
+                                       "uintptr_t",
+                                       "sa_handler",
+                                       "sa_sigaction",
+                                       "st_atime",
+                                       "st_mtime",
+                                       "st_ctime",
                                        "unix",
                                        "i386",
                                        "NULL",
@@ -155,7 +167,9 @@ static bool is_reserved(const char *name)
     /* Temporaries of kernels and the step functions: a letter, or key, and digits. */
     size_t word = strncmp(name, "key", 3) == 0 ? 3 : 1;
     size_t digits = name[0] ? strspn(name + word, "0123456789") : 0;
-    return name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
+    /* Capitals alone: headers have many macros of that kind (INT32_MAX, EOF). */
+    bool capitals = strlen(name) > 2 && !strpbrk(name, "abcdefghijklmnopqrstuvwxyz");
+    return capitals || name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
            (digits && !name[word + digits]);
 }
 

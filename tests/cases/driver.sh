@@ -61,6 +61,28 @@ fi
 [ "$(grep -c '_data\[4\] =' words.c)" = 1 ] && ok "constants of several functions stand once" ||
     bad "constants stand $(grep -c '_data\[4\] =' words.c) times"
 
+# Names of macros, of parameters and locals, and of C's own functions.
+cat >names.yaml <<'END'
+model: names
+inputs: {x: {shape: [3]}, d_x: {shape: [3]}, d_y_weight: {shape: [3]}, INT32_MAX: {shape: [3]}, key1: {shape: [3]}}
+layers:
+  - {name: s, expr: relu(x + d_x + d_y_weight + INT32_MAX + key1)}
+  - dropout: 0.5
+  - dense: {units: 2, name: y}
+outputs: {o: y, grads: x, sums: x, n: x, m: x, in: x, lr: x, offsetof: x, EOF: x, stdin: x, names: x, errno: x, NNRT_ABI: x}
+loss: mse(y, 0)
+train: {batch: 4, epochs: 1, optimizer: {adam: {lr: 0.01}}}
+END
+for how in "" -O0 "--single-file --main"; do
+    "$nncc" names.yaml --grad $how -o names.c
+    check "names of macros and locals compile: '$how'" "${CC:-cc}" -std=gnu11 -march=native -Wall -Werror \
+        -Wno-unknown-pragmas -fsyntax-only "-I$BUILD/include" names.c
+done
+for word in log random time dup signal template; do
+    printf 'model: %s\ninputs:\n  x: {shape: [3]}\nlayers:\n  - relu\n' "$word" >word.yaml
+    status "a model called $word is refused" 1 "$nncc" word.yaml -o word.c
+done
+
 # An app with the core of the runtime inside the emitted file: every function of the header.
 cat >app.c <<'END'
 #include <math.h>
