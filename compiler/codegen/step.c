@@ -68,8 +68,8 @@ static void uniform_line(SourceText *s, const Node *y)
     static const char *const scalar[] = {
         [SCALAR_n] = "n",
         [SCALAR_step] = "(double)(m->head.step + 1)",
-        [SCALAR_lr] = "nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, "
-                      "m->head.total_steps, m->head.epoch_steps)"};
+        [SCALAR_lr] = ("nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, "
+                       "m->head.total_steps, m->head.epoch_steps)")};
     Str text = str_new(s->arena);
     const char *c = y->op == OP_scalar ? scalar[y->attr->scalar] : double_text[y->op];
     if (!c)

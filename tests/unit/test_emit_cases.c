@@ -191,6 +191,19 @@ Test(emit_cases, a_weight_is_updated_after_the_columns_that_read_it)
     emit_done(&b);
 }
 
+/* Scalars that the host computes: min(n, infinity), by every row. */
+static Node *infinite_scalar(Fixture *f)
+{
+    Node *n = build_scalar(f->g, SCALAR_n), *most = build_const(f->g, INFINITY);
+    Node *x = emit_leaf(f, SHAPE(0, 1, 3), -2, 2);
+    return build_binary(f->g, OP_div, x, build_binary(f->g, OP_min, n, most));
+}
+
+Test(emit_cases, a_scalar_that_is_infinite)
+{
+    check_case(infinite_scalar);
+}
+
 /* --- what must not go wrong ------------------------------------------------------------------- */
 
 /* The largest of a row is found again by ==, so where x is computed twice it must be the same
