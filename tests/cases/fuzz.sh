@@ -11,7 +11,7 @@ elif ! make -C "$root" --no-print-directory -j2 fuzz-build >"$tmp/said" 2>&1; th
 else
     cp "$root"/build-fuzz/fuzz/fuzz_* . 2>/dev/null
     sh "$root/tests/fuzz/run" . 10 model npy csv >one.txt 2>&1 &
-    sh "$root/tests/fuzz/run" . 10 safetensors npz idx >two.txt 2>&1
+    sh "$root/tests/fuzz/run" . 10 safetensors ir npz idx >two.txt 2>&1
     wait
     cat one.txt two.txt
 fi
