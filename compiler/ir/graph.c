@@ -223,14 +223,31 @@ static void put_after_operands(Arena *arena, Walk *walk, Node *node)
     }
 }
 
+/* Whether a root belongs to the backward pass: those are walked last and the last one first, so that
+ * gradients come in the order in which they arise, each layer's update behind its gradient. */
+static bool is_backward_root(const Root *root)
+{
+    return root->kind == ROOT_grad || root->kind == ROOT_assign;
+}
+
+static void put_root(Arena *arena, Walk *walk, const Root *root)
+{
+    if (root->node->mark == LIVE)
+        put_after_operands(arena, walk, root->node);
+}
+
+/* The walk follows roots and operands alone, never the order in which nodes were made: C leaves the
+ * order of arguments to the compiler, and the emitted file may not depend on that. */
 void graph_sort(Graph *g)
 {
     Arena *scratch = arena_new();
     Walk walk = {0};
     mark_live(scratch, g);
-    for (int i = 0; i < g->nodes.n; i++)
-        if (g->nodes.at[i]->mark == LIVE)
-            put_after_operands(scratch, &walk, g->nodes.at[i]);
+    for (int i = 0; i < g->roots.n; i++)
+        if (!is_backward_root(&g->roots.at[i]))
+            put_root(scratch, &walk, &g->roots.at[i]);
+    for (int i = g->roots.n - 1; i >= 0; i--)
+        put_root(scratch, &walk, &g->roots.at[i]);
 
     g->nodes.n = 0;
     for (int i = 0; i < walk.order.n; i++) {

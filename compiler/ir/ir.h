@@ -306,7 +306,7 @@ Node *graph_add_as(Graph *, OpKind, int n_in, Node *const *in, const Attr *attr,
  * not too large. Reports at g->loc, then gives false. (graph_add does it; verify.c again.) */
 bool graph_shape(Graph *, Node *y);
 /* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
- * is stable: two nodes that do not depend on each other keep theirs. */
+ * follows from the roots and operands alone, not from the order in which nodes were made. */
 void graph_sort(Graph *);
 void graph_count_users(Graph *); /* roots count as a use */
 void graph_root(Graph *, RootKind, int index, Node *);
