@@ -2,6 +2,7 @@
 /* options.c: the command line of nncc: GNU long options, each with its text for --help. */
 #include "options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,8 +113,9 @@ static int unknown(const char *kind, const char *word, const char *const *known,
 static bool whole_number(const char *text, int64_t lo, int64_t hi, int64_t *out)
 {
     char *end;
+    errno = 0;
     long long v = strtoll(text, &end, 10);
-    if (end == text || *end || v < lo || v > hi)
+    if (errno || end == text || *end || v < lo || v > hi)
         return false;
     *out = v;
     return true;
