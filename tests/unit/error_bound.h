@@ -151,7 +151,8 @@ FIXTURE void bound_leaf(const Node *y, Bound *out)
 {
     for (int64_t i = 0, n = shape_count(&out->value.shape); i < n; i++) {
         double v = out->value.data[i];
-        out->error.data[i] = y->op == OP_scalar ? 2 * bound_unit * fabs(v) : fabs((float)v - v);
+        double rounded = (float)v == v || isnan(v) ? 0 : fabs((float)v - v);
+        out->error.data[i] = y->op == OP_scalar ? 2 * bound_unit * fabs(v) : rounded;
     }
 }
 
@@ -184,7 +185,7 @@ FIXTURE void bound_node(const Node *y, const InterpInput *run, Arena *arena, Bou
     }
     op_impls[y->op]->eval(y, run, values, &out->value);
     switch (op_rows[y->op].cls) {
-    case CLASS_LEAF: bound_leaf(y, out); break;
+    case CLASS_LEAF: bound_leaf(y, out); return;
     case CLASS_MAT: bound_product(y, run, arena, in, out); break;
     case CLASS_REDUCE:
         if (y->op == OP_reduce_sum)
