@@ -175,7 +175,7 @@ refused "predict: into a missing folder" 3 "none/p.npy" "$tiny" predict --weight
 
 # --- where results go
 go() { "$tiny" train --data x=x.npy --data label=y.npy "$@"; }
-long="--steps 100000000"
+long="--steps 4000000" # ended by a signal long before, and by itself where the test is killed
 refused "--out into a missing folder, before training starts" 3 "none/w" "$tiny" train --data x=x.npy --data label=y.npy $long --out none/w
 refused "--checkpoint into a missing folder, before training starts" 3 "none/c" "$tiny" train --data x=x.npy --data label=y.npy $long --checkpoint none/c
 refused "--log into a missing folder, before training starts" 3 "none/l" "$tiny" train --data x=x.npy --data label=y.npy $long --log none/l
