@@ -50,11 +50,12 @@ class Case:
     make(parameters): the optimiser that `optimizer` is. rate(base, step, steps an epoch): its schedule.
     metrics: name to (expression, function of values and inputs, both NumPy).
     frozen: weights that do not train. no_grad: gradients that are not compared. flags: of nncc.
-    single: PyTorch, too, computes in f32 (where rounding is the matter)."""
+    single: PyTorch, too, computes in f32 (where rounding is the matter).
+    rough: see check.py."""
 
     def __init__(self, name, inputs, layers, forward, outputs, loss, loss_of, optimizer="{sgd: {lr: 0.1}}",
                  make=lambda p: torch.optim.SGD(p, 0.1), top="", train="epochs: 5", clip_norm=0, clip_value=0,
-                 accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=()):
+                 accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False):
         self.name, self.inputs, self.layers, self.forward = name, inputs, layers, forward
         self.out = outputs if isinstance(outputs, dict) else {n: n for n in outputs}
         self.loss_text, self.loss_of, self.optimizer, self.make = loss, loss_of, optimizer, make
@@ -62,6 +63,7 @@ class Case:
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.rate = rate or (lambda base, step, per_epoch: base)
         self.metrics, self.steps, self.flags, self.no_grad = metrics or {}, steps, flags, no_grad
+        self.rough = rough
 
     def yaml(self):
         loss = self.loss_text if self.loss_text.startswith("{") else '"%s"' % self.loss_text

@@ -3,8 +3,10 @@
 
 Bounds: 1e-4 for outputs, the loss and metrics, 1e-3 for gradients, each of the largest value of the tensor; what ten
 steps change of a weight 5e-3 of its 2-norm. PyTorch computes in double, so that a gradient that is zero but for
-rounding shows: of a weight that has only such gradients nothing is asked.
+rounding shows: of a weight that has only such gradients nothing is asked. A random network may be so ill-conditioned
+that f32 cannot hold the bounds: there a case is `rough`, and four times PyTorch's own error in f32 is added to them.
 """
+import copy
 import math
 import os
 import subprocess
@@ -28,13 +30,14 @@ def run(folder, *command):
     return done.stdout
 
 
-def within(what, got, want, bound, floor=1e-3):
-    """The largest difference is under the bound, of the largest value (or of `floor`, where all are smaller)."""
+def within(what, got, want, bound, floor=1e-3, slack=0.0):
+    """The largest difference is under the bound, of the largest value (or of `floor`, where all are smaller), and slack."""
     got, want = np.asarray(got, "f8"), np.asarray(want, "f8")
     if got.shape != want.shape:
         raise Wrong("%s: shape %s, not %s" % (what, got.shape, want.shape))
-    error = np.abs(got - want).max(initial=0) / max(np.abs(want).max(initial=0), floor)
-    if not error <= bound:
+    size = max(np.abs(want).max(initial=0), floor)
+    error = np.abs(got - want).max(initial=0) / size
+    if not error <= bound + slack / size:
         raise Wrong("%s: off by %.3g, over %g" % (what, error, bound))
 
 
@@ -64,43 +67,63 @@ class Built:
     def files(self, flag, prefix=""):
         return [part for name in self.data for part in (flag, "%s=%s%s.npy" % (name, prefix, name))]
 
-    def values(self, rows=slice(None)):
+    def values(self, rows=slice(None), case=None):
         """What PyTorch has: values by name, and the inputs."""
-        w, x = self.case.tensors(self.weights, False), self.case.tensors({k: a[rows] for k, a in self.data.items()}, False)
+        case = case or self.case
+        w, x = case.tensors(self.weights, False), case.tensors({k: a[rows] for k, a in self.data.items()}, False)
         with torch.no_grad():
-            return self.case.forward(w, x), x
+            return case.forward(w, x), x
+
+
+def difference(a, b):
+    return float(np.abs(np.asarray(a, "f8") - np.asarray(b, "f8")).max(initial=0))
+
+
+def in_single(case):
+    """The case in f32, for one that is rough; else as it is."""
+    if case.rough:
+        case = copy.copy(case)
+        case.single = True
+    return case
 
 
 def check_predict(b):
     v, _ = b.values()
+    rough, _ = b.values(case=in_single(b.case))
     flags = [part for name in b.case.out for part in ("--output", "%s=out_%s.npy" % (name, name))]
     b.run("predict", "--weights", "w.safetensors", *b.files("--input"), *flags)
     for name in b.case.out:
-        within("predict " + name, b.load("out_%s.npy" % name), v[name].numpy(), 1e-4)
+        within("predict " + name, b.load("out_%s.npy" % name), v[name].numpy(), 1e-4, slack=4 * difference(v[name], rough[name]))
+
+
+def gradients(case, weights, data):
+    """The loss, and its gradients by weights and inputs, as NumPy."""
+    w, x = case.tensors(weights, True), case.tensors(data, True)
+    loss = case.loss_of(case.forward(w, x), x)
+    loss.backward()
+    by = dict(w, **{"input." + k: t for k, t in x.items() if t.is_floating_point()})
+    return loss.item(), {k: t.grad.numpy() if t.grad is not None else np.zeros(t.shape) for k, t in by.items()}
 
 
 def check_grad(b):
     case, first = b.case, {k: a[:b.case.batch] for k, a in b.data.items()}
-    w, x = case.tensors(b.weights, True), case.tensors(first, True)
-    loss = case.loss_of(case.forward(w, x), x)
-    if loss.requires_grad:
-        loss.backward()
+    loss, want = gradients(case, b.weights, first)
+    rough_loss, rough = gradients(in_single(case), b.weights, first)
     for name, a in first.items():
         np.save(os.path.join(b.folder, "b_%s.npy" % name), a)
     b.run("grad", "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g.safetensors")
     got = b.load("g.safetensors")
-    within("loss", got.pop("loss").reshape(()), loss.item(), 1e-4)
-    want = dict(w, **{"input." + k: t for k, t in x.items() if t.is_floating_point()})
+    within("loss", got.pop("loss").reshape(()), loss, 1e-4, slack=4 * difference(loss, rough_loss))
     missing = set(want) - set(got) - set(case.frozen)
     if missing:
         raise Wrong("grad lacks " + ", ".join(sorted(missing)))
-    largest = max([float(t.grad.abs().max()) for t in want.values() if t.grad is not None], default=0)
-    for name, t in want.items():
+    largest = max(np.abs(grad).max(initial=0) for name, grad in want.items() if name not in case.no_grad)
+    for name, grad in want.items():
         if name in case.frozen or name in case.no_grad:
             continue
-        grad = t.grad.numpy() if t.grad is not None else np.zeros(t.shape)
         rounding = 1e-2 if np.abs(grad).max(initial=0) < 1e-7 * largest else 1e-4  # zero but for rounding
-        within("grad of " + name, got[name], grad, 1e-3, floor=max(rounding * largest, 1e-6))
+        within("grad of " + name, got[name], grad, 1e-3, floor=max(rounding * largest, 1e-6),
+               slack=4 * difference(grad, rough[name]))
 
 
 def evaluated(text):
@@ -152,6 +175,7 @@ def train_in_torch(case, weights, data):
 def check_train(b):
     case = b.case
     want, most = train_in_torch(case, b.weights, b.data)
+    rough, _ = train_in_torch(in_single(case), b.weights, b.data)
     b.run("train", "--no-shuffle", "--steps", str(case.steps), "--weights", "w.safetensors", "--out", "t.safetensors",
           *b.files("--data"))
     got = b.load("t.safetensors")
@@ -166,7 +190,7 @@ def check_train(b):
         change, other = want[name] - start.astype("f8"), got[name].astype("f8") - start
         rounding = 2e-7 * np.linalg.norm(start) * math.sqrt(case.steps)  # of the weights themselves, in f32
         error, size = np.linalg.norm(other - change), np.linalg.norm(change)
-        if not error <= 5e-3 * size + rounding:
+        if not error <= 5e-3 * size + rounding + 4 * np.linalg.norm(rough[name] - want[name]):
             raise Wrong("train: %s off by %.3g of its change" % (name, error / max(size, 1e-30)))
 
 

@@ -16,14 +16,22 @@ from case import Case, classes, dense, real
 UNARY = {"relu": F.relu, "relu6": F.relu6, "leaky_relu": F.leaky_relu, "elu": F.elu, "selu": F.selu, "celu": F.celu, "gelu": F.gelu,
          "silu": F.silu, "mish": F.mish, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softplus": F.softplus,
          "softsign": F.softsign, "hardsigmoid": F.hardsigmoid}
-SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33]
-MOST = 600  # numbers of a sample, at most
+SIZES = [1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100]
+MOST = 1500  # numbers of a sample, at most
+BLOCK = """blocks:
+  res:
+    args: {wide: 4, out: 1, f: tanh}
+    layers:
+      - dense: {units: $wide, activation: $f, name: up}
+      - dense: {units: $out, name: down}
+      - {name: sum, expr: input + 0.5 * down}"""
 
 
 class Net:
     def __init__(self, seed):
         self.r = random.Random(seed)
         self.lines, self.steps, self.shapes, self.used, self.weights = [], [], {}, set(), {}
+        self.frozen, self.blocks = [], False
         torch.manual_seed(seed)
         self.values = {}  # of 3 samples, to see shapes and sizes
 
@@ -60,13 +68,47 @@ class Net:
 def step_dense(net):
     a, units = net.pick(lambda s: len(s) > 0), net.r.choice(SIZES)
     bias, activation = net.r.random() < 0.7, net.r.choice(list(UNARY) + ["identity"] * 6)
-    f = UNARY.get(activation, lambda t: t)
-    if a:
-        weights = {"weight": (units, net.shapes[a][-1])}
-        if bias:
-            weights["bias"] = (units,)
-        net.add("dense: {units: %d, bias: %s, activation: %s, input: %s, name: %%s}" % (units, str(bias).lower(), activation, a),
-                lambda w, v, n: f(dense(w, n, v[a])), [a], weights)
+    f, frozen = UNARY.get(activation, lambda t: t), bool(net.steps) and net.r.random() < 0.08
+    if not a:
+        return
+    weights = {"weight": (units, net.shapes[a][-1])}
+    if bias:
+        weights["bias"] = (units,)
+    name = net.add("dense: {units: %d, bias: %s, activation: %s, frozen: %s, input: %s, name: %%s}" % (
+        units, str(bias).lower(), activation, str(frozen).lower(), a), lambda w, v, n: f(dense(w, n, v[a])), [a], weights)
+    if name and frozen:
+        net.frozen += [name + "." + k for k in weights]
+
+
+def step_shared(net):
+    a = net.pick(lambda s: len(s) > 0)
+    other = [n[:-7] for n, t in net.weights.items() if a and t.dim() == 2 and t.shape[1] == net.shapes[a][-1] and "." not in n[:-7]
+             and n not in net.frozen]
+    if other:
+        o = net.r.choice(other)
+        units, bias = len(net.weights[o + ".weight"]), o + ".bias" in net.weights
+        net.add("dense: {units: %d, bias: %s, shared: %s, input: %s, name: %%s}" % (units, str(bias).lower(), o, a),
+                lambda w, v, n: dense(w, o, v[a]), [a])
+
+
+def step_block(net):
+    a, wide, repeat = net.pick(lambda s: len(s) > 0), net.r.choice(SIZES), net.r.choice([None, 1, 2, 3])
+    if not a:
+        return
+    out, f, weights = net.shapes[a][-1], net.r.choice(list(UNARY)), {}
+    prefixes = [""] if repeat is None else ["%d." % i for i in range(repeat)]
+    for p in prefixes:
+        weights.update({p + "up.weight": (wide, out), p + "up.bias": (wide,), p + "down.weight": (out, wide), p + "down.bias": (out,)})
+
+    def function(w, v, n):
+        x = v[a]
+        for p in prefixes:
+            x = x + 0.5 * dense(w, n + "." + p + "down", UNARY[f](dense(w, n + "." + p + "up", x)))
+        return x
+
+    times = ", repeat: %d" % repeat if repeat else ""
+    if net.add("res: {wide: %d, out: %d, f: %s%s, input: %s, name: %%s}" % (wide, out, f, times, a), function, [a], weights):
+        net.blocks = True
 
 
 def step_unary(net):
@@ -76,7 +118,7 @@ def step_unary(net):
 
 def step_norm(net):
     a = net.pick(lambda s: len(s) and s[-1] > 2)
-    if not a:
+    if not a or net.values[a].std(-1).min() < 0.02:  # what divides by that is rounding
         return
     k = net.shapes[a][-1]
     if net.r.random() < 0.5:
@@ -198,7 +240,7 @@ def step_concat(net):
         net.add("concat: {axis: %d, input: %s, name: %%s}" % (axis, parts), lambda w, v, n: torch.cat([v[p] for p in parts], axis), parts)
 
 
-STEPS = [step_dense] * 5 + [step_unary] * 2 + [step_norm] * 2 + [step_softmax, step_reduce, step_centre, step_matmul, step_permute,
+STEPS = [step_dense] * 5 + [step_shared, step_block] + [step_unary] * 2 + [step_norm] * 2 + [step_softmax, step_reduce, step_centre, step_matmul, step_permute,
                                                                  step_reshape, step_slice, step_pad, step_concat] + [step_binary] * 4
 
 
@@ -222,8 +264,10 @@ def make(seed):
     net = Net(seed)
     r = net.r
     for i in range(r.choice([1, 1, 2])):
-        net.input("x%d" % i, tuple(r.choice(SIZES) if r.random() < 0.6 else r.randint(1, 4) for _ in range(r.choice([1, 1, 2, 2, 3])))
-                  if r.random() < 0.95 else ())
+        shape = tuple(r.choice(SIZES) if r.random() < 0.6 else r.randint(1, 4) for _ in range(r.choice([1, 1, 2, 2, 3])))
+        while math.prod(shape) > MOST:
+            shape = shape[1:]
+        net.input("x%d" % i, shape if r.random() < 0.95 or not i else ())
     inputs = dict(net.shapes)
     size, tries = r.randint(3, 14), 0
     step_dense(net)
@@ -237,6 +281,8 @@ def make(seed):
     terms = ["mean(tanh(%s) * (%s + 0.5))" % (n, n) for n in left]
     functions = [lambda v, x, n=n: (torch.tanh(v[n]) * (v[n] + 0.5)).mean() for n in left]
     drawn = {n: real(*s) for n, s in inputs.items()}
+    terms.append("0.1 * mean(v0 * v0)")  # so that something trains
+    functions.append(lambda v, x: 0.1 * (v["v0"] ** 2).mean())
     end = left[-1]
     if len(net.shapes[end]) == 1 and net.shapes[end][0] > 1 and r.random() < 0.6:
         drawn["c"] = classes(net.shapes[end][0])
@@ -263,6 +309,9 @@ def make(seed):
         train, more["accumulate"] = train + "\naccumulate: 2", 2
     if r.random() < 0.3:
         train, more["rate"] = train + "\nschedule: {exponential: {gamma: 0.9}}", lambda b, s, e: b * 0.9 ** s
+    flags = r.choice([(), (), (), (), ("-O0",), ("--exact",), ("--single-file",), ("--target=generic",), ("--no-pass=fuse",),
+                      ("--no-pass=simplify",), ("--no-pass=layout",), ("--no-pass=cse", "--no-pass=split")])
     return Case("random_%d" % seed, drawn, "\n".join(net.lines) + "\n", forward, sorted(set(left + [r.choice(net.steps)[0]])),
                 " + ".join(terms), lambda v, x: sum(f(v, x) for f in functions), text, maker, train=train,
-                batch=r.choice([1, 2, 4, 5, 8, 8, 16, 27, 32]), **more)
+                batch=r.choice([1, 2, 4, 5, 8, 8, 16, 27, 32]), rough=True, flags=flags,
+                top=BLOCK if net.blocks else "", frozen=net.frozen, **more)
