@@ -62,6 +62,13 @@ usable()
     "$1" -fopenmp "$tmp/try.c" -o "$tmp/try" >/dev/null 2>&1
 }
 
+# Whether SIGINT was ignored when this shell began (a job in the background): its children cannot get it.
+int_ignored()
+{
+    mask=$(sed -n 's/^SigIgn:[^0-9a-f]*0*//p' /proc/self/status)
+    case $mask in *[2367abef]) return 0 ;; *) return 1 ;; esac
+}
+
 # value FILE KEY: the number of a "key: number" line.
 value() { sed -n "s/^$2: //p" "$1"; }
 
