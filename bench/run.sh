@@ -22,8 +22,7 @@ make_venv()
     python3 -m venv venv.part >venv.log 2>&1 || return 1
     echo "bench: trying to install torch into $(pwd)/venv, a large download; OFFLINE=1 does without" >&2
     pip="venv.part/bin/pip install --quiet --no-cache-dir --retries 1 --timeout 20"
-    timeout 1200 $pip --index-url https://download.pytorch.org/whl/cpu torch numpy >>venv.log 2>&1 ||
-        timeout 1200 $pip torch numpy >>venv.log 2>&1 || return 1
+    timeout 1200 $pip torch numpy >>venv.log 2>&1 || return 1
     timeout 300 $pip onnx onnxruntime >>venv.log 2>&1 || true
     mv venv.part venv
 }

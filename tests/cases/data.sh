@@ -237,7 +237,7 @@ check "NaN in training: the old checkpoint stays" same old.ck kept.ck
 
 for pause in 0.2 0.35 0.5; do
     rm -f killed.ck
-    go $long --out killed.st --checkpoint killed.ck >/dev/null 2>&1 &
+    "$tiny" train --data x=x.npy --data label=y.npy $long --out killed.st --checkpoint killed.ck >/dev/null 2>&1 &
     child=$!
     i=0
     while [ ! -e killed.ck ] && [ $i -lt 200 ]; do
