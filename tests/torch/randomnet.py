@@ -310,7 +310,7 @@ def make(seed):
     if r.random() < 0.3:
         train, more["rate"] = train + "\nschedule: {exponential: {gamma: 0.9}}", lambda b, s, e: b * 0.9 ** s
     flags = r.choice([(), (), (), (), ("-O0",), ("--exact",), ("--single-file",), ("--target=generic",), ("--no-pass=fuse",),
-                      ("--no-pass=simplify",), ("--no-pass=layout",), ("--no-pass=cse", "--no-pass=split")])
+                      ("--no-pass=simplify",), ("--no-pass=layout",), ("--no-pass=cse", "--no-pass=layout")])
     return Case("random_%d" % seed, drawn, "\n".join(net.lines) + "\n", forward, sorted(set(left + [r.choice(net.steps)[0]])),
                 " + ".join(terms), lambda v, x: sum(f(v, x) for f in functions), text, maker, train=train,
                 batch=r.choice([1, 2, 4, 5, 8, 8, 16, 27, 32]), rough=True, flags=flags,
