@@ -294,7 +294,7 @@ static const char *guard_text(Emit *e, const Guard *g, int n)
     return s.at;
 }
 
-/* pad and concat: only the operand that covers the index is read, each in a scope of its own. */
+/* pad, concat, unwindow: only the operand that covers the index is read, each in a scope of its own. */
 static const char *guarded(Emit *e, const Node *y, const Ix *at)
 {
     const char *name = emit_temp(e, "t");
@@ -342,7 +342,7 @@ static const char *moved(Emit *e, const Node *y, const Ix *at)
     Ix operand[RANK_MAX];
     Guard guards[RANK_MAX];
     int n;
-    if (y->op == OP_pad || y->op == OP_concat)
+    if (y->op == OP_pad || y->op == OP_concat || y->op == OP_unwindow)
         return guarded(e, y, at);
     domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
     return emit_value(e, y->in[0], operand);

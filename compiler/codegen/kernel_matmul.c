@@ -19,8 +19,6 @@ typedef struct Product {
     const char *pragma;
 } Product;
 
-enum { FEW_ROWS = 4 };
-
 static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
 
 static const char *number(Product *p, int64_t x)
@@ -175,31 +173,29 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     out_end(e->out);
 }
 
-/* The right operand at column j0 and inner step 0, and the distance of inner steps, where it can be
- * read without packing: a buffer whose rows are contiguous, cut in whole panels. */
-static bool direct_text(Product *p, const Node *b, const Ix *at, const char **pointer,
-                        long long *stride)
+/* "panel, 32": the right operand at column j0 and inner step 0, and the distance of inner steps. */
+static const char *right_text(Product *p, const Node *b, const Ix *at)
 {
     Emit *e = p->e;
+    if (p->plan->pack_b)
+        return arena_format(e->arena, "%s + (size_t)j0 * %s, %d",
+                            emit_buffer(e, e->k->workspace, true), factor(p, p->inner),
+                            p->plan->tile_n);
     const Node *base;
     Ix linear;
-    if (p->plan->cols % p->plan->tile_n || p->plan->lead != 1 || !p->j.n || p->rows[0] != 'n' ||
-        !operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear) ||
-        ix_coefficient(&linear, atom_of(&p->j)) != 1)
-        return false;
-    *stride = p->k.n ? (long long)ix_coefficient(&linear, atom_of(&p->k)) : 0;
+    if (!operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear))
+        BUG("a right operand without strides");
+    int64_t step = p->k.n ? ix_coefficient(&linear, atom_of(&p->k)) : 0;
     linear = ix_add(&e->space, linear, ix_scale(p->j, -1));
-    linear = ix_add(&e->space, linear, ix_scale(p->k, -*stride));
-    if (linear.n)
-        return false;
+    linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
     const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    *pointer = arena_format(e->arena, "%s + %lld + j0", name, (long long)linear.c);
-    if (linear.c == 0)
-        *pointer = arena_format(e->arena, "%s + j0", name);
-    return true;
+    const char *offset = linear.n || linear.c
+                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, false))
+                             : "";
+    return arena_format(e->arena, "%s%s + j0, %lld", name, offset, (long long)step);
 }
 
-static void tiles(Product *p, const Ix *a_at, const char *direct, long long stride)
+static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
     const MatmulPlan *t = p->plan;
@@ -226,15 +222,9 @@ static void tiles(Product *p, const Ix *a_at, const char *direct, long long stri
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
     const char *left = left_text(p, p->y->in[0], a_at);
-    const char *right = arena_format(e->arena, "%s + (size_t)j0 * %s",
-                                     emit_buffer(e, e->k->workspace, true), factor(p, p->inner));
-    const char *step = number(p, t->tile_n);
-    if (direct) {
-        right = arena_format(e->arena, "few ? %s : %s", direct, right);
-        step = arena_format(e->arena, "few ? %lld : %s", stride, step);
-    }
-    out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n,
-             rows, p->inner, left, right, step);
+    const char *right = right_text(p, p->y->in[1], b_at);
+    out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n, rows,
+             p->inner, left, right);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
 }
@@ -258,21 +248,14 @@ void emit_matmul(Emit *e)
     Ix a_at[RANK_MAX], b_at[RANK_MAX];
     operand_at(&p, a, p.i, p.k, a_at);
     operand_at(&p, b, p.k, p.j, b_at);
-    const char *work = emit_buffer(e, e->k->workspace, true);
-    const char *direct = NULL;
-    long long stride = 0;
-    if (direct_text(&p, b, b_at, &direct, &stride)) {
-        out_line(e->out, "const int few = %s < %d; /* rows: packing would not pay */", p.rows,
-                 FEW_ROWS);
-        out_open(e->out, "if (!few)");
-    }
-    pack(&p, b, b_at, "j", p.cols, p.plan->cols, p.plan->tile_n, work);
-    if (direct)
-        out_close(e->out);
+    if (p.plan->pack_b)
+        pack(&p, b, b_at, "j", p.cols, p.plan->cols, p.plan->tile_n,
+             emit_buffer(e, e->k->workspace, true));
     if (p.plan->pack_a)
         pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m,
-             arena_format(e->arena, "%s + %lld", work, (long long)p.plan->b_floats));
-    tiles(&p, a_at, direct, stride);
+             arena_format(e->arena, "%s + %lld", emit_buffer(e, e->k->workspace, true),
+                          (long long)p.plan->b_floats));
+    tiles(&p, a_at, b_at);
     while (opened--)
         out_close(e->out);
 }

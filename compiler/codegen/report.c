@@ -8,6 +8,9 @@
 
 static void fused(const Kernel *k, FILE *f)
 {
+    /* by pack_b, pack_a */
+    static const char *const packs[2][2] = {{"nothing", "the left operand"},
+                                            {"the right operand", "both operands"}};
     const Lowered *low = k->lowered;
     fprintf(f, "      fuses");
     for (int i = 0; i < k->nodes.n; i++)
@@ -18,7 +21,7 @@ static void fused(const Kernel *k, FILE *f)
         fprintf(f, "      one pass over each row\n");
     if (k->matmul)
         fprintf(f, "      tile %d x %d, packs %s\n", low->plan.tile_m, low->plan.tile_n,
-                low->plan.pack_a ? "both operands" : "the right operand");
+                packs[low->plan.pack_b][low->plan.pack_a]);
 }
 
 static void kernel(const Graph *g, const Kernel *k, FILE *f)

@@ -279,6 +279,34 @@ Node *build_concat(Graph *g, int axis, int n, Node *const *xs)
     return attr.axes[0] < 0 ? NULL : graph_add(g, OP_concat, n, xs, &attr);
 }
 
+Node *build_flip(Graph *g, Node *x, int n, const int *axes)
+{
+    bool marked[RANK_MAX];
+    if (!x || !mark_axes(g, "flip", x->shape.rank, n, axes, marked))
+        return NULL;
+    Attr attr = {0};
+    for (int i = 0; i < x->shape.rank; i++)
+        if (marked[i] && x->shape.dim[i] > 1)
+            attr.axes[attr.n_axes++] = i;
+    return attr.n_axes ? graph_add(g, OP_flip, 1, &x, &attr) : x;
+}
+
+Node *build_pad(Graph *g, Node *x, const int64_t *before, const int64_t *after, const int64_t *step,
+                double value)
+{
+    if (!x)
+        return NULL;
+    Attr attr = {.value = value};
+    bool any = false;
+    for (int i = 0; i < x->shape.rank; i++) {
+        attr.start[i] = before ? before[i] : 0;
+        attr.end[i] = after ? after[i] : 0;
+        attr.step[i] = step ? step[i] : 1;
+        any |= attr.start[i] || attr.end[i] || (attr.step[i] != 1 && x->shape.dim[i] > 1);
+    }
+    return any ? graph_add(g, OP_pad, 1, &x, &attr) : x;
+}
+
 Node *build_matmul(Graph *g, Node *a, Node *b)
 {
     return build_binary(g, OP_matmul, a, b);

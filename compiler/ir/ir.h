@@ -83,6 +83,18 @@ typedef enum {
     SCALAR_step /* optimiser steps taken, this one included: 1, 2, ... */
 } Scalar;
 
+enum { SPATIAL_MAX = 3 };
+
+/* How a window of taps goes over the spatial axes of [N, spatial.., C]; by spatial axis. All
+ * lists end with 0s. */
+typedef struct Taps {
+    int64_t size[SPATIAL_MAX];     /* taps along it; unwindow: also `from` */
+    int64_t stride[SPATIAL_MAX];   /* distance between windows */
+    int64_t dilation[SPATIAL_MAX]; /* distance between taps */
+    int64_t from[SPATIAL_MAX];     /* unwindow: how long the axis was that the windows went over */
+    int64_t groups;                /* conv, conv_weight; else 0 */
+} Taps;
+
 /* What an op needs beyond its operands; ops.def says which fields an op reads. Zero otherwise. */
 typedef struct Attr {
     int n_axes;
@@ -91,6 +103,7 @@ typedef struct Attr {
     int64_t start[RANK_MAX]; /* slice: first index; pad: zeros before */
     int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
     int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1: adjacent */
+    Taps taps;               /* window, unwindow, conv, conv_weight */
     double value;            /* const: every element, where data is NULL; pad: what fills */
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
@@ -272,9 +285,9 @@ struct Program {
     bool exact;                  /* --exact */
     const char *template_dir;    /* where matmul.c and its like are */
     bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
-    double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
-    int64_t vars_bytes;          /* set by pass memory: of all variables */
-    void *model;                 /* the frontend's own */
+    double share_ops;   /* work from which threads share a kernel; 0: what a barrier is worth */
+    int64_t vars_bytes; /* set by pass memory: of all variables */
+    void *model;        /* the frontend's own */
 };
 
 /* --- shape.c ---------------------------------------------------------------------------------- */
@@ -350,6 +363,21 @@ Node *build_expand(Graph *, Node *, const Shape *);
 Node *build_slice(Graph *, Node *, int axis, int64_t start, int64_t end, int64_t step);
 Node *build_concat(Graph *, int axis, int n, Node *const *);
 Node *build_matmul(Graph *, Node *, Node *);
+Node *build_flip(Graph *, Node *, int n, const int *axes); /* those axes run backwards */
+/* Zeros (or `value`) before and after each axis, and step - 1 between neighbours; NULL lists: none. */
+Node *build_pad(Graph *, Node *, const int64_t *before, const int64_t *after, const int64_t *step,
+                double value);
+/* conv.c. Channels last: x [N, spatial.., C], w [taps.., C/groups, M] -> [N, spatial.., M]; nothing is
+ * padded. taps->size is taken from w. */
+Node *build_conv(Graph *, Node *x, Node *w, const Taps *);
+/* The gradient of build_conv in w: x [N, spatial.., C], dy [N, spatial.., M] -> [taps.., C/groups, M]. */
+Node *build_conv_weight(Graph *, Node *x, Node *dy, const Taps *);
+/* The gradient of build_conv in x, and what a transposed convolution gives: dy [N, spatial.., M], w as
+ * of build_conv -> [N, extent.., C]. `extent`, by spatial axis, is at least (dy's - 1) * stride +
+ * dilation * (taps - 1) + 1; what lies past that is 0. */
+Node *build_conv_input(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent);
+/* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
+Node *build_window(Graph *, Node *x, const Taps *);
 Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
 Node *build_random(Graph *, const Shape *, uint32_t stream); /* uniform in [0, 1) */
 Node *build_cast(Graph *, Node *, DType);

@@ -73,6 +73,16 @@ static void put_data(FILE *f, const Node *y, const char **separator)
     *separator = " ";
 }
 
+static void put_taps(FILE *f, const Node *y, const char **separator)
+{
+    const Taps *t = &y->attr->taps;
+    put_list(f, "size", SPATIAL_MAX, t->size, separator);
+    put_list(f, "stride", SPATIAL_MAX, t->stride, separator);
+    put_list(f, "dilation", SPATIAL_MAX, t->dilation, separator);
+    put_list(f, "from", SPATIAL_MAX, t->from, separator);
+    put_list(f, "groups", 1, &t->groups, separator);
+}
+
 static void put_attrs(FILE *f, const Node *y)
 {
     unsigned has = op_impls[y->op]->attrs & ~(unsigned)(ATTR_shape | ATTR_dtype);
@@ -89,6 +99,8 @@ static void put_attrs(FILE *f, const Node *y)
         put_list(f, "end", rank, a->end, &separator);
         put_list(f, "step", rank, a->step, &separator);
     }
+    if (has & ATTR_taps)
+        put_taps(f, y, &separator);
     if ((has & ATTR_value) && !a->data) {
         fprintf(f, "%svalue=", separator);
         put_number(f, a->value);

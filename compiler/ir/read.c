@@ -359,6 +359,12 @@ static bool read_range(Reader *r, int64_t *out)
     return integers(r, RANK_MAX, 0, ELEMENTS_MAX, out, &n);
 }
 
+static bool read_taps(Reader *r, int64_t *out)
+{
+    int n;
+    return integers(r, SPATIAL_MAX, 0, DIM_MAX, out, &n);
+}
+
 static bool read_var_attr(Reader *r, Attr *a)
 {
     const char *name = word(r, "a variable");
@@ -387,6 +393,16 @@ static bool read_attr(Reader *r, unsigned has, Attr *a, int64_t *count)
         return read_range(r, a->end);
     if ((has & ATTR_range) && take(r, "step="))
         return read_range(r, a->step);
+    if ((has & ATTR_taps) && take(r, "size="))
+        return read_taps(r, a->taps.size);
+    if ((has & ATTR_taps) && take(r, "stride="))
+        return read_taps(r, a->taps.stride);
+    if ((has & ATTR_taps) && take(r, "dilation="))
+        return read_taps(r, a->taps.dilation);
+    if ((has & ATTR_taps) && take(r, "from="))
+        return read_taps(r, a->taps.from);
+    if ((has & ATTR_taps) && take(r, "groups="))
+        return integer(r, 0, DIM_MAX, &a->taps.groups);
     if ((has & ATTR_value) && take(r, "value="))
         return real(r, &a->value);
     if ((has & ATTR_data) && take(r, "data="))

@@ -16,4 +16,8 @@ bool op_next(const Shape *shape, int64_t at[RANK_MAX]);
 /* The product of the lengths of axes [from, to), the batch counted as its factor of n. */
 int64_t op_product(const Shape *shape, int from, int to);
 
+/* How many windows of y->attr->taps go over each spatial axis of x, [N, spatial.., C]; reports what
+ * does not fit, then false. */
+bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MAX]);
+
 #endif

@@ -317,3 +317,43 @@ static void concat_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx
 
 const OpImpl op_concat = {
     .attrs = ATTR_axes, .shape = concat_shape, .grad = concat_grad, .eval = concat_eval};
+
+/* --- flip: attr.axes run backwards ------------------------------------------------------------ */
+
+static bool flip_shape(Graph *g, Node *y)
+{
+    const Shape *x = &y->in[0]->shape;
+    y->dtype = y->in[0]->dtype;
+    y->shape = *x;
+    for (int i = 0; i < y->attr->n_axes; i++) {
+        int axis = y->attr->axes[i];
+        if (axis < 0 || axis >= x->rank || (i > 0 && axis <= y->attr->axes[i - 1]))
+            return op_error(g, y, "axis %d is outside a tensor of %d axes, or out of order", axis,
+                            x->rank);
+        if (axis == x->batch)
+            return op_error(g, y, "the batch axis cannot be turned round");
+    }
+    return true;
+}
+
+static void flip_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
+{
+    (void)run;
+    int64_t stride[RANK_MAX], base = 0;
+    op_strides(&in[0].shape, stride);
+    for (int i = 0; i < y->attr->n_axes; i++) {
+        int axis = y->attr->axes[i];
+        base += (out->shape.dim[axis] - 1) * stride[axis];
+        stride[axis] = -stride[axis];
+    }
+    gather(&in[0], out, base, stride);
+}
+
+static void flip_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+{
+    (void)want;
+    dx[0] = build_flip(g, dy, y->attr->n_axes, y->attr->axes);
+}
+
+const OpImpl op_flip = {
+    .attrs = ATTR_axes, .shape = flip_shape, .grad = flip_grad, .eval = flip_eval};

@@ -41,6 +41,8 @@ static uint64_t hash_attr(uint64_t hash, const Node *node)
         hash = mix(hash, attr->axes, sizeof attr->axes);
     if (reads & ATTR_range)
         hash = mix(mix(hash, attr->start, sizeof attr->start), attr->end, sizeof attr->end);
+    if (reads & ATTR_taps)
+        hash = mix(hash, &attr->taps, sizeof attr->taps);
     if (reads & ATTR_value)
         hash = mix(hash, &attr->value, sizeof attr->value);
     if ((reads & ATTR_data) && attr->data)
@@ -96,6 +98,8 @@ static bool same_attr(const Node *a, const Node *b)
     if ((reads & ATTR_range) && (memcmp(p->start, q->start, sizeof p->start) != 0 ||
                                  memcmp(p->end, q->end, sizeof p->end) != 0 ||
                                  memcmp(p->step, q->step, sizeof p->step) != 0))
+        return false;
+    if ((reads & ATTR_taps) && memcmp(&p->taps, &q->taps, sizeof p->taps) != 0)
         return false;
     /* Bits, not values: 0 is not -0, and a NaN is itself. */
     /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison) */

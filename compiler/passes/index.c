@@ -330,6 +330,33 @@ static void index_pad(IxSpace *s, const Node *y, const Ix *at, Ix *out, Guard *g
     }
 }
 
+/* [N, o.., k.., C] reads [N, o * stride + k * dilation.., C]. */
+static void index_window(IxSpace *s, const Node *y, const Ix *at, Ix *out)
+{
+    const Taps *t = &y->attr->taps;
+    int spatial = y->in[0]->shape.rank - 2;
+    out[0] = at[0];
+    out[1 + spatial] = at[1 + 2 * spatial];
+    for (int d = 0; d < spatial; d++)
+        out[1 + d] = ix_add(s, ix_scale(at[1 + d], t->stride[d]),
+                            ix_scale(at[1 + spatial + d], t->dilation[d]));
+}
+
+/* [N, p.., k.., C] reads [N, (p - k * dilation) / stride.., k.., C], where there is such a window. */
+static void index_unwindow(IxSpace *s, const Node *y, const Ix *at, Ix *out, Guard *guards, int *n)
+{
+    const Taps *t = &y->attr->taps;
+    const Shape *x = &y->in[0]->shape;
+    int spatial = (x->rank - 2) / 2;
+    for (int d = 0; d < x->rank; d++)
+        out[d] = at[d];
+    for (int d = 0; d < spatial; d++) {
+        Ix e = ix_add(s, at[1 + d], ix_scale(at[1 + spatial + d], -t->dilation[d]));
+        guard_axis(s, e, (x->dim[1 + d] - 1) * t->stride[d] + 1, t->stride[d], guards, n);
+        out[1 + d] = ix_div(s, e, t->stride[d]);
+    }
+}
+
 static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards,
                          int *n)
 {
@@ -368,6 +395,16 @@ void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guar
             out[d] = ix_add(s, ix_scale(at[d], step), ix_const(y->attr->start[d]));
         }
         break;
+    case OP_flip:
+        for (int d = 0; d < x->rank; d++)
+            out[d] = at[d];
+        for (int k = 0; k < y->attr->n_axes; k++) {
+            int d = y->attr->axes[k];
+            out[d] = ix_add(s, ix_const(x->dim[d] - 1), ix_scale(at[d], -1));
+        }
+        break;
+    case OP_window: index_window(s, y, at, out); break;
+    case OP_unwindow: index_unwindow(s, y, at, out, guards, n_guards); break;
     case OP_pad: index_pad(s, y, at, out, guards, n_guards); break;
     case OP_concat: index_concat(s, y, i, at, out, guards, n_guards); break;
     default: index_broadcast(&y->shape, x, at, out); break;

@@ -44,14 +44,15 @@ int kernel_levels(const Kernel *, int *level);
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);
 
-/* How a matmul kernel runs: tiles of m x n numbers in registers; the right operand packed, ahead,
- * in panels of n columns, [panels][k][n]; the left one read in place where it is a plain buffer,
- * else packed in panels of m rows, [panels][k][m]. */
+/* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
+ * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
+ * [panels][k][n]; the left one is read in place where it is a plain buffer, else packed in panels of
+ * m rows, [panels][k][m]. */
 typedef struct MatmulPlan {
     int tile_m, tile_n;
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
-    bool pack_a;
+    bool pack_a, pack_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
 } MatmulPlan;
 

@@ -195,6 +195,17 @@ static void add_once(Arena *arena, Kernel *k, Buffer *b, bool write)
         vec_push(arena, &k->reads, b);
 }
 
+/* Memory of kernel p alone, for operands that it packs; none if it packs none. */
+static void add_workspace(Memory *m, Kernel *k, int64_t floats, int p)
+{
+    k->workspace = NULL;
+    if (floats == 0)
+        return;
+    Shape s = shape_of(1, &floats);
+    k->workspace = new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
+    touch(k->workspace, p);
+}
+
 static void find_lifetimes(Memory *m)
 {
     Graph *g = m->g;
@@ -219,10 +230,7 @@ static void find_lifetimes(Memory *m)
         if (k->matmul) {
             Lowered *low = k->lowered;
             low->plan = matmul_plan(g, k->matmul);
-            Shape s = shape_of(1, (int64_t[]){low->plan.a_floats + low->plan.b_floats});
-            k->workspace =
-                new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
-            touch(k->workspace, p);
+            add_workspace(m, k, low->plan.a_floats + low->plan.b_floats, p);
         }
     }
     /* What the step function reads after the last kernel. */

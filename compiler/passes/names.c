@@ -138,7 +138,6 @@ static const char *const reserved[] = {"auto",
                                        "c",
                                        "t",
                                        "width",
-                                       "few",
                                        "rows",
                                        "cols",
                                        "panel",
@@ -169,8 +168,8 @@ static bool is_reserved(const char *name)
     size_t digits = name[0] ? strspn(name + word, "0123456789") : 0;
     /* Capitals alone: headers have many macros of that kind (INT32_MAX, EOF). */
     bool capitals = strlen(name) > 2 && !strpbrk(name, "abcdefghijklmnopqrstuvwxyz");
-    return capitals || name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 || strncmp(name, "omp_", 4) == 0 ||
-           (digits && !name[word + digits]);
+    return capitals || name[0] == '_' || strncmp(name, "nnrt_", 5) == 0 ||
+           strncmp(name, "omp_", 4) == 0 || (digits && !name[word + digits]);
 }
 
 const char *c_name(Arena *arena, const char *name)

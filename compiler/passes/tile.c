@@ -69,6 +69,24 @@ static int64_t extent(const Graph *g, const Shape *s, int axis)
     return s->batch == axis ? s->dim[axis] * g->program->train.batch : s->dim[axis];
 }
 
+/* Whether the right operand is read in place: its rows are contiguous and make whole tiles. */
+static bool reads_right(const Graph *g, const Node *y, int tile_n)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    const Shape *b = &y->in[1]->shape;
+    Ix at[RANK_MAX] = {0}, linear;
+    const Node *base;
+    for (int i = 0; i < b->rank; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, b, i));
+    int inner = loop_atom(&at[b->rank - 2]), col = loop_atom(&at[b->rank - 1]);
+    bool plain = extent(g, b, b->rank - 1) % tile_n == 0 && col >= 0 &&
+                 operand_strides(&s, y->in[1], at, col, inner, &base, &linear) &&
+                 ix_coefficient(&linear, col) == 1;
+    arena_free(scratch);
+    return plain;
+}
+
 static int64_t round_up(int64_t x, int64_t to)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a tile has 1 and more */
@@ -103,7 +121,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y)
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
     p.pack_a = !reads_left(g, y);
-    p.b_floats = round_up(p.cols, p.tile_n) * p.inner;
+    p.pack_b = !reads_right(g, y, p.tile_n);
+    p.b_floats = p.pack_b ? round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
 }
