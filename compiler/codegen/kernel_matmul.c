@@ -231,7 +231,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 
 void emit_matmul(Emit *e)
 {
-    const Node *y = e->k->matmul, *a = y->in[0], *b = y->in[1];
+    const Node *y = e->k->product, *a = y->in[0], *b = y->in[1];
     Product p = {.e = e, .y = y, .plan = &e->low->plan};
     int rank = y->shape.rank, opened = 0;
     p.rows = axis_text(&p, &y->shape, rank - 2);

@@ -55,7 +55,7 @@ static void find_cost(Texts *t, Kernel *k)
 static bool is_shared(const Texts *t, const Kernel *k)
 {
     const Domain *d = &((const Lowered *)k->lowered)->domain;
-    bool rows = k->kind == KERNEL_matmul;
+    bool rows = k->product != NULL;
     for (int i = 0; i < d->n; i++)
         rows |= !d->reduced[i];
     double least = t->p->share_ops > 0 ? t->p->share_ops : SHARE_OPS;
@@ -84,8 +84,8 @@ static Role kernel_role(const Kernel *k)
     for (int i = 0; i < k->stores.n; i++)
         if (k->stores.at[i]->role == ROLE_update)
             return ROLE_update;
-    if (k->matmul)
-        return k->matmul->role;
+    if (k->product)
+        return k->product->role;
     for (int i = 0; i < low->members.n; i++)
         count[low->members.at[i]->role]++;
     Role most = ROLE_forward;
@@ -100,8 +100,8 @@ static const Node *main_node(const Kernel *k, Role role)
 {
     const Lowered *low = k->lowered;
     /* A product: the layer that it belongs to, which is the first with a name from the product on. */
-    for (int i = 0; k->matmul && role == ROLE_forward && i < low->members.n; i++)
-        if (low->members.at[i]->id >= k->matmul->id && low->members.at[i]->role == role &&
+    for (int i = 0; k->product && role == ROLE_forward && i < low->members.n; i++)
+        if (low->members.at[i]->id >= k->product->id && low->members.at[i]->role == role &&
             low->members.at[i]->name)
             return low->members.at[i];
     for (int i = k->stores.n - 1; i >= 0; i--)
@@ -110,7 +110,7 @@ static const Node *main_node(const Kernel *k, Role role)
     for (int i = low->members.n - 1; i >= 0; i--)
         if (low->members.at[i]->role == role && low->members.at[i]->name)
             return low->members.at[i];
-    return k->matmul ? k->matmul : k->stores.at[k->stores.n - 1];
+    return k->product ? k->product : k->stores.at[k->stores.n - 1];
 }
 
 /* "h.0.attn" as "h_attn": copies of a block share their kernels. */

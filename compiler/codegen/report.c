@@ -17,9 +17,9 @@ static void fused(const Kernel *k, FILE *f)
         if (op_rows[k->nodes.at[i]->op].cls != CLASS_LEAF)
             fprintf(f, " %s", op_rows[k->nodes.at[i]->op].name);
     fprintf(f, "\n");
-    if (!k->matmul && domain_reduces(&low->domain))
+    if (!k->product && domain_reduces(&low->domain))
         fprintf(f, "      one pass over each row\n");
-    if (k->matmul)
+    if (k->product)
         fprintf(f, "      tile %d x %d, packs %s\n", low->plan.tile_m, low->plan.tile_n,
                 packs[low->plan.pack_b][low->plan.pack_a]);
 }

@@ -112,6 +112,11 @@ void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const
     }
 }
 
+bool node_multiplies(const Node *y)
+{
+    return op_rows[y->op].cls == CLASS_MAT;
+}
+
 bool node_reduces(const Node *y)
 {
     if (op_rows[y->op].cls != CLASS_REDUCE)

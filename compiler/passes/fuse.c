@@ -34,7 +34,7 @@ enum {
 typedef struct Group {
     int parent; /* union-find */
     Domain domain;
-    Node *matmul;
+    Node *product;
     VEC(Node *) members;
 } Group;
 
@@ -151,7 +151,7 @@ static void mark_uniform(Graph *g)
 static void new_group(Fuse *f, Node *y)
 {
     Group group = {
-        .parent = f->groups.n, .domain = domain_of(y), .matmul = y->op == OP_matmul ? y : NULL};
+        .parent = f->groups.n, .domain = domain_of(y), .product = node_multiplies(y) ? y : NULL};
     vec_push(f->arena, &group.members, y);
     f->group[y->id] = f->groups.n;
     vec_push(f->arena, &f->groups, group);
@@ -354,7 +354,7 @@ static bool reduced_same(const Domain *a, const Domain *b)
 static bool merged_domain(const Group *a, const Group *b, Domain *out)
 {
     bool ra = domain_reduces(&a->domain), rb = domain_reduces(&b->domain);
-    if ((a->matmul && (b->matmul || rb)) || (b->matmul && ra))
+    if ((a->product && (b->product || rb)) || (b->product && ra))
         return false;
     *out = rb ? b->domain : a->domain;
     if (ra == rb)
@@ -366,8 +366,8 @@ static bool merged_domain(const Group *a, const Group *b, Domain *out)
 static bool member_reads(Check *c, const Node *y)
 {
     Ix at[RANK_MAX];
-    if (y->op ==
-        OP_matmul) { /* its operands are read anywhere: nothing of the groups, no updated variable */
+    if (node_multiplies(y)) {
+        /* Its operands are read anywhere: nothing of the groups, no updated variable. */
         for (int i = 0; i < y->n_in; i++) {
             const Node *x = y->in[i];
             while (op_rows[x->op].cls == CLASS_MOVE && group_of(c->f, x) < 0)
@@ -416,7 +416,7 @@ static void merge(Fuse *f, int from, int to, const Domain *domain)
     for (int i = 0; i < a->members.n; i++)
         vec_push(f->arena, &b->members, a->members.at[i]);
     b->domain = *domain;
-    b->matmul = b->matmul ? b->matmul : a->matmul;
+    b->product = b->product ? b->product : a->product;
     a->parent = to;
 }
 
@@ -470,7 +470,7 @@ static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bo
         if (!reads)
             continue; /* an assign that only waits */
         int group = group_of(f, user);
-        if (group >= 0 ? group != group_of(f, y) || user->op == OP_matmul
+        if (group >= 0 ? group != group_of(f, y) || node_multiplies(user)
                        : depth > 2 * CHAIN_MAX || read_elsewhere(f, y, user, stored, depth + 1))
             return true;
     }
@@ -494,6 +494,15 @@ static void choose_stores(Fuse *f, bool *stored)
     }
 }
 
+static KernelKind kernel_kind(const Node *product)
+{
+    if (!product)
+        return KERNEL_loop;
+    return product->op == OP_conv          ? KERNEL_conv
+           : product->op == OP_conv_weight ? KERNEL_conv_weight
+                                           : KERNEL_matmul;
+}
+
 static void make_kernels(Fuse *f, const bool *stored)
 {
     Graph *g = f->g;
@@ -511,8 +520,8 @@ static void make_kernels(Fuse *f, const bool *stored)
             Lowered *low = arena_take(g->program->ctx->arena, sizeof *low);
             low->domain = f->groups.at[group].domain;
             k->lowered = low;
-            k->matmul = f->groups.at[group].matmul;
-            k->kind = k->matmul ? KERNEL_matmul : KERNEL_loop;
+            k->product = f->groups.at[group].product;
+            k->kind = kernel_kind(k->product);
             vec_push(g->program->ctx->arena, &g->kernels, k);
         }
         vec_push(g->program->ctx->arena, &k->stores, y);
@@ -543,7 +552,7 @@ void pass_fuse(Graph *g)
     link_users(&f);
     order_assigns(&f);
     for (int i = 0; !g->program->unfused && i < g->nodes.n; i++)
-        if (f.group[i] >= 0 && g->nodes.at[i]->op != OP_matmul)
+        if (f.group[i] >= 0 && !node_multiplies(g->nodes.at[i]))
             merge_operands(&f, g->nodes.at[i], g->nodes.at[i], 0);
     choose_stores(&f, stored);
     make_kernels(&f, stored);

@@ -42,7 +42,7 @@ typedef struct Buffer {
     struct Buffer *over; /* scratch: lies on this buffer, which dies in the kernel that writes it */
 } Buffer;
 
-typedef enum { KERNEL_loop, KERNEL_matmul } KernelKind;
+typedef enum { KERNEL_loop, KERNEL_matmul, KERNEL_conv, KERNEL_conv_weight } KernelKind;
 
 typedef enum { KARG_key, KARG_buffer, KARG_scalar } KernelArgKind;
 
@@ -64,10 +64,10 @@ struct Kernel {
     const char *serves;  /* other layers whose kernels have the same text; or NULL */
     VEC(Node *) stores;  /* nodes it stores, in order */
     VEC(Node *) nodes;   /* all nodes computed in it, operands first (inlined ones included) */
-    Node *matmul;        /* KERNEL_matmul */
+    Node *product;       /* of all but KERNEL_loop: the node of class MAT */
     VEC(KernelArg) args; /* filled by kernel_text */
     VEC(Buffer *) reads, writes; /* filled by pass fuse/schedule: what it loads and stores */
-    Buffer *workspace;           /* KERNEL_matmul: packed operands; or NULL */
+    Buffer *workspace;           /* of a product: packed operands; or NULL */
     bool shared;                 /* its loops are shared among threads; else one thread runs it */
     double flops, bytes;         /* of a full batch */
     const char *text; /* the function's C text, comment included; NULL where `same` is set */

@@ -34,6 +34,8 @@ extern const char *const domain_axis[RANK_MAX];
 void domain_operand(IxSpace *, const Ix *loops, const Node *, int i, const Ix *at, Ix *out,
                     Guard *guards, int *n_guards);
 
+/* Of class MAT: what a template computes. */
+bool node_multiplies(const Node *);
 /* A reduction over axes that are longer than 1 together. */
 bool node_reduces(const Node *);
 /* By node id: how many reductions of the kernel, one after the other, each of its nodes waits

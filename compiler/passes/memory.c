@@ -227,9 +227,9 @@ static void find_lifetimes(Memory *m)
                 add_once(m->arena, k, of[y->id], true);
             }
         }
-        if (k->matmul) {
+        if (k->product) {
             Lowered *low = k->lowered;
-            low->plan = matmul_plan(g, k->matmul);
+            low->plan = matmul_plan(g, k->product);
             add_workspace(m, k, low->plan.a_floats + low->plan.b_floats, p);
         }
     }
@@ -284,7 +284,7 @@ static bool in_place_below(InPlace *c, const Node *y, const Ix *at, int depth)
         if (here && c->seen[x->id])
             continue;
         c->seen[x->id] |= here;
-        if (x->op == OP_matmul)
+        if (node_multiplies(x))
             continue; /* product_reads looks below it */
         if (depth > DEPTH_MAX || !in_place_below(c, x, operand, depth + 1))
             return false;
@@ -308,8 +308,8 @@ static bool product_reads(const Kernel *k, const Node *y, const Node *x, int dep
 static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
 {
     const Lowered *low = k->lowered;
-    if (k->matmul &&
-        (product_reads(k, k->matmul->in[0], x, 0) || product_reads(k, k->matmul->in[1], x, 0)))
+    if (k->product &&
+        (product_reads(k, k->product->in[0], x, 0) || product_reads(k, k->product->in[1], x, 0)))
         return false;
     Arena *scratch = arena_new();
     InPlace c = {.space = ix_space(scratch, m->g->program->train.batch), .k = k, .x = x};

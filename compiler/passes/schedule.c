@@ -103,7 +103,7 @@ static bool ready(const Order *o, const Kernel *k)
 static int first_node(const Kernel *k)
 {
     const Lowered *low = k->lowered;
-    return k->matmul ? k->matmul->id : low->members.at[0]->id;
+    return k->product ? k->product->id : low->members.at[0]->id;
 }
 
 static void place_all(Order *o)
