@@ -27,7 +27,6 @@
 enum {
     MEMBERS_MAX = 160,  /* of a group: bounds recursion and the size of a function */
     CHAIN_MAX = 24,     /* movement ops in a row; then one is stored */
-    SMALL_MATMUL = 256, /* multiply-adds a sample below which a product is a loop */
     INLINE_OPS = 6
 };
 
@@ -105,32 +104,6 @@ static void copy_roots(Graph *g)
         r->node = copy;
     }
     graph_sort(g);
-}
-
-static bool small_matmul(const Node *y)
-{
-    const Shape *a = &y->in[0]->shape, *s = &y->shape;
-    int64_t work = shape_count(s) * a->dim[a->rank - 1];
-    return work <= SMALL_MATMUL;
-}
-
-/* sum over k of a[..,m,k,1] * b[..,1,k,n]: what a loop kernel can do. */
-static Node *expand_matmul(Graph *g, Node *y, void *arg)
-{
-    (void)arg;
-    if (y->op != OP_matmul || !small_matmul(y))
-        return y;
-    g->loc = y->loc;
-    g->role = y->role;
-    g->what = y->what;
-    Node *a = build_unsqueeze(g, y->in[0], y->in[0]->shape.rank);
-    Node *b = build_unsqueeze(g, y->in[1], y->in[1]->shape.rank - 2);
-    int axis = -2;
-    Node *sum = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, a, b), 1, &axis);
-    axis = sum->shape.rank - 2;
-    Node *out = build_squeeze(g, sum, 1, &axis);
-    out->name = y->name;
-    return out;
 }
 
 static void mark_uniform(Graph *g)
@@ -538,7 +511,6 @@ static void make_kernels(Fuse *f, const bool *stored)
 void pass_fuse(Graph *g)
 {
     copy_roots(g);
-    graph_rewrite(g, expand_matmul, NULL);
     mark_uniform(g);
     Arena *scratch = arena_new();
     size_t n = (size_t)g->nodes.n;
