@@ -124,18 +124,34 @@ static bool mark_axes(Graph *g, const char *op, int rank, int n, const int *axes
 
 /* --- reductions ------------------------------------------------------------------------------- */
 
-Node *build_reduce(Graph *g, OpKind op, Node *x, int n, const int *axes)
+/* value: attr.value of the op, where it has one. */
+static Node *reduce(Graph *g, OpKind op, Node *x, int n, const int *axes, double value)
 {
     bool marked[RANK_MAX];
     if (!x || !mark_axes(g, "reduce", x->shape.rank, n, axes, marked))
         return NULL;
     if (x->shape.rank == 0)
         return x;
-    Attr attr = {0};
+    Attr attr = {.value = value};
     for (int i = 0; i < x->shape.rank; i++)
         if (n == 0 || marked[i])
             attr.axes[attr.n_axes++] = i;
     return graph_add(g, op, 1, &x, &attr);
+}
+
+Node *build_reduce(Graph *g, OpKind op, Node *x, int n, const int *axes)
+{
+    return reduce(g, op, x, n, axes, 0);
+}
+
+Node *build_pool_max(Graph *g, Node *x, int n, const int *axes)
+{
+    return reduce(g, OP_reduce_max, x, n, axes, 1);
+}
+
+Node *build_reduce_as(Graph *g, const Node *y, Node *x, int n, const int *axes)
+{
+    return reduce(g, y->op, x, n, axes, y->attr->value);
 }
 
 Node *build_mean(Graph *g, Node *x, int n, const int *axes)

@@ -104,7 +104,8 @@ typedef struct Attr {
     int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
     int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1: adjacent */
     Taps taps;               /* window, unwindow, conv, conv_weight */
-    double value;            /* const: every element, where data is NULL; pad: what fills */
+    double value; /* const: every element, where data is NULL; pad: what fills; reduce_max, reduce_min: 1
+                     where the first of equal ones takes the gradient, 0: they share it */
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
     int input;               /* input: index in Program.inputs */
@@ -352,6 +353,10 @@ Node *build_binary(Graph *, OpKind, Node *, Node *);
 Node *build_where(Graph *, Node *condition, Node *yes, Node *no);
 /* Reductions in the graph always keep reduced axes as length 1. Axes may be negative; n 0: all. */
 Node *build_reduce(Graph *, OpKind, Node *, int n, const int *axes);
+/* reduce_max of which the first of equal maxima, in row-major order of the axes, takes the gradient. */
+Node *build_pool_max(Graph *, Node *, int n, const int *axes);
+/* The reduction that y is, of another operand or over other axes. */
+Node *build_reduce_as(Graph *, const Node *y, Node *, int n, const int *axes);
 /* mean: reduce_sum over count, where the count may contain n. */
 Node *build_mean(Graph *, Node *, int n, const int *axes);
 Node *build_squeeze(Graph *, Node *, int n, const int *axes); /* drops axes of length 1 */

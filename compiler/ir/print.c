@@ -76,11 +76,14 @@ static void put_data(FILE *f, const Node *y, const char **separator)
 static void put_taps(FILE *f, const Node *y, const char **separator)
 {
     const Taps *t = &y->attr->taps;
-    put_list(f, "size", SPATIAL_MAX, t->size, separator);
-    put_list(f, "stride", SPATIAL_MAX, t->stride, separator);
-    put_list(f, "dilation", SPATIAL_MAX, t->dilation, separator);
-    put_list(f, "from", SPATIAL_MAX, t->from, separator);
-    put_list(f, "groups", 1, &t->groups, separator);
+    int axes = y->in[0]->shape.rank - 2, n = y->op == OP_unwindow ? axes / 2 : axes;
+    put_list(f, "size", n, t->size, separator);
+    put_list(f, "stride", n, t->stride, separator);
+    put_list(f, "dilation", n, t->dilation, separator);
+    if (y->op == OP_unwindow)
+        put_list(f, "from", n, t->from, separator);
+    if (y->op == OP_conv || y->op == OP_conv_weight)
+        put_list(f, "groups", 1, &t->groups, separator);
 }
 
 static void put_attrs(FILE *f, const Node *y)

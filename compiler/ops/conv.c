@@ -19,138 +19,152 @@ static bool groups_fit(Graph *g, const Node *y, int64_t channels, int64_t out)
                     (long long)channels, (long long)out, (long long)groups);
 }
 
+static bool weight_error(Graph *g, const Node *y, const Shape *w, const Shape *x)
+{
+    char a[128], b[128];
+    return op_error(g, y, "a weight of shape %s does not go over %s", shape_text(w, a),
+                    shape_text(x, b));
+}
+
 static bool conv_shape(Graph *g, Node *y)
 {
     const Shape *x = &y->in[0]->shape, *w = &y->in[1]->shape;
     const Taps *t = &y->attr->taps;
-    int64_t windows[SPATIAL_MAX], groups = t->groups > 0 ? t->groups : 1;
-    if (!op_wants_f32(g, y) || !op_taps(g, y, x, windows))
+    int64_t windows[SPATIAL_MAX];
+    int last = x->rank - 1;
+    if (!op_wants_f32(g, y))
         return false;
-    int spatial = x->rank - 2;
-    bool fits = w->rank == spatial + 2 && w->batch < 0 && y->in[1]->dtype == DT_f32 &&
-                w->dim[spatial] * groups == x->dim[spatial + 1];
-    for (int i = 0; fits && i < spatial; i++)
-        fits = w->dim[i] == t->size[i];
-    if (!fits) {
-        char a[128], b[128];
-        return op_error(g, y, "a weight of shape %s does not go over %s", shape_text(w, b),
-                        shape_text(x, a));
-    }
-    if (!groups_fit(g, y, x->dim[spatial + 1], w->dim[spatial + 1]))
+    if (w->rank != x->rank || w->batch >= 0)
+        return weight_error(g, y, w, x);
+    if (!op_taps(g, y, x, windows) || !groups_fit(g, y, x->dim[last], w->dim[last]))
         return false;
+    bool fits = w->dim[last - 1] == x->dim[last] / t->groups;
+    for (int i = 0; i < last - 1; i++)
+        fits = fits && w->dim[i] == t->size[i];
+    if (!fits)
+        return weight_error(g, y, w, x);
     y->dtype = DT_f32;
     y->shape = *x;
-    for (int i = 0; i < spatial; i++)
+    for (int i = 0; i < last - 1; i++)
         y->shape.dim[1 + i] = windows[i];
-    y->shape.dim[1 + spatial] = w->dim[1 + spatial];
+    y->shape.dim[last] = w->dim[last];
     return true;
 }
 
 static bool conv_weight_shape(Graph *g, Node *y)
 {
     const Shape *x = &y->in[0]->shape, *dy = &y->in[1]->shape;
+    const Taps *t = &y->attr->taps;
     int64_t windows[SPATIAL_MAX];
+    int last = x->rank - 1;
     if (!op_wants_f32(g, y) || !op_taps(g, y, x, windows))
         return false;
-    int spatial = x->rank - 2;
-    bool fits = dy->rank == x->rank && dy->batch == x->batch && dy->dim[0] == x->dim[0] &&
-                y->in[1]->dtype == DT_f32;
-    for (int i = 0; fits && i < spatial; i++)
-        fits = dy->dim[1 + i] == windows[i];
+    bool fits = dy->rank == x->rank && dy->batch == x->batch && dy->dim[0] == x->dim[0];
+    for (int i = 0; i < last - 1; i++)
+        fits = fits && dy->dim[1 + i] == windows[i];
     if (!fits) {
         char a[128], b[128];
         return op_error(g, y, "windows over %s do not give %s", shape_text(x, a),
                         shape_text(dy, b));
     }
-    if (!groups_fit(g, y, x->dim[spatial + 1], dy->dim[spatial + 1]))
+    if (!groups_fit(g, y, x->dim[last], dy->dim[last]))
         return false;
     y->dtype = DT_f32;
-    y->shape = (Shape){.rank = spatial + 2, .batch = -1};
-    for (int i = 0; i < spatial; i++)
-        y->shape.dim[i] = y->attr->taps.size[i];
-    y->shape.dim[spatial] = x->dim[spatial + 1] / y->attr->taps.groups;
-    y->shape.dim[spatial + 1] = dy->dim[spatial + 1];
+    y->shape = (Shape){.rank = last + 1, .batch = -1};
+    for (int i = 0; i < last - 1; i++)
+        y->shape.dim[i] = t->size[i];
+    y->shape.dim[last - 1] = x->dim[last] / t->groups;
+    y->shape.dim[last] = dy->dim[last];
     return true;
 }
 
 /* --- values ----------------------------------------------------------------------------------- */
 
-/* Calls visit for each window and tap of one sample: the positions (pixels) in x, in y and the tap. */
-typedef struct Walk {
-    const Taps *t;
-    int spatial;
-    const Shape *x, *y; /* [N, spatial.., channels] */
-} Walk;
+/* A convolution's tensors: x and y [N, spatial.., channels], w [taps.., channels / groups, M]. */
+typedef struct Conv {
+    const Taps *taps;
+    Tensor x, w, y;
+} Conv;
 
-static int64_t walk_position(const Walk *w, const int64_t *o, const int64_t *k, int64_t *out,
-                             int64_t *tap)
+/* Where tap k of window o lies in x, and both their own positions: by pixels and taps in row-major
+ * order. */
+static int64_t pixel(const Conv *c, const int64_t *o, const int64_t *k, int64_t *window,
+                     int64_t *tap)
 {
-    int64_t in = 0;
-    *out = *tap = 0;
-    for (int i = 0; i < w->spatial; i++) {
-        in = in * w->x->dim[1 + i] + o[i] * w->t->stride[i] + k[i] * w->t->dilation[i];
-        *out = *out * w->y->dim[1 + i] + o[i];
-        *tap = *tap * w->t->size[i] + k[i];
+    const Taps *t = c->taps;
+    int64_t at = 0;
+    *window = *tap = 0;
+    for (int i = 0; i < c->x.shape.rank - 2; i++) {
+        at = at * c->x.shape.dim[1 + i] + o[i] * t->stride[i] + k[i] * t->dilation[i];
+        *window = *window * c->y.shape.dim[1 + i] + o[i];
+        *tap = *tap * t->size[i] + k[i];
     }
-    return in;
+    return at;
 }
 
-/* c[..] += a[..] * b[..] for all products of a convolution; which of x, w, y is the sum is told by
- * `sum`: 'y' or 'w'. */
-static void accumulate(const Node *node, const Tensor *x, const Shape *w, double *weights,
-                       const Shape *y, double *result, char sum)
+/* What one tap adds: y += x * w by its channels, or w += x * y. */
+static void add_tap(const Conv *c, const double *x, double *w, double *y, bool into_w)
 {
-    const Taps *t = &node->attr->taps;
-    int spatial = x->shape.rank - 2;
-    Walk walk = {t, spatial, &x->shape, y};
-    int64_t channels = x->shape.dim[spatial + 1], out = y->dim[spatial + 1];
-    int64_t each = w->dim[spatial], per = out / t->groups;
+    int rank = c->w.shape.rank;
+    int64_t each = c->w.shape.dim[rank - 2], out = c->w.shape.dim[rank - 1];
+    int64_t per_group = out / c->taps->groups;
+    for (int64_t m = 0; m < out; m++)
+        for (int64_t i = 0; i < each; i++) {
+            double a = x[m / per_group * each + i];
+            if (into_w)
+                w[i * out + m] += a * y[m];
+            else
+                y[m] += a * w[i * out + m];
+        }
+}
+
+static void accumulate(const Conv *c, bool into_w)
+{
+    const Shape *x = &c->x.shape, *y = &c->y.shape, *w = &c->w.shape;
+    int spatial = x->rank - 2;
+    int64_t pixels = op_product(x, 1, 1 + spatial), windows = op_product(y, 1, 1 + spatial);
+    int64_t channels = x->dim[1 + spatial], out = y->dim[1 + spatial];
     Shape space = {.rank = 2 * spatial, .batch = -1};
-    int64_t in_pixels = 1, out_pixels = 1;
     for (int i = 0; i < spatial; i++) {
         space.dim[i] = y->dim[1 + i];
-        space.dim[spatial + i] = t->size[i];
-        in_pixels *= x->shape.dim[1 + i];
-        out_pixels *= y->dim[1 + i];
+        space.dim[spatial + i] = c->taps->size[i];
     }
-    for (int64_t n = 0; n < x->shape.dim[0]; n++) {
+    for (int64_t n = 0; n < x->dim[0]; n++) {
         int64_t at[RANK_MAX] = {0};
         do {
-            int64_t to, tap, from = walk_position(&walk, at, at + spatial, &to, &tap);
-            const double *a = x->data + (n * in_pixels + from) * channels;
-            double *c = result + (n * out_pixels + to) * out;
-            for (int64_t m = 0; m < out; m++)
-                for (int64_t i = 0; i < each; i++) {
-                    double *b = &weights[(tap * each + i) * out + m];
-                    if (sum == 'y')
-                        c[m] += a[m / per * each + i] * *b;
-                    else
-                        *b += a[m / per * each + i] * c[m];
-                }
+            int64_t window, tap, from = pixel(c, at, at + spatial, &window, &tap);
+            add_tap(c, c->x.data + (n * pixels + from) * channels,
+                    c->w.data + tap * w->dim[spatial] * out,
+                    c->y.data + (n * windows + window) * out, into_w);
         } while (op_next(&space, at));
     }
+}
+
+static void clear(Tensor *out)
+{
+    for (int64_t i = 0, n = shape_count(&out->shape); i < n; i++)
+        out->data[i] = 0;
 }
 
 static void conv_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
     (void)run;
-    for (int64_t i = 0; i < shape_count(&out->shape); i++)
-        out->data[i] = 0;
-    accumulate(y, &in[0], &in[1].shape, in[1].data, &out->shape, out->data, 'y');
+    clear(out);
+    accumulate(&(Conv){&y->attr->taps, in[0], in[1], *out}, false);
 }
 
 static void conv_weight_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
     (void)run;
-    for (int64_t i = 0; i < shape_count(&out->shape); i++)
-        out->data[i] = 0;
-    accumulate(y, &in[0], &out->shape, out->data, &in[1].shape, in[1].data, 'w');
+    clear(out);
+    accumulate(&(Conv){&y->attr->taps, in[0], *out, in[1]}, true);
 }
 
 /* --- the gradient in the input ---------------------------------------------------------------- */
 
 /* How dy becomes dx along each spatial axis: element s * q + r of dx, r < phases, is the sum over j <
- * taps of dy[q - j] * w[s * j + r]. A stride beside a dilation: zeros between dy instead. */
+ * taps of dy[q - j] * w[s * j + r]. A stride beside a dilation, and groups over three axes (phases and
+ * groups would be more axes than a tensor has): zeros between dy instead. */
 typedef struct Back {
     int spatial;
     int64_t stride[SPATIAL_MAX]; /* of the phases; 1: there is one */
@@ -159,16 +173,18 @@ typedef struct Back {
     int64_t spread[SPATIAL_MAX]; /* distance of dy's elements before all else */
 } Back;
 
-static Back back_of(const Taps *t, int spatial)
+/* size: the taps of w. */
+static Back back_of(const Taps *t, int spatial, const int64_t *size)
 {
     Back b = {.spatial = spatial};
+    bool room = t->groups == 1 || spatial < SPATIAL_MAX;
     for (int i = 0; i < spatial; i++) {
-        bool phased = t->dilation[i] == 1 || t->size[i] == 1;
+        bool phased = room && (t->dilation[i] == 1 || size[i] == 1);
         int64_t s = phased ? t->stride[i] : 1;
         b.stride[i] = s;
         b.spread[i] = phased ? 1 : t->stride[i];
-        b.taps[i] = (t->size[i] + s - 1) / s;
-        b.phases[i] = t->size[i] < s ? t->size[i] : s;
+        b.taps[i] = (size[i] - 1) / s + 1;
+        b.phases[i] = size[i] < s ? size[i] : s;
     }
     return b;
 }
@@ -218,6 +234,8 @@ static Node *back_weight(Graph *g, Node *w, const Back *b, int64_t groups)
 /* [N, q.., groups x phases.. x c] as [N, q x stride.., groups x c]. */
 static Node *beside(Graph *g, Node *y, const Back *b, int64_t groups, int64_t c)
 {
+    if (!y)
+        return NULL;
     int spatial = b->spatial, perm[RANK_MAX], d = 0;
     Shape split = {.rank = 1 + spatial, .batch = y->shape.batch}, joined = y->shape;
     for (int i = 0; i <= spatial; i++)
@@ -259,36 +277,43 @@ static Node *to_extent(Graph *g, Node *dx, int spatial, const int64_t *extent)
     return build_pad(g, dx, NULL, after, NULL, 0);
 }
 
-/* Phases of several axes and groups together may need more axes than a tensor has: then groups are
- * taken one by one. */
-static Node *by_groups(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent)
+/* The least that `extent` is along each spatial axis; false after a report. */
+static bool back_fits(Graph *g, const Node *dy, const Node *w, const Taps *t,
+                      const int64_t *extent)
 {
-    int64_t groups = t->groups, each = w->shape.dim[w->shape.rank - 1] / groups;
-    int last = dy->shape.rank - 1;
-    Taps one = *t;
-    one.groups = 1;
-    Node **part = arena_take(g->program->ctx->arena, sizeof *part * (size_t)groups);
-    for (int64_t i = 0; i < groups; i++) {
-        Node *d = build_slice(g, dy, last, i * each, (i + 1) * each, 1);
-        Node *v = build_slice(g, w, last, i * each, (i + 1) * each, 1);
-        part[i] = build_conv_input(g, d, v, &one, extent);
+    const Node y = {.op = OP_conv};
+    const Shape *from = &dy->shape, *by = &w->shape;
+    int spatial = from->rank - 2;
+    bool fits = spatial >= 1 && spatial <= SPATIAL_MAX && from->batch <= 0 &&
+                by->rank == from->rank && by->batch < 0 && dy->dtype == DT_f32 &&
+                w->dtype == DT_f32 && by->dim[spatial + 1] == from->dim[spatial + 1] &&
+                t->groups >= 1 && by->dim[spatial + 1] % t->groups == 0;
+    for (int i = 0; fits && i < spatial; i++)
+        fits = t->stride[i] >= 1 && t->stride[i] <= DIM_MAX && t->dilation[i] >= 1 &&
+               t->dilation[i] <= DIM_MAX;
+    if (!fits) {
+        char a[128], b[128];
+        return op_error(g, &y, "a weight of shape %s does not go back over %s", shape_text(by, a),
+                        shape_text(from, b));
     }
-    return build_concat(g, last, (int)groups, part);
+    for (int i = 0; i < spatial; i++) {
+        long long least = (from->dim[1 + i] - 1) * t->stride[i] + (by->dim[i] - 1) * t->dilation[i];
+        if (extent[i] <= least)
+            return op_error(g, &y, "axis %d becomes %lld long, not %lld", 1 + i, least + 1,
+                            (long long)extent[i]);
+    }
+    return true;
 }
 
 Node *build_conv_input(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent)
 {
-    if (!dy || !w)
+    if (!dy || !w || !back_fits(g, dy, w, t, extent))
         return NULL;
     int spatial = dy->shape.rank - 2;
-    Back b = back_of(t, spatial);
-    bool phased = false;
-    for (int i = 0; i < spatial; i++)
-        phased |= b.phases[i] > 1;
-    if (t->groups > 1 && phased && spatial == SPATIAL_MAX)
-        return by_groups(g, dy, w, t, extent);
+    Back b = back_of(t, spatial, w->shape.dim);
     int64_t around[RANK_MAX] = {0}, spread[RANK_MAX];
     Taps taps = {.groups = t->groups};
+    bool strided = false;
     for (int i = 0; i < RANK_MAX; i++)
         spread[i] = 1;
     for (int i = 0; i < spatial; i++) {
@@ -296,15 +321,13 @@ Node *build_conv_input(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t
         taps.dilation[i] = b.stride[i] == 1 ? t->dilation[i] : 1;
         around[1 + i] = (b.taps[i] - 1) * taps.dilation[i];
         spread[1 + i] = b.spread[i];
+        strided |= b.stride[i] > 1;
     }
     Node *all = build_pad(g, dy, around, around, spread, 0);
-    Node *y = build_conv(g, all, back_weight(g, w, &b, t->groups), &taps);
-    bool strided = false;
-    for (int i = 0; i < spatial; i++)
-        strided |= b.stride[i] > 1;
-    if (y && strided)
-        y = beside(g, y, &b, t->groups, w->shape.dim[spatial]);
-    return to_extent(g, y, spatial, extent);
+    Node *dx = build_conv(g, all, back_weight(g, w, &b, t->groups), &taps);
+    if (strided)
+        dx = beside(g, dx, &b, t->groups, w->shape.dim[spatial]);
+    return to_extent(g, dx, spatial, extent);
 }
 
 static void conv_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
@@ -316,10 +339,22 @@ static void conv_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
         dx[1] = build_conv_weight(g, y->in[0], dy, t);
 }
 
+/* It is linear in both: the gradient has the place of the weight. */
+static void conv_weight_grad(Graph *g, Node *y, Node *dw, const bool *want, Node **dx)
+{
+    const Taps *t = &y->attr->taps;
+    if (want[0])
+        dx[0] = build_conv_input(g, y->in[1], dw, t, &y->in[0]->shape.dim[1]);
+    if (want[1])
+        dx[1] = build_conv(g, y->in[0], dw, t);
+}
+
 const OpImpl op_conv = {
     .attrs = ATTR_taps, .shape = conv_shape, .grad = conv_grad, .eval = conv_eval};
-const OpImpl op_conv_weight = {
-    .attrs = ATTR_taps, .shape = conv_weight_shape, .eval = conv_weight_eval};
+const OpImpl op_conv_weight = {.attrs = ATTR_taps,
+                               .shape = conv_weight_shape,
+                               .grad = conv_weight_grad,
+                               .eval = conv_weight_eval};
 
 /* --- building --------------------------------------------------------------------------------- */
 
@@ -327,18 +362,18 @@ Node *build_conv(Graph *g, Node *x, Node *w, const Taps *taps)
 {
     if (!x || !w)
         return NULL;
-    Attr attr = {.taps = *taps};
-    Node *in[2] = {x, w};
+    Attr attr = {.taps = op_only_taps(taps, x->shape.rank - 2)};
+    attr.taps.groups = taps->groups;
     for (int i = 0; i < w->shape.rank - 2 && i < SPATIAL_MAX; i++)
         attr.taps.size[i] = w->shape.dim[i];
-    return graph_add(g, OP_conv, 2, in, &attr);
+    return graph_add(g, OP_conv, 2, (Node *[]){x, w}, &attr);
 }
 
 Node *build_conv_weight(Graph *g, Node *x, Node *dy, const Taps *taps)
 {
     if (!x || !dy)
         return NULL;
-    Attr attr = {.taps = *taps};
-    Node *in[2] = {x, dy};
-    return graph_add(g, OP_conv_weight, 2, in, &attr);
+    Attr attr = {.taps = op_only_taps(taps, x->shape.rank - 2)};
+    attr.taps.groups = taps->groups;
+    return graph_add(g, OP_conv_weight, 2, (Node *[]){x, dy}, &attr);
 }

@@ -19,5 +19,7 @@ int64_t op_product(const Shape *shape, int from, int to);
 /* How many windows of y->attr->taps go over each spatial axis of x, [N, spatial.., C]; reports what
  * does not fit, then false. */
 bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MAX]);
+/* size, stride and dilation of the first `spatial` axes, nothing else. */
+Taps op_only_taps(const Taps *, int spatial);
 
 #endif

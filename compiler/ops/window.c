@@ -11,9 +11,11 @@ bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MA
 {
     const Taps *t = &y->attr->taps;
     int spatial = x->rank - 2;
-    if (spatial < 1 || spatial > SPATIAL_MAX || x->batch > 0)
-        return op_error(g, y, "an operand has 1 to %d axes between samples and channels",
-                        SPATIAL_MAX);
+    if (spatial < 1 || spatial > SPATIAL_MAX)
+        return op_error(g, y, "needs 1 to %d axes between samples and channels, not %d",
+                        SPATIAL_MAX, spatial);
+    if (x->batch > 0)
+        return op_error(g, y, "the batch axis comes first, not as axis %d", x->batch);
     for (int i = 0; i < spatial; i++) {
         long long size = t->size[i], stride = t->stride[i], dilation = t->dilation[i];
         if (size < 1 || stride < 1 || dilation < 1 || size > DIM_MAX || stride > DIM_MAX ||
@@ -29,12 +31,20 @@ bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MA
     return true;
 }
 
-/* [N, a.., b.., C] of an operand [N, .., C]. */
-static bool with_axes(Graph *g, Node *y, const Shape *x, int spatial, const int64_t *a,
-                      const int64_t *b)
+Taps op_only_taps(const Taps *t, int spatial)
 {
-    if (2 + 2 * spatial > RANK_MAX)
-        return op_error(g, y, "a tensor has at most %d axes", RANK_MAX);
+    Taps only = {.groups = 0};
+    for (int i = 0; i < spatial && i < SPATIAL_MAX; i++) {
+        only.size[i] = t->size[i];
+        only.stride[i] = t->stride[i];
+        only.dilation[i] = t->dilation[i];
+    }
+    return only;
+}
+
+/* [N, a.., b.., C] of an operand [N, .., C]. */
+static void with_axes(Node *y, const Shape *x, int spatial, const int64_t *a, const int64_t *b)
+{
     y->dtype = y->in[0]->dtype;
     y->shape = (Shape){.rank = 2 + 2 * spatial, .batch = x->batch};
     y->shape.dim[0] = x->dim[0];
@@ -43,15 +53,16 @@ static bool with_axes(Graph *g, Node *y, const Shape *x, int spatial, const int6
         y->shape.dim[1 + spatial + i] = b[i];
     }
     y->shape.dim[1 + 2 * spatial] = x->dim[x->rank - 1];
-    return true;
 }
 
 static bool window_shape(Graph *g, Node *y)
 {
     int64_t windows[SPATIAL_MAX];
     const Shape *x = &y->in[0]->shape;
-    return op_taps(g, y, x, windows) &&
-           with_axes(g, y, x, x->rank - 2, windows, y->attr->taps.size);
+    if (!op_taps(g, y, x, windows))
+        return false;
+    with_axes(y, x, x->rank - 2, windows, y->attr->taps.size);
+    return true;
 }
 
 static void window_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
@@ -108,7 +119,8 @@ static bool unwindow_shape(Graph *g, Node *y)
     for (int i = 0; i < spatial; i++)
         if (windows[i] != x->dim[1 + i] || t->size[i] != x->dim[1 + spatial + i])
             return op_error(g, y, "the windows over axis %d are others", i + 1);
-    return with_axes(g, y, x, spatial, t->from, t->size);
+    with_axes(y, x, spatial, t->from, t->size);
+    return true;
 }
 
 static void unwindow_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
@@ -122,17 +134,47 @@ static void unwindow_eval(const Node *y, const InterpInput *run, const Tensor *i
         int64_t from = at[0] * stride[0] + at[1 + 2 * spatial];
         bool covered = true;
         for (int d = 0; d < spatial; d++) {
-            int64_t e = at[1 + d] - at[1 + spatial + d] * t->dilation[d];
+            int64_t tap = at[1 + spatial + d], e = at[1 + d] - tap * t->dilation[d];
+            int64_t window = e / t->stride[d];
             covered = covered && e >= 0 && e % t->stride[d] == 0 &&
-                      e / t->stride[d] < in[0].shape.dim[1 + d];
-            from +=
-                e / t->stride[d] * stride[1 + d] + at[1 + spatial + d] * stride[1 + spatial + d];
+                      window < in[0].shape.dim[1 + d];
+            from += window * stride[1 + d] + tap * stride[1 + spatial + d];
         }
         out->data[i++] = covered ? in[0].data[from] : 0;
     } while (op_next(&out->shape, at));
 }
 
-const OpImpl op_unwindow = {.attrs = ATTR_taps, .shape = unwindow_shape, .eval = unwindow_eval};
+/* [N, d.., k.., C] -> [N, o.., k.., C]: tap k of window o takes what stands there for tap k. Windows
+ * over the taps as channels give it for each pair of taps, of which the equal ones are kept. */
+static void unwindow_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+{
+    (void)want;
+    const Shape *x = &y->in[0]->shape;
+    const Taps *t = &y->attr->taps;
+    int spatial = (x->rank - 2) / 2, by = 1 + spatial;
+    int64_t taps = op_product(x, by, by + spatial), channels = x->dim[x->rank - 1];
+    Shape joined = {.rank = 2 + spatial, .batch = x->batch, .dim = {x->dim[0]}}, pairs = joined;
+    for (int i = 0; i < spatial; i++) {
+        joined.dim[1 + i] = t->from[i];
+        pairs.dim[1 + i] = x->dim[1 + i];
+    }
+    joined.dim[by] = taps * channels;
+    pairs.rank = spatial + 4;
+    pairs.dim[by] = pairs.dim[by + 1] = taps;
+    pairs.dim[by + 2] = channels;
+    Attr attr = {.taps = op_only_taps(t, spatial)};
+    Node *flat = build_reshape(g, dy, &joined);
+    Node *all = build_reshape(g, graph_add(g, OP_window, 1, &flat, &attr), &pairs);
+    Shape square = {.rank = 3, .batch = -1, .dim = {taps, taps, 1}};
+    Node *row = build_iota(g, &square, 0), *column = build_iota(g, &square, 1);
+    Node *own = build_where(g, build_binary(g, OP_equal, row, column), all, build_const(g, 0));
+    dx[0] = build_reshape(g, build_reduce(g, OP_reduce_sum, own, 1, &by), x);
+}
+
+const OpImpl op_unwindow = {.attrs = ATTR_taps,
+                            .shape = unwindow_shape,
+                            .grad = unwindow_grad,
+                            .eval = unwindow_eval};
 
 /* --- building --------------------------------------------------------------------------------- */
 
@@ -165,6 +207,6 @@ Node *build_window(Graph *g, Node *x, const Taps *t)
     for (int i = 0; tile && i < spatial; i++)
         tile = t->size[i] >= 1 && t->stride[i] == t->size[i] && t->dilation[i] == 1 &&
                t->size[i] <= x->shape.dim[1 + i];
-    Attr attr = {.taps = *t};
+    Attr attr = {.taps = op_only_taps(t, spatial)};
     return tile ? tiles(g, x, t) : graph_add(g, OP_window, 1, &x, &attr);
 }

@@ -311,7 +311,7 @@ static Node *reduce_length_one(Graph *g, Node *y)
     }
     if (n == y->attr->n_axes)
         return NULL;
-    return n ? build_reduce(g, y->op, x, n, axes) : x;
+    return n ? build_reduce_as(g, y, x, n, axes) : x;
 }
 
 /* Whether axis i of y, an expand, repeats what it reads. */
@@ -356,7 +356,7 @@ static Node *reduce_expand(Graph *g, Node *y)
     if (!any)
         return NULL;
     if (n)
-        x = build_reduce(g, y->op, x, n, axes);
+        x = build_reduce_as(g, y, x, n, axes);
     if (y->op == OP_reduce_sum)
         x = build_binary(g, OP_mul, x, count_axes(g, e, counted));
     return in_place_of(g, y, x);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* split: splits reductions over the batch and other axes in two.
  *
- * needs   shapes
+ * needs   shapes, gradients built: which of several equal maxima is the first may be another after it
  * gives   no reduction over the batch axis and, at once, over another of more than one element
  * breaks  nothing
  *
@@ -30,8 +30,8 @@ static Node *split_reduction(Graph *g, Node *y, void *unused)
     }
     if (!over_batch || !several)
         return y;
-    Node *of_sample = build_reduce(g, y->op, y->in[0], n, inner);
-    return build_reduce(g, y->op, of_sample, 1, &x->batch);
+    Node *of_sample = build_reduce_as(g, y, y->in[0], n, inner);
+    return build_reduce_as(g, y, of_sample, 1, &x->batch);
 }
 
 void pass_split(Graph *g)

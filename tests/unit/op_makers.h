@@ -77,6 +77,11 @@ FIXTURE Node *call_reduce(Fixture *f, OpKind op, Node **x)
         if (random_below(f, 2))
             axes[n++] = i;
     x[0] = operand(f, op, 0, shape);
+    if (op != OP_reduce_sum && random_below(f, 2)) { /* the first of equal ones takes the gradient */
+        Attr attr = {.n_axes = n, .value = 1};
+        memcpy(attr.axes, axes, sizeof *axes * (size_t)n);
+        return graph_add(f->g, op, 1, x, &attr);
+    }
     return build_reduce(f->g, op, x[0], n, axes);
 }
 
@@ -192,6 +197,124 @@ FIXTURE Node *make_matmul(Fixture *f, Node **x, int trial)
     return build_matmul(f->g, x[0], x[1]);
 }
 
+FIXTURE Node *make_flip(Fixture *f, Node **x, int trial)
+{
+    Shape shape = random_shape(f, 1);
+    int axes[RANK_MAX], n = 0;
+    for (int i = 0; i < shape.rank; i++)
+        if (i != shape.batch && (i == trial % shape.rank || random_below(f, 2)))
+            axes[n++] = i;
+    Attr attr = {.n_axes = n};
+    memcpy(attr.axes, axes, sizeof *axes * (size_t)n);
+    x[0] = random_leaf(f, shape, -2, 2);
+    return graph_add(f->g, OP_flip, 1, x, &attr);
+}
+
+/* Taps over 1 to 3 axes, and in `over` how long those are: now and then longer than the windows reach. */
+FIXTURE Taps random_taps(Fixture *f, int spatial, int64_t *over)
+{
+    Taps t = {.groups = 0};
+    for (int i = 0; i < spatial; i++) {
+        int most = spatial == 1 ? 3 : 2;
+        t.size[i] = 1 + random_below(f, most + (spatial < 3));
+        t.stride[i] = 1 + random_below(f, most + 1);
+        t.dilation[i] = 1 + random_below(f, spatial == 3 && t.size[i] > 1 ? 2 : 3);
+        over[i] = (t.size[i] - 1) * t.dilation[i] + 1 + random_below(f, spatial == 3 ? 3 : 5);
+    }
+    return t;
+}
+
+FIXTURE int64_t windows_along(const Taps *t, int i, int64_t over)
+{
+    return (over - (t->size[i] - 1) * t->dilation[i] - 1) / t->stride[i] + 1;
+}
+
+/* [N, axes.., channels], now and then without a batch axis or with two rows a sample. */
+FIXTURE Shape spatial_shape(Fixture *f, int spatial, const int64_t *axes, int64_t channels)
+{
+    Shape shape = {.rank = spatial + 2, .batch = random_below(f, 4) ? 0 : -1};
+    shape.dim[0] = 1 + (random_below(f, 4) == 0);
+    for (int i = 0; i < spatial; i++)
+        shape.dim[1 + i] = axes[i];
+    shape.dim[1 + spatial] = channels;
+    return shape;
+}
+
+/* Mostly 1 or 2 axes: 3 are many numbers. */
+FIXTURE int random_spatial(int trial)
+{
+    return trial % 8 == 7 ? 3 : 1 + trial % 2;
+}
+
+FIXTURE Node *make_window(Fixture *f, Node **x, int trial)
+{
+    int spatial = random_spatial(trial);
+    int64_t over[SPATIAL_MAX];
+    Attr attr = {.taps = random_taps(f, spatial, over)};
+    Shape shape = spatial_shape(f, spatial, over, random_size(f, 4));
+    x[0] = random_leaf(f, shape, -2, 2);
+    return graph_add(f->g, OP_window, 1, x, &attr);
+}
+
+FIXTURE Node *make_unwindow(Fixture *f, Node **x, int trial)
+{
+    int spatial = random_spatial(trial);
+    int64_t over[SPATIAL_MAX];
+    Attr attr = {.taps = random_taps(f, spatial, over)};
+    Shape shape = spatial_shape(f, spatial, over, random_size(f, 4));
+    int64_t channels = shape.dim[1 + spatial];
+    shape.rank = 2 + 2 * spatial;
+    for (int i = 0; i < spatial; i++) {
+        attr.taps.from[i] = over[i];
+        shape.dim[1 + i] = windows_along(&attr.taps, i, over[i]);
+        shape.dim[1 + spatial + i] = attr.taps.size[i];
+    }
+    shape.dim[1 + 2 * spatial] = channels;
+    x[0] = random_leaf(f, shape, -2, 2);
+    return graph_add(f->g, OP_unwindow, 1, x, &attr);
+}
+
+/* x and w of a convolution: plain, grouped or depthwise. */
+typedef struct ConvShapes {
+    Taps taps;
+    Shape x, w, y;
+} ConvShapes;
+
+FIXTURE ConvShapes random_conv(Fixture *f, int trial)
+{
+    int spatial = random_spatial(trial);
+    int64_t over[SPATIAL_MAX], most = spatial == 3 ? 1 : 8;
+    ConvShapes c = {.taps = random_taps(f, spatial, over)};
+    int64_t groups = 1 + random_below(f, 3) / 2 * (1 + trial % 2);
+    int64_t each = random_size(f, most), out = groups * random_size(f, most);
+    c.taps.groups = groups;
+    c.x = c.y = spatial_shape(f, spatial, over, groups * each);
+    c.w = (Shape){.rank = spatial + 2, .batch = -1};
+    for (int i = 0; i < spatial; i++) {
+        c.w.dim[i] = c.taps.size[i];
+        c.y.dim[1 + i] = windows_along(&c.taps, i, over[i]);
+    }
+    c.w.dim[spatial] = each;
+    c.w.dim[spatial + 1] = c.y.dim[spatial + 1] = out;
+    return c;
+}
+
+FIXTURE Node *make_conv(Fixture *f, Node **x, int trial)
+{
+    ConvShapes c = random_conv(f, trial);
+    x[0] = random_leaf(f, c.x, -2, 2);
+    x[1] = random_leaf(f, c.w, -2, 2);
+    return build_conv(f->g, x[0], x[1], &c.taps);
+}
+
+FIXTURE Node *make_conv_weight(Fixture *f, Node **x, int trial)
+{
+    ConvShapes c = random_conv(f, trial);
+    x[0] = random_leaf(f, c.x, -2, 2);
+    x[1] = random_leaf(f, c.y, -2, 2);
+    return build_conv_weight(f->g, x[0], x[1], &c.taps);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -202,7 +325,9 @@ static const Maker makers[] = {
     {OP_reshape, 1, make_reshape}, {OP_transpose, 1, make_transpose},
     {OP_expand, 1, make_expand},   {OP_slice, 1, make_slice},
     {OP_pad, 1, make_pad},         {OP_concat, 3, make_concat},
-    {OP_matmul, 2, make_matmul},
+    {OP_matmul, 2, make_matmul},   {OP_flip, 1, make_flip},
+    {OP_window, 1, make_window},   {OP_unwindow, 1, make_unwindow},
+    {OP_conv, 2, make_conv},       {OP_conv_weight, 2, make_conv_weight},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */
