@@ -105,12 +105,14 @@ static void reduce_min_eval(const Node *y, const InterpInput *run, const Tensor 
     reduce(in, out, INFINITY, smaller);
 }
 
-/* Keeps of the 1s in `ties` those whose index is the least along y's reduced axes. */
-static Node *least(Graph *g, const Node *y, Node *ties, Node *index)
+/* Keeps of the 1s in `ties` those whose index is the least along y's reduced axes. `alone`: no two
+ * elements that are reduced together have one index. */
+static Node *least(Graph *g, const Node *y, Node *ties, Node *index, bool alone)
 {
     Node *masked = build_where(g, ties, index, build_const(g, FIRST_MAX));
     Node *first = build_reduce(g, OP_reduce_min, masked, y->attr->n_axes, y->attr->axes);
-    return build_where(g, ties, build_binary(g, OP_equal, index, first), build_const(g, 0));
+    Node *kept = build_binary(g, OP_equal, index, first);
+    return alone ? kept : build_where(g, ties, kept, build_const(g, 0));
 }
 
 /* Keeps the first of the 1s in row-major order: by the position along the reduced axes, of as many at
@@ -120,6 +122,7 @@ static Node *first_of(Graph *g, const Node *y, Node *ties)
     const Shape *x = &y->in[0]->shape;
     Node *index = NULL;
     int64_t count = 1;
+    bool alone = true;
     for (int i = 0; i < y->attr->n_axes; i++) {
         int axis = y->attr->axes[i];
         Shape along = {.rank = x->rank, .batch = axis == x->batch ? axis : -1};
@@ -128,7 +131,8 @@ static Node *first_of(Graph *g, const Node *y, Node *ties)
         if (along.batch < 0 && along.dim[axis] == 1)
             continue;
         if (index && (along.batch >= 0 || count * x->dim[axis] > FIRST_MAX)) {
-            ties = least(g, y, ties, index);
+            alone = false;
+            ties = least(g, y, ties, index, alone);
             index = NULL;
             count = 1;
         }
@@ -138,7 +142,7 @@ static Node *first_of(Graph *g, const Node *y, Node *ties)
         index = before ? build_binary(g, OP_add, before, here) : here;
         count = along.batch < 0 ? count * x->dim[axis] : FIRST_MAX;
     }
-    return index ? least(g, y, ties, index) : ties;
+    return index ? least(g, y, ties, index, alone) : ties;
 }
 
 /* Those that equal the result share the gradient equally, or the first of them takes it. */
