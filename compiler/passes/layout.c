@@ -1,101 +1,528 @@
 /* SPDX-License-Identifier: MIT */
-/* layout: chooses the order in which weights are kept.
+/* layout: chooses the order in which weights are kept, and moves transposes to where they cost least.
  *
- * needs   the forward part of every function
- * gives   var->perm; var nodes in kept order, the transposes of the forward pass gone
+ * needs   the forward part of every function; the first function comes first
+ * gives   var->perm; var nodes in kept order; no transpose of a transpose, none that moves only axes of
+ *         length 1, and none that could have been sunk
  * breaks  nothing
  *
- * A weight of a dense layer is saved [out, in] and read as its transpose, [in, out]. If every
- * function reads it so, it is kept so: what was `transpose(var)` becomes `var`, what was `var`
- * becomes its transpose, and an update of it is transposed. Transposes are then sunk below
- * elementwise ops until they meet another or reach a product, whose index maps take them in. */
+ * 1. A weight of a dense layer is saved [out, in] and read as its transpose; that of a convolution is
+ *    saved [M, C, kh, kw] and read [kh, kw, C, M]. The first product of the forward part that reads a
+ *    weight decides: the weight is kept in the order in which that product reads it, and what reads it
+ *    in another order does so through a transpose. An update is transposed likewise.
+ * 2. Transposes are sunk: f(transpose(x)) becomes transpose(f(x)), until they meet another, vanish as
+ *    moving nothing, or reach a product or window, whose index maps take them in. So of layers that
+ *    work channels last in a model that is channels first, only the first and last transpose remain.
+ *    What else f reads is transposed back, which costs nothing where it is one row or a scalar.
+ *
+ * One walk, operands first, takes a transpose through any chain.
+ */
+#include <string.h>
+
 #include "../ops/ops.h"
 #include "passes.h"
 
-static bool swaps_matrix(const Node *y)
+/* --- orders of axes: result axis i is axis perm[i] of what is transposed ------------------------ */
+
+static void invert(const int *perm, int rank, int *back)
 {
-    return y->op == OP_transpose && y->shape.rank == 2 && y->attr->axes[0] == 1;
+    for (int i = 0; i < rank; i++)
+        back[perm[i]] = i;
 }
 
-/* Marks each weight whose transpose a forward product reads on its right. */
-static void vote(const Graph *g, bool *wanted)
+static bool is_identity(const int *perm, int rank)
+{
+    for (int i = 0; i < rank; i++)
+        if (perm[i] != i)
+            return false;
+    return true;
+}
+
+static bool is_unit(const Shape *s, int axis)
+{
+    return s->dim[axis] == 1 && s->batch != axis;
+}
+
+static int count_long(const Shape *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->rank; i++)
+        n += !is_unit(s, i);
+    return n;
+}
+
+/* Whether only axes of length 1 change their place. */
+static bool moves_units(const Shape *s, const int *perm)
+{
+    for (int i = 0, last = -1; i < s->rank; i++) {
+        if (is_unit(s, perm[i]))
+            continue;
+        if (perm[i] < last)
+            return false;
+        last = perm[i];
+    }
+    return true;
+}
+
+static Shape permuted(const Shape *s, const int *perm)
+{
+    Shape to = {.rank = s->rank, .batch = -1};
+    for (int i = 0; i < s->rank; i++) {
+        to.dim[i] = s->dim[perm[i]];
+        if (perm[i] == s->batch)
+            to.batch = i;
+    }
+    return to;
+}
+
+static bool same_order(const Node *a, const Node *b)
+{
+    return a->shape.rank == b->shape.rank &&
+           memcmp(a->attr->axes, b->attr->axes, sizeof *a->attr->axes * (size_t)a->shape.rank) == 0;
+}
+
+/* --- the order of weights --------------------------------------------------------------------- */
+
+typedef struct Vote {
+    bool given;
+    int perm[RANK_MAX];
+} Vote;
+
+static bool is_forward(const Node *y)
+{
+    return y->role == ROLE_forward || y->role == ROLE_loss;
+}
+
+/* A product's operand that is a weight, perhaps transposed and then moved in other ways. */
+static void vote(const Node *w, bool unless_as_it_is, Vote *votes)
+{
+    const Node *transpose = NULL;
+    for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
+        transpose = w->op == OP_transpose ? w : NULL;
+    if (w->op != OP_var || votes[w->attr->var->id].given || (unless_as_it_is && !transpose))
+        return;
+    Vote *v = &votes[w->attr->var->id];
+    v->given = true;
+    for (int i = 0; i < RANK_MAX; i++)
+        v->perm[i] = transpose && i < w->shape.rank ? transpose->attr->axes[i] : i;
+}
+
+static void vote_products(const Graph *g, Vote *votes)
 {
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *y = g->nodes.at[i];
-        if (y->op != OP_matmul || (y->role != ROLE_forward && y->role != ROLE_loss))
-            continue;
-        const Node *b = y->in[1];
-        if (swaps_matrix(b) && b->in[0]->op == OP_var)
-            wanted[b->in[0]->attr->var->id] = true;
+        if (is_forward(y) && (y->op == OP_matmul || y->op == OP_conv))
+            vote(y->in[1], false, votes);
     }
 }
 
-/* The functions agree, since their forward parts are the same layers and the first to come here
- * decides for all (the pipeline takes every function through a pass before the next). */
+/* Products that pass expand has made loops of. */
+static void vote_loops(const Graph *g, Vote *votes)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        for (int k = 0; k < y->n_in && y->op == OP_mul && is_forward(y); k++)
+            vote(y->in[k], true, votes);
+    }
+}
+
+static bool is_first(const Graph *g)
+{
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (g->program->fn[fn])
+            return g->program->fn[fn] == g;
+    return false;
+}
+
+/* For all functions, when the first of them comes here: the pipeline takes each through a pass before
+ * the next pass begins. */
 static void choose(Program *p)
 {
-    for (int i = 0; i < p->vars.n; i++)
-        if (p->vars.at[i]->perm[0] != 0)
-            return;
-    bool *wanted = arena_take(p->ctx->arena, (size_t)p->vars.n + 1);
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f])
-            vote(p->fn[f], wanted);
+    Arena *scratch = arena_new();
+    Vote *votes = arena_take(scratch, sizeof *votes * (size_t)(p->vars.n + 1));
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            vote_products(p->fn[fn], votes);
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            vote_loops(p->fn[fn], votes);
     for (int i = 0; i < p->vars.n; i++) {
         Var *v = p->vars.at[i];
         const Var *as = v->laid_as ? v->laid_as : v;
-        if (as->shape.rank == 2 && wanted[as->id]) {
-            v->perm[0] = 1;
-            v->perm[1] = 0;
+        if (votes[as->id].given)
+            memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
+    }
+    arena_free(scratch);
+}
+
+/* Variables in kept order, seen in saved order through a transpose. */
+static Node *relay(Graph *g, Node *y, void *unused)
+{
+    (void)unused;
+    const Var *v = y->attr->var;
+    if ((y->op != OP_var && y->op != OP_assign) || is_identity(v->perm, v->shape.rank))
+        return y;
+    if (y->op == OP_assign) {
+        Node *value = build_transpose(g, y->in[0], v->perm);
+        return graph_add(g, OP_assign, 1, &value, y->attr);
+    }
+    int back[RANK_MAX];
+    invert(v->perm, v->shape.rank, back);
+    Node *kept = build_var(g, y->attr->var);
+    kept->name = y->name;
+    return build_transpose(g, kept, back);
+}
+
+/* --- transposing ------------------------------------------------------------------------------ */
+
+/* What was transposed last, and how: a node that several read is not transposed for each. */
+typedef struct Turned {
+    Node *as;
+    int perm[RANK_MAX];
+} Turned;
+
+typedef struct Sink {
+    Graph *g;
+    Arena *arena;
+    VEC(Turned) turned; /* by node id */
+} Sink;
+
+static Node *reshaped(Graph *g, Node *x, const Shape *shape)
+{
+    if (x->op == OP_reshape)
+        x = x->in[0];
+    return shape_equal(&x->shape, shape) ? x : build_reshape(g, x, shape);
+}
+
+/* The transpose, with nothing left to merge. */
+static Node *transposed(Graph *g, Node *x, const int *perm)
+{
+    int both[RANK_MAX];
+    for (int i = 0; i < x->shape.rank; i++)
+        both[i] = x->op == OP_transpose ? x->attr->axes[perm[i]] : perm[i];
+    x = x->op == OP_transpose ? x->in[0] : x;
+    if (!moves_units(&x->shape, both))
+        return build_transpose(g, x, both);
+    Shape shape = permuted(&x->shape, both);
+    return reshaped(g, x, &shape);
+}
+
+/* Axes of length 1 before those of x; scalars stay. */
+static Node *of_rank(Graph *g, Node *x, int rank)
+{
+    int extra = rank - x->shape.rank;
+    if (extra == 0 || x->shape.rank == 0)
+        return x;
+    Shape s = {.rank = rank, .batch = x->shape.batch < 0 ? -1 : x->shape.batch + extra};
+    for (int i = 0; i < rank; i++)
+        s.dim[i] = i < extra ? 1 : x->shape.dim[i - extra];
+    return reshaped(g, x, &s);
+}
+
+/* Cheap to compute in another order: elementwise of leaves and single rows. */
+static bool is_made_of_leaves(const Node *x, int depth)
+{
+    OpClass c = op_rows[x->op].cls;
+    if (c == CLASS_LEAF || count_long(&x->shape) <= 1)
+        return true;
+    if (depth == 0 || op_rows[x->op].flags & COSTLY || (c != CLASS_EW && c != CLASS_MOVE))
+        return false;
+    for (int i = 0; i < x->n_in; i++)
+        if (!is_made_of_leaves(x->in[i], depth - 1))
+            return false;
+    return true;
+}
+
+enum { LEAF_DEPTH = 4 }; /* ops above leaves that are computed again */
+
+static Node *turn(Sink *s, Node *x, const int *perm);
+
+/* An elementwise op of transposed operands; y has as many axes as perm. */
+static Node *turn_operands(Sink *s, Node *y, const int *perm)
+{
+    Node *in[3] = {NULL};
+    Shape scalar = shape_scalar();
+    for (int i = 0; i < y->n_in; i++) {
+        Node *x = of_rank(s->g, y->in[i], y->shape.rank);
+        in[i] = x->shape.rank ? turn(s, x, perm) : x;
+    }
+    Node *inner = graph_add_as(s->g, y->op, y->n_in, in, y->attr, &scalar, y->dtype);
+    inner->name = y->name;
+    return inner;
+}
+
+/* x transposed where it is made, if that is as well another leaf, or another order of loops. */
+static Node *turn_at_source(Sink *s, Node *x, const int *perm)
+{
+    Graph *g = s->g;
+    Shape shape = permuted(&x->shape, perm);
+    int back[RANK_MAX];
+    invert(perm, x->shape.rank, back);
+    if (x->op == OP_const && !x->attr->data)
+        return build_fill(g, &shape, x->attr->value);
+    if (x->op == OP_iota)
+        return build_iota(g, &shape, back[x->attr->axes[0]]);
+    if (x->op == OP_expand) {
+        Node *few = of_rank(g, x->in[0], x->shape.rank);
+        return build_expand(g, few->shape.rank ? turn(s, few, perm) : few, &shape);
+    }
+    if (op_rows[x->op].cls == CLASS_EW && is_made_of_leaves(x, LEAF_DEPTH))
+        return turn_operands(s, x, perm);
+    return transposed(g, x, perm);
+}
+
+/* x transposed, by whatever costs least; what is new is written as x was. */
+static Node *turn(Sink *s, Node *x, const int *perm)
+{
+    Graph *g = s->g, as = *g;
+    size_t size = sizeof *perm * (size_t)x->shape.rank;
+    if (moves_units(&x->shape, perm))
+        return transposed(g, x, perm);
+    int id = x->id;
+    while (s->turned.n <= id)
+        vec_push(s->arena, &s->turned, ((Turned){.as = NULL}));
+    if (s->turned.at[id].as && memcmp(s->turned.at[id].perm, perm, size) == 0)
+        return s->turned.at[id].as;
+    g->loc = x->loc;
+    g->role = x->role;
+    g->what = x->what;
+    Turned made = {.as = turn_at_source(s, x, perm)};
+    memcpy(made.perm, perm, size);
+    s->turned.at[id] = made;
+    g->loc = as.loc;
+    g->role = as.role;
+    g->what = as.what;
+    return made.as;
+}
+
+/* --- sinking ---------------------------------------------------------------------------------- */
+
+static bool rests_on_leaf(const Node *x)
+{
+    while (op_rows[x->op].cls == CLASS_MOVE && x->n_in == 1)
+        x = x->in[0];
+    return op_rows[x->op].cls == CLASS_LEAF;
+}
+
+/* The transpose among y's operands that is sunk below y, or NULL. A transposed leaf is as good as the
+ * leaf, so that it is sunk only where the other operands are transposed alike, or cost nothing. */
+static const Node *transpose_to_sink(const Node *y)
+{
+    const Node *leaf = NULL;
+    bool alike = true;
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (x->op != OP_transpose || x->shape.rank != y->shape.rank) {
+            alike = alike && count_long(&x->shape) <= 1;
+            continue;
+        }
+        if (!rests_on_leaf(x) && (op_rows[y->op].cls != CLASS_EW || shape_equal(&x->shape, &y->shape)))
+            return x;
+        leaf = leaf ? leaf : x;
+        alike = alike && same_order(leaf, x);
+    }
+    return alike ? leaf : NULL;
+}
+
+/* Puts the transpose behind what has been made of its operand, in y's place. */
+static Node *behind(Graph *g, const Node *y, Node *inner, const int *perm)
+{
+    if (!inner->name)
+        inner->name = y->name;
+    return transposed(g, inner, perm);
+}
+
+static Node *sink_elementwise(Sink *s, Node *y)
+{
+    const Node *t = transpose_to_sink(y);
+    int back[RANK_MAX];
+    if (!t)
+        return y;
+    invert(t->attr->axes, y->shape.rank, back);
+    return behind(s->g, y, turn_operands(s, y, back), t->attr->axes);
+}
+
+static Node *sink_concat(Sink *s, Node *y)
+{
+    const Node *t = transpose_to_sink(y);
+    int back[RANK_MAX];
+    if (!t)
+        return y;
+    const int *perm = t->attr->axes;
+    invert(perm, y->shape.rank, back);
+    Node **in = arena_take(s->arena, sizeof *in * (size_t)y->n_in);
+    for (int i = 0; i < y->n_in; i++)
+        in[i] = turn(s, y->in[i], back);
+    return behind(s->g, y, build_concat(s->g, perm[y->attr->axes[0]], y->n_in, in), perm);
+}
+
+/* Axes that are listed: of a reduction, of a flip. */
+static Node *sink_listed(Graph *g, Node *y)
+{
+    const int *perm = y->in[0]->attr->axes;
+    Attr attr = *y->attr;
+    bool listed[RANK_MAX] = {false};
+    for (int i = 0; i < attr.n_axes; i++)
+        listed[perm[attr.axes[i]]] = true;
+    for (int axis = 0, n = 0; axis < y->shape.rank; axis++)
+        if (listed[axis])
+            attr.axes[n++] = axis;
+    return behind(g, y, graph_add(g, y->op, 1, y->in[0]->in, &attr), perm);
+}
+
+/* A range an axis: of a slice, of a pad. */
+static Node *sink_ranges(Graph *g, Node *y)
+{
+    const int *perm = y->in[0]->attr->axes;
+    Attr attr = *y->attr;
+    for (int i = 0; i < y->shape.rank; i++) {
+        attr.start[perm[i]] = y->attr->start[i];
+        attr.end[perm[i]] = y->attr->end[i];
+        attr.step[perm[i]] = y->attr->step[i];
+    }
+    return behind(g, y, graph_add(g, y->op, 1, y->in[0]->in, &attr), perm);
+}
+
+static Node *sink_expand(Graph *g, Node *y)
+{
+    const Node *t = y->in[0];
+    int extra = y->shape.rank - t->shape.rank, perm[RANK_MAX], back[RANK_MAX];
+    for (int i = 0; i < y->shape.rank; i++)
+        perm[i] = i < extra ? i : t->attr->axes[i - extra] + extra;
+    invert(perm, y->shape.rank, back);
+    Shape shape = permuted(&y->shape, back);
+    return behind(g, y, build_expand(g, t->in[0], &shape), perm);
+}
+
+/* --- below a reshape -------------------------------------------------------------------------- */
+
+/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small as
+ * can be; axes of length 1 belong to none. */
+typedef struct Parts {
+    int n;
+    int from[RANK_MAX], to[RANK_MAX]; /* by axis: the part, or -1 */
+} Parts;
+
+typedef struct Side { /* one of the two shapes, as parts are made of it */
+    const Shape *shape;
+    int *part;
+    int at;
+    int64_t count; /* numbers of the part so far */
+    bool batch;    /* the batch axis is among them */
+} Side;
+
+/* Adds the next axis longer than 1 to part n; false after the last. */
+static bool take_axis(Side *s, int n)
+{
+    while (s->at < s->shape->rank && is_unit(s->shape, s->at))
+        s->part[s->at++] = -1;
+    if (s->at == s->shape->rank)
+        return false;
+    s->count *= s->shape->dim[s->at];
+    s->batch = s->batch || s->at == s->shape->batch;
+    s->part[s->at++] = n;
+    return true;
+}
+
+static bool parts_of(const Shape *from, const Shape *to, Parts *p)
+{
+    Side a = {from, p->from, 0, 1, false}, b = {to, p->to, 0, 1, false};
+    for (p->n = 0;; p->n++) {
+        a.count = b.count = 1;
+        a.batch = b.batch = false;
+        bool more = take_axis(&a, p->n);
+        if (take_axis(&b, p->n) != more)
+            return false;
+        if (!more)
+            return true;
+        while (a.count != b.count || a.batch != b.batch) {
+            bool a_lacks = a.count == b.count ? b.batch : a.count < b.count;
+            if (!take_axis(a_lacks ? &a : &b, p->n))
+                return false;
         }
     }
 }
 
-static const int swap[2] = {1, 0};
-
-static Node *relay(Graph *g, Node *y, void *arg)
+/* Whether the axes of each part are neighbours, and in order, in what is transposed as well. Then
+ * order[i] is its i-th part. */
+static bool parts_stay(const Node *t, const Parts *p, int *order)
 {
-    (void)arg;
-    if (y->op == OP_var && y->attr->var->perm[0] == 1) {
-        Node *kept = build_var(g, y->attr->var);
-        kept->name = y->name;
-        return build_transpose(g, kept, swap);
+    int back[RANK_MAX], last_part = -1, last_axis = -1, n = 0;
+    bool seen[RANK_MAX] = {false};
+    invert(t->attr->axes, t->shape.rank, back);
+    for (int i = 0; i < t->shape.rank; i++) {
+        int axis = back[i], part = p->from[axis];
+        if (part < 0)
+            continue;
+        if (part == last_part ? axis < last_axis : seen[part])
+            return false;
+        if (part != last_part)
+            order[n++] = part;
+        seen[part] = true;
+        last_part = part;
+        last_axis = axis;
     }
-    if (y->op == OP_assign && y->attr->var->perm[0] == 1) {
-        Node *value = build_transpose(g, y->in[0], swap);
-        return graph_add(g, OP_assign, 1, &value, y->attr);
-    }
-    return y;
+    return true;
 }
 
-/* ew(transpose a, transpose b, scalar) is transpose(ew(a, b, scalar)). */
+/* The reshape of what is transposed: parts in its order, then axes of length 1. */
+static Node *sink_reshape(Graph *g, Node *y)
+{
+    const Node *t = y->in[0];
+    Parts p;
+    int order[RANK_MAX + 1], perm[RANK_MAX];
+    if (!parts_of(&t->shape, &y->shape, &p) || !parts_stay(t, &p, order))
+        return y;
+    order[p.n] = -1;
+    Shape shape = {.batch = -1};
+    for (int i = 0; i <= p.n; i++)
+        for (int axis = 0; axis < y->shape.rank; axis++) {
+            if (p.to[axis] != order[i])
+                continue;
+            if (axis == y->shape.batch)
+                shape.batch = shape.rank;
+            perm[axis] = shape.rank;
+            shape.dim[shape.rank++] = y->shape.dim[axis];
+        }
+    return behind(g, y, reshaped(g, t->in[0], &shape), perm);
+}
+
+/* --- the pass --------------------------------------------------------------------------------- */
+
 static Node *sink(Graph *g, Node *y, void *arg)
 {
-    (void)arg;
-    if (swaps_matrix(y) && swaps_matrix(y->in[0]))
-        return y->in[0]->in[0];
-    if (op_rows[y->op].cls != CLASS_EW || y->shape.rank != 2)
-        return y;
-    int n = 0;
-    for (int i = 0; i < y->n_in; i++) {
-        if (swaps_matrix(y->in[i]))
-            n++;
-        else if (y->in[i]->shape.rank != 0)
-            return y;
+    Sink *s = arg;
+    if (op_rows[y->op].cls == CLASS_EW)
+        return y->shape.rank ? sink_elementwise(s, y) : y;
+    if (y->op == OP_concat)
+        return sink_concat(s, y);
+    if (y->op == OP_transpose) {
+        bool done = y->in[0]->op != OP_transpose && !moves_units(&y->in[0]->shape, y->attr->axes);
+        return done ? y : transposed(g, y->in[0], y->attr->axes);
     }
-    if (n == 0)
+    if (y->op == OP_reshape && y->in[0]->op != OP_transpose)
+        return y->in[0]->op == OP_reshape ? reshaped(g, y->in[0], &y->shape) : y;
+    if (y->n_in != 1 || y->in[0]->op != OP_transpose)
         return y;
-    Node *in[3];
-    for (int i = 0; i < y->n_in; i++)
-        in[i] = swaps_matrix(y->in[i]) ? y->in[i]->in[0] : y->in[i];
-    Node *inner = graph_add(g, y->op, y->n_in, in, y->attr);
-    inner->name = y->name;
-    return build_transpose(g, inner, swap);
+    switch (y->op) {
+    case OP_reduce_sum:
+    case OP_reduce_max:
+    case OP_reduce_min:
+    case OP_flip: return sink_listed(g, y);
+    case OP_slice:
+    case OP_pad: return sink_ranges(g, y);
+    case OP_expand: return sink_expand(g, y);
+    case OP_reshape: return sink_reshape(g, y);
+    default: return y;
+    }
 }
 
 void pass_layout(Graph *g)
 {
-    choose(g->program);
+    if (is_first(g))
+        choose(g->program);
     graph_rewrite(g, relay, NULL);
-    graph_rewrite(g, sink, NULL);
+    Sink s = {.g = g, .arena = arena_new()};
+    graph_rewrite(g, sink, &s);
+    arena_free(s.arena);
 }
