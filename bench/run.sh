@@ -2,15 +2,20 @@
 # SPDX-License-Identifier: MIT
 # make bench: programs of bench/*.yaml beside PyTorch (and onnxruntime), in one run; a table with ratios.
 #
-# BUILD: where nncc is (build). PEER: the Python to use, with torch; else build/venv, which is made with pip's newest
-# torch where there is a network (OFFLINE=1: not tried); else Debian's python3 and its torch; without any, our numbers alone.
+# WORKLOADS: names of some of them ("cnn_mnist unet_64"); without, all. BUILD: where nncc is (build).
+# PEER: the Python to use, with torch; else build/venv, which is made with pip's newest torch where there is a network
+# (OFFLINE=1: not tried); else Debian's python3 and its torch; without any, our numbers alone.
 # SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, how many threads.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${BUILD:-$here/../build}"
 mkdir -p bench
-for model in toy_2_3_1 mlp_mnist; do
-    ./nncc "$here/$model.yaml" -o "bench/$model"
+[ -n "$WORKLOADS" ] || WORKLOADS=$(cd "$here" && echo *.yaml | sed 's/\.yaml//g')
+for name in $WORKLOADS; do
+    [ -e "$here/$name.yaml" ] || { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
+done
+for name in $WORKLOADS; do
+    ./nncc "$here/$name.yaml" -o "bench/$name"
 done
 
 has_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
@@ -30,12 +35,14 @@ make_venv()
 if [ -z "$PEER" ] && [ ! -x venv/bin/python3 ]; then
     make_venv || rm -rf venv.part
 fi
+export PYTHONDONTWRITEBYTECODE=1
 for python in "$PEER" "$PWD/venv/bin/python3" /usr/bin/python3; do
-    [ -n "$python" ] && has_torch "$python" && exec "$python" "$here/peers.py" bench
+    [ -n "$python" ] && has_torch "$python" && exec "$python" "$here/peers.py" bench $WORKLOADS
 done
 echo "bench: no torch here: our numbers alone" >&2
-for model in toy_2_3_1 mlp_mnist; do
+for name in $WORKLOADS; do
     for phase in --train --predict; do
-        echo "$model: $(bench/$model bench $phase)"
+        case $phase-$(bench/$name info --json) in --train-*'"trains": false'*) continue ;; esac
+        echo "$name: $(bench/$name bench $phase ${THREADS:+--threads "$THREADS"} ${SECONDS_EACH:+--seconds "$SECONDS_EACH"})"
     done
 done

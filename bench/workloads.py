@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: MIT
+"""The networks that `make bench` times, as PyTorch has them: one row each, under the name of its YAML file beside this one.
+
+A row says how many parameters the network has, the batches, its input and target, loss and optimiser. A network is made
+of modules, of `+` and torch.cat alone, so that onnx_of.py can write it down as well. To add one: NAME.yaml and a row.
+"""
+from collections import namedtuple
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+# batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train.
+Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer', defaults=(None, None, None))
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+def dense(*sizes, act=nn.ReLU, last=None):
+    layers = []
+    for a, b in zip(sizes, sizes[1:]):
+        layers += [nn.Linear(a, b), act()]
+    return nn.Sequential(*layers[:-1], *([last()] if last else []))
+
+
+def cnn():
+    return nn.Sequential(nn.Conv2d(1, 32, 3), nn.ReLU(True), nn.Conv2d(32, 64, 3), nn.ReLU(True), nn.MaxPool2d(2),
+                         nn.Flatten(), nn.Linear(9216, 128), nn.ReLU(True), nn.Linear(128, 10))
+
+
+def conv_bn(i, o, kernel, stride=1, groups=1, act=None):
+    layers = [nn.Conv2d(i, o, kernel, stride, kernel // 2, groups=groups, bias=False), nn.BatchNorm2d(o)]
+    return layers + ([act(True)] if act else [])
+
+
+class Residual(nn.Module):
+    """The body's result added to the input, or to what `short` makes of it."""
+
+    def __init__(self, body, short=(), act=None):
+        super().__init__()
+        self.body, self.short, self.act = nn.Sequential(*body), nn.Sequential(*short), act(True) if act else nn.Identity()
+
+    def forward(self, x):
+        return self.act(self.body(x) + self.short(x))
+
+
+def head(i, o):
+    return [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(i, o)]
+
+
+def resnet18():
+    layers, i = conv_bn(3, 64, 3, act=nn.ReLU), 64
+    for o, stride in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        for s in (stride, 1):
+            layers.append(Residual(conv_bn(i, o, 3, s, act=nn.ReLU) + conv_bn(o, o, 3),
+                                   conv_bn(i, o, 1, s) if s != 1 or i != o else (), nn.ReLU))
+            i = o
+    return nn.Sequential(*layers, *head(512, 10))
+
+
+def resnet50():
+    layers, i = conv_bn(3, 64, 7, 2, act=nn.ReLU) + [nn.MaxPool2d(3, 2, 1)], 64
+    for width, count, stride in ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2)):
+        for k in range(count):
+            o, s = 4 * width, stride if k == 0 else 1
+            body = conv_bn(i, width, 1, act=nn.ReLU) + conv_bn(width, width, 3, s, act=nn.ReLU) + conv_bn(width, o, 1)
+            layers.append(Residual(body, conv_bn(i, o, 1, s) if k == 0 else (), nn.ReLU))
+            i = o
+    return nn.Sequential(*layers, *head(2048, 1000))
+
+
+def mobilenetv2():
+    layers, i = conv_bn(3, 32, 3, 2, act=nn.ReLU6), 32
+    for t, o, count, stride in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2),
+                                (6, 320, 1, 1)):
+        for k in range(count):
+            h, s = t * i, stride if k == 0 else 1
+            body = conv_bn(i, h, 1, act=nn.ReLU6) if t != 1 else []
+            body += conv_bn(h, h, 3, s, h, nn.ReLU6) + conv_bn(h, o, 1)
+            layers.append(Residual(body) if s == 1 and i == o else nn.Sequential(*body))
+            i = o
+    return nn.Sequential(*layers, *conv_bn(320, 1280, 1, act=nn.ReLU6), *head(1280, 1000))
+
+
+def two(i, o):
+    return nn.Sequential(nn.Conv2d(i, o, 3, padding=1), nn.ReLU(True), nn.Conv2d(o, o, 3, padding=1), nn.ReLU(True))
+
+
+class UNet(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c = two(1, 16), two(16, 32), two(32, 64)
+        self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
+        self.up2, self.d = nn.ConvTranspose2d(64, 32, 2, 2), two(64, 32)
+        self.up1, self.e = nn.ConvTranspose2d(32, 16, 2, 2), two(32, 16)
+        self.out = nn.Conv2d(16, 1, 1)
+
+    def forward(self, x):
+        a = self.a(x)
+        b = self.b(self.pool1(a))
+        y = self.d(torch.cat((self.up2(self.c(self.pool2(b))), b), 1))
+        return self.out(self.e(torch.cat((self.up1(y), a), 1)))
+
+
+# --- the table -------------------------------------------------------------------------------------------------------
+
+def classes(count):
+    return lambda batch: torch.randint(0, count, (batch,))
+
+
+def bits(*shape):
+    return lambda batch: torch.randint(0, 2, (batch, *shape)).float()
+
+
+def sgd(**arguments):
+    return lambda parameters: torch.optim.SGD(parameters, **arguments)
+
+
+def adam(**arguments):
+    return lambda parameters: torch.optim.Adam(parameters, **arguments)
+
+
+WORKLOADS = [
+    Workload('toy_2_3_1', 13, 4, (1, 4), lambda: dense(2, 3, 1, act=nn.Sigmoid, last=nn.Sigmoid), (2,), bits(1),
+             F.binary_cross_entropy, sgd(lr=0.5)),
+    Workload('mlp_mnist', 669706, 128, (1, 128), lambda: dense(784, 512, 512, 10), (784,), classes(10),
+             F.cross_entropy, sgd(lr=0.01, momentum=0.9)),
+    Workload('cnn_mnist', 1199882, 64, (1, 64), cnn, (1, 28, 28), classes(10), F.cross_entropy, adam(lr=1e-3)),
+    Workload('resnet18_cifar', 11173962, 32, (1, 32), resnet18, (3, 32, 32), classes(10),
+             F.cross_entropy, sgd(lr=0.1, momentum=0.9)),
+    Workload('unet_64', 116753, 8, (1, 8), UNet, (1, 64, 64), bits(1, 64, 64),
+             F.binary_cross_entropy_with_logits, adam(lr=1e-3)),
+    Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
+    Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
+]
+
+
+def find(name):
+    """The row of that name; None: there is none."""
+    return next((w for w in WORKLOADS if w.name == name), None)
