@@ -60,6 +60,17 @@ static bool read_reals(Ctx *ctx, const Scope *scope, const Y *y, const char *wha
     return good;
 }
 
+/* Whole numbers, or one of the row's words. */
+static bool read_ints(Ctx *ctx, const Scope *scope, const ArgRow *row, const Y *y, const char *what,
+                      Arg *out)
+{
+    const Y *z = row->words ? y_resolve(ctx, scope, y) : NULL;
+    if (!z || z->kind != Y_scalar || !name_valid(z->text))
+        return y_ints(ctx, scope, y, what, ARG_LIST_MAX, &out->n, out->list);
+    out->s = z->text;
+    return check_word(ctx, y->loc, what, row->words, out->s);
+}
+
 static bool arg_from_yaml(Ctx *ctx, const Scope *scope, const ArgRow *row, const Y *y,
                           const char *what, Arg *out)
 {
@@ -75,7 +86,7 @@ static bool arg_from_yaml(Ctx *ctx, const Scope *scope, const ArgRow *row, const
     case ARG_word:
         return y_word(ctx, scope, y, what, &out->s) &&
                check_word(ctx, y->loc, what, row->words, out->s);
-    case ARG_ints: return y_ints(ctx, scope, y, what, ARG_LIST_MAX, &out->n, out->list);
+    case ARG_ints: return read_ints(ctx, scope, row, y, what, out);
     case ARG_reals: return read_reals(ctx, scope, y, what, out);
     case ARG_yaml:
         out->y = y_resolve(ctx, scope, y);
@@ -222,7 +233,12 @@ static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const E
         return ex_word(ctx, ex, what, "a word", &out->s) &&
                check_word(ctx, ex->loc, what, row->words, out->s);
     case ARG_ints:
-    case ARG_reals: return ex_numbers(ctx, scope, ex, what, row->type == ARG_ints, out);
+        if (row->words && ex->kind == EX_name) {
+            out->s = ex->name;
+            return check_word(ctx, ex->loc, what, row->words, out->s);
+        }
+        return ex_numbers(ctx, scope, ex, what, true, out);
+    case ARG_reals: return ex_numbers(ctx, scope, ex, what, false, out);
     case ARG_yaml:
         diag_error(&ctx->diag, ex->loc, "%s cannot be given in an expression; write a layer", what);
         return false;

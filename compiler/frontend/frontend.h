@@ -78,7 +78,7 @@ typedef enum {
     ARG_real,  /* .r */
     ARG_bool,  /* .b */
     ARG_word,  /* .s: one of `words` where that is given */
-    ARG_ints,  /* .n, .list: an integer or a list of them */
+    ARG_ints,  /* .n, .list: an integer or a list of them; or .s (.n 0): one of `words`, if given */
     ARG_reals, /* .n, .reals: a list of numbers */
     ARG_yaml   /* .y: as it stands, in .scope; not in expressions */
 } ArgType;
@@ -89,7 +89,7 @@ typedef struct ArgRow {
     const char *name;
     ArgType type;
     const char *otherwise; /* default, as it would be written; NULL: required; "": optional */
-    const char *words;     /* ARG_word: "mean sum none" */
+    const char *words;     /* ARG_word, ARG_ints: "mean sum none" */
 } ArgRow;
 
 typedef struct Arg {

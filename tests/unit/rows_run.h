@@ -171,7 +171,8 @@ static UNUSED void check_gradients(Run *run)
         bool is_var = i < n_vars;
         const Shape *shape =
             is_var ? &run->p->vars.at[i]->shape : &run->p->inputs.at[i - n_vars].shape;
-        if (!is_var && run->p->inputs.at[i - n_vars].dtype != DT_f32)
+        if (is_var ? run->p->vars.at[i]->kind != VAR_weight || run->p->vars.at[i]->frozen
+                   : run->p->inputs.at[i - n_vars].dtype != DT_f32)
             continue;
         double *at = is_var ? run->var[i] : run->in[i - n_vars];
         const double *grad = root_of(run, g, ROOT_grad, i)->data;
