@@ -278,8 +278,7 @@ static Node *to_extent(Graph *g, Node *dx, int spatial, const int64_t *extent)
 }
 
 /* The least that `extent` is along each spatial axis; false after a report. */
-static bool back_fits(Graph *g, const Node *dy, const Node *w, const Taps *t,
-                      const int64_t *extent)
+static bool back_fits(Graph *g, const Node *dy, const Node *w, const Taps *t, const int64_t *extent)
 {
     const Node y = {.op = OP_conv};
     const Shape *from = &dy->shape, *by = &w->shape;

@@ -13,8 +13,6 @@ bool op_wants_f32(Graph *g, const Node *y);
 void op_strides(const Shape *shape, int64_t stride[RANK_MAX]);
 /* Advances a row-major index; false after the last. Start from all zeros. */
 bool op_next(const Shape *shape, int64_t at[RANK_MAX]);
-/* The product of the lengths of axes [from, to), the batch counted as its factor of n. */
-int64_t op_product(const Shape *shape, int from, int to);
 
 /* How many windows of y->attr->taps go over each spatial axis of x, [N, spatial.., C]; reports what
  * does not fit, then false. */

@@ -57,4 +57,7 @@ int op_find(const char *name);
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);
 
+/* The product of the lengths of axes [from, to), the batch counted as its factor of n. */
+int64_t op_product(const Shape *shape, int from, int to);
+
 #endif

@@ -137,8 +137,8 @@ static Node *first_of(Graph *g, const Node *y, Node *ties)
             count = 1;
         }
         Node *here = build_iota(g, &along, axis);
-        Node *before = index ? build_binary(g, OP_mul, index, build_const(g, (double)x->dim[axis]))
-                             : NULL;
+        Node *before =
+            index ? build_binary(g, OP_mul, index, build_const(g, (double)x->dim[axis])) : NULL;
         index = before ? build_binary(g, OP_add, before, here) : here;
         count = along.batch < 0 ? count * x->dim[axis] : FIRST_MAX;
     }

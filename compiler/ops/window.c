@@ -136,8 +136,7 @@ static void unwindow_eval(const Node *y, const InterpInput *run, const Tensor *i
         for (int d = 0; d < spatial; d++) {
             int64_t tap = at[1 + spatial + d], e = at[1 + d] - tap * t->dilation[d];
             int64_t window = e / t->stride[d];
-            covered = covered && e >= 0 && e % t->stride[d] == 0 &&
-                      window < in[0].shape.dim[1 + d];
+            covered = covered && e >= 0 && e % t->stride[d] == 0 && window < in[0].shape.dim[1 + d];
             from += window * stride[1 + d] + tap * stride[1 + spatial + d];
         }
         out->data[i++] = covered ? in[0].data[from] : 0;
@@ -171,10 +170,8 @@ static void unwindow_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **
     dx[0] = build_reshape(g, build_reduce(g, OP_reduce_sum, own, 1, &by), x);
 }
 
-const OpImpl op_unwindow = {.attrs = ATTR_taps,
-                            .shape = unwindow_shape,
-                            .grad = unwindow_grad,
-                            .eval = unwindow_eval};
+const OpImpl op_unwindow = {
+    .attrs = ATTR_taps, .shape = unwindow_shape, .grad = unwindow_grad, .eval = unwindow_eval};
 
 /* --- building --------------------------------------------------------------------------------- */
 
@@ -203,7 +200,7 @@ Node *build_window(Graph *g, Node *x, const Taps *t)
     if (!x)
         return NULL;
     int spatial = x->shape.rank - 2;
-    bool tile = spatial >= 1 && spatial <= SPATIAL_MAX;
+    bool tile = spatial >= 1 && spatial <= SPATIAL_MAX && x->shape.batch <= 0;
     for (int i = 0; tile && i < spatial; i++)
         tile = t->size[i] >= 1 && t->stride[i] == t->size[i] && t->dilation[i] == 1 &&
                t->size[i] <= x->shape.dim[1 + i];

@@ -77,7 +77,8 @@ FIXTURE Node *call_reduce(Fixture *f, OpKind op, Node **x)
         if (random_below(f, 2))
             axes[n++] = i;
     x[0] = operand(f, op, 0, shape);
-    if (op != OP_reduce_sum && random_below(f, 2)) { /* the first of equal ones takes the gradient */
+    if (op != OP_reduce_sum && random_below(f, 2)) {
+        /* The first of equal ones takes the gradient. */
         Attr attr = {.n_axes = n, .value = 1};
         memcpy(attr.axes, axes, sizeof *axes * (size_t)n);
         return graph_add(f->g, op, 1, x, &attr);
