@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 1          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 2          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -35,6 +35,30 @@ enum {
 
 typedef enum { NNRT_F32, NNRT_I32, NNRT_U8 } nnrt_dtype;
 
+/* How training images are changed at random. The first four, where they follow each other, are one
+ * map, sampled bilinearly once; what comes in from outside the image is 0. */
+typedef enum {
+    NNRT_AUGMENT_ROTATE,        /* low..high degrees, counter-clockwise, about the centre */
+    NNRT_AUGMENT_SCALE,         /* times low..high, from the centre */
+    NNRT_AUGMENT_TRANSLATE,     /* low..high of the width, and of the height */
+    NNRT_AUGMENT_SHEAR,         /* low..high degrees, along the rows */
+    NNRT_AUGMENT_CROP,          /* padded by `high` pixels of 0, cropped at a random place */
+    NNRT_AUGMENT_FLIP,          /* left to right, with probability `high` */
+    NNRT_AUGMENT_FLIP_VERTICAL, /* upside down, with probability `high` */
+    NNRT_AUGMENT_BRIGHTNESS,    /* times low..high */
+    NNRT_AUGMENT_CONTRAST,      /* the same about the image's mean */
+    NNRT_AUGMENT_NOISE,         /* normal, of standard deviation `high` */
+    NNRT_AUGMENT_CUTOUT         /* a square of side `high`, its centre in the image, to `fill` */
+} nnrt_augment_kind;
+
+/* One random change of an image. low..high: uniform between them. */
+typedef struct nnrt_augment {
+    nnrt_augment_kind kind;
+    double low, high;
+    int n_fill; /* 0: fill with 0; 1: with one number; else with one a channel */
+    const float *fill;
+} nnrt_augment;
+
 /* An input or an output of the network. Shapes leave the batch out. */
 typedef struct nnrt_value {
     const char *name;
@@ -47,6 +71,10 @@ typedef struct nnrt_value {
     int64_t ignore;
     int in_predict;    /* inputs: some output depends on it, so `predict` takes it */
     uint32_t outputs;  /* inputs: bit i is set where output i depends on it (the first 32) */
+    /* Inputs of shape [C, H, W] or [H, W], f32 or u8: what `train` does to the images of a batch
+     * before the network sees them, in order. */
+    int n_augment;
+    const nnrt_augment *augment;
 } nnrt_value;
 
 typedef enum {
@@ -112,7 +140,7 @@ typedef enum {
     NNRT_SOURCE_IDX,      /* a file an input */
     NNRT_SOURCE_NPY,      /* a file an input */
     NNRT_SOURCE_NPZ,      /* one file, a member an input */
-    NNRT_SOURCE_RECORDS,  /* one file of fixed records: raw bytes, the inputs in order */
+    NNRT_SOURCE_RECORDS,  /* files of fixed records: raw bytes, the inputs in order */
     NNRT_SOURCE_CSV,      /* one file, one or several columns an input */
     NNRT_SOURCE_SYNTHETIC /* made by a seeded generator of the runtime */
 } nnrt_source_kind;
@@ -127,7 +155,9 @@ typedef struct nnrt_column {
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
-    const char *file;      /* npz, records, csv */
+    const char *file;      /* npz, records, csv; NULL where there are several */
+    int n_files;           /* records: of several files, read one after the other */
+    const char *const *files;
     const char *generator; /* synthetic: "digits", ... */
     uint64_t seed;         /* synthetic */
     int64_t count;         /* synthetic: samples */

@@ -124,9 +124,9 @@ int nnrt_npy_write(const char *path, int rank, const int64_t *dim, const float *
 /* `member` is named without its .npy; with `or_only`, an archive of one member gives that one. */
 int nnrt_npz_read(const char *path, const char *member, int or_only, nnrt_array *out, nnrt_fault *);
 int nnrt_idx_read(const char *path, nnrt_array *out, nnrt_fault *);
-/* One array a column of `columns`, in order. */
-int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_array *out,
-                      nnrt_fault *);
+/* One array a column of `columns`, in order: the records of all the files, one after the other. */
+int nnrt_records_read(int n_paths, const char *const *paths, int n, const nnrt_column *columns,
+                      nnrt_array *out, nnrt_fault *);
 int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_fault *);
 /* The columns of a csv file that feed one input of `count` numbers: those that `like` (or NULL) has
  * for it; else the one of that name; else all, if they are `count`. The first line holds names if

@@ -94,6 +94,25 @@ static int ds_same_shape(int rank, const int64_t *dim, const nnrt_value *v)
     }
 }
 
+static int ds_ascending(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* 1: the same axes in another order, as [28, 28, 3] for [3, 28, 28]. */
+static int ds_other_order(int rank, const int64_t *dim, const nnrt_value *v)
+{
+    int64_t a[NNRT_RANK], b[NNRT_RANK];
+    if (rank != v->rank || rank < 1)
+        return 0;
+    memcpy(a, dim, (size_t)rank * sizeof *a);
+    memcpy(b, v->dim, (size_t)rank * sizeof *b);
+    qsort(a, (size_t)rank, sizeof *a, ds_ascending);
+    qsort(b, (size_t)rank, sizeof *b, ds_ascending);
+    return memcmp(a, b, (size_t)rank * sizeof *a) == 0;
+}
+
 static int ds_check_shape(const ds_open *o, int input)
 {
     const nnrt_array *a = &o->d->columns[input];
@@ -106,10 +125,17 @@ static int ds_check_shape(const ds_open *o, int input)
     int flat = a->rank == 2 && a->dim[1] == v->count; /* a row of numbers feeds any shape */
     if (flat || ds_same_shape(a->rank - 1, a->dim + 1, v))
         return NNRT_OK;
+    ds_shape_text(v->rank, v->dim, want, sizeof want);
+    ds_shape_text(a->rank - 1, a->dim + 1, have, sizeof have);
+    if (ds_other_order(a->rank - 1, a->dim + 1, v))
+        return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                         "%s: expected samples of shape %s for '%s', found %s: store the axes in "
+                         "the input's order (images: channels, rows, columns)",
+                         o->d->names[input], want, v->name, have);
     return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
-                     "%s: expected samples of shape %s for '%s', found %s", o->d->names[input],
-                     ds_shape_text(v->rank, v->dim, want, sizeof want), v->name,
-                     ds_shape_text(a->rank - 1, a->dim + 1, have, sizeof have));
+                     "%s: expected samples of shape %s for '%s', found %s: where the file is "
+                     "right, the model's input wants shape: %s",
+                     o->d->names[input], want, v->name, have, have);
 }
 
 static int ds_check_counts(const ds_open *o)
@@ -293,9 +319,10 @@ static int ds_read_columns(const ds_open *o, const nnrt_source *s)
     return NNRT_OK;
 }
 
-/* records, csv: all columns from one file. A csv column that nobody needs is not looked at; bytes
- * of a record have their place, needed or not. */
-static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *path)
+/* records, csv: all columns from one file, or several of records, called `name` in errors. A csv
+ * column that nobody needs is not looked at; bytes of a record have their place, needed or not. */
+static int ds_read_table(const ds_open *o, const nnrt_source *s, int n_paths,
+                         const char *const *paths, const char *name)
 {
     size_t n = (size_t)s->n_columns + 1;
     nnrt_column *columns = calloc(n, sizeof *columns);
@@ -304,7 +331,7 @@ static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *pat
     int status = columns && arrays && inputs ? NNRT_OK : ds_no_memory(o);
     for (int i = 0; i < s->n_columns && !status; i++) {
         int input = ds_column_input(o, &s->columns[i], &status);
-        if (input >= 0 && !(o->d->names[input] = strdup(path)))
+        if (input >= 0 && !(o->d->names[input] = strdup(name)))
             status = ds_no_memory(o);
         if (input < 0 && s->kind == NNRT_SOURCE_CSV)
             continue;
@@ -316,8 +343,8 @@ static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *pat
     less.n_columns = kept;
     if (!status)
         status = s->kind == NNRT_SOURCE_CSV
-                     ? nnrt_csv_read(path, &less, arrays, o->fault)
-                     : nnrt_records_read(path, kept, columns, arrays, o->fault);
+                     ? nnrt_csv_read(paths[0], &less, arrays, o->fault)
+                     : nnrt_records_read(n_paths, paths, kept, columns, arrays, o->fault);
     for (int i = 0; i < kept && !status; i++) {
         if (inputs[i] >= 0)
             o->d->columns[inputs[i]] = arrays[i];
@@ -327,6 +354,26 @@ static int ds_read_table(const ds_open *o, const nnrt_source *s, const char *pat
     free(columns);
     free(arrays);
     free(inputs);
+    return status;
+}
+
+/* The same, of the source's file or files. */
+static int ds_read_tables(const ds_open *o, const nnrt_source *s)
+{
+    int n = s->n_files ? s->n_files : 1;
+    const char *const *files = s->n_files ? s->files : &s->file;
+    char **paths = calloc((size_t)n, sizeof *paths), name[NNRT_ERROR_SIZE / 2];
+    int status = paths ? NNRT_OK : ds_no_memory(o);
+    for (int i = 0; i < n && !status; i++)
+        if (!(paths[i] = nnrt_path_join(o->dir, files[i])))
+            status = ds_no_memory(o);
+    if (!status && n > 1)
+        snprintf(name, sizeof name, "%s and %d more", paths[0], n - 1);
+    if (!status)
+        status = ds_read_table(o, s, n, (const char *const *)paths, n > 1 ? name : paths[0]);
+    for (int i = 0; paths && i < n; i++)
+        free(paths[i]);
+    free(paths);
     return status;
 }
 
@@ -356,12 +403,7 @@ static int ds_read_source(const ds_open *o, const nnrt_source *s)
     case NNRT_SOURCE_NPY:
     case NNRT_SOURCE_NPZ: return ds_read_columns(o, s);
     case NNRT_SOURCE_RECORDS:
-    case NNRT_SOURCE_CSV: {
-        char *path = nnrt_path_join(o->dir, s->file);
-        int status = path ? ds_read_table(o, s, path) : ds_no_memory(o);
-        free(path);
-        return status;
-    }
+    case NNRT_SOURCE_CSV: return ds_read_tables(o, s);
     case NNRT_SOURCE_SYNTHETIC: return ds_read_synthetic(o, s);
     }
     return nnrt_fail(o->fault, NNRT_BUG, "a data source of unknown kind %d", (int)s->kind);
@@ -422,6 +464,7 @@ static int ds_read_bare(const ds_open *o, int n, const char *file, const nnrt_so
             file);
     nnrt_source other = *like;
     other.file = file;
+    other.n_files = 0;
     return ds_read_source(o, &other);
 }
 

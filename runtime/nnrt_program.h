@@ -100,6 +100,24 @@ int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nn
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */
 int nnrt_score_figures(const nnrt_model *, const nnrt_score *, const char *prefix, nnrt_figure *);
 
+/* --- nnrt_augment.c: random changes to training images ---------------------------------------- */
+
+typedef struct nnrt_augmenter {
+    const nnrt_model *model;
+    int threads;
+    size_t room; /* floats a thread: two of the largest image; 0: no input is augmented */
+    float *scratch;
+} nnrt_augmenter;
+
+/* Room for `threads` threads to work in. NNRT_NO_MEMORY. */
+int nnrt_augment_open(nnrt_augmenter *, const nnrt_model *, int threads, nnrt_fault *);
+void nnrt_augment_close(nnrt_augmenter *);
+/* Changes the images of a batch, in place, as the inputs' tables say. in[k] holds the samples
+ * rows[0..n) of input k; what is done to a sample depends on the seed, the epoch and its row
+ * alone. */
+void nnrt_augment_batch(const nnrt_augmenter *, uint64_t seed, int64_t epoch, const int64_t *rows,
+                        int n, void *const *in);
+
 /* --- nnrt_checkpoint.c: the whole state of a training run ------------------------------------- */
 
 typedef struct nnrt_run {

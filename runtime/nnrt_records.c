@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_records.c: files of fixed records of raw bytes, as CIFAR has them. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "nnrt_data.h"
@@ -28,27 +29,41 @@ static int records_length(const char *path, size_t size, int n, const nnrt_colum
     return NNRT_OK;
 }
 
-/* Copies `bytes` at `at` of each record. */
+/* Makes room for `more` records behind those that a column has. */
+static int records_grow(const char *path, size_t more, nnrt_array *out, nnrt_fault *fault)
+{
+    out->dim[0] += (int64_t)more;
+    int64_t size = nnrt_array_count(out->rank, out->dim);
+    if (size < 0)
+        return nnrt_fail(fault, NNRT_NO_MEMORY,
+                         "%s: records over the limits (2^40 bytes, 2^31 - 1 records)", path);
+    void *grown = realloc(out->owned, size ? (size_t)size : 1);
+    if (!grown)
+        return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for %lld bytes of records", path,
+                         (long long)size);
+    out->data = out->owned = grown;
+    return NNRT_OK;
+}
+
+/* Adds `bytes` at `at` of each record of the file to a column. */
 static int records_column(const char *path, const nnrt_bytes *file, size_t length, size_t at,
                           int64_t bytes, nnrt_array *out, nnrt_fault *fault)
 {
-    size_t count = file->size / length, width = (size_t)bytes;
-    int64_t dim[2] = {(int64_t)count, bytes};
-    int status = nnrt_array_make(path, NNRT_ARRAY_U8, bytes == 1 ? 1 : 2, dim, out, fault);
+    size_t count = file->size / length, width = (size_t)bytes, before = (size_t)out->dim[0];
+    int status = records_grow(path, count, out, fault);
     if (status)
         return status;
-    unsigned char *to = out->data;
+    unsigned char *to = (unsigned char *)out->data + before * width;
     const unsigned char *from = file->at + at;
     for (size_t i = 0; i < count; i++)
         memcpy(to + i * width, from + i * length, width);
     return NNRT_OK;
 }
 
-int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_array *out,
-                      nnrt_fault *fault)
+/* Adds the records of one file to the columns. */
+static int records_file(const char *path, int n, const nnrt_column *columns, nnrt_array *out,
+                        nnrt_fault *fault)
 {
-    for (int i = 0; i < n; i++)
-        out[i] = (nnrt_array){0};
     nnrt_bytes file;
     size_t length = 0, at = 0;
     int status = nnrt_file_read(path, &file, fault);
@@ -58,8 +73,21 @@ int nnrt_records_read(const char *path, int n, const nnrt_column *columns, nnrt_
         status = records_column(path, &file, length, at, columns[i].bytes, &out[i], fault);
         at += (size_t)columns[i].bytes;
     }
+    nnrt_bytes_free(&file);
+    return status;
+}
+
+int nnrt_records_read(int n_paths, const char *const *paths, int n, const nnrt_column *columns,
+                      nnrt_array *out, nnrt_fault *fault)
+{
+    int status = NNRT_OK;
+    for (int i = 0; i < n; i++)
+        out[i] = (nnrt_array){.type = NNRT_ARRAY_U8,
+                              .rank = columns[i].bytes == 1 ? 1 : 2,
+                              .dim = {0, columns[i].bytes}};
+    for (int i = 0; i < n_paths && !status; i++)
+        status = records_file(paths[i], n, columns, out, fault);
     for (int i = 0; i < n && status; i++)
         nnrt_array_free(&out[i]);
-    nnrt_bytes_free(&file);
     return status;
 }

@@ -54,6 +54,7 @@ typedef struct train_state {
     nnrt_rows rows, validation_rows;
     int64_t *order; /* of the epoch at hand */
     nnrt_feed feed;
+    nnrt_augmenter augmenter;
     nnrt_run run;
     nnrt_score validation_score;
     int64_t calls, most_epochs, most_steps; /* batches an epoch; where it ends, 0: nowhere */
@@ -163,7 +164,8 @@ static int train_open_memory(train_state *t)
         if (!t->run.best_vars)
             return train_no_memory(t);
     }
-    return nnrt_feed_open(&t->feed, model, t->fault);
+    int status = nnrt_feed_open(&t->feed, model, t->fault);
+    return status ? status : nnrt_augment_open(&t->augmenter, model, nnrt_threads(), t->fault);
 }
 
 static int64_t train_times(int64_t a, int64_t b)
@@ -247,6 +249,7 @@ static int train_begin(train_state *t)
 static void train_close(train_state *t)
 {
     nnrt_feed_close(&t->feed);
+    nnrt_augment_close(&t->augmenter);
     nnrt_dataset_close(&t->data);
     nnrt_dataset_close(&t->other);
     free(t->rows.at);
@@ -450,6 +453,7 @@ static int train_call(train_state *t)
     int n = (int)(t->rows.n - at < t->model->batch ? t->rows.n - at : t->model->batch);
     int64_t step = t->m->step;
     nnrt_dataset_batch(&t->data, t->order + at, n, t->feed.in);
+    nnrt_augment_batch(&t->augmenter, t->m->seed, t->run.epoch, t->order + at, n, t->feed.in);
     float loss = t->model->train_step(t->m, n, (const void *const *)t->feed.in);
     if (!isfinite(loss))
         return train_not_finite(t, (double)loss);

@@ -32,6 +32,16 @@ static const char *real(Arena *arena, double value)
     return arena_text(arena, text, strlen(text));
 }
 
+/* "0.1f" */
+static const char *float_text(Arena *arena, double value)
+{
+    char text[32];
+    if (!isfinite((float)value))
+        return arena_format(arena, "(float)%s", real(arena, value));
+    number_text(text, value, true);
+    return arena_format(arena, "%s%s", text, strpbrk(text, ".e") ? "f" : ".0f");
+}
+
 static const char *dims(Arena *arena, const Shape *s, int from)
 {
     Str t = str_new(arena);
@@ -72,9 +82,41 @@ static void value_row(SourceText *s, const char *name, DType dtype, const Shape 
              rest);
 }
 
+/* The tables of what `train` does to the images of input i: m_augment_0, m_augment_0_fill_2. */
+static void emit_augment(SourceText *s, int i)
+{
+    static const char *const kind[] = {"ROTATE",   "SCALE", "TRANSLATE",     "SHEAR",
+                                       "CROP",     "FLIP",  "FLIP_VERTICAL", "BRIGHTNESS",
+                                       "CONTRAST", "NOISE", "CUTOUT"};
+    const Input *in = &s->p->inputs.at[i];
+    const char *name = arena_format(s->arena, "%s_augment_%d", s->p->name, i);
+    for (int k = 0; k < in->augment.n; k++) {
+        const Augment *t = &in->augment.at[k];
+        Str line = str_new(s->arena);
+        for (int c = 0; c < t->n_fill; c++)
+            str_add(&line, "%s%s", c ? ", " : "", float_text(s->arena, t->fill[c]));
+        if (t->n_fill)
+            out_line(s->out, "static const float %s_fill_%d[] = {%s};", name, k, line.at);
+    }
+    out_open(s->out, "static const nnrt_augment %s[] =", name);
+    for (int k = 0; k < in->augment.n; k++) {
+        const Augment *t = &in->augment.at[k];
+        const char *fill = t->n_fill ? arena_format(s->arena, "%s_fill_%d", name, k) : "NULL";
+        out_line(s->out,
+                 "{.kind = NNRT_AUGMENT_%s, .low = %s, .high = %s, .n_fill = %d, .fill = %s},",
+                 kind[t->kind], real(s->arena, t->low), real(s->arena, t->high), t->n_fill, fill);
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+}
+
 static void emit_values(SourceText *s)
 {
     Program *p = s->p;
+    bool augments = p->fn[FN_train] != NULL;
+    for (int i = 0; augments && i < p->inputs.n; i++)
+        if (p->inputs.at[i].augment.n)
+            emit_augment(s, i);
     out_open(s->out, "static const nnrt_value %s_inputs[] =", p->name);
     for (int i = 0; i < p->inputs.n; i++) {
         const Input *in = &p->inputs.at[i];
@@ -85,6 +127,9 @@ static void emit_values(SourceText *s)
             str_add(&rest, ", .has_ignore = 1, .ignore = %lld", (long long)in->ignore);
         str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i),
                 (unsigned)outputs_of(s, i));
+        if (augments && in->augment.n)
+            str_add(&rest, ", .n_augment = %d, .augment = %s_augment_%d", in->augment.n, p->name,
+                    i);
         value_row(s, in->name, in->dtype, &in->shape, rest.at);
     }
     s->out->depth--;
@@ -147,6 +192,13 @@ static void emit_metrics(SourceText *s)
 static void emit_columns(SourceText *s, const Source *source, const char *role)
 {
     const char *name = s->p->name;
+    if (source->files.n) {
+        out_open(s->out, "static const char *const %s_%s_files[] =", name, role);
+        for (int i = 0; i < source->files.n; i++)
+            out_line(s->out, "%s,", quoted(s->arena, source->files.at[i]));
+        s->out->depth--;
+        out_line(s->out, "};");
+    }
     for (int i = 0; i < source->columns.n; i++) {
         const SourceColumn *c = &source->columns.at[i];
         if (!c->names.n)
@@ -180,6 +232,8 @@ static void source_row(SourceText *s, const Source *x, const char *role)
              ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,",
              role, kind[x->kind], quoted(s->arena, x->file), quoted(s->arena, x->generator),
              (unsigned long long)x->seed);
+    if (x->files.n)
+        out_line(s->out, "    .n_files = %d, .files = %s_%s_files,", x->files.n, s->p->name, role);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
     out_line(s->out,
              "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",
@@ -219,16 +273,6 @@ static void train_rows(SourceText *s)
 }
 
 /* --- constant data ---------------------------------------------------------------------------- */
-
-/* "0.1f" */
-static const char *float_text(Arena *arena, double value)
-{
-    char text[32];
-    if (!isfinite((float)value))
-        return arena_format(arena, "(float)%s", real(arena, value));
-    number_text(text, value, true);
-    return arena_format(arena, "%s%s", text, strpbrk(text, ".e") ? "f" : ".0f");
-}
 
 static bool same_data(const Buffer *a, const Buffer *b)
 {

@@ -113,7 +113,8 @@ typedef struct Model {
     Map blocks;         /* name to Block */
     bool broken_blocks; /* reported: uses of them are not */
     VEC(InputNote) inputs;
-    Map streams; /* place of a random number to its stream + 1 */
+    Map streams;  /* place of a random number to its stream + 1 */
+    Map augments; /* path of each `augment` that has been read */
 } Model;
 
 typedef struct Value Value;

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-enum { CSV_COLUMNS_MAX = 65536 };
+enum { CSV_COLUMNS_MAX = 65536, RECORD_FILES_MAX = 1024 };
 
 /* What a kind of source is read with. */
 typedef struct Reader {
@@ -178,7 +178,31 @@ static void read_npz(Reader *r)
     check_complete(r);
 }
 
-/* --- records: {file: FILE, INPUT: BYTES, ...} ------------------------------------------------- */
+/* --- records: {file: FILE or [FILES], INPUT: BYTES, ...} -------------------------------------- */
+
+/* The key `file`, which must be there: a file, or a list of them. */
+static bool read_record_files(Reader *r)
+{
+    Ctx *ctx = ctx_of(r);
+    const Y *written = y_get(r->args, "file"),
+            *file = written ? y_resolve(ctx, r->scope, written) : NULL;
+    if (!written || (file && file->kind != Y_list))
+        return read_file(r);
+    if (!file)
+        return false;
+    if (file->items.n < 1 || file->items.n > RECORD_FILES_MAX) {
+        diag_error(&ctx->diag, file->loc, "records: file: a list of %d files; 1 to %d are read",
+                   file->items.n, RECORD_FILES_MAX);
+        return false;
+    }
+    bool good = true;
+    for (int i = 0; i < file->items.n; i++) {
+        const char *name = NULL;
+        good = y_word(ctx, r->scope, file->items.at[i], title(r, "file"), &name) && good;
+        vec_push(ctx->arena, &r->out->files, name);
+    }
+    return good;
+}
 
 static bool record_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
@@ -196,7 +220,8 @@ static bool record_column(Reader *r, const Y *y, const Input *input, SourceColum
 static void read_records(Reader *r)
 {
     static const char *const own[] = {"file"};
-    if (!read_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") || !read_file(r))
+    if (!read_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") ||
+        !read_record_files(r))
         return;
     read_columns(r, own, COUNT(own), record_column);
     check_complete(r);

@@ -470,7 +470,8 @@ Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, siz
     *m = (Model){.ctx = ctx,
                  .program = p,
                  .end = root->pairs.n ? root->pairs.at[0].key->loc : root->loc,
-                 .streams = map_new(ctx->arena)};
+                 .streams = map_new(ctx->arena),
+                 .augments = map_new(ctx->arena)};
     sha256_hex(text, size, p->digest);
     read_file(m, root, options);
     return ctx->diag.errors == errors ? p : NULL;

@@ -167,6 +167,28 @@ struct Graph {
 
 /* --- the program: what the model file says, checked ------------------------------------------- */
 
+/* As nnrt_augment_kind. */
+typedef enum {
+    AUGMENT_rotate,
+    AUGMENT_scale,
+    AUGMENT_translate,
+    AUGMENT_shear,
+    AUGMENT_crop,
+    AUGMENT_flip,
+    AUGMENT_flip_vertical,
+    AUGMENT_brightness,
+    AUGMENT_contrast,
+    AUGMENT_noise,
+    AUGMENT_cutout
+} AugmentKind;
+
+typedef struct Augment { /* the same fields as nnrt_augment */
+    AugmentKind kind;
+    double low, high;
+    int n_fill;
+    const double *fill;
+} Augment;
+
 typedef struct Input {
     const char *name;
     Loc loc;
@@ -175,6 +197,7 @@ typedef struct Input {
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
+    VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
 typedef struct Output {
@@ -265,6 +288,7 @@ typedef struct Source { /* the same fields as nnrt_source */
     bool header;
     char delimiter;
     VEC(SourceColumn) columns;
+    VEC(const char *) files; /* records: of several files; file is NULL */
 } Source;
 
 struct Program {

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* layers_augment.c: `augment`: random changes to the images that training reads. The layer stands
+ * on an input and is written into that input's description: the runtime changes the images before
+ * the network sees them, so in the graph it is nothing.
+ */
+#include "builder.h"
+#include "rows.h"
+
+#include <string.h>
+
+/* Transforms of one input: each has a stream of random numbers of its own. */
+enum { AUGMENTS_MAX = 64 };
+
+typedef struct TransformRow TransformRow;
+
+/* A transform while its arguments are read. */
+typedef struct Transform {
+    Call *call;
+    const TransformRow *row;
+    Loc loc;
+    const Arg *arg;
+    int input; /* that it changes: index of Program.inputs */
+} Transform;
+
+struct TransformRow {
+    const char *name;
+    ArgRow arg[ARGS_MAX];
+    AugmentKind kind;
+    /* Fills `out`, whose kind is set; false after a report. */
+    bool (*read)(const Transform *, Augment *out);
+    double least, most; /* of what is drawn, or of the number that is given */
+};
+
+static const Input *input_of(const Transform *t)
+{
+    return &t->call->b->program->inputs.at[t->input];
+}
+
+/* The length of an axis of the image, from the last: 0 is its width. */
+static int64_t length_of(const Transform *t, int from_last)
+{
+    const Shape *shape = &input_of(t)->shape;
+    return shape->dim[shape->rank - 1 - from_last];
+}
+
+static bool out_of_range(const Transform *t, int arg, double value, double least, double most)
+{
+    char text[3][32];
+    const double number[3] = {value, least, most};
+    for (int i = 0; i < 3; i++)
+        number_text(text[i], number[i], false);
+    diag_error(&t->call->ctx->diag, t->arg[arg].loc, "augment: %s: %s is out of range: %s to %s",
+               t->row->name, text[0], text[1], text[2]);
+    return false;
+}
+
+/* --- transforms ------------------------------------------------------------------------------- */
+
+/* v for middle - v .. middle + v, or [low, high]. */
+static bool read_range(const Transform *t, double middle, double most_alone, Augment *out)
+{
+    const Arg *a = &t->arg[0];
+    if (a->n == 1) {
+        double v = a->reals[0];
+        if (!(v >= 0 && v <= most_alone))
+            return out_of_range(t, 0, v, 0, most_alone);
+        out->low = middle - v;
+        out->high = middle + v;
+        return true;
+    }
+    if (a->n != 2 || !(a->reals[0] <= a->reals[1])) {
+        diag_error(&t->call->ctx->diag, a->loc,
+                   "augment: %s: expected a number or [low, high], the smaller first",
+                   t->row->name);
+        return false;
+    }
+    out->low = a->reals[0];
+    out->high = a->reals[1];
+    for (int i = 0; i < 2; i++)
+        if (!(a->reals[i] >= t->row->least && a->reals[i] <= t->row->most))
+            return out_of_range(t, 0, a->reals[i], t->row->least, t->row->most);
+    return true;
+}
+
+static bool read_angle(const Transform *t, Augment *out)
+{
+    return read_range(t, 0, t->row->most, out);
+}
+
+static bool read_share(const Transform *t, Augment *out)
+{
+    return read_range(t, 0, 1, out);
+}
+
+static bool read_factor(const Transform *t, Augment *out)
+{
+    return read_range(t, 1, 1, out);
+}
+
+/* As read_factor, but never down to nothing. */
+static bool read_scale(const Transform *t, Augment *out)
+{
+    return read_range(t, 1, 0.99, out);
+}
+
+static bool read_crop(const Transform *t, Augment *out)
+{
+    int64_t w = length_of(t, 0), h = length_of(t, 1);
+    out->high = t->arg[0].r;
+    if (out->high >= 0 && out->high <= (double)(w < h ? w : h))
+        return true;
+    return out_of_range(t, 0, out->high, 0, (double)(w < h ? w : h));
+}
+
+static bool read_flip(const Transform *t, Augment *out)
+{
+    out->high = t->arg[1].r;
+    if (strcmp(t->arg[0].s, "vertical") == 0)
+        out->kind = AUGMENT_flip_vertical;
+    return (out->high >= 0 && out->high <= 1) || out_of_range(t, 1, out->high, 0, 1);
+}
+
+static bool read_noise(const Transform *t, Augment *out)
+{
+    out->high = t->arg[0].r;
+    return (out->high >= 0 && out->high <= t->row->most) ||
+           out_of_range(t, 0, out->high, 0, t->row->most);
+}
+
+/* Filled with what the network sees as 0: the input's mean. */
+static bool read_cutout(const Transform *t, Augment *out)
+{
+    const struct Channels *mean = &t->call->b->model->inputs.at[t->input].mean;
+    int64_t w = length_of(t, 0), h = length_of(t, 1), most = 2 * (w > h ? w : h);
+    out->high = t->arg[0].r;
+    if (!(out->high >= 1 && out->high <= (double)most))
+        return out_of_range(t, 0, out->high, 1, (double)most);
+    if (mean->n > 1 && input_of(t)->shape.rank == 3) {
+        diag_error(&t->call->ctx->diag, t->loc,
+                   "augment: cutout fills with the mean of 'normalize', which for an image without "
+                   "channels is one number, not a list");
+        return false;
+    }
+    out->n_fill = mean->n;
+    out->fill = mean->at;
+    return true;
+}
+
+static const TransformRow transforms[] = {
+    {"rotate", {NEEDS("degrees", reals), NOTHING}, AUGMENT_rotate, read_angle, -180, 180},
+    {"scale", {NEEDS("factor", reals), NOTHING}, AUGMENT_scale, read_scale, 0.01, 100},
+    {"translate", {NEEDS("share", reals), NOTHING}, AUGMENT_translate, read_share, -1, 1},
+    {"shear", {NEEDS("degrees", reals), NOTHING}, AUGMENT_shear, read_angle, -80, 80},
+    {"crop", {NEEDS("pixels", int), NOTHING}, AUGMENT_crop, read_crop, 0, 0},
+    {"flip",
+     {WORDS("axis", "horizontal", "horizontal vertical both"), TAKES("p", real, "0.5"), NOTHING},
+     AUGMENT_flip,
+     read_flip,
+     0,
+     1},
+    {"brightness", {NEEDS("factor", reals), NOTHING}, AUGMENT_brightness, read_factor, 0, 100},
+    {"contrast", {NEEDS("factor", reals), NOTHING}, AUGMENT_contrast, read_factor, 0, 100},
+    {"noise", {NEEDS("std", real), NOTHING}, AUGMENT_noise, read_noise, 0, 1e6},
+    {"cutout", {NEEDS("side", int), NOTHING}, AUGMENT_cutout, read_cutout, 0, 0},
+};
+
+static const TransformRow *transform_find(const char *name)
+{
+    for (int i = 0; i < COUNT(transforms); i++)
+        if (strcmp(transforms[i].name, name) == 0)
+            return &transforms[i];
+    return NULL;
+}
+
+/* --- the list --------------------------------------------------------------------------------- */
+
+static void unknown_transform(const Call *c, Loc loc, const char *name)
+{
+    const char *known[COUNT(transforms)];
+    for (int i = 0; i < COUNT(transforms); i++)
+        known[i] = transforms[i].name;
+    const char *best = diag_nearest(name, known, COUNT(known));
+    if (strcmp(name, "mixup") == 0)
+        diag_error(&c->ctx->diag, loc, "augment: 'mixup' is not supported yet");
+    else if (best)
+        diag_error(&c->ctx->diag, loc, "augment: unknown transform '%s'; did you mean '%s'?", name,
+                   best);
+    else
+        diag_error(&c->ctx->diag, loc, "augment: unknown transform '%s'", name);
+}
+
+/* One item of the list, `flip` or {rotate: 10}, added to `list`. */
+static bool read_transform(Call *c, const Scope *scope, const Y *item, int input, Input *list)
+{
+    const Y *y = y_resolve(c->ctx, scope, item), *key = y, *args = NULL;
+    if (!y)
+        return false;
+    if (y->kind == Y_map && y->pairs.n == 1) {
+        key = y->pairs.at[0].key;
+        args = y->pairs.at[0].value;
+    }
+    if (key->kind != Y_scalar) {
+        diag_error(&c->ctx->diag, y->loc,
+                   "augment: expected one transform an item, as '- rotate: 10' or '- flip'");
+        return false;
+    }
+    const TransformRow *row = transform_find(key->text);
+    Arg arg[ARGS_MAX];
+    if (!row) {
+        unknown_transform(c, key->loc, key->text);
+        return false;
+    }
+    const char *what = arena_format(c->ctx->arena, "augment: %s", row->name);
+    if (!args_read(c->ctx, scope, what, key->loc, row->arg, args, NULL, 0, arg))
+        return false;
+    Transform t = {c, row, key->loc, arg, input};
+    Augment made = {.kind = row->kind};
+    if (!row->read(&t, &made))
+        return false;
+    vec_push(c->ctx->arena, &list->augment, made);
+    if (row->kind == AUGMENT_flip && strcmp(arg[0].s, "both") == 0) {
+        made.kind = AUGMENT_flip_vertical;
+        vec_push(c->ctx->arena, &list->augment, made);
+    }
+    return true;
+}
+
+static bool read_transforms(Call *c, int input, Input *list)
+{
+    const Arg *a = &c->arg[0];
+    bool good = true;
+    if (a->y->kind != Y_list || a->y->items.n == 0) {
+        diag_error(&c->ctx->diag, a->loc,
+                   "augment: expected a list of transforms, as [{rotate: 10}, flip]");
+        return false;
+    }
+    for (int i = 0; i < a->y->items.n; i++)
+        good = read_transform(c, a->scope, a->y->items.at[i], input, list) && good;
+    if (good && list->augment.n > AUGMENTS_MAX) {
+        diag_error(&c->ctx->diag, a->loc, "augment: more than %d transforms of an input",
+                   AUGMENTS_MAX);
+        return false;
+    }
+    return good;
+}
+
+/* --- the layer -------------------------------------------------------------------------------- */
+
+/* The index of the input that operand 0 is; -1 after a report. */
+static int augmented_input(const Call *c)
+{
+    const Builder *b = c->b;
+    for (int i = 0; i < b->inputs.n; i++) {
+        const Value *value = b->inputs.entry[i].value;
+        if (value->node == c->in[0])
+            return value->input;
+    }
+    diag_error(&c->ctx->diag, c->loc,
+               "augment stands on an input, before any other layer: it changes images as they are "
+               "read");
+    rows_notes(c);
+    return -1;
+}
+
+static bool check_image(const Call *c, int index)
+{
+    const Input *input = &c->b->program->inputs.at[index];
+    char text[128];
+    bool image = c->b->model->inputs.at[index].flat && input->dtype != DT_i32;
+    if (image && (input->shape.rank == 3 || input->shape.rank == 4))
+        return true;
+    diag_error(&c->ctx->diag, c->loc,
+               "augment: '%s' is %s%s; images are [C, H, W] or [H, W], of f32 or u8", input->name,
+               !image ? "of integers" : "of shape ", !image ? "" : shape_text(&input->shape, text));
+    diag_note(&c->ctx->diag, input->loc, "'%s' is made here", input->name);
+    return false;
+}
+
+static Node *augment(Call *c)
+{
+    int index = augmented_input(c);
+    if (index < 0 || !check_image(c, index))
+        return NULL;
+    Map *read = &c->b->model->augments;
+    Input *input = &c->b->program->inputs.at[index];
+    if (map_get(read, c->path)) /* by an earlier graph of this model */
+        return c->in[0];
+    map_set(read, c->path, input);
+    return read_transforms(c, index, input) ? c->in[0] : NULL;
+}
+
+const CallRow call_augment = {
+    .name = "augment",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {NEEDS("transforms", yaml)},
+    .build = augment,
+    .flags = CALL_layer,
+    .text = "in `train`, images changed at random as they are read; else the input itself",
+};
