@@ -29,8 +29,10 @@ Node *spatial_operand(Call *c, int spatial)
 
 Node *spatial_result(Graph *g, Node *y)
 {
+    if (!y || y->shape.rank == 2)
+        return y;
     int perm[RANK_MAX] = {0};
-    for (int i = 1; y && i < y->shape.rank; i++)
+    for (int i = 1; i < y->shape.rank; i++)
         perm[i] = i == 1 ? y->shape.rank - 1 : i - 1;
     return build_transpose(g, y, perm);
 }
