@@ -273,6 +273,94 @@ static Node *transpose_transpose(Graph *g, Node *y)
     return build_transpose(g, x->in[0], perm);
 }
 
+/* A slice of a slice. */
+static Node *slice_slice(Graph *g, Node *y)
+{
+    const Node *x = y->in[0];
+    Attr attr = *y->attr;
+    if (x->op != OP_slice)
+        return NULL;
+    for (int i = 0; i < y->shape.rank; i++) {
+        int64_t step = x->shape.dim[i] > 1 ? x->attr->step[i] : 1;
+        attr.start[i] = x->attr->start[i] + y->attr->start[i] * step;
+        attr.step[i] = y->shape.dim[i] > 1 ? y->attr->step[i] * step : 1;
+        attr.end[i] = attr.start[i] + (y->shape.dim[i] - 1) * attr.step[i] + 1;
+    }
+    return graph_add(g, OP_slice, 1, x->in, &attr);
+}
+
+/* Padding around padding, or between what has none around it, with the same number. */
+static Node *pad_pad(Graph *g, Node *y)
+{
+    const Node *x = y->in[0];
+    Attr attr = *y->attr;
+    if (x->op != OP_pad || x->attr->value != attr.value)
+        return NULL;
+    for (int i = 0; i < y->shape.rank; i++) {
+        int64_t before = x->attr->start[i], after = x->attr->end[i];
+        if (attr.step[i] != 1 && (before || after))
+            return NULL;
+        attr.start[i] += before;
+        attr.end[i] += after;
+        attr.step[i] = x->in[0]->shape.dim[i] > 1 ? attr.step[i] * x->attr->step[i] : 1;
+    }
+    return graph_add(g, OP_pad, 1, x->in, &attr);
+}
+
+/* Where padding begins before or ends behind what is taken of it, less is padded. */
+static Node *slice_pad(Graph *g, Node *y)
+{
+    const Node *x = y->in[0];
+    if (x->op != OP_pad)
+        return NULL;
+    const Shape *inner = &x->in[0]->shape;
+    Attr part = {0}, pad = {.value = x->attr->value};
+    for (int i = 0; i < y->shape.rank; i++) {
+        if (y->attr->step[i] != 1 || (x->attr->step[i] != 1 && y->shape.dim[i] != x->shape.dim[i]))
+            return NULL;
+        int64_t from = y->attr->start[i] - x->attr->start[i];
+        int64_t to = y->attr->end[i] - x->attr->start[i];
+        int64_t length = (inner->dim[i] - 1) * x->attr->step[i] + 1;
+        if (to <= 0 || from >= length)
+            return NULL;
+        pad.start[i] = from < 0 ? -from : 0;
+        pad.end[i] = to > length ? to - length : 0;
+        pad.step[i] = x->attr->step[i];
+        part.step[i] = 1;
+        part.start[i] = from < 0 ? 0 : from;
+        part.end[i] = pad.step[i] != 1 || to > length ? inner->dim[i] : to;
+    }
+    Node *of = graph_add(g, OP_slice, 1, x->in, &part);
+    return build_pad(g, of, pad.start, pad.end, pad.step, pad.value);
+}
+
+/* Turned round twice: axes that both turn are left as they are. */
+static Node *flip_flip(Graph *g, Node *y)
+{
+    const Node *x = y->in[0];
+    bool turned[RANK_MAX] = {false};
+    int axes[RANK_MAX], n = 0;
+    if (x->op != OP_flip)
+        return NULL;
+    for (int i = 0; i < y->attr->n_axes; i++)
+        turned[y->attr->axes[i]] = true;
+    for (int i = 0; i < x->attr->n_axes; i++)
+        turned[x->attr->axes[i]] = !turned[x->attr->axes[i]];
+    for (int i = 0; i < y->shape.rank; i++)
+        if (turned[i])
+            axes[n++] = i;
+    return build_flip(g, x->in[0], n, axes);
+}
+
+/* Axes of one element have no other end. */
+static Node *flip_length_one(Graph *g, Node *y)
+{
+    for (int i = 0; i < y->attr->n_axes; i++)
+        if (y->shape.dim[y->attr->axes[i]] == 1)
+            return build_flip(g, y->in[0], y->attr->n_axes, y->attr->axes);
+    return NULL;
+}
+
 /* A part of a concatenation that lies in one of its operands. */
 static Node *slice_concat(Graph *g, Node *y)
 {
@@ -411,12 +499,21 @@ static const Rule rules[] = {
     {OP_expand, move_fill},
     {OP_slice, move_fill},
     {OP_pad, move_fill},
+    {OP_flip, move_fill},
+    {OP_window, move_fill},
     {OP_reshape, move_number},
     {OP_transpose, move_number},
     {OP_slice, move_number},
+    {OP_flip, move_number},
+    {OP_window, move_number},
     {OP_reshape, reshape_reshape},
     {OP_expand, expand_expand},
     {OP_transpose, transpose_transpose},
+    {OP_slice, slice_slice},
+    {OP_slice, slice_pad},
+    {OP_pad, pad_pad},
+    {OP_flip, flip_length_one},
+    {OP_flip, flip_flip},
     {OP_slice, slice_concat},
     {OP_concat, concat_one},
     {OP_reduce_sum, reduce_length_one},

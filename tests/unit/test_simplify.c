@@ -2,7 +2,7 @@
 /* Guards compiler/passes/simplify.c: each rule where it fires and where it must not, and that on
  * random graphs, their gradients included, no value changes.
  */
-#include "graph_fixture.h"
+#include "pass_check.h"
 
 /* What the graph's only output y becomes; its values must not change. */
 static Node *simplify(Fixture *f, Node *y)
@@ -245,6 +245,62 @@ RULE(movement_after_movement,
     cr_expect(y->op == OP_expand && y->in[0]->op == OP_reduce_sum);
 )
 
+RULE(slices_of_slices,
+    Node *line = random_input(f, SHAPE(0, 1, 30), 0, 1);
+    y = simplify(f, build_slice(g, build_slice(g, line, 1, 2, 29, 3), 1, 1, 8, 2));
+    cr_expect(y->op == OP_slice && y->in[0] == line);
+    cr_expect(y->attr->start[1] == 5 && y->attr->end[1] == 24 && y->attr->step[1] == 6);
+)
+
+RULE(padding_of_padding,
+    Attr inner = {.start = {0, 1}, .end = {0, 2}, .step = {1, 2}, .value = 7};
+    Attr outer = {.start = {0, 3}, .end = {0, 4}, .step = {1, 1}, .value = 7};
+    Node *pad = graph_add(g, OP_pad, 1, &x, &inner);
+    y = simplify(f, graph_add(g, OP_pad, 1, &pad, &outer));
+    cr_expect(y->op == OP_pad && y->in[0] == x);
+    cr_expect(y->attr->start[1] == 4 && y->attr->end[1] == 6 && y->attr->step[1] == 2);
+    outer.step[1] = 2; /* between the padding as well */
+    pad = graph_add(g, OP_pad, 1, &x, &inner);
+    simplify(f, graph_add(g, OP_pad, 1, &pad, &outer));
+    cr_expect_eq(count_ops(g, OP_pad), 2);
+    inner.start[1] = inner.end[1] = 0;
+    pad = graph_add(g, OP_pad, 1, &x, &inner);
+    y = simplify(f, graph_add(g, OP_pad, 1, &pad, &outer));
+    cr_expect(y->in[0] == x && y->attr->start[1] == 3 && y->attr->step[1] == 4);
+    outer.value = 8;
+    pad = graph_add(g, OP_pad, 1, &x, &inner);
+    simplify(f, graph_add(g, OP_pad, 1, &pad, &outer));
+    cr_expect_eq(count_ops(g, OP_pad), 2);
+)
+
+/* What is cut off again is not padded. */
+RULE(slices_of_padding,
+    int64_t around[] = {0, 2};
+    y = simplify(f, build_slice(g, build_pad(g, x, around, around, NULL, 7), 1, 2, 5, 1));
+    cr_expect_eq(y, x);
+    y = simplify(f, build_slice(g, build_pad(g, x, around, around, NULL, 7), 1, 1, 4, 1));
+    cr_expect(y->op == OP_pad && y->attr->start[1] == 1 && y->attr->end[1] == 0);
+    cr_expect(y->in[0]->op == OP_slice && y->in[0]->shape.dim[1] == 2);
+    y = simplify(f, build_slice(g, build_pad(g, x, around, around, NULL, 7), 1, 0, 2, 1));
+    cr_expect(y->op == OP_slice && y->in[0]->op == OP_pad); /* nothing of x */
+    y = simplify(f, build_slice(g, build_pad(g, x, around, around, NULL, 7), 1, 0, 5, 2));
+    cr_expect(y->op == OP_slice && y->in[0]->op == OP_pad);
+)
+
+RULE(turned_round,
+    Node *cube = random_input(f, SHAPE(0, 1, 4, 3, 1), 0, 1);
+    y = simplify(f, build_flip(g, build_flip(g, cube, 1, (int[]){1}), 2, (int[]){1, 2}));
+    cr_expect(y->op == OP_flip && y->in[0] == cube && y->attr->n_axes == 1);
+    cr_expect_eq(y->attr->axes[0], 2);
+    y = simplify(f, build_flip(g, build_flip(g, cube, 1, (int[]){2}), 1, (int[]){2}));
+    cr_expect_eq(y, cube);
+    Attr one = {.n_axes = 2, .axes = {1, 3}};
+    y = simplify(f, graph_add(g, OP_flip, 1, &cube, &one));
+    cr_expect(y->op == OP_flip && y->attr->n_axes == 1);
+    y = simplify(f, build_flip(g, build_fill(g, &cube->shape, 3), 1, (int[]){1}));
+    cr_expect(is_fill_of(y, 3));
+)
+
 RULE(parts_of_a_concatenation,
     Node *z = UNARY(exp, x);
     Node *both[] = {x, z};
@@ -374,4 +430,29 @@ Test(simplify, random_graphs_keep_their_values)
                           after[r].data[i]);
         fixture_free(f);
     }
+}
+
+/* Slices, padding and flips one after the other, by which rules meet as they come. */
+Test(simplify, random_movement_keeps_its_values)
+{
+    for (int trial = 0; trial < 500; trial++) {
+        Fixture *f = fixture_new(FN_predict);
+        RandomGraph r = {.f = f, .g = f->g};
+        f->random = 104729u * (uint64_t)(trial + 1);
+        Node *y = random_input(f, SHAPE(0, 1, 5, 4), -2, 2);
+        for (int i = 0; i < 8; i++) {
+            int axes[] = {1, 2}, n = 1 + random_below(f, 2);
+            Node *x = random_below(f, 3) == 0   ? build_flip(f->g, y, n, axes)
+                      : random_below(f, 2) == 0 ? any_slice(&r, y)
+                                                : any_pad(&r, y);
+            y = x ? x : y;
+        }
+        simplify(f, y);
+        fixture_free(f);
+    }
+}
+
+Test(simplify, random_models)
+{
+    check_random_models(pass_simplify, "simplify", 200);
 }
