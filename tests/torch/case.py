@@ -44,18 +44,28 @@ def integers(dtype, low, high, *shape, **keys):
                  lambda rng, n: rng.integers(low, high, (n,) + shape).astype({"u8": "u1", "i32": "i4"}[dtype]))
 
 
+class Weights(dict):
+    """Tensors by name, and whether the network trains (batchnorm then takes the batch's statistics)."""
+    training = False
+
+
+STATISTICS = ("running_mean", "running_var")  # of batchnorm: weights, but no parameters
+
+
 class Case:
     """inputs: name to Input. layers: YAML text. forward(w, x): values by name, of weights and inputs by name.
     outputs: names of values, or name to expression. loss: YAML; loss_of(v, x): the same, of the values.
     make(parameters): the optimiser that `optimizer` is. rate(base, step, steps an epoch): its schedule.
     metrics: name to (expression, function of values and inputs, both NumPy).
     frozen: weights that do not train. no_grad: gradients that are not compared. flags: of nncc.
+    weights: shapes by name, which those of nncc must be. varied: weights that start as 0 or 1 are drawn.
     single: PyTorch, too, computes in f32 (where rounding is the matter).
     rough: see check.py."""
 
     def __init__(self, name, inputs, layers, forward, outputs, loss, loss_of, optimizer="{sgd: {lr: 0.1}}",
                  make=lambda p: torch.optim.SGD(p, 0.1), top="", train="epochs: 5", clip_norm=0, clip_value=0,
-                 accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False):
+                 accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False, weights=None,
+                 varied=False):
         self.name, self.inputs, self.layers, self.forward = name, inputs, layers, forward
         self.out = outputs if isinstance(outputs, dict) else {n: n for n in outputs}
         self.loss_text, self.loss_of, self.optimizer, self.make = loss, loss_of, optimizer, make
@@ -63,7 +73,7 @@ class Case:
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.rate = rate or (lambda base, step, per_epoch: base)
         self.metrics, self.steps, self.flags, self.no_grad = metrics or {}, steps, flags, no_grad
-        self.rough = rough
+        self.rough, self.weights, self.varied = rough, weights, varied
 
     def yaml(self):
         loss = self.loss_text if self.loss_text.startswith("{") else '"%s"' % self.loss_text
@@ -83,13 +93,14 @@ class Case:
     def dtype(self):
         return torch.float32 if self.single else torch.float64
 
-    def tensors(self, arrays, grad):
+    def tensors(self, arrays, grad, training=False):
         """Arrays as tensors of the case's precision; integers as they are."""
-        out = {}
+        out = Weights()
+        out.training = training
         for name, a in arrays.items():
             t = torch.tensor(np.asarray(a))
             floating = t.is_floating_point()
-            out[name] = t.to(self.dtype).requires_grad_(grad) if floating else t.long()
+            out[name] = t.to(self.dtype, copy=True).requires_grad_(grad and not name.endswith(STATISTICS)) if floating else t.long()
         return out
 
 

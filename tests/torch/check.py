@@ -39,13 +39,24 @@ def within(what, got, want, bound, floor=1e-3, slack=0.0):
     error = np.abs(got - want).max(initial=0) / size
     if not error <= bound + slack / size:
         raise Wrong("%s: off by %.3g, over %g" % (what, error, bound))
+    return error
+
+
+def vary(weights, rng):
+    """What starts as 0 or 1 (norms and their statistics) is drawn: so that it counts."""
+    for name, w in weights.items():
+        if np.all(w == 1):
+            w[...] = rng.uniform(0.5, 1.5, w.shape)
+        elif not w.any():
+            w[...] = rng.normal(size=w.shape) * 0.5
 
 
 class Built:
-    """A case's program in a folder of its own, with its data and fresh weights."""
+    """A case's program in a folder of its own, with its data and fresh weights; what was found wrong with it, and the
+    largest error of each kind."""
 
     def __init__(self, case, nncc, work, seed):
-        self.case = case
+        self.case, self.faults, self.worst = case, [], {}
         self.folder = os.path.join(work, case.name)
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "model.yaml"), "w") as f:
@@ -56,6 +67,12 @@ class Built:
             np.save(os.path.join(self.folder, name + ".npy"), a)
         self.run("init", "--seed", str(seed + 1), "-o", "w.safetensors")
         self.weights = self.load("w.safetensors")
+        shapes = {name: w.shape for name, w in self.weights.items()}
+        if case.weights is not None and shapes != case.weights:
+            raise Wrong("weights %s, not %s" % (sorted(shapes.items()), sorted(case.weights.items())))
+        if case.varied:
+            vary(self.weights, np.random.default_rng(seed + 2))
+            safetensors.save(os.path.join(self.folder, "w.safetensors"), self.weights)
 
     def run(self, *command):
         return run(self.folder, "./prog", *command)
@@ -63,6 +80,13 @@ class Built:
     def load(self, name):
         path = os.path.join(self.folder, name)
         return np.load(path) if name.endswith(".npy") else safetensors.load(path)
+
+    def within(self, kind, what, *values, **bounds):
+        """As `within`, of all that is compared."""
+        try:
+            self.worst[kind] = max(self.worst.get(kind, 0), within("%s %s" % (kind, what), *values, **bounds))
+        except Wrong as wrong:
+            self.faults.append(str(wrong))
 
     def files(self, flag, prefix=""):
         return [part for name in self.data for part in (flag, "%s=%s%s.npy" % (name, prefix, name))]
@@ -93,15 +117,16 @@ def check_predict(b):
     flags = [part for name in b.case.out for part in ("--output", "%s=out_%s.npy" % (name, name))]
     b.run("predict", "--weights", "w.safetensors", *b.files("--input"), *flags)
     for name in b.case.out:
-        within("predict " + name, b.load("out_%s.npy" % name), v[name].numpy(), 1e-4, slack=4 * difference(v[name], rough[name]))
+        b.within("predict", name, b.load("out_%s.npy" % name), v[name].numpy(), 1e-4, slack=4 * difference(v[name], rough[name]))
 
 
 def gradients(case, weights, data):
     """The loss, and its gradients by weights and inputs, as NumPy."""
-    w, x = case.tensors(weights, True), case.tensors(data, True)
+    w, x = case.tensors(weights, True, training=True), case.tensors(data, True)
     loss = case.loss_of(case.forward(w, x), x)
     loss.backward()
-    by = dict(w, **{"input." + k: t for k, t in x.items() if t.is_floating_point()})
+    by = {k: t for k, t in w.items() if t.requires_grad}
+    by.update({"input." + k: t for k, t in x.items() if t.is_floating_point()})
     return loss.item(), {k: t.grad.numpy() if t.grad is not None else np.zeros(t.shape) for k, t in by.items()}
 
 
@@ -113,7 +138,7 @@ def check_grad(b, rows):
         np.save(os.path.join(b.folder, "b_%s.npy" % name), a)
     b.run("grad", "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g.safetensors")
     got = b.load("g.safetensors")
-    within("loss", got.pop("loss").reshape(()), loss, 1e-4, slack=4 * difference(loss, rough_loss))
+    b.within("grad", "loss", got.pop("loss").reshape(()), loss, 1e-4, slack=4 * difference(loss, rough_loss))
     missing = set(want) - set(got) - set(case.frozen)
     if missing:
         raise Wrong("grad lacks " + ", ".join(sorted(missing)))
@@ -122,8 +147,8 @@ def check_grad(b, rows):
         if name in case.frozen or name in case.no_grad:
             continue
         rounding = 1e-2 if np.abs(grad).max(initial=0) < 1e-7 * largest else 1e-4  # zero but for rounding
-        within("grad of " + name, got[name], grad, 1e-3, floor=max(rounding * largest, 1e-6),
-               slack=4 * difference(grad, rough[name]))
+        b.within("grad", "of " + name, got[name], grad, 1e-3, floor=max(rounding * largest, 1e-6),
+                 slack=4 * difference(grad, rough[name]))
 
 
 def evaluated(text):
@@ -137,17 +162,17 @@ def check_eval(b):
         v, x = b.values(slice(at, at + case.batch))
         total += float(case.loss_of(v, x)) * min(case.batch, SAMPLES - at)
     got = evaluated(b.run("eval", "--weights", "w.safetensors", *b.files("--data")))
-    within("eval loss", got["loss"], total / SAMPLES, 1e-4)
+    b.within("eval", "loss", got["loss"], total / SAMPLES, 1e-4)
     v, _ = b.values()
     v = {name: t.numpy() for name, t in v.items()}
     for name, (_, function) in case.metrics.items():
-        within("eval " + name, got[name], function(v, b.data), 1e-4)
+        b.within("eval", name, got[name], function(v, b.data), 1e-4)
 
 
 def train_in_torch(case, weights, data):
     """The weights after the steps, and the largest gradient that each met."""
-    w = case.tensors(weights, True)
-    trained = {k: t for k, t in w.items() if k not in case.frozen}
+    w = case.tensors(weights, True, training=True)
+    trained = {k: t for k, t in w.items() if k not in case.frozen and t.requires_grad}
     most = {k: 0.0 for k in weights}
     optimizer = case.make(list(trained.values()))
     per_epoch = -(-SAMPLES // case.batch)
@@ -191,10 +216,12 @@ def check_train(b):
         rounding = 2e-7 * np.linalg.norm(start) * math.sqrt(case.steps)  # of the weights themselves, in f32
         error, size = np.linalg.norm(other - change), np.linalg.norm(change)
         if not error <= 5e-3 * size + rounding + 4 * np.linalg.norm(rough[name] - want[name]):
-            raise Wrong("train: %s off by %.3g of its change" % (name, error / max(size, 1e-30)))
+            b.faults.append("train: %s off by %.3g of its change" % (name, error / max(size, 1e-30)))
+        b.worst["train"] = max(b.worst.get("train", 0), (error - rounding) / max(size, 1e-30))
 
 
 def check(case, nncc, work, seed):
+    """Gives the largest error of each kind."""
     b = Built(case, nncc, work, seed)
     check_predict(b)
     check_grad(b, case.batch)
@@ -203,3 +230,6 @@ def check(case, nncc, work, seed):
     check_eval(b)
     if b.weights:
         check_train(b)
+    if b.faults:
+        raise Wrong("; ".join(b.faults[:6]) + (" and %d more" % (len(b.faults) - 6) if len(b.faults) > 6 else ""))
+    return b.worst

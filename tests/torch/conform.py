@@ -15,22 +15,29 @@ import tempfile
 import torch
 
 import cases_activations
+import cases_conv
+import cases_large
 import cases_layers
 import cases_losses
-import cases_training
+import cases_norms
 import cases_random
+import cases_training
+import cases_vision
 import check
+import randomconv
 import randomnet
 
-LISTS = (cases_activations, cases_losses, cases_training, cases_layers, cases_random)
+LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision)
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nncc", required=True)
     parser.add_argument("--random", type=int, default=20, help="so many random networks")
+    parser.add_argument("--convs", type=int, default=20, help="so many random convolutional networks")
     parser.add_argument("--seed", type=int, default=1, help="of the first of them")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--errors", action="store_true", help="print the largest error of each kind")
     parser.add_argument("--keep", action="store_true", help="leave the folders of cases that failed")
     parser.add_argument("names", nargs="*")
     args = parser.parse_args()
@@ -41,23 +48,25 @@ def main():
     todo = [case for module in LISTS for case in module.CASES]
     assert len({case.name for case in todo}) == len(todo), "two cases of one name"
     todo += [randomnet.make(args.seed + i) for i in range(args.random)]
+    todo += [randomconv.make(args.seed + i) for i in range(args.convs)]
     todo = [c for c in todo if not args.names or any(fnmatch.fnmatch(c.name, n) for n in args.names)]
 
     def result(number, case):
         try:
-            getattr(case, "check", check.check)(case, os.path.abspath(args.nncc), work, number)
+            worst = getattr(case, "check", check.check)(case, os.path.abspath(args.nncc), work, number)
             shutil.rmtree(os.path.join(work, case.name), ignore_errors=True)
-            return None
+            return None, worst or {}
         except check.Wrong as wrong:
-            return str(wrong)
+            return str(wrong), {}
         except Exception as error:  # a case that cannot run has failed
-            return "%s: %s" % (type(error).__name__, error)
+            return "%s: %s" % (type(error).__name__, error), {}
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for case, why in zip(todo, pool.map(result, range(len(todo)), todo)):
+        for case, (why, worst) in zip(todo, pool.map(result, range(len(todo)), todo)):
             failed += why is not None
-            print("ok " + case.name if why is None else "not ok %s: %s" % (case.name, why.replace("\n", "\n    ")),
+            errors = "".join(" %s %s" % (k, v if isinstance(v, str) else "%.1e" % v) for k, v in worst.items()) if args.errors else ""
+            print("ok " + case.name + errors if why is None else "not ok %s: %s" % (case.name, why.replace("\n", "\n    ")),
                   flush=True)
     if args.keep and failed:
         print("# kept: " + work)
