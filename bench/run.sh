@@ -14,8 +14,10 @@ mkdir -p bench
 for name in $WORKLOADS; do
     [ -e "$here/$name.yaml" ] || { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
 done
+# Where a file's comment says with which options, those: "# nncc --batch=8 NAME.yaml".
 for name in $WORKLOADS; do
-    ./nncc "$here/$name.yaml" -o "bench/$name"
+    options=$(sed -n "s/^# nncc \(.*\) $name.yaml\$/\1/p" "$here/$name.yaml")
+    ./nncc $options "$here/$name.yaml" -o "bench/$name"
 done
 
 has_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
