@@ -154,16 +154,12 @@ bool ix_uses(const IxSpace *s, const Ix *a, int atom)
     return false;
 }
 
-/* Splits a = by * whole + part, with every constant of `part` in 0 .. by-1. */
-static void divide_terms(const Ix *a, int64_t by, Ix *whole, Ix *part)
+/* Splits a = by * whole + part, the constant of `part` as small as lets it never be negative: C rounds
+ * quotients towards 0. */
+static void divide_terms(const IxSpace *s, const Ix *a, int64_t by, Ix *whole, Ix *part)
 {
     *whole = ix_const(0);
     *part = ix_const(0);
-    int64_t c = a->c % by;
-    if (c < 0)
-        c += by;
-    part->c = c;
-    whole->c = (a->c - c) / by;
     for (int i = 0; i < a->n; i++) {
         Ix *to = a->t[i].k % by == 0 ? whole : part;
         to->t[to->n] = a->t[i];
@@ -171,6 +167,13 @@ static void divide_terms(const Ix *a, int64_t by, Ix *whole, Ix *part)
             to->t[to->n].k /= by;
         to->n++;
     }
+    int64_t c = a->c % by, below = -ix_min(s, part);
+    if (c < 0)
+        c += by;
+    if (below > c)
+        c += (below - c + by - 1) / by * by;
+    part->c = c;
+    whole->c = (a->c - c) / by;
 }
 
 static Ix quotient(IxSpace *s, AtomKind kind, Ix of, int64_t by, int64_t extent)
@@ -189,8 +192,8 @@ Ix ix_div(IxSpace *s, Ix a, int64_t by)
     if (by == 1)
         return a;
     Ix whole, part;
-    divide_terms(&a, by, &whole, &part);
-    if (ix_min(s, &part) >= 0 && ix_max(s, &part) < by)
+    divide_terms(s, &a, by, &whole, &part);
+    if (ix_max(s, &part) < by)
         return whole;
     return ix_add(s, whole, quotient(s, ATOM_div, part, by, ix_max(s, &part) / by + 1));
 }
@@ -200,8 +203,8 @@ Ix ix_mod(IxSpace *s, Ix a, int64_t by)
     if (by == 1)
         return ix_const(0);
     Ix whole, part;
-    divide_terms(&a, by, &whole, &part);
-    if (ix_min(s, &part) >= 0 && ix_max(s, &part) < by)
+    divide_terms(s, &a, by, &whole, &part);
+    if (ix_max(s, &part) < by)
         return part;
     return quotient(s, ATOM_mod, part, by, by);
 }

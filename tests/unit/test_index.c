@@ -4,6 +4,7 @@
  * are aligned. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../compiler/ops/ops.h"
 #include "../../compiler/passes/index.h"
@@ -38,11 +39,57 @@ static int pick(int n)
     return rand() % n;
 }
 
-/* A random movement op on x. */
+/* Windows over all axes of x but the first and the last. */
+static Node *windows(Graph *g, Node *x)
+{
+    Attr attr = {0};
+    for (int i = 0; i < x->shape.rank - 2; i++) {
+        int64_t length = x->shape.dim[1 + i];
+        attr.taps.size[i] = 1 + pick((int)(length < 3 ? length : 3));
+        attr.taps.stride[i] = 1 + pick(3);
+        int64_t more = attr.taps.size[i] - 1, room = length - 1;
+        attr.taps.dilation[i] = 1 + pick((int)(more ? room / more : 2));
+    }
+    return graph_add(g, OP_window, 1, &x, &attr);
+}
+
+/* x read as windows: each tap of them where it lay. */
+static Node *unwindow(Graph *g, Node *x)
+{
+    Attr attr = {0};
+    int spatial = (x->shape.rank - 2) / 2;
+    for (int i = 0; i < spatial; i++) {
+        attr.taps.size[i] = x->shape.dim[1 + spatial + i];
+        attr.taps.stride[i] = 1 + pick(3);
+        attr.taps.dilation[i] = 1 + pick(3);
+        attr.taps.from[i] = (x->shape.dim[1 + i] - 1) * attr.taps.stride[i] +
+                            (attr.taps.size[i] - 1) * attr.taps.dilation[i] + 1 +
+                            pick((int)attr.taps.stride[i]);
+    }
+    return graph_add(g, OP_unwindow, 1, &x, &attr);
+}
+
+static Node *pad(Graph *g, Node *x)
+{
+    int64_t before[RANK_MAX] = {0}, after[RANK_MAX] = {0}, step[RANK_MAX];
+    for (int i = 0; i < x->shape.rank; i++) {
+        bool still = i == 0 || pick(2);
+        before[i] = still ? 0 : pick(3);
+        after[i] = still ? 0 : pick(3);
+        step[i] = still ? 1 : 1 + pick(2);
+    }
+    return build_pad(g, x, before, after, step, 0);
+}
+
+/* A random movement op on x; x itself where it does not fit. */
 static Node *move(Graph *g, Node *x)
 {
     int rank = x->shape.rank;
-    switch (pick(4)) {
+    switch (pick(8)) {
+    case 4: return build_flip(g, x, 1, (int[]){1 + pick(rank - 1)});
+    case 5: return rank >= 3 && rank <= 5 ? windows(g, x) : x;
+    case 6: return rank >= 4 && rank % 2 == 0 ? unwindow(g, x) : x;
+    case 7: return pad(g, x);
     case 0: {
         int perm[RANK_MAX];
         for (int i = 0; i < rank; i++)
@@ -78,10 +125,48 @@ static Node *move(Graph *g, Node *x)
     }
 }
 
+/* The index of x's element that stands at some place of y, and under which conditions. */
+typedef struct Chain {
+    Ix linear;
+    Guard guard[64];
+    int n_guards;
+} Chain;
+
+static Chain chain_of(IxSpace *s, const Node *y, const Node *x, Ix *at)
+{
+    Ix next[RANK_MAX];
+    Chain c = {.n_guards = 0};
+    for (const Node *n = y; n != x; n = n->in[0]) {
+        int guarded;
+        cr_assert_leq(c.n_guards + RANK_MAX, COUNT(c.guard));
+        index_operand(s, n, 0, at, next, &c.guard[c.n_guards], &guarded);
+        cr_assert_leq(guarded, RANK_MAX);
+        cr_assert(guarded == 0 || n->op == OP_pad || n->op == OP_unwindow);
+        c.n_guards += guarded;
+        memcpy(at, next, sizeof next);
+    }
+    c.linear = index_linear(s, &x->shape, NULL, at);
+    return c;
+}
+
+/* What is not tested must hold wherever the conditions before it do. */
+static bool is_read(const IxSpace *s, const Chain *c, const int64_t *loops)
+{
+    for (int i = 0; i < c->n_guards; i++) {
+        const Guard *g = &c->guard[i];
+        int64_t e = value_of(s, &g->e, loops);
+        cr_assert(g->test_lo || e >= 0);
+        cr_assert(g->test_hi || e < g->hi);
+        if (e < 0 || e >= g->hi || (g->step > 1 && e % g->step))
+            return false;
+    }
+    return true;
+}
+
 static void check_chain(Graph *g, Node *x, Node *y, const Tensor *want)
 {
     IxSpace s = ix_space(g->program->ctx->arena, BATCH);
-    Ix at[RANK_MAX], next[RANK_MAX];
+    Ix at[RANK_MAX];
     int64_t count = shape_elements(&y->shape, BATCH);
     int64_t loops[64] = {0}, dims[RANK_MAX];
     for (int i = 0; i < y->shape.rank; i++) {
@@ -91,15 +176,7 @@ static void check_chain(Graph *g, Node *x, Node *y, const Tensor *want)
     int atom_of[RANK_MAX];
     for (int i = 0; i < y->shape.rank; i++)
         atom_of[i] = at[i].n ? at[i].t[0].atom : -1;
-    for (const Node *n = y; n != x; n = n->in[0]) {
-        Guard guards[RANK_MAX];
-        int guarded;
-        index_operand(&s, n, 0, at, next, guards, &guarded);
-        cr_assert_eq(guarded, 0);
-        for (int i = 0; i < RANK_MAX; i++)
-            at[i] = next[i];
-    }
-    Ix linear = index_linear(&s, &x->shape, NULL, at);
+    Chain c = chain_of(&s, y, x, at);
     for (int64_t e = 0; e < count; e++) {
         int64_t rest = e;
         for (int i = y->shape.rank - 1; i >= 0; i--) {
@@ -107,14 +184,15 @@ static void check_chain(Graph *g, Node *x, Node *y, const Tensor *want)
                 loops[atom_of[i]] = rest % dims[i];
             rest /= dims[i];
         }
-        cr_assert_eq(value_of(&s, &linear, loops), (int64_t)want->data[e], "element %lld",
-                     (long long)e);
+        int64_t from = is_read(&s, &c, loops) ? value_of(&s, &c.linear, loops) + 1 : 0;
+        cr_assert_eq(from, (int64_t)want->data[e], "element %lld", (long long)e);
     }
 }
 
 Test(index, random_movement_names_the_element_that_evaluation_copies)
 {
-    for (int seed = 0; seed < 200; seed++) {
+    int reached[OP_COUNT] = {0};
+    for (int seed = 0; seed < 600; seed++) {
         srand((unsigned)seed);
         Ctx ctx = {0};
         Program *p = new_program(&ctx);
@@ -124,20 +202,27 @@ Test(index, random_movement_names_the_element_that_evaluation_copies)
         vec_push(ctx.arena, &p->inputs, in);
         Graph *g = graph_new(p, FN_predict);
         Node *x = build_input(g, 0), *y = x;
-        for (int i = 1 + pick(5); i > 0 && y->shape.rank < RANK_MAX - 1; i--)
-            y = move(g, y);
-        cr_assert(y);
+        for (int i = 1 + pick(5); i > 0 && y->shape.rank < RANK_MAX - 1; i--) {
+            Node *moved = move(g, y);
+            cr_assert(moved);
+            y = shape_count(&moved->shape) < 4096 ? moved : y;
+            reached[y->op]++;
+        }
         graph_root(g, ROOT_output, 0, y);
         graph_sort(g);
         int64_t count = shape_elements(&x->shape, BATCH);
         double *data = arena_take(ctx.arena, sizeof *data * (size_t)count);
         for (int64_t i = 0; i < count; i++)
-            data[i] = (double)i;
+            data[i] = (double)(i + 1); /* 0 is what pad and unwindow put beside */
         InterpInput run = {.n = BATCH, .inputs = &data};
         Tensor *out = graph_interpret(g, &run, ctx.arena);
         check_chain(g, x, y, out);
         arena_free(ctx.arena);
     }
+    static const OpKind moves[] = {OP_reshape, OP_transpose, OP_slice,   OP_pad,
+                                   OP_flip,    OP_window,    OP_unwindow};
+    for (int i = 0; i < COUNT(moves); i++)
+        cr_expect_gt(reached[moves[i]], 50, "%s: %d", op_rows[moves[i]].name, reached[moves[i]]);
 }
 
 Test(index, quotients_vanish_where_axes_are_aligned)
