@@ -45,12 +45,8 @@ static int64_t length_of(const Transform *t, int from_last)
 
 static bool out_of_range(const Transform *t, int arg, double value, double least, double most)
 {
-    char text[3][32];
-    const double number[3] = {value, least, most};
-    for (int i = 0; i < 3; i++)
-        number_text(text[i], number[i], false);
-    diag_error(&t->call->ctx->diag, t->arg[arg].loc, "augment: %s: %s is out of range: %s to %s",
-               t->row->name, text[0], text[1], text[2]);
+    diag_error(&t->call->ctx->diag, t->arg[arg].loc, "augment: %s: %g is out of range: %g to %g",
+               t->row->name, value, least, most);
     return false;
 }
 

@@ -71,6 +71,12 @@ Test(data, records)
     cr_expect(s->columns.at[0].input == 1 && s->columns.at[0].bytes == 1);
     cr_expect(s->columns.at[1].input == 0 && s->columns.at[1].bytes == 4);
     cr_expect_str_eq(s->file, "t.bin");
+    s = train_of("train: {records: {file: [a.bin, $dir], label: 1, image: 4}}");
+    cr_assert(!s->file && s->files.n == 2);
+    cr_expect_str_eq(s->files.at[0], "a.bin");
+    cr_expect_str_eq(s->files.at[1], "some");
+    wrong("train: {records: {file: [], label: 1, image: 4}}", "a list of 0 files");
+    wrong("train: {records: {file: [[a]], label: 1, image: 4}}", "records: file");
     wrong("train: {records: {file: t.bin, label: 1, image: 5}}",
           "records: 'image' is 4 bytes a sample, one a number, not 5");
     wrong("train: {records: {file: t.bin, label: 0, image: 4}}",
