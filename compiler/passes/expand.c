@@ -5,9 +5,9 @@
  * gives   no matmul, conv or conv_weight of few multiplications; no depthwise conv or conv_weight
  * breaks  nothing
  *
- * A product becomes a sum over elementwise products: reduce_sum(a * b). The last axis is always the
- * channels of the result, along which loop kernels are vectors; the axes that are summed over stand
- * just before it. Where a tensor would need more axes than there are, the product stays.
+ * A product becomes a sum over elementwise products: reduce_sum(a * b). The last axis is never summed
+ * over and is the longest axis of channels, since loop kernels are vectors along it; those that are
+ * summed over stand before it. Where a tensor would need more axes than there are, the product stays.
  */
 #include "../ops/ops.h"
 #include "passes.h"
@@ -64,8 +64,9 @@ static bool is_small(const Conv *c, const Shape *y)
     return c->each == c->channels && work <= SMALL;
 }
 
-/* How many axes of channels the products have: 1 where each channel of x gives one of y; 2: those
- * of x, then those of y that each gives. 0: the product stays. */
+/* How many axes of channels the products have: 1, where each channel of x gives one of y; 2, several
+ * of y for each channel of x and then those of x, or all of x and then those of y. 0: the product
+ * stays. */
 static int channel_axes(const Conv *c, const Shape *y)
 {
     if (!is_depthwise(c) && !is_small(c, y))
@@ -74,24 +75,48 @@ static int channel_axes(const Conv *c, const Shape *y)
     return 1 + 2 * c->spatial + axes <= RANK_MAX ? axes : 0;
 }
 
-/* [taps.., C/groups, M], or what gives it, as [taps.., C] or [taps.., C, M each]. */
-static Shape weight_axes(const Conv *c, int axes)
-{
-    Shape s = {.rank = c->spatial + axes, .batch = -1};
-    for (int i = 0; i < c->spatial; i++)
-        s.dim[i] = c->taps.size[i];
-    s.dim[c->spatial] = c->channels;
-    if (axes == 2)
-        s.dim[c->spatial + 1] = is_depthwise(c) ? c->out / c->channels : c->out;
-    return s;
-}
-
-/* The windows, [N, windows.., taps.., C], with an axis for y's channels where there are two. */
+/* The windows, [N, windows.., taps.., C], with another axis of channels where there are two. */
 static Node *windows(Graph *g, Node *x, const Conv *c, int axes)
 {
     Node *w = build_window(g, x, &c->taps);
-    return axes == 2 ? build_unsqueeze(g, w, w->shape.rank) : w;
+    return axes == 2 ? build_unsqueeze(g, w, w->shape.rank - is_depthwise(c)) : w;
 }
+
+/* x as lead.. and y's channels, each the `several` of a channel of x, as lead.., several, C. */
+static Node *by_channel(Graph *g, Node *x, const Conv *c, Shape lead, int axes)
+{
+    lead.dim[lead.rank++] = c->channels;
+    if (axes == 2)
+        lead.dim[lead.rank++] = c->out / c->channels;
+    x = build_reshape(g, x, &lead);
+    return axes == 2 ? build_swap(g, x) : x;
+}
+
+/* The other way: lead.., (several,) C as `shape`, in which channels of y stand. */
+static Node *as_channels(Graph *g, Node *x, const Conv *c, Shape lead, int axes, const Shape *shape)
+{
+    if (axes == 2) {
+        lead.dim[lead.rank++] = c->out / c->channels;
+        lead.dim[lead.rank++] = c->channels;
+        x = build_swap(g, build_reshape(g, x, &lead));
+    }
+    return build_reshape(g, x, shape);
+}
+
+/* The axes of s from `from` on, as many as there are spatial ones, behind those of `lead`. */
+static Shape and_spatial(Shape lead, const Conv *c, const Shape *s, int from)
+{
+    for (int i = 0; i < c->spatial; i++)
+        lead.dim[lead.rank++] = s ? s->dim[from + i] : 1;
+    return lead;
+}
+
+static Shape samples(const Shape *s)
+{
+    return (Shape){.rank = 1, .batch = s->batch, .dim = {s->dim[0]}};
+}
+
+static const Shape nothing = {.batch = -1};
 
 /* Sums windows * weight over the taps, and over x's channels where y's are not theirs. */
 static Node *expand_conv(Graph *g, Node *y)
@@ -100,29 +125,27 @@ static Node *expand_conv(Graph *g, Node *y)
     int axes = channel_axes(&c, &y->shape), summed[RANK_MAX], n = 0;
     if (!axes)
         return y;
-    Shape weight = weight_axes(&c, axes);
-    Node *x = windows(g, y->in[0], &c, axes), *w = build_reshape(g, y->in[1], &weight);
-    for (int i = 0; i < c.spatial; i++)
+    Node *x = windows(g, y->in[0], &c, axes), *w = y->in[1];
+    if (is_depthwise(&c))
+        w = by_channel(g, w, &c, and_spatial(nothing, &c, &w->shape, 0), axes);
+    for (int i = 0; i < c.spatial + !is_depthwise(&c); i++)
         summed[n++] = 1 + c.spatial + i;
-    if (!is_depthwise(&c))
-        summed[n++] = 1 + 2 * c.spatial;
     Node *sum = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, x, w), n, summed);
-    return build_reshape(g, sum, &y->shape);
+    if (!is_depthwise(&c))
+        return build_reshape(g, sum, &y->shape);
+    return as_channels(g, sum, &c, and_spatial(samples(&y->shape), &c, &y->shape, 1), axes,
+                       &y->shape);
 }
 
-/* dy, [N, windows.., M], in the place of the products: [N, 1.., windows.., C or 1, (M each)]. */
+/* dy, [N, windows.., M], in the place of the products: [N, 1.., windows.., channels]. */
 static Node *gradient_axes(Graph *g, Node *dy, const Conv *c, int axes)
 {
-    Shape s = {.rank = 1 + 2 * c->spatial + axes, .batch = dy->shape.batch};
-    s.dim[0] = dy->shape.dim[0];
-    for (int i = 0; i < c->spatial; i++) {
-        s.dim[1 + i] = 1;
-        s.dim[1 + c->spatial + i] = dy->shape.dim[1 + i];
-    }
-    int64_t shared = is_depthwise(c) ? c->channels : 1;
-    s.dim[1 + 2 * c->spatial] = shared;
-    if (axes == 2)
-        s.dim[2 + 2 * c->spatial] = c->out / shared;
+    Shape s = and_spatial(samples(&dy->shape), c, NULL, 0);
+    s = and_spatial(s, c, &dy->shape, 1);
+    if (is_depthwise(c))
+        return by_channel(g, dy, c, s, axes);
+    s.dim[s.rank++] = 1;
+    s.dim[s.rank++] = c->out;
     return build_reshape(g, dy, &s);
 }
 
@@ -144,7 +167,9 @@ static Node *expand_conv_weight(Graph *g, Node *y)
     Node *x = build_transpose(g, windows(g, y->in[0], &c, axes), perm);
     Node *product = build_binary(g, OP_mul, x, gradient_axes(g, y->in[1], &c, axes));
     Node *sum = build_reduce(g, OP_reduce_sum, product, n, summed);
-    return build_reshape(g, sum, &y->shape);
+    if (!is_depthwise(&c))
+        return build_reshape(g, sum, &y->shape);
+    return as_channels(g, sum, &c, and_spatial(nothing, &c, &y->shape, 0), axes, &y->shape);
 }
 
 static Node *expand(Graph *g, Node *y, void *unused)

@@ -468,11 +468,12 @@ static bool parts_stay(const Node *t, const Parts *p, int *order)
 /* The reshape of what is transposed: parts in its order, then axes of length 1. */
 static Node *sink_reshape(Graph *g, Node *y)
 {
-    const Node *t = y->in[0];
+    bool twice = y->in[0]->op == OP_reshape;
+    const Node *t = twice ? y->in[0]->in[0] : y->in[0];
     Parts p;
     int order[RANK_MAX + 1], perm[RANK_MAX];
-    if (!parts_of(&t->shape, &y->shape, &p) || !parts_stay(t, &p, order))
-        return y;
+    if (t->op != OP_transpose || !parts_of(&t->shape, &y->shape, &p) || !parts_stay(t, &p, order))
+        return twice ? reshaped(g, y->in[0], &y->shape) : y;
     order[p.n] = -1;
     Shape shape = {.batch = -1};
     for (int i = 0; i <= p.n; i++)
@@ -500,8 +501,8 @@ static Node *sink(Graph *g, Node *y, void *arg)
         bool done = y->in[0]->op != OP_transpose && !moves_units(&y->in[0]->shape, y->attr->axes);
         return done ? y : transposed(g, y->in[0], y->attr->axes);
     }
-    if (y->op == OP_reshape && y->in[0]->op != OP_transpose)
-        return y->in[0]->op == OP_reshape ? reshaped(g, y->in[0], &y->shape) : y;
+    if (y->op == OP_reshape)
+        return sink_reshape(g, y);
     if (y->n_in != 1 || y->in[0]->op != OP_transpose)
         return y;
     switch (y->op) {
@@ -512,7 +513,6 @@ static Node *sink(Graph *g, Node *y, void *arg)
     case OP_slice:
     case OP_pad: return sink_ranges(g, y);
     case OP_expand: return sink_expand(g, y);
-    case OP_reshape: return sink_reshape(g, y);
     default: return y;
     }
 }
