@@ -53,6 +53,21 @@ static Fixture *program(void)
     graph_root(
         g, ROOT_metric, 0,
         build_reshape(g, build_reduce(g, OP_reduce_max, padded, 0, NULL), &(Shape){.batch = -1}));
+    Taps taps = {{2, 3}, {1, 2}, {1, 1}, {0}, 2};
+    Node *image = build_reshape(g, build_flip(g, x, 1, (int[]){1}), &SHAPE(0, 1, 2, 3, 1));
+    Node *seen = build_window(g, image, &taps); /* [N, 1, 1, 2, 3, 1] */
+    Attr unwindow = {.taps = taps};
+    unwindow.taps.from[0] = 2;
+    unwindow.taps.from[1] = 3;
+    unwindow.taps.groups = 0;
+    Node *shares = graph_add(g, OP_unwindow, 1, &seen, &unwindow);
+    Node *most = build_pool_max(g, shares, 0, NULL);
+    graph_root(g, ROOT_metric, 1, build_reshape(g, most, &(Shape){.batch = -1}));
+    Node *twice = build_concat(g, 3, 2, (Node *[]){image, image});
+    Node *conv = build_conv(g, twice, build_fill(g, &SHAPE(-1, 2, 1, 1, 2), 1), &taps);
+    Node *dw = build_conv_weight(g, twice, conv, &conv->attr->taps);
+    Node *total = build_reduce(g, OP_reduce_sum, dw, 0, NULL);
+    graph_root(g, ROOT_metric, 2, build_reshape(g, total, &(Shape){.batch = -1}));
     g->role = ROLE_update;
     build_assign(g, w, build_binary(g, OP_mul, k, build_scalar(g, SCALAR_lr)));
     graph_sort(g);
@@ -99,6 +114,13 @@ Test(print, each_line_is_complete)
         "data=1,0.1,-1e-30",
         "stream=7",
         "step=1,2 value=-0.5",
+        "= flip(%0) {axes=1} : f32 [N, 6]",
+        ") {size=2,3 stride=1,2 dilation=1,1} : f32 [N, 1, 1, 2, 3, 1]",
+        ") {size=2,3 stride=1,2 dilation=1,1 from=2,3} : f32 [N, 2, 3, 2, 3, 1]",
+        " = reduce_max(%",
+        "{axes=0,1,2,3,4,5 value=1}",
+        ") {size=2,1 stride=1,2 dilation=1,1 groups=2} : f32 [N, 1, 2, 2]",
+        ") {size=2,1 stride=1,2 dilation=1,1 groups=2} : f32 [2, 1, 1, 2]",
         "scalar=lr",
         "root loss 0 %"};
     for (int i = 0; i < COUNT(has); i++)
@@ -162,6 +184,7 @@ Test(print, is_strict)
 #define X "var w weight [2] init=constant(0,0)\nvar v weight [2] init=constant(0,0)\n"
 #define S "  ; forward - - 0:0:0\n"
 #define T "train sgd(1) accumulate=1 clip_norm=0 clip_value=0\n"
+#define I "input x f32 [N, 4, 3]\nfunction train\n%0 = input {input=0} : f32 [N, 4, 3]" S
 #define W "%0 = var {var=w} : f32 [2]" S "%1 = assign(%0) {var=w} : f32 [2]" S
     static const struct {
         const char *text, *says;
@@ -199,10 +222,24 @@ Test(print, is_strict)
         {X "function train\n%0 = var {var=u} : f32 [2]" S, "a variable that is declared"},
         {X "function train\n%0 = var {} : f32 [2]" S, "expected var="},
         {X "function train\n%0 = input {input=0} : f32 [2]" S, "a whole number in range"},
+        {I "%1 = window(%0) {size=1,1,1,1} : f32 [N]" S, "fewer numbers"},
+        {I "%1 = window(%0) {size=-1} : f32 [N]" S, "a whole number in range"},
+        {I "%1 = window(%0) {size=2147483648} : f32 [N]" S, "a whole number in range"},
+        {I "%1 = window(%0) {size=} : f32 [N]" S, "expected a whole number"},
+        {I "%1 = window(%0) {groups=-1} : f32 [N]" S, "a whole number in range"},
+        {I "%1 = window(%0) {} : f32 [N, 4, 1, 3]" S, "window: axis 1 cannot have windows of 0"},
+        {I "%1 = window(%0) {size=2 stride=1 dilation=1} : f32 [N, 4, 2, 3]" S,
+         "the shape and type"},
+        {I "%1 = neg(%0) {size=2} : f32 [N, 4, 3]" S, "an attribute of the op"},
+        {I "%1 = flip(%0) {axes=0} : f32 [N, 4, 3]" S, "flip: the batch axis"},
+        {I "%1 = flip(%0) {axes=3} : f32 [N, 4, 3]" S, "axes of the operand"},
+        {I "%1 = reduce_max(%0) {axes=1 value=2} : f32 [N, 1, 3]" S, "value is 0 or 1, not 2"},
+        {I "%1 = reduce_max(%0) {axes=1 value=nan} : f32 [N, 1, 3]" S, "value is 0 or 1, not nan"},
     };
 #undef X
 #undef S
 #undef T
+#undef I
 #undef W
     for (int i = 0; i < COUNT(wrong); i++) {
         Fixture *f = fixture_new(FN_train);
