@@ -61,9 +61,11 @@ const char *emit_identity(OpKind reduce); /* "0.0f", ... */
 /* "n", "n * 4", "784": the extent of an axis. */
 const char *emit_extent(Emit *, int64_t dim, bool batch);
 
-/* --- kernel_loops.c, kernel_matmul.c: the body, to e->out ------------------------------------- */
+/* --- kernel_loops.c, kernel_matmul.c, kernel_conv.c: the body, to e->out ------------------------------------- */
 
 void emit_loops(Emit *);
 void emit_matmul(Emit *);
+void emit_conv(Emit *);
+void emit_conv_weight(Emit *);
 
 #endif

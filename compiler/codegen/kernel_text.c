@@ -24,18 +24,26 @@ static double elements(const Texts *t, const Shape *s)
     return (double)shape_elements(s, t->p->train.batch);
 }
 
+/* Multiply-adds. */
+static double product_terms(const Texts *t, const Node *y)
+{
+    const Shape *a = &y->in[0]->shape;
+    if (y->op == OP_conv) /* each number of the result: a weight's taps and channels */
+        return elements(t, &y->shape) * (double)op_product(&y->in[1]->shape, 0, a->rank - 1);
+    if (y->op == OP_conv_weight)
+        return elements(t, &y->in[1]->shape) * (double)op_product(&y->shape, 0, a->rank - 1);
+    double inner =
+        (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
+    return inner * elements(t, &y->shape);
+}
+
 static double node_flops(const Texts *t, const Node *y)
 {
     switch (op_rows[y->op].cls) {
     case CLASS_EW:
         return elements(t, &y->shape) * (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return elements(t, &y->in[0]->shape);
-    case CLASS_MAT: {
-        const Shape *a = &y->in[0]->shape;
-        double inner =
-            (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
-        return 2 * inner * elements(t, &y->shape);
-    }
+    case CLASS_MAT: return 2 * product_terms(t, y);
     default: return 0;
     }
 }
@@ -238,18 +246,32 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
         for (int n = 0; n < k->nodes.at[i]->n_in; n++)
             e->uses[k->nodes.at[i]->in[n]->id]++;
     out.depth = 1;
-    if (k->kind == KERNEL_matmul)
-        emit_matmul(e);
-    else
-        emit_loops(e);
+    switch (k->kind) {
+    case KERNEL_loop: emit_loops(e); break;
+    case KERNEL_matmul: emit_matmul(e); break;
+    case KERNEL_conv: emit_conv(e); break;
+    case KERNEL_conv_weight: emit_conv_weight(e); break;
+    }
     out_sweep(&out);
     return out.str.at;
+}
+
+/* "tile_12x32": of what a kernel's register tile is called, after the model's name. */
+static const char *tile_name(Arena *arena, const Kernel *k)
+{
+    const Lowered *low = k->lowered;
+    const ConvPlan *c = &low->conv;
+    if (k->kind == KERNEL_matmul)
+        return arena_format(arena, "tile_%dx%d", low->plan.tile_m, low->plan.tile_n);
+    if (k->kind == KERNEL_conv)
+        return arena_format(arena, "conv_%dx%dx%d", c->tile_h, c->tile_w, c->tile_n);
+    return arena_format(arena, "weight_%dx%d", c->tile_m, c->tile_n);
 }
 
 /* A template's text, the lines of its signature broken anew: the name in it has another length. */
 static void write_template(const Texts *t, Out *out, const char *text)
 {
-    const char *begin = strstr(text, "static void "), *end = strstr(begin, "\n{");
+    const char *begin = strstr(text, "\nstatic ") + 1, *end = strstr(begin, "\n{");
     Str line = str_new(t->arena);
     for (const char *c = begin; c < end; c++)
         if (*c == '\n') {
@@ -263,25 +285,31 @@ static void write_template(const Texts *t, Out *out, const char *text)
     out_raw(out, "%s", end + 1);
 }
 
-/* The register tile of a matmul kernel, in front of the first kernel that calls it. */
+/* The register tile of a product, in front of the first kernel that calls it. */
 static void write_tile(Texts *t, Out *out, const Kernel *k)
 {
-    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
-    int lanes =
-        plan->tile_n % (t->p->target->vector_bytes / 4) == 0 && t->p->target->vector_bytes >= 16
-            ? t->p->target->vector_bytes / 4
-            : 4;
-    const char *name =
-        arena_format(t->arena, "%s_tile_%dx%d", t->p->name, plan->tile_m, plan->tile_n);
+    const Lowered *low = k->lowered;
+    const char *name = arena_format(t->arena, "%s_%s", t->p->name, tile_name(t->arena, k));
     if (map_get(&t->tiles, name))
         return;
     map_set(&t->tiles, name, t);
-    const TemplateWord words[] = {{"NNCC_NAME", name},
-                                  {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
-                                  {"NNCC_TILE_M", arena_format(t->arena, "%d", plan->tile_m)},
-                                  {"NNCC_TILE_N", arena_format(t->arena, "%d", plan->tile_n)},
-                                  {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
-    write_template(t, out, template_text(t->p, "matmul.c", COUNT(words), words));
+    bool matmul = k->kind == KERNEL_matmul, conv = k->kind == KERNEL_conv;
+    int columns = matmul ? low->plan.tile_n : low->conv.tile_n;
+    int lanes = t->p->target->vector_bytes / 4;
+    if (lanes < 4 || columns % lanes)
+        lanes = 4;
+    const TemplateWord words[] = {
+        {"NNCC_NAME", name},
+        {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
+        {"NNCC_TAPS", arena_format(t->arena, "%s_taps", name)},
+        {"NNCC_PIXELS", arena_format(t->arena, "%s_pixels", name)},
+        {"NNCC_TILE_M", arena_format(t->arena, "%d", matmul ? low->plan.tile_m : low->conv.tile_m)},
+        {"NNCC_TILE_H", arena_format(t->arena, "%d", low->conv.tile_h)},
+        {"NNCC_TILE_W", arena_format(t->arena, "%d", low->conv.tile_w)},
+        {"NNCC_TILE_N", arena_format(t->arena, "%d", columns)},
+        {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
+    const char *file = matmul ? "matmul.c" : conv ? "conv.c" : "conv_weight.c";
+    write_template(t, out, template_text(t->p, file, COUNT(words), words));
 }
 
 static void write_kernel(Texts *t, Graph *g, Kernel *k)
@@ -307,7 +335,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     map_set(&t->by_text, key, k);
     k->name = kernel_name(t, k);
     Out out = out_new(t->arena);
-    if (k->kind == KERNEL_matmul)
+    if (k->product)
         write_tile(t, &out, k);
     write_comment(t, &out, g, k);
     write_signature(&out, t->arena, k->name, &e);

@@ -19,9 +19,16 @@ static void fused(const Kernel *k, FILE *f)
     fprintf(f, "\n");
     if (!k->product && domain_reduces(&low->domain))
         fprintf(f, "      one pass over each row\n");
-    if (k->product)
+    const ConvPlan *c = &low->conv;
+    if (k->kind == KERNEL_matmul)
         fprintf(f, "      tile %d x %d, packs %s\n", low->plan.tile_m, low->plan.tile_n,
                 packs[low->plan.pack_b][low->plan.pack_a]);
+    else if (k->kind == KERNEL_conv)
+        fprintf(f, "      tile %d x %d pixels x %d channels, packs %s\n", c->tile_h, c->tile_w,
+                c->tile_n, packs[c->pack_other][c->pack_x]);
+    else if (k->kind == KERNEL_conv_weight)
+        fprintf(f, "      tile %d taps and channels x %d channels, packs %s\n", c->tile_m,
+                c->tile_n, packs[c->pack_other][c->pack_x]);
 }
 
 static void kernel(const Graph *g, const Kernel *k, FILE *f)

@@ -66,10 +66,44 @@ MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base,
                      Ix *linear);
 
+/* How a convolution (of nodes conv, conv_weight) runs, channels last. Lists by depth, height, width;
+ * an axis that a network lacks is 1 long. x is read in place where it is a plain buffer, else packed as
+ * [n, in.., channels]. */
+typedef struct ConvPlan {
+    int spatial; /* axes that the network has */
+    int64_t in[SPATIAL_MAX], out[SPATIAL_MAX], taps[SPATIAL_MAX];
+    int64_t stride[SPATIAL_MAX], dilation[SPATIAL_MAX];
+    int64_t groups, channels, units; /* channels in and out, of all groups */
+    bool run_taps;                   /* a row of taps is one run of numbers of x */
+    int tile_n;                      /* columns (channels out) of a register tile */
+    int64_t panels;                  /* of tile_n columns, of one group */
+    int64_t inner; /* conv: numbers of x a sum; conv_weight: rows of a run of taps and channels */
+    /* conv: the weight, packed in panels [groups][panels][inner][tile_n]; conv_weight: dy, packed as
+     * [n, out.., groups, panels * tile_n]. */
+    bool pack_x, pack_other;
+    int64_t x_floats, other_floats;
+    int tile_h, tile_w; /* conv: pixels of a tile */
+    bool panel_first; /* conv: all pixels for one panel, then the next; else all panels for a row */
+    int tile_m;       /* conv_weight: rows of a tile, taps and channels */
+    int64_t runs, tiles;
+    int64_t block_samples,
+        block_rows;     /* conv_weight: pixels that all tiles go over before others */
+    int64_t sum_floats; /* conv_weight: tiles between blocks */
+} ConvPlan;
+
+ConvPlan conv_plan(const Graph *, const Node *conv);
+ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
+
+/* Whether x, indexed by the loop variables `at`, lies in one f32 buffer, from `offset` on, at a constant
+ * stride along each axis, 1 along the last. */
+bool pixel_strides(IxSpace *, const Node *x, const Ix *at, const Node **base, int64_t *offset,
+                   int64_t *stride);
+
 /* What Kernel.lowered points to. */
 typedef struct Lowered {
     Domain domain;
     MatmulPlan plan; /* KERNEL_matmul */
+    ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
     VEC(Node *)
     members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;

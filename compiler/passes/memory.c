@@ -206,6 +206,18 @@ static void add_workspace(Memory *m, Kernel *k, int64_t floats, int p)
     touch(k->workspace, p);
 }
 
+/* Decides how a product runs; gives the floats that it packs. */
+static int64_t plan_product(const Graph *g, Kernel *k)
+{
+    Lowered *low = k->lowered;
+    if (k->kind == KERNEL_matmul) {
+        low->plan = matmul_plan(g, k->product);
+        return low->plan.a_floats + low->plan.b_floats;
+    }
+    low->conv = k->kind == KERNEL_conv ? conv_plan(g, k->product) : conv_weight_plan(g, k->product);
+    return low->conv.x_floats + low->conv.other_floats + low->conv.sum_floats;
+}
+
 static void find_lifetimes(Memory *m)
 {
     Graph *g = m->g;
@@ -227,11 +239,8 @@ static void find_lifetimes(Memory *m)
                 add_once(m->arena, k, of[y->id], true);
             }
         }
-        if (k->product) {
-            Lowered *low = k->lowered;
-            low->plan = matmul_plan(g, k->product);
-            add_workspace(m, k, low->plan.a_floats + low->plan.b_floats, p);
-        }
+        if (k->product)
+            add_workspace(m, k, plan_product(g, k), p);
     }
     /* What the step function reads after the last kernel. */
     for (int i = 0; i < g->roots.n; i++)

@@ -129,18 +129,21 @@ FIXTURE void bound_sum(const Node *y, const InterpInput *run, Arena *arena, Boun
 FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
                            Bound *out)
 {
-    const OpImpl *matmul = op_impls[OP_matmul];
+    const OpImpl *product = op_impls[y->op];
     Tensor a = bound_absolute(arena, &in[0]->value), b = bound_absolute(arena, &in[1]->value);
-    const Shape *s = &a.shape;
-    double k = (double)s->dim[s->rank - 1];
+    /* Terms of a sum: of a product along its axis, of a convolution at most all of the smaller. */
+    int64_t m = shape_count(&a.shape), n_b = shape_count(&b.shape);
+    double k = y->op == OP_matmul        ? (double)a.shape.dim[a.shape.rank - 1]
+               : y->op == OP_conv        ? (double)n_b
+                                         : (double)(m < n_b ? m : n_b);
     Tensor terms[3] = {bound_tensor(arena, &out->value.shape, 1),
                        bound_tensor(arena, &out->value.shape, 1),
                        bound_tensor(arena, &out->value.shape, 1)};
-    matmul->eval(y, run, (Tensor[]){a, b}, &terms[0]);
-    matmul->eval(y, run, (Tensor[]){a, in[1]->error}, &terms[1]);
+    product->eval(y, run, (Tensor[]){a, b}, &terms[0]);
+    product->eval(y, run, (Tensor[]){a, in[1]->error}, &terms[1]);
     for (int64_t i = 0, n = shape_count(&b.shape); i < n; i++)
         b.data[i] += in[1]->error.data[i];
-    matmul->eval(y, run, (Tensor[]){in[0]->error, b}, &terms[2]);
+    product->eval(y, run, (Tensor[]){in[0]->error, b}, &terms[2]);
     for (int64_t i = 0, n = shape_count(&out->value.shape); i < n; i++)
         out->error.data[i] = terms[1].data[i] + terms[2].data[i] +
                              4 * bound_unit * (k + 8) * terms[0].data[i] + bound_least;

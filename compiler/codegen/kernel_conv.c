@@ -1,0 +1,609 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_conv.c: the body of a convolution's kernel and of that of its weight's gradient.
+ *
+ * x is read where it stands, or packed first with its border, channels last, through whatever load
+ * expression it is; so is the other operand. Then threads share tiles of pixels and channels: of
+ * rows of pixels for a convolution, of the weight for its gradient. Where tiles do not divide an
+ * axis the last begins early and computes some numbers again, but stores only what is new. */
+#include <string.h>
+
+#include "kernel_emit.h"
+
+/* Where an operand's numbers are: `at` and distances of samples, of neighbours along depth, height
+ * and width, in floats. */
+typedef struct Lay {
+    const char *at;
+    int64_t sample, axis[SPATIAL_MAX];
+} Lay;
+
+typedef struct Conv {
+    Emit *e;
+    const Node *y;
+    const ConvPlan *plan;
+    Ix sample, axis[SPATIAL_MAX], channel; /* of the operand or result that is gone over */
+    struct Let {
+        size_t line;
+        const char *name;
+    } lets[16];
+    int n_lets;
+} Conv;
+
+enum { D, H, W };
+
+static const char *text(Conv *c, const char *format, int64_t x)
+{
+    return arena_format(c->e->arena, format, (long long)x);
+}
+
+static void share(const Conv *c)
+{
+    if (c->e->k->shared)
+        out_raw(c->e->out, "#pragma omp for schedule(static)");
+}
+
+static const char *samples(const Conv *c, const Node *x)
+{
+    return emit_extent(c->e, x->shape.dim[0], x->shape.batch == 0);
+}
+
+/* "n * 26", "26 * 4": how many pieces there are with so many a sample. */
+static const char *times(const Conv *c, const char *count, int64_t each)
+{
+    return each == 1 ? count : arena_format(c->e->arena, "%s * %lld", count, (long long)each);
+}
+
+/* "t / 12 % 4", as short as it may be: which of `of` parts, each of `each` pieces, piece t is in. */
+static const char *part(const Conv *c, const char *t, int64_t each, int64_t of)
+{
+    if (of == 1)
+        return "0";
+    const char *quotient =
+        each == 1 ? t : arena_format(c->e->arena, "%s / %lld", t, (long long)each);
+    return of < 0 ? quotient : arena_format(c->e->arena, "%s %% %lld", quotient, (long long)of);
+}
+
+/* "p * 32", "0" where there is one part. */
+static const char *first_of(const Conv *c, const char *part, int64_t each)
+{
+    if (strcmp(part, "0") == 0 || each == 1)
+        return part;
+    return arena_format(c->e->arena, "%s * %lld", part, (long long)each);
+}
+
+/* " + l0 * (ptrdiff_t)784" */
+static const char *far(const Conv *c, const char *index, int64_t distance)
+{
+    if (distance == 0)
+        return "";
+    return arena_format(c->e->arena, " + %s * (ptrdiff_t)%lld", index, (long long)distance);
+}
+
+/* A name for what is inside the block that is open, dropped by `unlet` where nothing reads it. */
+static void let(Conv *c, const char *name, const char *value)
+{
+    c->lets[c->n_lets++] = (struct Let){out_index(c->e->out, name, value), name};
+}
+
+static void unlet(Conv *c, int n)
+{
+    while (c->n_lets > n) {
+        c->n_lets--;
+        out_unindex(c->e->out, c->lets[c->n_lets].line, c->lets[c->n_lets].name);
+    }
+}
+
+/* The columns of panel p: group g, the first, j0, and how many there are where the last is partial. */
+static void let_columns(Conv *c, const char *count)
+{
+    const ConvPlan *p = c->plan;
+    int64_t units = p->units / p->groups;
+    const char *panel = part(c, "p", 1, p->groups == 1 && p->panels > 1 ? -1 : p->panels);
+    const char *from = first_of(c, panel, p->tile_n);
+    if (p->groups > 1) {
+        let(c, "g", part(c, "p", p->panels, -1));
+        let(c, "j0", arena_format(c->e->arena, "g * %lld + %s", (long long)units, from));
+    } else {
+        let(c, "j0", from);
+    }
+    if (units % p->tile_n == 0)
+        return;
+    if (p->panels == 1)
+        let(c, count, text(c, "%lld", units));
+    else
+        let(c, count,
+            arena_format(c->e->arena, "%s < %lld ? %d : %lld", panel, (long long)(p->panels - 1),
+                         p->tile_n, (long long)(units % p->tile_n)));
+}
+
+/* --- packing ---------------------------------------------------------------------------------- */
+
+/* Loop variables for [samples, spatial.., channels], and the index that they are. */
+static void pixel_index(Conv *c, const Node *x, const int64_t *extent, Ix *at)
+{
+    static const char *const names[SPATIAL_MAX] = {"l1", "l2", "i"};
+    IxSpace *s = &c->e->space;
+    c->sample = ix_loop(s, "l0", axis_extent(s, &x->shape, 0));
+    at[0] = c->sample;
+    for (int a = 0; a < SPATIAL_MAX; a++) {
+        c->axis[a] = ix_loop(s, names[a], extent[a]);
+        if (a >= SPATIAL_MAX - c->plan->spatial)
+            at[1 + a - (SPATIAL_MAX - c->plan->spatial)] = c->axis[a];
+    }
+    c->channel = ix_loop(s, "j", x->shape.dim[x->shape.rank - 1]);
+    at[x->shape.rank - 1] = c->channel;
+}
+
+/* Opens the loop over rows of an operand: `t` is the row, l0, l1 and l2 its sample and place. */
+static void open_rows(Conv *c, const Node *x, const int64_t *extent)
+{
+    share(c);
+    out_open(c->e->out, "for (int t = 0; t < %s; t++)",
+             times(c, samples(c, x), extent[D] * extent[H]));
+    let(c, "l0", part(c, "t", extent[D] * extent[H], -1));
+    let(c, "l1", part(c, "t", extent[H], extent[D]));
+    let(c, "l2", part(c, "t", 1, extent[H]));
+}
+
+/* Writes x, [samples, extent.., channels], row by row to `to`; a pixel takes `width` floats in `groups`
+ * equal parts, each filled up with zeros. */
+static void pack_pixels(Conv *c, const Node *x, const int64_t *extent, int64_t groups,
+                        int64_t width, const char *to)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX];
+    int64_t channels = x->shape.dim[x->shape.rank - 1] / groups;
+    pixel_index(c, x, extent, at);
+    open_rows(c, x, extent);
+    out_line(e->out, "float *const row = %s + (size_t)t * %lld;", to,
+             (long long)(extent[W] * width * groups));
+    out_open(e->out, "for (int i = 0; i < %lld; i++)", (long long)extent[W]);
+    if (groups > 1)
+        out_open(e->out, "for (int g = 0; g < %lld; g++)", (long long)groups);
+    const char *place = groups > 1 ? arena_format(e->arena, "row[(i * %lld + g) * %lld + v]",
+                                                  (long long)groups, (long long)width)
+                                   : arena_format(e->arena, "row[i * %lld + v]", (long long)width);
+    out_open(e->out, "for (int v = 0; v < %lld; v++)", (long long)channels);
+    size_t j = out_index(e->out, "j", groups > 1 ? text(c, "g * %lld + v", channels) : "v");
+    int known = e->known.n;
+    const char *value = emit_value(e, x, at);
+    out_line(e->out, "%s = %s;", place, emit_bare(e, value));
+    e->known.n = known;
+    out_unindex(e->out, j, "j");
+    out_close(e->out);
+    if (channels < width) {
+        out_loop(e->out, "for (int v = %lld; v < %lld; v++)", (long long)channels,
+                 (long long)width);
+        out_line(e->out, "%s = 0.0f;", place);
+        out_end(e->out);
+    }
+    if (groups > 1)
+        out_close(e->out);
+    out_close(e->out);
+    unlet(c, 0);
+    out_close(e->out);
+}
+
+/* A place in the kernel's packed memory. */
+static const char *packed(Conv *c, int64_t offset)
+{
+    const char *name = emit_buffer(c->e, c->e->k->workspace, true);
+    return offset ? arena_format(c->e->arena, "%s + %lld", name, (long long)offset) : name;
+}
+
+static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, int64_t offset)
+{
+    Lay lay = {.at = packed(c, offset)};
+    lay.axis[W] = width;
+    lay.axis[H] = extent[W] * lay.axis[W];
+    lay.axis[D] = extent[H] * lay.axis[H];
+    lay.sample = extent[D] * lay.axis[D];
+    return lay;
+}
+
+/* An operand [samples, spatial.., channels] that is read where it stands. */
+static Lay standing_lay(Conv *c, const Node *x, const int64_t *extent)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX];
+    const Node *base;
+    int64_t offset, stride[RANK_MAX];
+    pixel_index(c, x, extent, at);
+    if (!pixel_strides(&e->space, x, at, &base, &offset, stride))
+        BUG("an operand without strides");
+    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
+    Lay lay = {.at = offset ? arena_format(e->arena, "%s + %lld", name, (long long)offset) : name,
+               .sample = stride[0]};
+    for (int a = 0; a < c->plan->spatial; a++)
+        lay.axis[SPATIAL_MAX - c->plan->spatial + a] = stride[1 + a];
+    return lay;
+}
+
+static Lay place_x(Conv *c, const Node *x)
+{
+    const ConvPlan *p = c->plan;
+    if (!p->pack_x)
+        return standing_lay(c, x, p->in);
+    Lay lay = packed_lay(c, p->in, p->channels, 0);
+    pack_pixels(c, x, p->in, 1, p->channels, lay.at);
+    return lay;
+}
+
+/* --- the convolution -------------------------------------------------------------------------- */
+
+/* The weight in panels: [groups][panels][inner][tile_n]. */
+static void pack_weight(Conv *c, const Node *w)
+{
+    static const char *const names[SPATIAL_MAX] = {"k0", "k1", "k2"};
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int64_t each = p->channels / p->groups, units = p->units / p->groups;
+    bool whole = units % p->tile_n == 0;
+    Ix at[RANK_MAX];
+    int d = 0;
+    for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
+        at[d++] = ix_loop(&e->space, names[a], p->taps[a]);
+    at[d++] = ix_loop(&e->space, "k", each);
+    at[d] = ix_loop(&e->space, "j", p->units);
+    share(c);
+    out_open(e->out, "for (int p = 0; p < %lld; p++)", (long long)(p->groups * p->panels));
+    let_columns(c, "width");
+    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", packed(c, p->x_floats),
+             (long long)(p->inner * p->tile_n));
+    int opened = 0;
+    for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
+        if (p->taps[a] > 1) {
+            out_open(e->out, "for (int %s = 0; %s < %lld; %s++)", names[a], names[a],
+                     (long long)p->taps[a], names[a]);
+            opened++;
+        }
+    out_open(e->out, "for (int k = 0; k < %lld; k++)", (long long)each);
+    out_open(e->out, "for (int v = 0; v < %s; v++)", whole ? text(c, "%lld", p->tile_n) : "width");
+    size_t j = out_index(e->out, "j", "j0 + v");
+    int known = e->known.n;
+    const char *value = emit_value(e, w, at);
+    out_line(e->out, "panel[v] = %s;", emit_bare(e, value));
+    e->known.n = known;
+    out_unindex(e->out, j, "j");
+    out_close(e->out);
+    if (!whole) {
+        out_loop(e->out, "for (int v = width; v < %d; v++)", p->tile_n);
+        out_line(e->out, "panel[v] = 0.0f;");
+        out_end(e->out);
+    }
+    out_line(e->out, "panel += %d;", p->tile_n);
+    out_close(e->out);
+    while (opened--)
+        out_close(e->out);
+    unlet(c, 0);
+    out_close(e->out);
+}
+
+/* Loop variables of the result: l0, l1, l2, i for samples and pixels, j for channels. */
+static void result_loops(Conv *c)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX];
+    int d = 0;
+    pixel_index(c, c->y, c->plan->out, at);
+    for (int axis = 0; axis < c->y->shape.rank; axis++)
+        if (c->y->shape.dim[axis] != 1 || c->y->shape.batch == axis)
+            e->loops[d++] = at[axis];
+}
+
+/* "h0 < 22 ? h0 : 22": the first of `length` for the piece that begins at `from`, so that all `of` fit.
+ */
+static const char *early(Conv *c, const char *from, int64_t length, int64_t of)
+{
+    if (length % of == 0)
+        return from;
+    return arena_format(c->e->arena, "%s < %lld ? %s : %lld", from, (long long)(length - of), from,
+                        (long long)(length - of));
+}
+
+/* What is under `name` in the tile, to where it belongs. */
+static void store_element(Conv *c, const char *place)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX];
+    emit_stand(e, c->y, at);
+    int known = e->known.n;
+    emit_know(e, c->y, at, place);
+    emit_stores(e, e->k->stores.n, e->k->stores.at);
+    e->known.n = known;
+}
+
+/* The tile's new pixels: rows u from h0 on, pixels w from w0 on, `cols` channels. */
+static void store_pixels(Conv *c, bool whole_cols)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    bool tall = p->tile_h > 1, early_h = p->out[H] % p->tile_h, early_w = p->out[W] % p->tile_w;
+    size_t l2 = 0, i = 0;
+    if (tall) {
+        out_open(e->out, "for (int u = %s; u < %d; u++)", early_h ? "h0 - u0" : "0", p->tile_h);
+        l2 = out_index(e->out, "l2", early_h ? "u0 + u" : "h0 + u");
+    }
+    out_open(e->out, "for (int w = %s; w < %d; w++)", early_w ? "w0 - v0" : "0", p->tile_w);
+    i = out_index(e->out, "i", early_w ? "v0 + w" : "w0 + w");
+    out_open(e->out, "for (int v = 0; v < %s; v++)",
+             whole_cols ? text(c, "%lld", p->tile_n) : "cols");
+    size_t j = out_index(e->out, "j", "j0 + v");
+    const char *row = tall ? text(c, "(u * %lld + w)", p->tile_w) : "w";
+    store_element(c, arena_format(e->arena, "tile[%s * %d + v]", row, p->tile_n));
+    out_unindex(e->out, j, "j");
+    out_close(e->out);
+    out_unindex(e->out, i, "i");
+    out_close(e->out);
+    if (tall) {
+        out_unindex(e->out, l2, "l2");
+        out_close(e->out);
+    }
+}
+
+/* What a piece, a row of tiles for one panel, is: its sample, rows, channels and operands. */
+static void place_piece(Conv *c, const Lay *x, const char *w)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h, all = p->groups * p->panels;
+    const char *rows = arena_format(e->arena, "(%s)", times(c, samples(c, c->y), p->out[D] * high));
+    if (all > 1 && p->panel_first) {
+        let(c, "p", arena_format(e->arena, "t / %s", rows));
+        let(c, "r", arena_format(e->arena, "t %% %s", rows));
+    } else {
+        let(c, "p", part(c, "t", 1, all));
+        let(c, "r", part(c, "t", all, -1));
+    }
+    let(c, "l0", part(c, "r", p->out[D] * high, -1));
+    let(c, "l1", part(c, "r", high, p->out[D]));
+    let(c, "h0", first_of(c, part(c, "r", 1, high), p->tile_h));
+    bool is_early = p->out[H] % p->tile_h;
+    if (is_early)
+        let(c, "u0", early(c, "h0", p->out[H], p->tile_h));
+    if (p->tile_h == 1)
+        let(c, "l2", "h0");
+    let_columns(c, "cols");
+    if (p->pack_other)
+        out_line(e->out, "const float *const panel = %s + (size_t)p * %lld;", w,
+                 (long long)(p->inner * p->tile_n));
+    else
+        out_line(e->out, "const float *const panel = %s + j0;", w);
+    out_wrap(e->out, "const float *const x0 = %s%s%s%s%s;", x->at, far(c, "l0", x->sample),
+             far(c, "l1", p->out[D] > 1 ? x->axis[D] * p->stride[D] : 0),
+             far(c, is_early ? "u0" : "h0", p->out[H] > p->tile_h ? x->axis[H] * p->stride[H] : 0),
+             far(c, "g", p->groups > 1 ? p->channels / p->groups : 0));
+}
+
+static void tile_row(Conv *c, const Lay *x)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int64_t each = p->channels / p->groups;
+    out_open(e->out, "for (int w0 = 0; w0 < %lld; w0 += %d)", (long long)p->out[W], p->tile_w);
+    if (p->out[W] % p->tile_w)
+        out_line(e->out, "const int v0 = %s;", early(c, "w0", p->out[W], p->tile_w));
+    const char *left = p->out[W] % p->tile_w ? "v0" : "w0";
+    const char *name =
+        arena_format(e->arena, "%s_conv_%dx%dx%d", e->p->name, p->tile_h, p->tile_w, p->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%d];", p->tile_h * p->tile_w * p->tile_n);
+    int64_t along = x->axis[W] * p->stride[W], down = x->axis[H] * p->stride[H];
+    const char *taps = arena_format(
+        e->arena, "(%s_taps){%lld, %lld, %lld, %lld, %lld, %lld, %lld}", name,
+        (long long)p->taps[D], (long long)p->taps[H], p->run_taps ? 1LL : (long long)p->taps[W],
+        (long long)(p->run_taps ? p->taps[W] * each : each),
+        (long long)(x->axis[D] * p->dilation[D]), (long long)(x->axis[H] * p->dilation[H]),
+        (long long)(x->axis[W] * p->dilation[W]));
+    out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %lld, tile);", name, left,
+             (long long)along, (long long)down, (long long)along, taps,
+             (long long)(p->pack_other ? p->tile_n : p->units));
+    store_pixels(c, p->units / p->groups % p->tile_n == 0);
+    out_close(e->out);
+}
+
+void emit_conv(Emit *e)
+{
+    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    const ConvPlan *p = c.plan;
+    const Node *w = c.y->in[1];
+    Lay x = place_x(&c, c.y->in[0]);
+    const char *weight;
+    if (p->pack_other) {
+        pack_weight(&c, w);
+        weight = packed(&c, p->x_floats);
+    } else {
+        Ix at[RANK_MAX], linear;
+        const Node *base;
+        for (int i = 0; i < w->shape.rank; i++)
+            at[i] = ix_const(0);
+        if (!operand_strides(&e->space, w, at, -1, -1, &base, &linear))
+            BUG("a weight without strides");
+        weight = arena_format(e->arena, "%s + %lld", emit_buffer(e, node_buffer(e->g, base), false),
+                              (long long)linear.c);
+    }
+    result_loops(&c);
+    int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h;
+    share(&c);
+    out_open(e->out, "for (int t = 0; t < %s; t++)",
+             times(&c, samples(&c, c.y), p->out[D] * high * p->groups * p->panels));
+    place_piece(&c, &x, weight);
+    tile_row(&c, &x);
+    unlet(&c, 0);
+    out_close(e->out);
+}
+
+/* --- the gradient of the weight --------------------------------------------------------------- */
+
+/* Loop variables of the result: taps that are runs of their own, i along a run, j for channels out. */
+static void weight_loops(Conv *c)
+{
+    static const char *const names[SPATIAL_MAX] = {"k0", "k1", "k2"};
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int64_t each = p->channels / p->groups;
+    Ix run = ix_loop(&e->space, "i", p->inner), at[RANK_MAX];
+    int axes = 0, d = 0;
+    for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
+        at[axes++] = a == W && p->run_taps ? ix_div(&e->space, run, each)
+                                           : ix_loop(&e->space, names[a], p->taps[a]);
+    at[axes++] = p->run_taps ? ix_mod(&e->space, run, each) : run;
+    at[axes++] = ix_loop(&e->space, "j", p->units);
+    for (int axis = 0; axis < axes; axis++)
+        if (c->y->shape.dim[axis] != 1)
+            e->loops[d++] = at[axis];
+}
+
+/* What tile t is: taps, rows of a run, channels out, and where x and dy begin for it. */
+static void place_tile(Conv *c, const Lay *x, const Lay *dy)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int64_t parts = (p->inner + p->tile_m - 1) / p->tile_m;
+    int64_t taps_w = p->run_taps ? 1 : p->taps[W], across = p->groups * p->panels;
+    let(c, "p", part(c, "t", 1, across));
+    let(c, "r", part(c, "t", across, -1));
+    let(c, "i0", first_of(c, part(c, "r", 1, parts), p->tile_m));
+    bool is_early = p->inner % p->tile_m;
+    if (is_early)
+        let(c, "u0", early(c, "i0", p->inner, p->tile_m));
+    let(c, "k0", part(c, "r", parts * taps_w * p->taps[H], p->taps[D]));
+    let(c, "k1", part(c, "r", parts * taps_w, p->taps[H]));
+    let(c, "k2", part(c, "r", parts, taps_w));
+    let_columns(c, "cols");
+    out_wrap(e->out, "const float *const x0 = %s + %s%s%s%s%s;", x->at, is_early ? "u0" : "i0",
+             far(c, "k0", p->taps[D] > 1 ? x->axis[D] * p->dilation[D] : 0),
+             far(c, "k1", p->taps[H] > 1 ? x->axis[H] * p->dilation[H] : 0),
+             far(c, "k2", taps_w > 1 ? x->axis[W] * p->dilation[W] : 0),
+             far(c, "g", p->groups > 1 ? p->channels / p->groups : 0));
+    out_line(e->out, "const float *const y0 = %s + %s;", dy->at,
+             p->pack_other ? text(c, "p * %lld", p->tile_n) : "j0");
+}
+
+/* The tile's new rows, u from i0 on. */
+static void store_rows(Conv *c)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    bool is_early = p->inner % p->tile_m;
+    out_open(e->out, "for (int u = %s; u < %d; u++)", is_early ? "i0 - u0" : "0", p->tile_m);
+    size_t i = out_index(e->out, "i", is_early ? "u0 + u" : "i0 + u");
+    out_open(e->out, "for (int v = 0; v < %s; v++)",
+             p->units / p->groups % p->tile_n ? "cols" : text(c, "%lld", p->tile_n));
+    size_t j = out_index(e->out, "j", "j0 + v");
+    store_element(c, text(c, "tile[u * %lld + v]", p->tile_n));
+    out_unindex(e->out, j, "j");
+    out_close(e->out);
+    out_unindex(e->out, i, "i");
+    out_close(e->out);
+}
+
+/* One tile over the pixels of a block: samples l0 .. l0 + count, rows h0 .. h0 + high, depth l1. */
+static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const char *count,
+                       const char *high)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int size = p->tile_m * p->tile_n;
+    const char *name = arena_format(e->arena, "%s_weight_%dx%d", e->p->name, p->tile_m, p->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%d];", size);
+    const char *sums = arena_format(e->arena, "%s + (size_t)t * %d",
+                                    one ? "" : packed(c, p->x_floats + p->other_floats), size);
+    if (one) {
+        out_line(e->out, "__builtin_memset(tile, 0, sizeof tile);");
+    } else {
+        out_loop(e->out, "if (first)");
+        out_line(e->out, "__builtin_memset(tile, 0, sizeof tile);");
+        out_end(e->out);
+        out_loop(e->out, "else");
+        out_line(e->out, "__builtin_memcpy(tile, %s, sizeof tile);", sums);
+        out_end(e->out);
+    }
+    bool deep = !one && p->out[D] > 1, rows = !one && p->block_rows < p->out[H];
+    const char *from = arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : x->sample),
+                                    far(c, "l1", deep ? x->axis[D] * p->stride[D] : 0),
+                                    far(c, "h0", rows ? x->axis[H] * p->stride[H] : 0));
+    const char *dy_from =
+        arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : dy->sample),
+                     far(c, "l1", deep ? dy->axis[D] : 0), far(c, "h0", rows ? dy->axis[H] : 0));
+    out_wrap(e->out,
+             "%s(x0%s, y0%s, (%s_pixels){%s, %s, %lld, %lld, %lld, %lld, %lld, %lld, %lld}, tile);",
+             name, from, dy_from, name, count, high, (long long)p->out[W], (long long)x->sample,
+             (long long)(x->axis[H] * p->stride[H]), (long long)(x->axis[W] * p->stride[W]),
+             (long long)dy->sample, (long long)dy->axis[H], (long long)dy->axis[W]);
+    if (!one) {
+        out_open(e->out, "if (!last)");
+        out_line(e->out, "__builtin_memcpy(%s, tile, sizeof tile);", sums);
+        out_line(e->out, "continue;");
+        out_close(e->out);
+    }
+    store_rows(c);
+}
+
+/* The loops over blocks of pixels, which every thread runs over, for the tiles that are its own. */
+static int open_blocks(Conv *c, const char *all)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const char *ends[3] = {"", "", ""};
+    int opened = 1;
+    out_open(e->out, "for (int l0 = 0; l0 < %s; l0 += %lld)", all, (long long)p->block_samples);
+    ends[0] = arena_format(e->arena, "l0 + %lld >= %s", (long long)p->block_samples, all);
+    const char *begins = "l0 == 0";
+    if (p->block_samples > 1)
+        out_line(e->out, "const int count = %s - l0 < %lld ? %s - l0 : %lld;", all,
+                 (long long)p->block_samples, all, (long long)p->block_samples);
+    if (p->out[D] > 1) {
+        out_open(e->out, "for (int l1 = 0; l1 < %lld; l1++)", (long long)p->out[D]);
+        ends[1] = arena_format(e->arena, " && l1 == %lld", (long long)(p->out[D] - 1));
+        begins = arena_format(e->arena, "%s && l1 == 0", begins);
+        opened++;
+    }
+    if (p->block_rows < p->out[H]) {
+        out_open(e->out, "for (int h0 = 0; h0 < %lld; h0 += %lld)", (long long)p->out[H],
+                 (long long)p->block_rows);
+        if (p->out[H] % p->block_rows)
+            out_line(e->out, "const int high = %lld - h0 < %lld ? %lld - h0 : %lld;",
+                     (long long)p->out[H], (long long)p->block_rows, (long long)p->out[H],
+                     (long long)p->block_rows);
+        ends[2] = arena_format(e->arena, " && h0 + %lld >= %lld", (long long)p->block_rows,
+                               (long long)p->out[H]);
+        begins = arena_format(e->arena, "%s && h0 == 0", begins);
+        opened++;
+    }
+    out_line(e->out, "const int first = %s, last = %s%s%s;", begins, ends[0], ends[1], ends[2]);
+    return opened;
+}
+
+void emit_conv_weight(Emit *e)
+{
+    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    const ConvPlan *p = c.plan;
+    const Node *dy = c.y->in[1];
+    int64_t width = p->panels * p->tile_n;
+    Lay x = place_x(&c, c.y->in[0]), y;
+    if (p->pack_other) {
+        y = packed_lay(&c, p->out, p->groups * width, p->x_floats);
+        pack_pixels(&c, dy, p->out, p->groups, width, y.at);
+    } else {
+        y = standing_lay(&c, dy, p->out);
+    }
+    weight_loops(&c);
+    bool one = p->sum_floats == 0;
+    const char *all = samples(&c, dy);
+    int opened = one ? 0 : open_blocks(&c, all);
+    if (e->k->shared)
+        out_raw(e->out, "#pragma omp for schedule(static)%s", one ? "" : " nowait");
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)p->tiles);
+    place_tile(&c, &x, &y);
+    const char *count = one ? all : p->block_samples > 1 ? "count" : "1";
+    bool part = !one && p->block_rows < p->out[H];
+    const char *high = !part                            ? text(&c, "%lld", p->out[H])
+                       : p->out[H] % p->block_rows == 0 ? text(&c, "%lld", p->block_rows)
+                                                        : "high";
+    tile_block(&c, &x, &y, one, count, high);
+    unlet(&c, 0);
+    out_close(e->out);
+    while (opened--)
+        out_close(e->out);
+    if (!one && e->k->shared)
+        out_raw(e->out, "#pragma omp barrier");
+}

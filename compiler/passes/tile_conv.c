@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* tile_conv.c: the sizes of a convolution's kernels: register tiles, what is packed, in which pieces.
+ */
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "lower.h"
+
+/* Spatial axes are counted as depth, height, width; those that a network lacks are 1 long. */
+static void fill_axes(int64_t *to, const int64_t *from, int spatial)
+{
+    for (int i = 0; i < SPATIAL_MAX; i++)
+        to[i] = i < SPATIAL_MAX - spatial ? 1 : from[i - (SPATIAL_MAX - spatial)];
+}
+
+enum { LINE = 16 }; /* floats of a cache line: where each part of the packed memory begins */
+
+static int64_t product(const int64_t *list)
+{
+    return list[0] * list[1] * list[2];
+}
+
+static int64_t round_up(int64_t x, int64_t to)
+{
+    return (x + to - 1) / to * to;
+}
+
+static int64_t pieces(int64_t length, int64_t of)
+{
+    return (length + of - 1) / of;
+}
+
+bool pixel_strides(IxSpace *s, const Node *x, const Ix *at, const Node **base, int64_t *offset,
+                   int64_t *stride)
+{
+    Ix linear;
+    int atoms[RANK_MAX], rank = x->shape.rank;
+    for (int i = 0; i < rank; i++)
+        atoms[i] = at[i].n ? at[i].t[0].atom : -1;
+    if (!operand_strides(s, x, at, atoms[rank - 2], atoms[rank - 1], base, &linear))
+        return false;
+    *offset = linear.c;
+    memset(stride, 0, sizeof *stride * (size_t)rank);
+    for (int k = 0; k < linear.n; k++) {
+        int axis = rank - 1;
+        while (axis >= 0 && atoms[axis] != linear.t[k].atom)
+            axis--;
+        if (axis < 0)
+            return false;
+        stride[axis] = linear.t[k].k;
+    }
+    return stride[rank - 1] == 1 || atoms[rank - 1] < 0;
+}
+
+/* Strides of x where it stands, or false. */
+static bool stands(const Graph *g, const Node *x, int64_t *stride)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    Ix at[RANK_MAX] = {0};
+    const Node *base;
+    int64_t offset;
+    for (int i = 0; i < x->shape.rank; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, &x->shape, i));
+    bool plain = pixel_strides(&s, x, at, &base, &offset, stride);
+    arena_free(scratch);
+    return plain;
+}
+
+static void fill_extents(ConvPlan *p, const Node *x, const Node *y, const Taps *t)
+{
+    int spatial = x->shape.rank - 2;
+    p->spatial = spatial;
+    fill_axes(p->in, &x->shape.dim[1], spatial);
+    fill_axes(p->out, &y->shape.dim[1], spatial);
+    fill_axes(p->taps, t->size, spatial);
+    fill_axes(p->stride, t->stride, spatial);
+    fill_axes(p->dilation, t->dilation, spatial);
+    p->groups = t->groups;
+    p->channels = x->shape.dim[spatial + 1];
+    p->units = y->shape.dim[spatial + 1];
+}
+
+/* The most numbers of a tile of so many vectors of columns: accumulators, a row of the panel and a
+ * broadcast fit in registers. */
+static int most_rows(const Target *t, int vectors)
+{
+    enum { ROWS_MAX = 14 };
+    int rows = (t->registers - vectors - 1) / vectors;
+    return rows < 1 ? 1 : rows < ROWS_MAX ? rows : ROWS_MAX;
+}
+
+static int lanes_of(const Target *t)
+{
+    return t->vector_bytes / 4 > 1 ? t->vector_bytes / 4 : 4;
+}
+
+/* What a tile of so many rows takes, a step of its sum: products, at least as many as are under way
+ * at once, and loads. */
+static int64_t tile_cost(int64_t rows, int vectors)
+{
+    enum { UNDER_WAY = 8 };
+    int64_t products = rows * vectors;
+    return (products > UNDER_WAY ? products : UNDER_WAY) + vectors;
+}
+
+static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
+{
+    int most = most_rows(g->program->target, vectors);
+    int64_t best = INT64_MAX;
+    for (int w = 1; w <= most && w <= p->out[2]; w++)
+        for (int h = 1; h * w <= most && h <= p->out[1]; h++) {
+            int64_t cost =
+                pieces(p->out[2], w) * pieces(p->out[1], h) * tile_cost((int64_t)w * h, vectors);
+            if (cost > best || (cost == best && w < p->tile_w))
+                continue;
+            best = cost;
+            p->tile_w = w;
+            p->tile_h = h;
+        }
+}
+
+static void choose_columns(const Graph *g, ConvPlan *p)
+{
+    int lanes = lanes_of(g->program->target);
+    int64_t units = p->units / p->groups;
+    p->tile_n = units <= lanes ? lanes : 2 * lanes;
+    p->panels = pieces(units, p->tile_n);
+}
+
+/* x is read where it stands, else packed; whether a row of taps is one run of numbers. */
+static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
+{
+    int64_t stride[RANK_MAX];
+    int rank = x->shape.rank;
+    p->pack_x = !stands(g, x, stride);
+    bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
+    p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
+    p->x_floats =
+        p->pack_x ? round_up(g->program->train.batch * product(p->in) * p->channels, LINE) : 0;
+}
+
+ConvPlan conv_plan(const Graph *g, const Node *y)
+{
+    const Node *x = y->in[0], *w = y->in[1];
+    ConvPlan p = {0};
+    int64_t stride[RANK_MAX];
+    int rank = w->shape.rank;
+    fill_extents(&p, x, y, &y->attr->taps);
+    choose_columns(g, &p);
+    choose_pixels(g, &p, p.tile_n / lanes_of(g->program->target));
+    choose_x(g, &p, x);
+    /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
+     * cache. */
+    enum { NARROW = 64 };
+    bool plain =
+        stands(g, w, stride) && p.units <= NARROW && p.units % p.tile_n == 0 && p.groups == 1;
+    for (int i = rank - 2; plain && i >= 0; i--)
+        plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
+    p.inner = product(p.taps) * (p.channels / p.groups);
+    p.pack_other = !plain;
+    p.other_floats = plain ? 0 : p.groups * p.panels * p.inner * p.tile_n;
+    /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
+     * a panel. */
+    p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
+    return p;
+}
+
+/* Samples, and rows of a sample, whose x and dy stay in a cache while all tiles go over them. */
+static void choose_block(const Graph *g, ConvPlan *p)
+{
+    int64_t batch = g->program->train.batch;
+    int64_t sample = 4 * (product(p->in) * p->channels + product(p->out) * p->units);
+    int64_t room = g->program->target->l2 / 2;
+    p->block_samples = room / sample < 1 ? 1 : room / sample < batch ? room / sample : batch;
+    p->block_rows = p->out[1];
+    if (sample <= room)
+        return;
+    int64_t row = sample * p->out[0] > 0 ? sample / p->out[1] : sample;
+    p->block_rows = room / row < 1 ? 1 : room / row < p->out[1] ? room / row : p->out[1];
+}
+
+ConvPlan conv_weight_plan(const Graph *g, const Node *y)
+{
+    const Node *x = y->in[0], *dy = y->in[1];
+    ConvPlan p = {0};
+    int64_t stride[RANK_MAX];
+    fill_extents(&p, x, dy, &y->attr->taps);
+    choose_columns(g, &p);
+    choose_x(g, &p, x);
+    int64_t run = p.channels / p.groups * (p.run_taps ? p.taps[2] : 1);
+    int vectors = p.tile_n / lanes_of(g->program->target);
+    int most = most_rows(g->program->target, vectors);
+    int64_t best = INT64_MAX;
+    for (int m = 1; m <= most && m <= run; m++)
+        if (pieces(run, m) * tile_cost(m, vectors) <= best) {
+            best = pieces(run, m) * tile_cost(m, vectors);
+            p.tile_m = m;
+        }
+    p.inner = run;
+    p.runs = p.taps[0] * p.taps[1] * (p.run_taps ? 1 : p.taps[2]);
+    bool whole = p.units / p.groups % p.tile_n == 0;
+    p.pack_other = !whole || !stands(g, dy, stride);
+    p.other_floats =
+        p.pack_other
+            ? round_up(g->program->train.batch * product(p.out) * p.groups * p.panels * p.tile_n,
+                       LINE)
+            : 0;
+    choose_block(g, &p);
+    p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
+    bool one =
+        p.block_samples >= g->program->train.batch && p.block_rows >= p.out[1] && p.out[0] == 1;
+    p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
+    return p;
+}
