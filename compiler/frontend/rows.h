@@ -84,7 +84,5 @@ bool spatial_arg(Call *, int i, int spatial, int64_t least, int64_t *out);
 bool spatial_fits(Call *, const Node *x, const Taps *, const int64_t *before, const int64_t *after);
 /* x [N, spatial.., C] with so much of `value` before and after each spatial axis. */
 Node *spatial_pad(Graph *, Node *x, const int64_t *before, const int64_t *after, double value);
-/* The axes 1 to `spatial`. */
-const int *spatial_axes(void);
 
 #endif

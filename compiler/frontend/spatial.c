@@ -98,9 +98,3 @@ Node *spatial_pad(Graph *g, Node *x, const int64_t *before, const int64_t *after
     }
     return build_pad(g, x, a, b, NULL, value);
 }
-
-const int *spatial_axes(void)
-{
-    static const int axes[] = {1, 2, 3, 4, 5, 6};
-    return axes;
-}
