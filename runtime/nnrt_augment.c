@@ -241,7 +241,7 @@ static int64_t augment_count(const augment_image *m)
 static void augment_stretch(const augment_image *m, double factor, double about)
 {
     float f = (float)factor, a = (float)about;
-    int64_t n = augment_count(m);
+    int64_t n = f == 1 ? 0 : augment_count(m); /* by 1: to the bit as it was */
     for (int64_t i = 0; i < n; i++)
         m->at[i] = (m->at[i] - a) * f + a;
 }

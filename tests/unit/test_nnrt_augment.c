@@ -70,13 +70,14 @@ Test(nnrt_augment, nothing_is_nothing)
         {.kind = NNRT_AUGMENT_FLIP},
         {.kind = NNRT_AUGMENT_FLIP_VERTICAL},
         {.kind = NNRT_AUGMENT_BRIGHTNESS, .low = 1, .high = 1},
+        {.kind = NNRT_AUGMENT_CONTRAST, .low = 1, .high = 1},
         {.kind = NNRT_AUGMENT_NOISE},
     };
     static const int64_t shape[][3] = {{3, 5, 4}, {0, 6, 7}, {1, 1, 1}, {2, 1, 9}, {1, 8, 1}};
     for (int s = 0; s < 5; s++)
-        for (int i = 0; i <= 9; i++) {
+        for (int i = 0; i <= 10; i++) {
             int64_t c = shape[s][0], h = shape[s][1], w = shape[s][2];
-            image_of(c, h, w, i == 9 ? 9 : 1, i == 9 ? list : list + i);
+            image_of(c, h, w, i == 10 ? 10 : 1, i == 10 ? list : list + i);
             count_up((int)value.count);
             for (int row = 0; row < 5; row++)
                 run(1, 0, row);

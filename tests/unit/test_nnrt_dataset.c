@@ -156,6 +156,42 @@ Test(nnrt_dataset, shapes_that_fit)
     }
 }
 
+/* idx files of images: rank 3 into [1, H, W] and [H, W], rank 4 into [C, H, W]; what does not fit
+ * says what to do. */
+Test(nnrt_dataset, images)
+{
+    static const char three[] = "\0\0\10\3\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl",
+                      four[] = "\0\0\10\4\0\0\0\1\0\0\0\3\0\0\0\2\0\0\0\2abcdefghijkl",
+                      last[] = "\0\0\10\4\0\0\0\1\0\0\0\2\0\0\0\2\0\0\0\3abcdefghijkl";
+    nnrt_value v = {.name = "image", .dtype = NNRT_F32, .rank = 3, .dim = {1, 2, 3}, .count = 6};
+    nnrt_model m = {.n_inputs = 1, .inputs = &v};
+    char arg[] = "image=i", *args[] = {arg};
+    float x[12];
+    void *out[1] = {x};
+    nnrt_dataset d;
+    nnrt_fault fault;
+    scratch_write("i", three, sizeof three - 1);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault), 0, "%s",
+                     fault.text);
+        nnrt_dataset_batch(&d, &(int64_t){1}, 1, out);
+        cr_expect(d.n == 2 && x[0] == 'g' && x[5] == 'l');
+        cr_expect_eq(d.columns[0].type, NNRT_ARRAY_U8); /* kept as bytes */
+        nnrt_dataset_close(&d);
+        v = (nnrt_value){.name = "image", .rank = 2, .dim = {2, 3}, .count = 6};
+    }
+    v = (nnrt_value){.name = "image", .rank = 3, .dim = {3, 2, 2}, .count = 12};
+    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault),
+                  NNRT_BAD_CONTENT, &fault, "samples of shape [3, 2, 2] for 'image', found [2, 3]",
+                  "wants shape: [2, 3]");
+    scratch_write("i", four, sizeof four - 1);
+    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault), 0);
+    nnrt_dataset_close(&d);
+    scratch_write("i", last, sizeof last - 1);
+    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault),
+                  NNRT_BAD_CONTENT, &fault, "found [2, 2, 3]", "channels, rows, columns");
+}
+
 Test(nnrt_dataset, values_out_of_range)
 {
     const float bad_x[][6] = {
@@ -339,6 +375,22 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     void *out[3] = {NULL, NULL, aux};
     nnrt_dataset_batch(&d, (int64_t[]){1, 0}, 2, out);
     cr_expect(memcmp(aux, "efghabcd", 8) == 0 && !d.columns[1].data);
+    nnrt_dataset_close(&d);
+    scratch_write("s.bin", "\0ijkl\7mnop", 10);
+    static const char *const files[] = {"r.bin", "s.bin"};
+    source.file = NULL, source.files = files, source.n_files = 2;
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, &fault), NNRT_OK, "%s",
+                 fault.text);
+    nnrt_dataset_batch(&d, (int64_t[]){3, 1}, 2, out);
+    cr_expect(d.n == 4 && memcmp(aux, "mnopefgh", 8) == 0);
+    nnrt_dataset_close(&d);
+    static const unsigned char need_la[3] = {0, 1, 1};
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_la, &fault),
+                  NNRT_BAD_CONTENT, &fault, "r.bin and 1 more: sample 3", "found 7");
+    char bare[] = "r.bin", *args[] = {bare}; /* takes the place of them all */
+    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &source, scratch_dir, need_la, &fault),
+                 NNRT_OK, "%s", fault.text);
+    cr_expect_eq(d.n, 2);
     nnrt_dataset_close(&d);
 }
 
