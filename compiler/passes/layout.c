@@ -505,10 +505,11 @@ static Node *sink(Graph *g, Node *y, void *arg)
         return sink_reshape(g, y);
     if (y->n_in != 1 || y->in[0]->op != OP_transpose)
         return y;
+    if (op_rows[y->op].cls == CLASS_REDUCE)
+        return sink_listed(g, y);
+    if (rests_on_leaf(y)) /* index maps of one leaf, in whichever order */
+        return y;
     switch (y->op) {
-    case OP_reduce_sum:
-    case OP_reduce_max:
-    case OP_reduce_min:
     case OP_flip: return sink_listed(g, y);
     case OP_slice:
     case OP_pad: return sink_ranges(g, y);
