@@ -5,9 +5,10 @@
  * gives   no matmul, conv or conv_weight of few multiplications; no depthwise conv or conv_weight
  * breaks  nothing
  *
- * A product becomes a sum over elementwise products: reduce_sum(a * b). The last axis is never summed
- * over and is the longest axis of channels, since loop kernels are vectors along it; those that are
- * summed over stand before it. Where a tensor would need more axes than there are, the product stays.
+ * A product becomes a sum over elementwise products: reduce_sum(a * b). The last axis is never
+ * summed over and is the longest axis of channels, since loop kernels are vectors along it; those
+ * that are summed over stand before it. Where a tensor would need more axes than there are, the
+ * product stays.
  */
 #include "../ops/ops.h"
 #include "passes.h"
@@ -64,9 +65,9 @@ static bool is_small(const Conv *c, const Shape *y)
     return c->each == c->channels && work <= SMALL;
 }
 
-/* How many axes of channels the products have: 1, where each channel of x gives one of y; 2, several
- * of y for each channel of x and then those of x, or all of x and then those of y. 0: the product
- * stays. */
+/* How many axes of channels the products have: 1, where each channel of x gives one of y; 2,
+ * several of y for each channel of x and then those of x, or all of x and then those of y. 0: the
+ * product stays. */
 static int channel_axes(const Conv *c, const Shape *y)
 {
     if (!is_depthwise(c) && !is_small(c, y))

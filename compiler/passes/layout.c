@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* layout: chooses the order in which weights are kept, and moves transposes to where they cost least.
+/* layout: chooses the order in which weights are kept, and moves transposes to where they cost
+ * least.
  *
  * needs   the forward part of every function; the first function comes first
- * gives   var->perm; var nodes in kept order; no transpose of a transpose, none that moves only axes of
- *         length 1, and none that could have been sunk
+ * gives   var->perm; var nodes in kept order; no transpose of a transpose, none that moves only
+ *         axes of length 1, and none of what is computed that could have been sunk
  * breaks  nothing
  *
- * 1. A weight of a dense layer is saved [out, in] and read as its transpose; that of a convolution is
- *    saved [M, C, kh, kw] and read [kh, kw, C, M]. The first product of the forward part that reads a
- *    weight decides: the weight is kept in the order in which that product reads it, and what reads it
- *    in another order does so through a transpose. An update is transposed likewise.
- * 2. Transposes are sunk: f(transpose(x)) becomes transpose(f(x)), until they meet another, vanish as
- *    moving nothing, or reach a product or window, whose index maps take them in. So of layers that
- *    work channels last in a model that is channels first, only the first and last transpose remain.
- *    What else f reads is transposed back, which costs nothing where it is one row or a scalar.
+ * 1. Each variable is kept in the order that order.c chooses: nearly always that in which products
+ *    read it. What reads it in another order does so through a transpose, and an update is
+ *    transposed.
+ * 2. Transposes are sunk: f(transpose(x)) becomes transpose(f(x)), until they meet another, vanish
+ *    as moving nothing, or reach a product or window, whose index maps take them in. So of layers
+ *    that work channels last in a model that is channels first, only the first and last transpose
+ *    remain. What else f reads is transposed back, which costs nothing where it is one row or a
+ *    scalar.
  *
  * One walk, operands first, takes a transpose through any chain.
  */
 #include <string.h>
 
 #include "../ops/ops.h"
+#include "order.h"
 #include "passes.h"
 
-/* --- orders of axes: result axis i is axis perm[i] of what is transposed ------------------------ */
+/* --- orders of axes: result axis i is axis perm[i] of what is transposed ---------------------- */
 
 static void invert(const int *perm, int rank, int *back)
 {
@@ -81,50 +83,7 @@ static bool same_order(const Node *a, const Node *b)
            memcmp(a->attr->axes, b->attr->axes, sizeof *a->attr->axes * (size_t)a->shape.rank) == 0;
 }
 
-/* --- the order of weights --------------------------------------------------------------------- */
-
-typedef struct Vote {
-    bool given;
-    int perm[RANK_MAX];
-} Vote;
-
-static bool is_forward(const Node *y)
-{
-    return y->role == ROLE_forward || y->role == ROLE_loss;
-}
-
-/* A product's operand that is a weight, perhaps transposed and then moved in other ways. */
-static void vote(const Node *w, bool unless_as_it_is, Vote *votes)
-{
-    const Node *transpose = NULL;
-    for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
-        transpose = w->op == OP_transpose ? w : NULL;
-    if (w->op != OP_var || votes[w->attr->var->id].given || (unless_as_it_is && !transpose))
-        return;
-    Vote *v = &votes[w->attr->var->id];
-    v->given = true;
-    for (int i = 0; i < RANK_MAX; i++)
-        v->perm[i] = transpose && i < w->shape.rank ? transpose->attr->axes[i] : i;
-}
-
-static void vote_products(const Graph *g, Vote *votes)
-{
-    for (int i = 0; i < g->nodes.n; i++) {
-        const Node *y = g->nodes.at[i];
-        if (is_forward(y) && (y->op == OP_matmul || y->op == OP_conv))
-            vote(y->in[1], false, votes);
-    }
-}
-
-/* Products that pass expand has made loops of. */
-static void vote_loops(const Graph *g, Vote *votes)
-{
-    for (int i = 0; i < g->nodes.n; i++) {
-        const Node *y = g->nodes.at[i];
-        for (int k = 0; k < y->n_in && y->op == OP_mul && is_forward(y); k++)
-            vote(y->in[k], true, votes);
-    }
-}
+/* --- variables -------------------------------------------------------------------------------- */
 
 static bool is_first(const Graph *g)
 {
@@ -132,27 +91,6 @@ static bool is_first(const Graph *g)
         if (g->program->fn[fn])
             return g->program->fn[fn] == g;
     return false;
-}
-
-/* For all functions, when the first of them comes here: the pipeline takes each through a pass before
- * the next pass begins. */
-static void choose(Program *p)
-{
-    Arena *scratch = arena_new();
-    Vote *votes = arena_take(scratch, sizeof *votes * (size_t)(p->vars.n + 1));
-    for (int fn = 0; fn < FN_COUNT; fn++)
-        if (p->fn[fn])
-            vote_products(p->fn[fn], votes);
-    for (int fn = 0; fn < FN_COUNT; fn++)
-        if (p->fn[fn])
-            vote_loops(p->fn[fn], votes);
-    for (int i = 0; i < p->vars.n; i++) {
-        Var *v = p->vars.at[i];
-        const Var *as = v->laid_as ? v->laid_as : v;
-        if (votes[as->id].given)
-            memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
-    }
-    arena_free(scratch);
 }
 
 /* Variables in kept order, seen in saved order through a transpose. */
@@ -304,8 +242,9 @@ static bool rests_on_leaf(const Node *x)
     return op_rows[x->op].cls == CLASS_LEAF;
 }
 
-/* The transpose among y's operands that is sunk below y, or NULL. A transposed leaf is as good as the
- * leaf, so that it is sunk only where the other operands are transposed alike, or cost nothing. */
+/* The transpose among y's operands that is sunk below y, or NULL. A transposed leaf is as good as
+ * the leaf, so that it is sunk only where the other operands are transposed alike, or cost
+ * nothing. */
 static const Node *transpose_to_sink(const Node *y)
 {
     const Node *leaf = NULL;
@@ -316,7 +255,8 @@ static const Node *transpose_to_sink(const Node *y)
             alike = alike && count_long(&x->shape) <= 1;
             continue;
         }
-        if (!rests_on_leaf(x) && (op_rows[y->op].cls != CLASS_EW || shape_equal(&x->shape, &y->shape)))
+        if (!rests_on_leaf(x) &&
+            (op_rows[y->op].cls != CLASS_EW || shape_equal(&x->shape, &y->shape)))
             return x;
         leaf = leaf ? leaf : x;
         alike = alike && same_order(leaf, x);
@@ -396,8 +336,8 @@ static Node *sink_expand(Graph *g, Node *y)
 
 /* --- below a reshape -------------------------------------------------------------------------- */
 
-/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small as
- * can be; axes of length 1 belong to none. */
+/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small
+ * as can be; axes of length 1 belong to none. */
 typedef struct Parts {
     int n;
     int from[RANK_MAX], to[RANK_MAX]; /* by axis: the part, or -1 */
@@ -520,8 +460,8 @@ static Node *sink(Graph *g, Node *y, void *arg)
 
 void pass_layout(Graph *g)
 {
-    if (is_first(g))
-        choose(g->program);
+    if (is_first(g)) /* the pipeline takes every function through a pass before the next begins */
+        order_vars(g->program);
     graph_rewrite(g, relay, NULL);
     Sink s = {.g = g, .arena = arena_new()};
     graph_rewrite(g, sink, &s);

@@ -71,8 +71,8 @@ FIXTURE void expect_same_values(Fixture *f, void (*pass)(Graph *), const char *l
             expect_numbers(b->data, a->data, shape_count(&a->shape), label);
         }
         for (int i = 0; i < f->p->vars.n; i++)
-            expect_numbers(after.vars[i], before[fn].vars[i],
-                           shape_count(&f->p->vars.at[i]->shape), f->p->vars.at[i]->name);
+            expect_numbers(after.vars[i], before[fn].vars[i], shape_count(&f->p->vars.at[i]->shape),
+                           f->p->vars.at[i]->name);
     }
 }
 

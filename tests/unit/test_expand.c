@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/passes/expand.c: which products become loops, what stays a product, and that no value
- * and no name changes.
+/* Guards compiler/passes/expand.c: which products become loops, what stays a product, and that no
+ * value and no name changes.
  */
 #include "pass_check.h"
 
@@ -76,11 +76,11 @@ static const Case cases[] = {
     {3, 5, 3, 1, 1, 12, 12, 12, true},
     {3, 5, 3, 1, 1, 12, 12, 24, false}, /* needs nine axes */
     /* few multiplications */
-    {1, 10, 3, 1, 1, 2, 1, 4, true}, /* 192 */
+    {1, 10, 3, 1, 1, 2, 1, 4, true},  /* 192 */
     {1, 13, 3, 1, 1, 2, 1, 4, false}, /* 264 */
-    {2, 4, 2, 2, 1, 2, 1, 8, true}, /* 256 */
-    {2, 4, 2, 1, 1, 2, 1, 3, true}, /* 216 */
-    {2, 4, 2, 1, 1, 2, 1, 4, false}, /* 288 */
+    {2, 4, 2, 2, 1, 2, 1, 8, true},   /* 256 */
+    {2, 4, 2, 1, 1, 2, 1, 3, true},   /* 216 */
+    {2, 4, 2, 1, 1, 2, 1, 4, false},  /* 288 */
     {2, 4, 3, 1, 1, 1, 1, 3, true},
     {3, 2, 2, 1, 1, 1, 1, 1, false}, /* nine axes */
     /* neither */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/passes/layout.c: no value changes, also of variables in saved order; which weights are
- * kept in which order; and that between layers that work channels last in a model that is channels
- * first no transpose remains, gradients and updates included.
+/* Guards compiler/passes/layout.c and order.c: no value changes, also of variables in saved order;
+ * which weights are kept in which order; and that between layers that work channels last in a model
+ * that is channels first no transpose remains, gradients and updates included.
  */
 #include "pass_check.h"
 
@@ -246,12 +246,30 @@ static void check_body(Body *body, const char *name)
     }
 }
 
-Test(layout, chain) { check_body(chain, "chain"); }
-Test(layout, residual) { check_body(residual, "residual"); }
-Test(layout, concat) { check_body(joined, "concat"); }
-Test(layout, gate) { check_body(gated, "gate"); }
-Test(layout, dropout) { check_body(dropped, "dropout"); }
-Test(layout, groups_of_channels) { check_body(grouped, "groups"); }
+Test(layout, chain)
+{
+    check_body(chain, "chain");
+}
+Test(layout, residual)
+{
+    check_body(residual, "residual");
+}
+Test(layout, concat)
+{
+    check_body(joined, "concat");
+}
+Test(layout, gate)
+{
+    check_body(gated, "gate");
+}
+Test(layout, dropout)
+{
+    check_body(dropped, "dropout");
+}
+Test(layout, groups_of_channels)
+{
+    check_body(grouped, "groups");
+}
 
 /* The name of a layer's value is that of what stands for it. */
 Test(layout, names_stay)
@@ -295,22 +313,30 @@ Test(layout, the_first_product_decides)
     tied(false);
 }
 
-/* As a transposed convolution reads it: [C, M, k..] saved. */
+/* [C, M, k..] saved. Where windows do not overlap, and where each length of a stride makes a phase,
+ * the product reads C rows, the channels M last. */
 Test(layout, transposed_convolution)
 {
-    Fixture *f = fixture_new(FN_predict);
-    Graph *g = f->g;
-    static const int perm[] = {2, 3, 1, 0};
-    Var *v = random_var(f, "w", VAR_weight, SHAPE(-1, 8, 9, 3, 3));
-    Node *x = random_input(f, SHAPE(0, 1, 8, 4, 4), -1, 1);
-    Taps t = taps(2, 2, 1);
-    Node *w = build_transpose(g, build_var(g, v), perm);
-    Node *y = build_conv_input(g, to_last(g, x), w, &t, (int64_t[]){9, 9});
-    graph_root(g, ROOT_output, 0, to_first(g, y));
-    graph_sort(g);
-    expect_same_values(f, pass_layout, "transposed convolution");
-    cr_expect(kept_as(v, perm));
-    fixture_free(f);
+    static const int perms[][4] = {{0, 2, 3, 1}, {0, 2, 3, 1}, {2, 3, 0, 1}, {0, 2, 3, 1}};
+    static const int64_t sizes[] = {2, 4, 3, 5}, strides[] = {2, 2, 1, 3};
+    for (int i = 0; i < COUNT(sizes); i++) {
+        Fixture *f = fixture_new(FN_predict);
+        Graph *g = f->g;
+        Var *v = random_var(f, "w", VAR_weight, SHAPE(-1, 8, 9, sizes[i], sizes[i]));
+        Node *x = random_input(f, SHAPE(0, 1, 8, 4, 4), -1, 1);
+        Taps t = taps(2, strides[i], 1);
+        Node *w = build_transpose(g, build_var(g, v), (int[]){2, 3, 1, 0});
+        int64_t length = 3 * strides[i] + sizes[i];
+        Node *y = build_conv_input(g, to_last(g, x), w, &t, (int64_t[]){length, length});
+        graph_root(g, ROOT_output, 0, to_first(g, y));
+        graph_sort(g);
+        expect_same_values(f, pass_layout, "transposed convolution");
+        cr_expect(kept_as(v, perms[i]), "size %d: %d %d %d %d", (int)sizes[i], v->perm[0],
+                  v->perm[1], v->perm[2], v->perm[3]);
+        if (sizes[i] == 2)
+            cr_expect_eq(count_ops(g, OP_conv), 1);
+        fixture_free(f);
+    }
 }
 
 /* A weight that a loop reads, not a product. */

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/* order.c: chooses the order in which each weight is kept, for pass layout.
+ *
+ * A weight of a dense layer is saved [out, in] and read as its transpose; that of a convolution is
+ * saved [M, C, kh, kw] and read [kh, kw, C, M]. The first product of the forward part that reads a
+ * weight decides, else the first loop that pass expand has made of one: the weight is kept in the
+ * order in which its elements are read there. State of the optimiser follows its weight. */
+#include "order.h"
+
+#include <string.h>
+
+#include "../ops/ops.h"
+
+/* --- what movement does to the axes of a variable --------------------------------------------- */
+
+/* Where the axes of a variable are in what has been made of it by movement: each axis as a product
+ * of pieces, the outermost first. */
+typedef struct Piece {
+    int axis; /* of the variable, or -1 */
+    int64_t size;
+    bool inner; /* its neighbours are neighbours in the variable */
+} Piece;
+
+typedef struct Pieces {
+    int n;
+    Piece at[2 * RANK_MAX];
+} Pieces;
+
+typedef struct Track {
+    int rank;
+    Pieces axis[RANK_MAX];
+} Track;
+
+/* Takes the pieces of an axis of this length from the end of `all`; false where one cannot be
+ * cut. */
+static bool take_pieces(Pieces *all, int64_t length, Pieces *axis)
+{
+    Piece taken[2 * RANK_MAX];
+    int n = 0;
+    while (length > 1) {
+        if (all->n == 0 || n == COUNT(taken))
+            return false;
+        Piece *last = &all->at[all->n - 1];
+        if (length % last->size == 0) {
+            length /= last->size;
+            taken[n++] = *last;
+            all->n--;
+        } else if (last->size % length == 0) {
+            taken[n++] = (Piece){last->axis, length, last->inner};
+            last->size /= length;
+            last->inner = false;
+            length = 1;
+        } else {
+            return false;
+        }
+    }
+    axis->n = n;
+    for (int i = 0; i < n; i++)
+        axis->at[i] = taken[n - 1 - i];
+    return true;
+}
+
+static bool track_reshape(Track *t, const Shape *to)
+{
+    Pieces all = {.n = 0};
+    for (int i = 0; i < t->rank; i++)
+        for (int k = 0; k < t->axis[i].n; k++) {
+            if (all.n == COUNT(all.at))
+                return false;
+            all.at[all.n++] = t->axis[i].at[k];
+        }
+    t->rank = to->rank;
+    for (int i = to->rank - 1; i >= 0; i--)
+        if (!take_pieces(&all, to->dim[i], &t->axis[i]))
+            return false;
+    return true;
+}
+
+/* Slices and padding: only of axes of one piece. */
+static bool track_lengths(Track *t, const Shape *from, const Shape *to)
+{
+    for (int i = 0; i < t->rank; i++) {
+        Pieces *p = &t->axis[i];
+        if (from->dim[i] == to->dim[i])
+            continue;
+        if (p->n > 1)
+            return false;
+        if (p->n == 0)
+            p->at[0] = (Piece){.axis = -1};
+        p->n = to->dim[i] > 1;
+        p->at[0].size = to->dim[i];
+    }
+    return true;
+}
+
+static bool track(Track *t, const Node *y)
+{
+    Track before = *t;
+    switch (y->op) {
+    case OP_transpose:
+        for (int i = 0; i < t->rank; i++)
+            t->axis[i] = before.axis[y->attr->axes[i]];
+        return true;
+    case OP_reshape: return track_reshape(t, &y->shape);
+    case OP_slice:
+    case OP_pad: return track_lengths(t, &y->in[0]->shape, &y->shape);
+    case OP_flip: return true;
+    default: return false;
+    }
+}
+
+enum { MOVES_MAX = 24 }; /* between a weight and its product */
+
+/* The order in which y's elements, which are `of`'s, moved, run over its axes; false where that has
+ * no simple answer. Axes of length 1 come first. */
+static bool order_read(const Node *y, const Node *of, int *perm)
+{
+    const Node *moves[MOVES_MAX];
+    int n = 0, rank = 0;
+    for (; y != of; y = y->in[0]) {
+        if (n == MOVES_MAX)
+            return false;
+        moves[n++] = y;
+    }
+    Track t = {.rank = of->shape.rank};
+    for (int i = 0; i < t.rank; i++) {
+        t.axis[i].n = of->shape.dim[i] > 1;
+        t.axis[i].at[0] = (Piece){i, of->shape.dim[i], true};
+        if (of->shape.dim[i] == 1)
+            perm[rank++] = i;
+    }
+    while (n > 0)
+        if (!track(&t, moves[--n]))
+            return false;
+    for (int i = 0; i < t.rank; i++)
+        for (int k = 0; k < t.axis[i].n; k++)
+            if (t.axis[i].at[k].axis >= 0 && t.axis[i].at[k].inner)
+                perm[rank++] = t.axis[i].at[k].axis;
+    return rank == of->shape.rank;
+}
+
+static bool is_unit(const Shape *s, int axis)
+{
+    return s->dim[axis] == 1 && s->batch != axis;
+}
+
+/* Whether two orders are the same but for axes of length 1. */
+static bool same_but_units(const Shape *s, const int *a, const int *b)
+{
+    for (int i = 0, k = 0;; i++, k++) {
+        while (i < s->rank && is_unit(s, a[i]))
+            i++;
+        while (k < s->rank && is_unit(s, b[k]))
+            k++;
+        if (i == s->rank || k == s->rank)
+            return i == s->rank && k == s->rank;
+        if (a[i] != b[k])
+            return false;
+    }
+}
+
+/* --- votes ------------------------------------------------------------------------------------ */
+
+typedef struct Vote {
+    bool given;
+    int perm[RANK_MAX];
+} Vote;
+
+static bool is_forward(const Node *y)
+{
+    return y->role == ROLE_forward || y->role == ROLE_loss;
+}
+
+/* A product's operand that is a weight, perhaps transposed and then moved in other ways. */
+static void vote(const Node *operand, bool unless_as_it_is, Vote *votes)
+{
+    const Node *transpose = NULL, *w = operand;
+    for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
+        transpose = w->op == OP_transpose ? w : NULL;
+    if (w->op != OP_var || votes[w->attr->var->id].given || (unless_as_it_is && !transpose))
+        return;
+    Vote *v = &votes[w->attr->var->id];
+    int perm[RANK_MAX];
+    v->given = true;
+    for (int i = 0; i < RANK_MAX; i++)
+        v->perm[i] = transpose && i < w->shape.rank ? transpose->attr->axes[i] : i;
+    if (order_read(operand, w, perm) && !same_but_units(&w->shape, perm, v->perm))
+        memcpy(v->perm, perm, sizeof *perm * (size_t)w->shape.rank);
+}
+
+static void vote_products(const Graph *g, Vote *votes)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        if (is_forward(y) && (y->op == OP_matmul || y->op == OP_conv))
+            vote(y->in[1], false, votes);
+    }
+}
+
+/* Products that pass expand has made loops of. */
+static void vote_loops(const Graph *g, Vote *votes)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        for (int k = 0; k < y->n_in && y->op == OP_mul && is_forward(y); k++)
+            vote(y->in[k], true, votes);
+    }
+}
+
+void order_vars(Program *p)
+{
+    Arena *scratch = arena_new();
+    Vote *votes = arena_take(scratch, sizeof *votes * (size_t)(p->vars.n + 1));
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            vote_products(p->fn[fn], votes);
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            vote_loops(p->fn[fn], votes);
+    for (int i = 0; i < p->vars.n; i++) {
+        Var *v = p->vars.at[i];
+        const Var *as = v->laid_as ? v->laid_as : v;
+        if (votes[as->id].given)
+            memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
+    }
+    arena_free(scratch);
+}
