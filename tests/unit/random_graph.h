@@ -183,6 +183,91 @@ FIXTURE Node *any_reduction(RandomGraph *r, Node *x)
     }
 }
 
+/* Taps over the axes of x between the first and the last. */
+FIXTURE Taps taps_over(RandomGraph *r, const Shape *x)
+{
+    Taps t = {.groups = 0};
+    for (int i = 0; i < x->rank - 2; i++) {
+        int64_t length = x->dim[1 + i];
+        t.size[i] = 1 + below(r, (int)(length < 3 ? length : 3));
+        t.stride[i] = chance(r, 3) ? t.size[i] : 1 + below(r, 3);
+        int64_t most = t.size[i] > 1 ? (length - 1) / (t.size[i] - 1) : 1;
+        t.dilation[i] = 1 + below(r, (int)(most < 2 ? most : 2));
+    }
+    return t;
+}
+
+/* x as [N, 1 to 3 axes, channels], or NULL. */
+FIXTURE Node *spatial_of(RandomGraph *r, Node *x)
+{
+    if (x->shape.rank == 2 && x->shape.batch <= 0)
+        x = build_unsqueeze(r->g, x, 1 + below(r, 2));
+    return x->shape.rank >= 3 && x->shape.rank <= 5 && x->shape.batch <= 0 ? x : NULL;
+}
+
+/* The mean, the largest (ties shared, or the first's) or the sum of squares of each window. */
+FIXTURE Node *any_pooling(RandomGraph *r, Node *x)
+{
+    x = spatial_of(r, x);
+    if (!x)
+        return NULL;
+    int spatial = x->shape.rank - 2, axes[SPATIAL_MAX];
+    Taps t = taps_over(r, &x->shape);
+    Node *y = build_window(r->g, x, &t);
+    if (!y || shape_count(&y->shape) > 4 * GRAPH_ELEMENTS)
+        return NULL;
+    for (int i = 0; i < spatial; i++)
+        axes[i] = 1 + spatial + i;
+    switch (below(r, 4)) {
+    case 0: y = build_mean(r->g, y, spatial, axes); break;
+    case 1: y = build_pool_max(r->g, y, spatial, axes); break;
+    case 2: y = build_reduce(r->g, OP_reduce_max, y, spatial, axes); break;
+    default: y = build_reduce(r->g, OP_reduce_sum, binary(r, OP_mul, y, y), spatial, axes); break;
+    }
+    return build_squeeze(r->g, y, spatial, axes);
+}
+
+/* A convolution, in groups where the channels allow it; or what goes back through one. */
+FIXTURE Node *any_convolution(RandomGraph *r, Node *x)
+{
+    x = spatial_of(r, x);
+    if (!x)
+        return NULL;
+    int last = x->shape.rank - 1;
+    int64_t channels = x->shape.dim[last], extent[SPATIAL_MAX] = {0};
+    Taps t = taps_over(r, &x->shape);
+    Shape w = {.rank = x->shape.rank, .batch = -1};
+    t.groups = chance(r, 2) ? 1 : channels % 3 == 0 ? 3 : channels % 2 == 0 ? 2 : channels;
+    w.dim[last - 1] = channels / t.groups;
+    w.dim[last] = t.groups * random_size(r->f, 16);
+    bool back = chance(r, 4);
+    if (back) {
+        w.dim[last] = channels;
+        w.dim[last - 1] = random_size(r->f, 16);
+    }
+    for (int i = 0; i < last - 1; i++) {
+        w.dim[i] = t.size[i];
+        extent[i] = (x->shape.dim[1 + i] - 1) * t.stride[i] + (t.size[i] - 1) * t.dilation[i] + 1 +
+                    below(r, 2);
+    }
+    if (shape_count(&w) > GRAPH_ELEMENTS ||
+        shape_count(&x->shape) / channels * w.dim[last] > 2 * GRAPH_ELEMENTS)
+        return NULL;
+    Node *v = random_weight(r, w);
+    if (!back)
+        return build_conv(r->g, x, v, &t);
+    int64_t count = t.groups * w.dim[last - 1];
+    for (int i = 0; i < last - 1; i++)
+        count *= extent[i];
+    return count > GRAPH_ELEMENTS ? NULL : build_conv_input(r->g, x, v, &t, extent);
+}
+
+FIXTURE Node *any_flip(RandomGraph *r, Node *x)
+{
+    int axis = below(r, x->shape.rank);
+    return axis == x->shape.batch ? NULL : build_flip(r->g, x, 1, &axis);
+}
+
 /* At least two axes, the batch not last. */
 FIXTURE Node *matrix_of(RandomGraph *r, Node *x)
 {
@@ -329,13 +414,16 @@ FIXTURE Node *any_movement(RandomGraph *r, Node *x)
 {
     if (!x->shape.rank)
         return build_unsqueeze(r->g, x, 0);
-    switch (below(r, 8)) {
+    switch (below(r, 11)) {
     case 0: return any_slice(r, x);
     case 1: return any_pad(r, x);
     case 2: return any_concat(r, x);
     case 3: return any_transpose(r, x);
     case 4: return x->shape.rank < 5 ? build_unsqueeze(r->g, x, below(r, x->shape.rank + 1)) : NULL;
     case 5: return build_squeeze(r->g, x, 0, NULL);
+    case 6: return any_flip(r, x);
+    case 7:
+    case 8: return any_pooling(r, x);
     default: return any_reshape(r, x);
     }
 }
@@ -361,7 +449,7 @@ FIXTURE void step(RandomGraph *r)
     case 5:
     case 6: y = any_reduction(r, x); break;
     case 7:
-    case 8: y = any_product(r, x); break;
+    case 8: y = chance(r, 3) ? any_convolution(r, x) : any_product(r, x); break;
     case 9:
     case 10: y = any_movement(r, x); break;
     default: y = dropout(r, x); break;
