@@ -32,8 +32,8 @@ static void put_args(const ArgRow *arg, int most)
             printf("=%s`", arg[i].otherwise);
         else
             printf("`%s", arg[i].otherwise ? " (optional)" : "");
-        if (arg[i].words && arg[i].type == ARG_word) {
-            printf(" (");
+        if (arg[i].words && (arg[i].type == ARG_word || arg[i].type == ARG_ints)) {
+            printf(arg[i].type == ARG_ints ? " (or " : " (");
             for (const char *word = arg[i].words; *word; word++)
                 *word == ' ' ? printf(", ") : printf("%c", *word);
             printf(")");

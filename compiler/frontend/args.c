@@ -233,12 +233,7 @@ static bool arg_from_ex(Ctx *ctx, const Scope *scope, const ArgRow *row, const E
         return ex_word(ctx, ex, what, "a word", &out->s) &&
                check_word(ctx, ex->loc, what, row->words, out->s);
     case ARG_ints:
-        if (row->words && ex->kind == EX_name) {
-            out->s = ex->name;
-            return check_word(ctx, ex->loc, what, row->words, out->s);
-        }
-        return ex_numbers(ctx, scope, ex, what, true, out);
-    case ARG_reals: return ex_numbers(ctx, scope, ex, what, false, out);
+    case ARG_reals: return ex_numbers(ctx, scope, ex, what, row->type == ARG_ints, out);
     case ARG_yaml:
         diag_error(&ctx->diag, ex->loc, "%s cannot be given in an expression; write a layer", what);
         return false;

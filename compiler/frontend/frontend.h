@@ -78,7 +78,7 @@ typedef enum {
     ARG_real,  /* .r */
     ARG_bool,  /* .b */
     ARG_word,  /* .s: one of `words` where that is given */
-    ARG_ints,  /* .n, .list: an integer or a list of them; or .s (.n 0): one of `words`, if given */
+    ARG_ints,  /* .n, .list: an integer or a list; in YAML also .s, .n 0: one of `words` if given */
     ARG_reals, /* .n, .reals: a list of numbers */
     ARG_yaml   /* .y: as it stands, in .scope; not in expressions */
 } ArgType;

@@ -2,11 +2,12 @@
 /* layers_channelnorm.c: normalisations of [N, C, ...] with a weight and a bias a channel: batchnorm
  * (over all but C), groupnorm and instancenorm (of each sample).
  *
- * Ioffe and Szegedy (2015); Wu and He, "Group normalization" (2018); PyTorch's formulas. The variance
- * is taken of what is centred, in a second pass. Both statistics take part in differentiation, written
- * so that their gradient needs two sums over dy alone, dy and dy * (x - mean), which are also those of
- * bias and weight: deviations sum to 0, so the mean inside the variance may be held fixed, and the
- * mean outside it stands in a term of value 0, a channel long.
+ * Ioffe and Szegedy (2015); Wu and He, "Group normalization" (2018); PyTorch's formulas. The
+ * variance is taken of what is centred, in a second pass. Both statistics take part in
+ * differentiation, written so that their gradient needs two sums alone, of dy and of
+ * dy * (x - mean), which are also those of bias and weight: deviations sum to 0, so the mean inside
+ * the variance may be held fixed, and the mean outside it stands in a term of value 0, a channel
+ * long.
  */
 #include "rows.h"
 

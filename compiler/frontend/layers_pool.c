@@ -103,8 +103,8 @@ static Node *global_maxpool(Call *c)
 
 enum { BINS_MAX = 1 << 22 }; /* numbers in a matrix of bins of several lengths */
 
-/* [length, bins]: bin i is the mean of positions floor(i * length / bins) to ceil((i + 1) * length /
- * bins) - 1, PyTorch's; they may overlap. */
+/* [length, bins]: bin i is the mean of positions floor(i * length / bins) to
+ * ceil((i + 1) * length / bins) - 1, PyTorch's; they may overlap. */
 static Node *bins_matrix(Graph *g, int64_t length, int64_t bins)
 {
     const Shape shape = shape_of(2, (int64_t[]){length, bins});

@@ -71,16 +71,16 @@ bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);
 /* Where the indices point: the value of x (logits' shape, or broadcast to it) there; axis kept. */
 Node *classes_pick(Graph *, const Classes *, Node *x);
 
-/* --- spatial.c: images and their like, [N, C, spatial..], computed on as [N, spatial.., C] ----- */
+/* --- spatial.c: images and their like, [N, C, spatial..], computed on as [N, spatial.., C] ---- */
 
 /* Operand 0, f32, channels last, if it has so many spatial axes (0: at least one); reports. */
 Node *spatial_operand(Call *, int spatial);
 /* [N, spatial.., C] as the model language has it: [N, C, spatial..]. */
 Node *spatial_result(Graph *, Node *y);
-/* Argument `i` of the row, a number or a list of one a spatial axis, none below `least`; reports. */
+/* Argument `i` of the row: a number, or one a spatial axis, none below `least`; reports others. */
 bool spatial_arg(Call *, int i, int spatial, int64_t least, int64_t *out);
-/* Whether the taps fit into x [N, spatial.., C] with `before` and `after` added to each spatial axis;
- * reports. */
+/* Whether the taps fit into x [N, spatial.., C] with `before` and `after` added to each spatial
+ * axis; reports. */
 bool spatial_fits(Call *, const Node *x, const Taps *, const int64_t *before, const int64_t *after);
 /* x [N, spatial.., C] with so much of `value` before and after each spatial axis. */
 Node *spatial_pad(Graph *, Node *x, const int64_t *before, const int64_t *after, double value);

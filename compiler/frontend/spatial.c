@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* spatial.c: what layers over [N, C, spatial..] share. They compute with channels last, which is how
- * convolutions, pooling and statistics a channel run; pass layout makes the transposes of neighbours
- * cancel.
+/* spatial.c: what layers over [N, C, spatial..] share. They compute with channels last, which is
+ * how convolutions, pooling and statistics a channel run; pass layout makes the transposes of
+ * neighbours cancel.
  */
 #include "rows.h"
 

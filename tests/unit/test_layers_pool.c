@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/layers_pool.c and layers_upsample.c: pooling of every kind and upsampling
- * against numbers worked out by hand or by loops over [N, C, H, W] here, gradients against
+/* Guards compiler/frontend/layers_pool.c and layers_upsample.c: pooling of every kind and
+ * upsampling against numbers worked out by hand or by loops over [N, C, H, W] here, gradients against
  * differences and at ties, and what is said of sizes that do not fit.
  */
 #include "rows_run.h"
 
 #define WRONG(shape, layers, expected) wrong_model(model_of(shape, layers), expected)
 
-/* The layers give these numbers, in this shape, of one sample 1, 2, 3, ... with signs from `sign`. */
+/* The layers give these numbers, in this shape, of one sample: (7 i mod count) + 1 at place i. */
 static void expect_layer(int line, const char *shape, const char *layers, const char *want_shape,
                          int n, const double *want)
 {
