@@ -320,7 +320,7 @@ static void augment_apply(augment_image *m, const nnrt_augment *t, const augment
 /* A byte: rounded, and kept in range. */
 static uint8_t augment_byte(float value)
 {
-    return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)(value + 0.5f);
+    return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)lroundf(value);
 }
 
 /* Changes one image in the batch's buffer; `room`: twice its numbers. */
