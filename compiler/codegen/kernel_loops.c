@@ -446,11 +446,34 @@ static void declare_caches(Loops *l)
 
 /* --- the whole -------------------------------------------------------------------------------- */
 
-static void share(Loops *l, bool *first)
+/* How many of the outer loops threads share together: as many as give pieces for all, whatever the
+ * batch, the innermost left whole for vectors. */
+static int shared_loops(const Loops *l)
 {
-    if (*first && l->e->k->shared)
+    enum { PIECES = 48 };
+    int64_t pieces = 1;
+    int loops = 0, rows = 0;
+    for (int axis = 0; axis < l->d->n; axis++)
+        rows += !l->d->reduced[axis] && axis != l->vector;
+    rows -= !l->reductions.n;
+    for (int axis = 0; axis < l->d->n && loops < rows && pieces < PIECES; axis++) {
+        if (l->d->reduced[axis] || axis == l->vector)
+            continue;
+        pieces *= l->d->extent[axis];
+        loops++;
+    }
+    return pieces < PIECES && l->down ? loops + 1 : loops;
+}
+
+static void share(const Loops *l)
+{
+    int loops = shared_loops(l);
+    if (!l->e->k->shared)
+        return;
+    if (loops > 1)
+        out_raw(l->e->out, "#pragma omp for collapse(%d) schedule(static)", loops);
+    else
         out_raw(l->e->out, "#pragma omp for schedule(static)");
-    *first = false;
 }
 
 /* Opens the loops over rows; gives how many braces are open. */
@@ -458,11 +481,10 @@ static int open_rows(Loops *l)
 {
     Emit *e = l->e;
     int opened = 0;
-    bool first = true;
+    share(l);
     for (int axis = 0; axis < l->d->n; axis++) {
         if (l->d->reduced[axis] || axis == l->vector)
             continue;
-        share(l, &first);
         open_axis(l, axis);
         opened++;
     }
@@ -470,7 +492,6 @@ static int open_rows(Loops *l)
         const char *name = domain_axis[l->vector], *lanes = lanes_of(l),
                    *ext = extent(l, l->vector);
         int64_t len = strtol(lanes, NULL, 10);
-        share(l, &first);
         out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %s)", name, name, ext, name, lanes);
         if (!l->d->batch[l->vector] && l->d->extent[l->vector] % len == 0)
             out_line(e->out, "enum { width = %s };", lanes);
