@@ -388,6 +388,38 @@ Test(layout, leaves_stay_transposed)
     fixture_free(f);
 }
 
+/* Two leaves, transposed differently: as many transposes whichever is sunk. */
+Test(layout, leaves_that_differ)
+{
+    Fixture *f = fixture_new(FN_predict);
+    Graph *g = f->g;
+    Node *a = build_transpose(g, random_input(f, SHAPE(-1, 2, 3, 4), -1, 1), (int[]){2, 0, 1});
+    Node *b = build_transpose(g, random_input(f, SHAPE(-1, 2, 4, 3), -1, 1), (int[]){1, 0, 2});
+    graph_root(g, ROOT_output, 0, build_binary(g, OP_add, a, b));
+    graph_sort(g);
+    expect_same_values(f, pass_layout, "leaves");
+    cr_expect_eq(g->roots.at[0].node->op, OP_add);
+    fixture_free(f);
+}
+
+/* One value beside several that are transposed, each in its way and twice. */
+Test(layout, one_beside_many)
+{
+    static const int perms[][3] = {{1, 0, 2}, {2, 0, 1}, {1, 0, 2}, {2, 0, 1}};
+    Fixture *f = fixture_new(FN_predict);
+    Graph *g = f->g;
+    Shape cube = SHAPE(-1, 3, 3, 3);
+    Node *one = build_unary(g, OP_exp, random_input(f, cube, -1, 1));
+    for (int i = 0; i < COUNT(perms); i++) {
+        Node *x = build_unary(g, OP_exp, random_input(f, cube, -1, 1));
+        x = build_binary(g, OP_sub, build_transpose(g, x, perms[i]), one);
+        graph_root(g, ROOT_output, i, x);
+    }
+    graph_sort(g);
+    expect_same_values(f, pass_layout, "one beside many");
+    fixture_free(f);
+}
+
 /* --- how long it takes ------------------------------------------------------------------------ */
 
 static Node *deep(Fixture *f, Node *x)
