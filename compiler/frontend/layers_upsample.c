@@ -58,8 +58,8 @@ static Node *shared_out(Graph *g, Node *x, int axis, int64_t scale, const double
     return y ? build_binary(g, OP_mul, y, build_data(g, &shape, share)) : NULL;
 }
 
-/* Position scale * i + r lies at i + f, f = (r + 0.5) / scale - 0.5: between x[i - 1] and x[i] where
- * f is below 0, else between x[i] and x[i + 1]. */
+/* Position scale * i + r lies at i + f, f = (r + 0.5) / scale - 0.5: between x[i - 1] and x[i]
+ * where f is below 0, else between x[i] and x[i + 1]. */
 static Node *linear(Graph *g, Node *x, int axis, int64_t scale)
 {
     if (!x || x->shape.dim[axis] == 1)

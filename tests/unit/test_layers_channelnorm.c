@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guards compiler/frontend/layers_channelnorm.c: batchnorm, groupnorm and instancenorm against
- * their formulas worked out here, in training and inference, gradients against differences, the running
- * statistics after a step, and what is said of wrong arguments.
+ * their formulas worked out here, in training and inference, gradients against differences, the
+ * running statistics after a step, and what is said of wrong arguments.
  */
 #include "rows_run.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Guards compiler/frontend/layers_pool.c and layers_upsample.c: pooling of every kind and
- * upsampling against numbers worked out by hand or by loops over [N, C, H, W] here, gradients against
- * differences and at ties, and what is said of sizes that do not fit.
+ * upsampling against numbers worked out by hand or by loops over [N, C, H, W] here, gradients
+ * against differences and at ties, and what is said of sizes that do not fit.
  */
 #include "rows_run.h"
 
