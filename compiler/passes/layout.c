@@ -104,7 +104,7 @@ static Node *relay(Graph *g, Node *y, void *unused)
         Node *value = build_transpose(g, y->in[0], v->perm);
         return graph_add(g, OP_assign, 1, &value, y->attr);
     }
-    int back[RANK_MAX];
+    int back[RANK_MAX] = {0};
     invert(v->perm, v->shape.rank, back);
     Node *kept = build_var(g, y->attr->var);
     kept->name = y->name;
@@ -135,7 +135,7 @@ static Node *reshaped(Graph *g, Node *x, const Shape *shape)
 /* The transpose, with nothing left to merge. */
 static Node *transposed(Graph *g, Node *x, const int *perm)
 {
-    int both[RANK_MAX];
+    int both[RANK_MAX] = {0};
     for (int i = 0; i < x->shape.rank; i++)
         both[i] = x->op == OP_transpose ? x->attr->axes[perm[i]] : perm[i];
     x = x->op == OP_transpose ? x->in[0] : x;
@@ -194,7 +194,7 @@ static Node *turn_at_source(Sink *s, Node *x, const int *perm)
 {
     Graph *g = s->g;
     Shape shape = permuted(&x->shape, perm);
-    int back[RANK_MAX];
+    int back[RANK_MAX] = {0};
     invert(perm, x->shape.rank, back);
     if (x->op == OP_const && !x->attr->data)
         return build_fill(g, &shape, x->attr->value);
@@ -275,7 +275,7 @@ static Node *behind(Graph *g, const Node *y, Node *inner, const int *perm)
 static Node *sink_elementwise(Sink *s, Node *y)
 {
     const Node *t = transpose_to_sink(y);
-    int back[RANK_MAX];
+    int back[RANK_MAX] = {0};
     if (!t)
         return y;
     invert(t->attr->axes, y->shape.rank, back);
@@ -285,7 +285,7 @@ static Node *sink_elementwise(Sink *s, Node *y)
 static Node *sink_concat(Sink *s, Node *y)
 {
     const Node *t = transpose_to_sink(y);
-    int back[RANK_MAX];
+    int back[RANK_MAX] = {0};
     if (!t)
         return y;
     const int *perm = t->attr->axes;
@@ -326,7 +326,7 @@ static Node *sink_ranges(Graph *g, Node *y)
 static Node *sink_expand(Graph *g, Node *y)
 {
     const Node *t = y->in[0];
-    int extra = y->shape.rank - t->shape.rank, perm[RANK_MAX], back[RANK_MAX];
+    int extra = y->shape.rank - t->shape.rank, perm[RANK_MAX] = {0}, back[RANK_MAX] = {0};
     for (int i = 0; i < y->shape.rank; i++)
         perm[i] = i < extra ? i : t->attr->axes[i - extra] + extra;
     invert(perm, y->shape.rank, back);
@@ -387,7 +387,7 @@ static bool parts_of(const Shape *from, const Shape *to, Parts *p)
  * order[i] is its i-th part. */
 static bool parts_stay(const Node *t, const Parts *p, int *order)
 {
-    int back[RANK_MAX], last_part = -1, last_axis = -1, n = 0;
+    int back[RANK_MAX] = {0}, last_part = -1, last_axis = -1, n = 0;
     bool seen[RANK_MAX] = {false};
     invert(t->attr->axes, t->shape.rank, back);
     for (int i = 0; i < t->shape.rank; i++) {
@@ -411,7 +411,7 @@ static Node *sink_reshape(Graph *g, Node *y)
     bool twice = y->in[0]->op == OP_reshape;
     const Node *t = twice ? y->in[0]->in[0] : y->in[0];
     Parts p;
-    int order[RANK_MAX + 1], perm[RANK_MAX];
+    int order[RANK_MAX + 1] = {0}, perm[RANK_MAX] = {0};
     if (t->op != OP_transpose || !parts_of(&t->shape, &y->shape, &p) || !parts_stay(t, &p, order))
         return twice ? reshaped(g, y->in[0], &y->shape) : y;
     order[p.n] = -1;
