@@ -128,6 +128,12 @@ static void choose_columns(const Graph *g, ConvPlan *p)
     p->panels = pieces(units, p->tile_n);
 }
 
+/* How many samples [samples, spatial.., channels] has at most. */
+static int64_t samples_of(const Graph *g, const Node *x)
+{
+    return x->shape.dim[0] * (x->shape.batch == 0 ? g->program->train.batch : 1);
+}
+
 /* x is read where it stands, else packed; whether a row of taps is one run of numbers. */
 static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
 {
@@ -137,7 +143,7 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
     p->x_floats =
-        p->pack_x ? round_up(g->program->train.batch * product(p->in) * p->channels, LINE) : 0;
+        p->pack_x ? round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
 }
 
 ConvPlan conv_plan(const Graph *g, const Node *y)
@@ -167,9 +173,8 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
 }
 
 /* Samples, and rows of a sample, whose x and dy stay in a cache while all tiles go over them. */
-static void choose_block(const Graph *g, ConvPlan *p)
+static void choose_block(const Graph *g, ConvPlan *p, int64_t batch)
 {
-    int64_t batch = g->program->train.batch;
     int64_t sample = 4 * (product(p->in) * p->channels + product(p->out) * p->units);
     int64_t room = g->program->target->l2 / 2;
     p->block_samples = room / sample < 1 ? 1 : room / sample < batch ? room / sample : batch;
@@ -203,13 +208,13 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     p.pack_other = !whole || !stands(g, dy, stride);
     p.other_floats =
         p.pack_other
-            ? round_up(g->program->train.batch * product(p.out) * p.groups * p.panels * p.tile_n,
+            ? round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
                        LINE)
             : 0;
-    choose_block(g, &p);
+    choose_block(g, &p, samples_of(g, x));
     p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
     bool one =
-        p.block_samples >= g->program->train.batch && p.block_rows >= p.out[1] && p.out[0] == 1;
+        p.block_samples >= samples_of(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
     p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
     return p;
 }

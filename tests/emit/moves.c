@@ -116,7 +116,7 @@ static void moves_matmul_fwd(int n, float *restrict packed, const float *restric
  * 0.08294 MFLOP, 36 KB */
 static void moves_scores_fwd(int n, float *restrict matmul)
 {
-#pragma omp for schedule(static)
+#pragma omp for collapse(2) schedule(static)
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < 12; j++) {
             float c1[12];

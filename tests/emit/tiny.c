@@ -13,11 +13,11 @@
  *
  * train                            MFLOP        KB  from the model file: writes
  *     1 tiny_hidden_2_fwd       0.000384    0.4375  7 dense, tanh, 8 dense: hidden [N, 3], ...
- *     2 tiny_hidden_bwd          6.6e-05       0.5  8 dense, 11 mse, 7 tanh: gradient: mse [N, 1], ...
+ *     2 tiny_hidden_bwd          7.8e-05     0.625  8 dense, 11 mse, 7 tanh: gradient: mse [N, 1], ...
  *     3 tiny_loss_loss             5e-06     0.125  11 mse: loss []
  *     4 tiny_out_bias_upd          8e-06    0.3125  8 sgd, dense: update: out_bias [1], ...
- *     5 tiny_out_weight_upd      3.6e-05     0.375  8 sgd, dense: update: out_weight [3, 1], ...
- *     6 tiny_hidden_bias_upd     2.4e-05    0.3125  7 sgd, dense: update: hidden_bias [3], ...
+ *     5 tiny_out_weight_upd      2.4e-05    0.3125  8 dense, sgd: update: out_weight [3, 1], ...
+ *     6 tiny_out_weight_upd      2.4e-05    0.3125  7 sgd, dense: update: hidden_bias [3], ...
  *     7 tiny_hidden_weight_upd   7.2e-05     0.375  7 sgd, dense: update: hidden_weight [2, 3], ...
  *
  * variables                               bytes         at  saved
@@ -39,13 +39,14 @@
  *   loss                                     64          0  3-4
  *
  * scratch of train                        bytes         at  alive
- *   hidden                                   64          0  1-5
- *   dense                                    64         64  1-7
+ *   hidden                                   64          0  1-7
+ *   dense                                    64         64  1-5
  *   mse                                      64        128  2-3
  *   loss                                     64        192  3-8
- *   d_mse                                    64        256  2-5
+ *   d_mse                                    64        256  2-4
+ *   d_dense                                  64         64  2-5 over dense
  *   d_hidden                                 64        192  1-2
- *   d_hidden_2                               64         64  2-7 over dense
+ *   d_hidden_2                               64          0  2-7 over hidden
  */
 #include "tiny.h"
 
@@ -187,13 +188,13 @@ static void tiny_hidden_2_fwd(int n, const float *restrict x, const float *restr
     }
 }
 
-/* mse[N, 1], d_mse[N, 1], d_hidden_2[N, 3]
+/* mse[N, 1], d_mse[N, 1], d_dense[N, 3, 1], d_hidden_2[N, 3]
  * tiny.yaml:8 dense, 11 mse, 7 tanh: gradient
- * 6.6e-05 MFLOP, 0.5 KB */
+ * 7.8e-05 MFLOP, 0.625 KB */
 static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict out_bias,
                             const float *restrict y, const float s1, float *restrict mse,
-                            float *restrict d_mse, const float *restrict out_weight,
-                            const float *restrict d_hidden)
+                            float *restrict d_mse, float *restrict hidden,
+                            const float *restrict out_weight, const float *restrict d_hidden)
 {
     for (int i = 0; i < n; i++) {
         float r1 = 0.0f;
@@ -206,7 +207,10 @@ static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict 
         mse[i] = t3;
         d_mse[i] = t4;
         for (int j = 0; j < 3; j++) {
-            dense[i * 3 + j] = t4 * out_weight[j] * d_hidden[i * 3 + j];
+            const float t5 = hidden[i * 3 + j] * t4;
+            const float t6 = t4 * out_weight[j] * d_hidden[i * 3 + j];
+            dense[i * 3 + j] = t5;
+            hidden[i * 3 + j] = t6;
         }
     }
 }
@@ -240,43 +244,12 @@ static void tiny_out_bias_upd(int n, const float *restrict d_mse, float *restric
     sgd_momentum_buffer_out_bias[0] = t3;
 }
 
+/* The next function serves as well: hidden.bias */
 /* out_weight[3, 1], sgd_momentum_buffer_out_weight[3, 1]
- * tiny.yaml:8 sgd, dense: update
- * 3.6e-05 MFLOP, 0.375 KB */
-static void tiny_out_weight_upd(int n, const float *restrict hidden, const float *restrict d_mse,
-                                float *restrict out_weight, const float lr,
-                                float *restrict sgd_momentum_buffer_out_weight)
-{
-    for (int i = 0; i < 3; i++) {
-        float r1[16];
-        for (int v = 0; v < 16; v++)
-            r1[v] = 0.0f;
-        const int w2 = n / 16 * 16;
-        for (int j0 = 0; j0 < w2; j0 += 16) {
-            for (int v = 0; v < 16; v++) {
-                const int j = j0 + v;
-                r1[v] += hidden[i + j * 3] * d_mse[j];
-            }
-        }
-        for (int v = 0; v < n - w2; v++) {
-            const int j = w2 + v;
-            r1[v] += hidden[i + j * 3] * d_mse[j];
-        }
-        for (int w = 8; w > 0; w /= 2)
-            for (int v = 0; v < w; v++)
-                r1[v] = r1[v] + r1[v + w];
-        const float t3 = 0.9f * sgd_momentum_buffer_out_weight[i] + r1[0];
-        const float t4 = out_weight[i] - lr * t3;
-        out_weight[i] = t4;
-        sgd_momentum_buffer_out_weight[i] = t3;
-    }
-}
-
-/* hidden_bias[3], sgd_momentum_buffer_hidden_bias[3]
- * tiny.yaml:7 sgd, dense: update
+ * tiny.yaml:8 dense, sgd: update
  * 2.4e-05 MFLOP, 0.3125 KB */
-static void tiny_hidden_bias_upd(int n, const float *restrict dense, float *restrict hidden_bias,
-                                 const float lr, float *restrict sgd_momentum_buffer_hidden_bias)
+static void tiny_out_weight_upd(int n, const float *restrict dense, float *restrict out_weight,
+                                const float lr, float *restrict sgd_momentum_buffer_out_weight)
 {
     for (int j0 = 0; j0 < 3; j0 += 3) {
         enum { width = 3 };
@@ -291,10 +264,10 @@ static void tiny_hidden_bias_upd(int n, const float *restrict dense, float *rest
         }
         for (int v = 0; v < width; v++) {
             const int j = j0 + v;
-            const float t2 = 0.9f * sgd_momentum_buffer_hidden_bias[j] + r1[v];
-            const float t3 = hidden_bias[j] - lr * t2;
-            hidden_bias[j] = t3;
-            sgd_momentum_buffer_hidden_bias[j] = t2;
+            const float t2 = 0.9f * sgd_momentum_buffer_out_weight[j] + r1[v];
+            const float t3 = out_weight[j] - lr * t2;
+            out_weight[j] = t3;
+            sgd_momentum_buffer_out_weight[j] = t2;
         }
     }
 }
@@ -302,7 +275,7 @@ static void tiny_hidden_bias_upd(int n, const float *restrict dense, float *rest
 /* hidden_weight[2, 3], sgd_momentum_buffer_hidden_weight[2, 3]
  * tiny.yaml:7 sgd, dense: update
  * 7.2e-05 MFLOP, 0.375 KB */
-static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *restrict dense,
+static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *restrict hidden,
                                    float *restrict hidden_weight, const float lr,
                                    float *restrict sgd_momentum_buffer_hidden_weight)
 {
@@ -315,7 +288,7 @@ static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *
             for (int j = 0; j < n; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    r1[v] += x[i + j * 2] * dense[j * 3 + k];
+                    r1[v] += x[i + j * 2] * hidden[j * 3 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
@@ -397,12 +370,12 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
     const double u30 = 1.0 / u22;
     const double u32 = u30 * 2.0;
     tiny_hidden_2_fwd(n, x, hidden_weight, hidden_bias, out_weight, hidden, dense, d_hidden);
-    tiny_hidden_bwd(n, dense, out_bias, y, (float)u32, mse, d_mse, out_weight, d_hidden);
+    tiny_hidden_bwd(n, dense, out_bias, y, (float)u32, mse, d_mse, hidden, out_weight, d_hidden);
     tiny_loss_loss(n, mse, (float)u22, loss);
     tiny_out_bias_upd(n, d_mse, out_bias, (float)u25, sgd_momentum_buffer_out_bias);
-    tiny_out_weight_upd(n, hidden, d_mse, out_weight, (float)u25, sgd_momentum_buffer_out_weight);
-    tiny_hidden_bias_upd(n, dense, hidden_bias, (float)u25, sgd_momentum_buffer_hidden_bias);
-    tiny_hidden_weight_upd(n, x, dense, hidden_weight, (float)u25,
+    tiny_out_weight_upd(n, dense, out_weight, (float)u25, sgd_momentum_buffer_out_weight);
+    tiny_out_weight_upd(n, hidden, hidden_bias, (float)u25, sgd_momentum_buffer_hidden_bias);
+    tiny_hidden_weight_upd(n, x, hidden, hidden_weight, (float)u25,
                            sgd_momentum_buffer_hidden_weight);
     m->head.calls++;
     m->head.step++;
