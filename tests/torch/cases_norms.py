@@ -33,7 +33,8 @@ norms("batchnorm_short", one_each("batchnorm", "a", "c") + [Layer("batchnorm", "
 norms("batchnorm_one", [Layer("batchnorm", "n", "x"), Layer("batchnorm", "m", "x", affine=False, momentum=0.5)], {"x": real(4, 3, 3)}, batch=1)
 norms("batchnorm_one_value", [Layer("batchnorm", "n", "x"), Layer("batchnorm", "m", "y"), Layer("batchnorm", "k", "x", affine=False, momentum=0.5)],
       {"x": real(4), "y": real(3, 1, 1)}, batch=1)
-norms("batchnorm_two", one_each("batchnorm", "x", "y"), {"x": real(4), "y": real(3, 1, 1)}, batch=2, steps=14)
+norms("batchnorm_two", one_each("batchnorm", "x", "y"), {"x": real(4), "y": real(3, 1, 1)}, batch=2, steps=14,
+      rough=True)  # of two values a norm makes -1 and 1, whatever they are: what is left is rounding
 norms("batchnorm_far", [expr("far", "x + 100", lambda x: x + 100, "x"), Layer("batchnorm", "n", "far"), Layer("instancenorm", "m", "far"),
                         Layer("groupnorm", "k", "far", groups=2)], {"x": real(4, 8, 8)}, single=True)  # the variance must not cancel
 norms("batchnorm_used_twice", [
@@ -67,7 +68,7 @@ norms("batchnorm_after_all", [  # before and after layers that move: where an in
     Layer("batchnorm", "e", "a"), Layer("batchnorm", "e1", "e"),  # a's value is read twice, and normalised twice
     Layer("maxpool2d", "f", "a1", kernel=2), Layer("batchnorm", "f1", "f"),
     Layer("concat", "g", "a", "e1"), Layer("batchnorm", "g1", "g"), Layer("upsample2d", "h", "f1", scale=2), Layer("batchnorm", "h1", "h")],
-    {"x": real(3, 6, 4)})
+    {"x": real(3, 6, 4)}, rough=True)
 
 # --- groupnorm, instancenorm -----------------------------------------------------------------------------------------------
 norms("groupnorm", [Layer("groupnorm", "n%d" % i, source, groups=groups, **more) for i, (source, groups, more) in enumerate((
