@@ -25,13 +25,16 @@ typedef struct {
     ptrdiff_t x_sample, x_row, x_pixel, dy_sample, dy_row, dy_pixel;
 } NNCC_PIXELS;
 
-/* tile[NNCC_TILE_M][NNCC_TILE_N] += the sum over all pixels of x[i] * dy[j]. */
+/* to[NNCC_TILE_M][NNCC_TILE_N] = from, or zeros where it is NULL, and the sum over all pixels of
+ * x[i] * dy[j]. */
 static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, const float *dy,
-                                                            NNCC_PIXELS p, float *tile)
+                                                            NNCC_PIXELS p, const float *from,
+                                                            float *to)
 {
     enum { M = NNCC_TILE_M, V = NNCC_TILE_N / NNCC_LANES };
-    NNCC_VECTOR acc[M][V];
-    __builtin_memcpy(acc, tile, sizeof acc);
+    NNCC_VECTOR acc[M][V] = {{{0}}};
+    if (from)
+        __builtin_memcpy(acc, from, sizeof acc);
     for (int s = 0; s < p.samples; s++)
         for (int h = 0; h < p.rows; h++) {
             const float *a = x + s * p.x_sample + h * p.x_row;
@@ -50,6 +53,6 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, cons
                 c += p.dy_pixel;
             }
         }
-    __builtin_memcpy(tile, acc, sizeof acc);
+    __builtin_memcpy(to, acc, sizeof acc);
 }
 /* nncc: end */

@@ -505,18 +505,9 @@ static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const cha
     int size = p->tile_m * p->tile_n;
     const char *name = arena_format(e->arena, "%s_weight_%dx%d", e->p->name, p->tile_m, p->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", size);
-    const char *sums = arena_format(e->arena, "%s + (size_t)t * %d",
-                                    one ? "" : packed(c, p->x_floats + p->other_floats), size);
-    if (one) {
-        out_line(e->out, "__builtin_memset(tile, 0, sizeof tile);");
-    } else {
-        out_loop(e->out, "if (first)");
-        out_line(e->out, "__builtin_memset(tile, 0, sizeof tile);");
-        out_end(e->out);
-        out_loop(e->out, "else");
-        out_line(e->out, "__builtin_memcpy(tile, %s, sizeof tile);", sums);
-        out_end(e->out);
-    }
+    if (!one)
+        out_line(e->out, "float *const sums = %s + (size_t)t * %d;",
+                 packed(c, p->x_floats + p->other_floats), size);
     bool deep = !one && p->out[D] > 1, rows = !one && p->block_rows < p->out[H];
     const char *from = arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : x->sample),
                                     far(c, "l1", deep ? x->axis[D] * p->stride[D] : 0),
@@ -525,15 +516,15 @@ static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const cha
         arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : dy->sample),
                      far(c, "l1", deep ? dy->axis[D] : 0), far(c, "h0", rows ? dy->axis[H] : 0));
     out_wrap(e->out,
-             "%s(x0%s, y0%s, (%s_pixels){%s, %s, %lld, %lld, %lld, %lld, %lld, %lld, %lld}, tile);",
+             "%s(x0%s, y0%s, (%s_pixels){%s, %s, %lld, %lld, %lld, %lld, %lld, %lld, %lld}, %s);",
              name, from, dy_from, name, count, high, (long long)p->out[W], (long long)x->sample,
              (long long)(x->axis[H] * p->stride[H]), (long long)(x->axis[W] * p->stride[W]),
-             (long long)dy->sample, (long long)dy->axis[H], (long long)dy->axis[W]);
+             (long long)dy->sample, (long long)dy->axis[H], (long long)dy->axis[W],
+             one ? "0, tile" : "first ? 0 : sums, last ? tile : sums");
     if (!one) {
-        out_open(e->out, "if (!last)");
-        out_line(e->out, "__builtin_memcpy(%s, tile, sizeof tile);", sums);
+        out_loop(e->out, "if (!last)");
         out_line(e->out, "continue;");
-        out_close(e->out);
+        out_end(e->out);
     }
     store_rows(c);
 }

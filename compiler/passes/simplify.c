@@ -334,6 +334,29 @@ static Node *slice_pad(Graph *g, Node *y)
     return build_pad(g, of, pad.start, pad.end, pad.step, pad.value);
 }
 
+/* Part of a convolution's pixels, which nothing else reads, is the convolution of part of x. */
+static Node *slice_conv(Graph *g, Node *y)
+{
+    Node *x = y->in[0];
+    if (x->op != OP_conv || x->users != 1)
+        return NULL;
+    int rank = x->shape.rank;
+    const Taps *t = &x->attr->taps;
+    Node *from = x->in[0];
+    Attr part = {0};
+    for (int d = 0; d < rank; d++) {
+        bool spatial = d > 0 && d < rank - 1;
+        if (y->attr->step[d] != 1 || (!spatial && y->shape.dim[d] != x->shape.dim[d]))
+            return NULL;
+        int64_t stride = spatial ? t->stride[d - 1] : 1;
+        int64_t span = spatial ? (t->size[d - 1] - 1) * t->dilation[d - 1] + 1 : 1;
+        part.start[d] = y->attr->start[d] * stride;
+        part.end[d] = spatial ? (y->attr->end[d] - 1) * stride + span : from->shape.dim[d];
+        part.step[d] = 1;
+    }
+    return build_conv(g, graph_add(g, OP_slice, 1, &from, &part), x->in[1], t);
+}
+
 /* Turned round twice: axes that both turn are left as they are. */
 static Node *flip_flip(Graph *g, Node *y)
 {
@@ -511,6 +534,7 @@ static const Rule rules[] = {
     {OP_transpose, transpose_transpose},
     {OP_slice, slice_slice},
     {OP_slice, slice_pad},
+    {OP_slice, slice_conv},
     {OP_pad, pad_pad},
     {OP_flip, flip_length_one},
     {OP_flip, flip_flip},
@@ -559,6 +583,9 @@ enum { WALKS_MAX = 32 };
 
 void pass_simplify(Graph *g)
 {
-    for (int i = 0; i < WALKS_MAX && graph_rewrite(g, simplify_node, NULL); i++)
-        ;
+    bool changed = true;
+    for (int i = 0; i < WALKS_MAX && changed; i++) {
+        graph_count_users(g);
+        changed = graph_rewrite(g, simplify_node, NULL);
+    }
 }

@@ -13,52 +13,52 @@ columns=$(awk 'BEGIN { for (j = 0; j < 20; j++) printf "%s%d", j ? ", " : "", j 
 # All checks of tests/models/$1.yaml.
 emitted()
 {
-    name=$1 model=$root/tests/models/$1.yaml
-    "$nncc" "$model" -o $name.c --grad --target=generic || { bad "$name: nncc"; return; }
-    "$nncc" "$model" -o program.c --main || { bad "$name: nncc --main"; return; }
-    "$nncc" "$model" -o single.c --main --single-file || { bad "$name: nncc --single-file"; return; }
-    echo "#include \"$name.h\"" >header.c
-    echo "int main() { return ${name}_size() == 0; }" >>header.c
+    net=$1 model=$root/tests/models/$1.yaml
+    "$nncc" "$model" -o $net.c --grad --target=generic || { bad "$net: nncc"; return; }
+    "$nncc" "$model" -o program.c --main || { bad "$net: nncc --main"; return; }
+    "$nncc" "$model" -o single.c --main --single-file || { bad "$net: nncc --single-file"; return; }
+    echo "#include \"$net.h\"" >header.c
+    echo "int main() { return ${net}_size() == 0; }" >>header.c
 
     sed "\$a data:\\n  train: {csv: {file: data.csv, header: false, x: [$columns], label: 20}}" "$model" >run.yaml
 
     "$nncc" run.yaml --single-file --main -o sane.c
 
     for cc in gcc clang; do
-        usable $cc || { skip "$name: emitted C under $cc: it does not link OpenMP programs here"; continue; }
-        check "$name: $cc: no warning with OpenMP" $cc -std=c11 -O1 $strict -fopenmp $include -c $name.c -o a.o
-        check "$name: $cc: no warning without OpenMP" $cc -std=c11 -O1 $strict $include -c $name.c -o b.o
-        check "$name: $cc: no warning with main" $cc -std=gnu11 -O1 -march=native $strict -fopenmp $include -c program.c -o c.o
-        check "$name: $cc: a single file is all" $cc -O1 -march=native -fopenmp single.c -o single -lm
-        check "$name: $cc: the header as C99" $cc -std=c99 -Wpedantic -Werror $include -fsyntax-only -x c $name.h
-        check "$name: $cc: the header as C++11" $cc -std=c++11 -Wpedantic -Werror -fsyntax-only -x c++ $name.h
+        usable $cc || { skip "$net: emitted C under $cc: it does not link OpenMP programs here"; continue; }
+        check "$net: $cc: no warning with OpenMP" $cc -std=c11 -O1 $strict -fopenmp $include -c $net.c -o a.o
+        check "$net: $cc: no warning without OpenMP" $cc -std=c11 -O1 $strict $include -c $net.c -o b.o
+        check "$net: $cc: no warning with main" $cc -std=gnu11 -O1 -march=native $strict -fopenmp $include -c program.c -o c.o
+        check "$net: $cc: a single file is all" $cc -O1 -march=native -fopenmp single.c -o single -lm
+        check "$net: $cc: the header as C99" $cc -std=c99 -Wpedantic -Werror $include -fsyntax-only -x c $net.h
+        check "$net: $cc: the header as C++11" $cc -std=c++11 -Wpedantic -Werror -fsyntax-only -x c++ $net.h
 
-        CC=$cc "$nncc" run.yaml -o on || { bad "$name: $cc: a program"; continue; }
+        CC=$cc "$nncc" run.yaml -o on || { bad "$net: $cc: a program"; continue; }
         "$nncc" run.yaml -o off.c --main
         $cc -std=gnu11 -O3 -march=native -fno-math-errno -fno-trapping-math -Wno-unknown-pragmas $include -c off.c -o off.o &&
-            $cc off.o "$BUILD/libnnrt.a" -fopenmp -lz -lm -o off || bad "$name: $cc: a program without OpenMP"
+            $cc off.o "$BUILD/libnnrt.a" -fopenmp -lz -lm -o off || bad "$net: $cc: a program without OpenMP"
         for threads in 1 2 3; do
             OMP_NUM_THREADS=$threads ./on train --out on$threads.safetensors >on$threads.txt 2>/dev/null
         done
         ./off train --out off.safetensors >off.txt 2>/dev/null
-        check "$name: $cc: 1 and 2 threads give the same bits" same on1.safetensors on2.safetensors
-        check "$name: $cc: 1 and 3 threads give the same bits" same on1.safetensors on3.safetensors
-        check "$name: $cc: OpenMP off gives the same bits" same on1.safetensors off.safetensors
+        check "$net: $cc: 1 and 2 threads give the same bits" same on1.safetensors on2.safetensors
+        check "$net: $cc: 1 and 3 threads give the same bits" same on1.safetensors on3.safetensors
+        check "$net: $cc: OpenMP off gives the same bits" same on1.safetensors off.safetensors
         ./on train --steps 7 --out half.safetensors --checkpoint half.checkpoint >/dev/null 2>&1
         ./on train --resume half.checkpoint --out resumed.safetensors >/dev/null 2>&1
-        check "$name: $cc: resumed after 7 steps gives the same bits" same on1.safetensors resumed.safetensors
+        check "$net: $cc: resumed after 7 steps gives the same bits" same on1.safetensors resumed.safetensors
 
-        check "$name: $cc: compiles for the sanitizers" $cc -std=gnu11 -O1 -g -march=native -fsanitize=address,undefined \
+        check "$net: $cc: compiles for the sanitizers" $cc -std=gnu11 -O1 -g -march=native -fsanitize=address,undefined \
             -fno-sanitize-recover=undefined sane.c -lm -o sane -Wno-unknown-pragmas
-        [ -x sane ] && check "$name: $cc: trains under sanitizers" ./sane train --epochs 1 --out sane.safetensors
+        [ -x sane ] && check "$net: $cc: trains under sanitizers" ./sane train --epochs 1 --out sane.safetensors
         rm -f sane on off
     done
 
     "$nncc" "$model" -o again.c --grad --target=generic
-    sed "s/again\.\([ch]\)/$name.\1/" again.c >expected.c
-    check "$name: the same command gives the same bytes" same expected.c $name.c
+    sed "s/again\.\([ch]\)/$net.\1/" again.c >expected.c
+    check "$net: the same command gives the same bytes" same expected.c $net.c
     (mkdir elsewhere && cd elsewhere && LC_ALL=C TZ=UTC "$nncc" "$model" -o again.c --grad --target=generic)
-    check "$name: in another folder as well" same again.c elsewhere/again.c
+    check "$net: in another folder as well" same again.c elsewhere/again.c
 
     for how in -O0 --no-pass=fuse --no-pass=simplify --no-pass=cse --no-pass=layout; do
         "$nncc" run.yaml $how -o other && ./other train --steps 4 --out other.safetensors >/dev/null 2>&1
@@ -66,7 +66,7 @@ emitted()
         ./full eval --weights full.safetensors --data data.csv >full.txt 2>/dev/null
         ./full eval --weights other.safetensors --data data.csv >other.txt 2>/dev/null
         a=$(value full.txt loss) b=$(value other.txt loss)
-        at_most "$name: $how: the loss after 4 steps agrees" "$(awk "BEGIN { d = $a - $b; print d < 0 ? -d : d }")" 1e-5
+        at_most "$net: $how: the loss after 4 steps agrees" "$(awk "BEGIN { d = $a - $b; print d < 0 ? -d : d }")" 1e-5
     done
 }
 
