@@ -34,6 +34,7 @@ typedef struct Group {
     int parent; /* union-find */
     Domain domain;
     Node *product;
+    int last; /* id of a member */
     VEC(Node *) members;
 } Group;
 
@@ -41,13 +42,30 @@ typedef struct Users {
     VEC(Node *) at;
 } Users;
 
+typedef struct Step {
+    Node *node;
+    bool outside; /* the way here led through a group other than the two */
+} Step;
+
+/* A search for a way from one group to another through a third; its lists are used again. */
+typedef struct Walk {
+    bool up; /* from what reads to what is read */
+    int from, to;
+    int last;        /* of the ids that a way may lead to */
+    int *seen;       /* by node id: stamp of the last walk */
+    int *seen_group; /* by group: the same */
+    VEC(Step) todo;
+    int next;
+} Walk;
+
 typedef struct Fuse {
     Graph *g;
     Arena *arena;
     VEC(Group) groups;
     Users *users; /* by node id: data users, and the assigns that must wait for a reader */
     int *group;   /* by node id: the group, or -1 */
-    int *seen;    /* by node id: stamp of the last walk */
+    Users *waits; /* by node id: the readers that an assign waits for */
+    Walk walks[2];
     int stamp;
     Node **assign; /* by var id: the node that updates it, or NULL */
 } Fuse;
@@ -124,7 +142,8 @@ static void mark_uniform(Graph *g)
 static void new_group(Fuse *f, Node *y)
 {
     Group group = {
-        .parent = f->groups.n, .domain = domain_of(y), .product = node_multiplies(y) ? y : NULL};
+        .parent = f->groups.n, .domain = domain_of(y), .product = node_multiplies(y) ? y : NULL,
+        .last = y->id};
     vec_push(f->arena, &group.members, y);
     f->group[y->id] = f->groups.n;
     vec_push(f->arena, &f->groups, group);
@@ -173,15 +192,18 @@ static void link_users(Fuse *f)
  * each. */
 static void link_readers(Fuse *f, Node *y, Node *assign, int depth)
 {
+    int *seen = f->walks[0].seen;
     for (int i = 0; i < f->users[y->id].at.n; i++) {
         Node *user = f->users[y->id].at.at[i];
-        if (f->seen[user->id] == 2 * f->stamp || user == assign)
+        if (seen[user->id] == 2 * f->stamp || user == assign)
             continue;
-        f->seen[user->id] = 2 * f->stamp;
-        if (f->group[user->id] < 0 && depth < MEMBERS_MAX)
+        seen[user->id] = 2 * f->stamp;
+        if (f->group[user->id] < 0 && depth < MEMBERS_MAX) {
             link_readers(f, user, assign, depth + 1);
-        else
-            vec_push(f->arena, &f->users[user->id].at, assign);
+            continue;
+        }
+        vec_push(f->arena, &f->users[user->id].at, assign);
+        vec_push(f->arena, &f->waits[assign->id].at, user);
     }
 }
 
@@ -205,52 +227,78 @@ static void order_assigns(Fuse *f)
 
 /* --- merging ---------------------------------------------------------------------------------- */
 
-typedef struct Step {
-    Node *node;
-    bool outside; /* the way here led through a group other than the two */
-} Step;
-
-typedef VEC(Step) Steps;
-
 /* Goes on to a node, once by the direct way and once more by a way outside. */
-static void visit(Fuse *f, Steps *todo, Node *node, bool outside)
+static void visit(Fuse *f, Walk *w, Node *node, bool outside)
 {
     int stamp = 2 * f->stamp + outside;
-    if (f->seen[node->id] >= stamp)
+    if (w->seen[node->id] >= stamp)
         return;
-    f->seen[node->id] = stamp;
-    vec_push(f->arena, todo, ((Step){node, outside}));
+    w->seen[node->id] = stamp;
+    vec_push(f->arena, &w->todo, ((Step){node, outside}));
 }
 
-/* Whether group `to` can be reached from `from` through a third group. Ids above `last` cannot
- * lead back. Movement belongs to whoever reads through it, so a way through movement alone is
- * direct. */
-static bool detour(Fuse *f, int from, int to, int last)
+static void visit_members(Fuse *f, Walk *w, int group, bool outside)
 {
-    Steps todo = {0};
+    Group *g = &f->groups.at[group];
+    w->seen_group[group] = f->stamp;
+    for (int i = 0; i < g->members.n; i++)
+        visit(f, w, g->members.at[i], outside);
+}
+
+/* Looks at one neighbour of a node; true: the walk came to its end through a third group. */
+static bool look_at(Fuse *f, Walk *w, Node *y, bool outside)
+{
+    int group = group_of(f, y);
+    if (group == w->to)
+        return outside;
+    if (group == w->from || (!w->up && y->id > w->last))
+        return false;
+    if (group < 0)
+        visit(f, w, y, outside);
+    else if (w->seen_group[group] != f->stamp)
+        visit_members(f, w, group, true);
+    return false;
+}
+
+/* One step of a walk: the neighbours of one node. */
+static bool walk_on(Fuse *f, Walk *w)
+{
+    Step here = w->todo.at[w->next++];
+    if (w->up && here.node->id > w->last)
+        return false;
+    const Users *u = w->up ? &f->waits[here.node->id] : &f->users[here.node->id];
+    for (int i = 0; i < u->at.n; i++)
+        if (look_at(f, w, u->at.at[i], here.outside))
+            return true;
+    for (int i = 0; w->up && i < here.node->n_in; i++)
+        if (look_at(f, w, here.node->in[i], here.outside))
+            return true;
+    return false;
+}
+
+static void start_walk(Fuse *f, Walk *w, int from, int to, int last)
+{
+    w->from = from;
+    w->to = to;
+    w->last = last;
+    w->next = w->todo.n = 0;
+    visit_members(f, w, from, false);
+}
+
+/* Whether group `to` can be reached from `from` through a third group. Movement belongs to whoever
+ * reads through it, so a way through movement alone is direct. One walk goes down from `from`, past
+ * no id above the last of `to`, one up from `to`, past none below the first of `from`, a step each:
+ * the first to end knows, and whatever the network's size one of the two is short as a rule. */
+static bool detour(Fuse *f, int from, int to)
+{
+    Walk *down = &f->walks[0], *up = &f->walks[1];
     f->stamp++;
-    Group *a = &f->groups.at[from];
-    for (int i = 0; i < a->members.n; i++)
-        visit(f, &todo, a->members.at[i], false);
-    for (int i = 0; i < todo.n; i++) {
-        Step here = todo.at[i];
-        Users *u = &f->users[here.node->id];
-        for (int k = 0; k < u->at.n; k++) {
-            Node *user = u->at.at[k];
-            int group = group_of(f, user);
-            if (group == to && here.outside)
-                return true;
-            if (group == to || group == from || user->id > last)
-                continue;
-            if (group < 0) {
-                visit(f, &todo, user, here.outside);
-                continue;
-            }
-            Group *through = &f->groups.at[group];
-            for (int m = 0; m < through->members.n; m++)
-                visit(f, &todo, through->members.at[m], true);
-        }
-    }
+    int last = f->groups.at[to].last;
+    start_walk(f, down, from, to, last);
+    start_walk(f, up, to, from, last);
+    while (down->next < down->todo.n && up->next < up->todo.n)
+        if (walk_on(f, down) || walk_on(f, up))
+            return true;
     return false;
 }
 
@@ -370,17 +418,13 @@ static bool may_merge(Fuse *f, int from, int to, Domain *domain)
                .from = from,
                .to = to};
     domain_loops(&c.space, domain, c.loops);
-    int last = 0;
-    for (int i = 0; i < b->members.n; i++) {
+    for (int i = 0; i < b->members.n; i++)
         if (!member_reads(&c, b->members.at[i]))
             return false;
-        if (b->members.at[i]->id > last)
-            last = b->members.at[i]->id;
-    }
     for (int i = 0; i < a->members.n; i++)
         if (!member_reads(&c, a->members.at[i]))
             return false;
-    return c.touches && !detour(f, from, to, last);
+    return c.touches && !detour(f, from, to);
 }
 
 static void merge(Fuse *f, int from, int to, const Domain *domain)
@@ -388,6 +432,7 @@ static void merge(Fuse *f, int from, int to, const Domain *domain)
     Group *a = &f->groups.at[from], *b = &f->groups.at[to];
     for (int i = 0; i < a->members.n; i++)
         vec_push(f->arena, &b->members, a->members.at[i]);
+    b->last = a->last > b->last ? a->last : b->last;
     b->domain = *domain;
     b->product = b->product ? b->product : a->product;
     a->parent = to;
@@ -517,7 +562,12 @@ void pass_fuse(Graph *g)
     Fuse f = {.g = g, .arena = scratch};
     f.users = arena_take(scratch, sizeof *f.users * n);
     f.group = arena_take(scratch, sizeof *f.group * n);
-    f.seen = arena_take(scratch, sizeof *f.seen * n);
+    f.waits = arena_take(scratch, sizeof *f.waits * n);
+    for (int i = 0; i < 2; i++) {
+        f.walks[i].seen = arena_take(scratch, sizeof(int) * n);
+        f.walks[i].seen_group = arena_take(scratch, sizeof(int) * n);
+    }
+    f.walks[1].up = true;
     f.assign = arena_take(scratch, sizeof *f.assign * (size_t)(g->program->vars.n + 1));
     bool *stored = arena_take(scratch, n);
     make_groups(&f);
