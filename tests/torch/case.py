@@ -59,13 +59,14 @@ class Case:
     metrics: name to (expression, function of values and inputs, both NumPy).
     frozen: weights that do not train. no_grad: gradients that are not compared. flags: of nncc.
     weights: shapes by name, which those of nncc must be. varied: weights that start as 0 or 1 are drawn.
+    quick: its program, a large one, is compiled with -O1.
     single: PyTorch, too, computes in f32 (where rounding is the matter).
     rough: see check.py."""
 
     def __init__(self, name, inputs, layers, forward, outputs, loss, loss_of, optimizer="{sgd: {lr: 0.1}}",
                  make=lambda p: torch.optim.SGD(p, 0.1), top="", train="epochs: 5", clip_norm=0, clip_value=0,
                  accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False, weights=None,
-                 varied=False):
+                 varied=False, quick=False):
         self.name, self.inputs, self.layers, self.forward = name, inputs, layers, forward
         self.out = outputs if isinstance(outputs, dict) else {n: n for n in outputs}
         self.loss_text, self.loss_of, self.optimizer, self.make = loss, loss_of, optimizer, make
@@ -73,7 +74,7 @@ class Case:
         self.clip_norm, self.clip_value, self.accumulate = clip_norm, clip_value, accumulate
         self.rate = rate or (lambda base, step, per_epoch: base)
         self.metrics, self.steps, self.flags, self.no_grad = metrics or {}, steps, flags, no_grad
-        self.rough, self.weights, self.varied = rough, weights, varied
+        self.rough, self.weights, self.varied, self.quick = rough, weights, varied, quick
 
     def yaml(self):
         loss = self.loss_text if self.loss_text.startswith("{") else '"%s"' % self.loss_text

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Convolution, pooling, upsampling: each layer alone with each of its options, many in one program."""
 import torch
+import torch.nn.functional as F
 
 from case import choice, const, real
 from convlayers import Layer, expr, network
@@ -12,7 +13,7 @@ MOMENTUM = {"optimizer": "{sgd: {lr: 0.1, momentum: 0.9}}", "make": lambda p: to
 def each_of(name, kind, inputs, options, **more):
     """A layer of that kind for each of the options: (input, arguments)."""
     layers = [Layer(kind, "l%d" % i, source, **args) for i, (source, args) in enumerate(options)]
-    CASES.append(network(name, inputs, layers, **{**MOMENTUM, **more}))
+    CASES.append(network(name, inputs, layers, quick=True, **{**MOMENTUM, **more}))
 
 
 def conv(out, kernel, **more):
@@ -121,6 +122,17 @@ def short_forms():
 
 
 short_forms()
+
+# --- in expressions ------------------------------------------------------------------------------------------------------
+CASES.append(network("image_functions", {"x": real(3, 9, 7), "y": real(3, 8)}, [
+    Layer("conv2d", "a", "x", out=4, kernel=3, padding=1),
+    expr("b", "maxpool2d(relu(a), kernel=2) - avgpool2d(a, 2)", lambda a: F.max_pool2d(F.relu(a), 2) - F.avg_pool2d(a, 2), "a"),
+    expr("c", "upsample2d(a, scale=2, mode=bilinear) * upsample2d(a, 2)",
+         lambda a: F.interpolate(a, scale_factor=2, mode="bilinear") * F.interpolate(a, scale_factor=2), "a"),
+    expr("d", "global_avgpool(a) + 2 * global_maxpool(b)", lambda a, b: a.mean((2, 3)) + 2 * b.amax((2, 3)), "a", "b"),
+    expr("e", "adaptive_avgpool2d(a, [2, 3]) + 1", lambda a: F.adaptive_avg_pool2d(a, (2, 3)) + 1, "a"),
+    expr("f", "maxpool1d(y, 3, 2, 1) - avgpool1d(y, 3, stride=2, padding=1)",
+         lambda y: F.max_pool1d(y, 3, 2, 1) - F.avg_pool1d(y, 3, 2, 1), "y")], outputs=["b", "c", "d", "e", "f"], **MOMENTUM))
 
 # --- neighbours: what compilers fold into a convolution ------------------------------------------------------------------
 CASES.append(network("conv_neighbours", {"x": real(3, 9, 7), "s": real(5, 1, 1)}, [

@@ -2,7 +2,7 @@
 """ResNet-50 and MobileNetV2 as people write them, in tests/models: what nncc makes of them, how fast, and that it predicts
 what PyTorch does, from random weights and running statistics.
 
-The emitted file is compiled here, with little optimisation: what counts is that it is right, and its size.
+Their programs are compiled with little optimisation: what counts here is that they are right, and their size.
 """
 import os
 import time
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 import safetensors
 from case import Case, Weights
-from check import Wrong, run, within
+from check import Wrong, quick_compiler, run, within
 from convlayers import batchnorm
 
 MODELS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "models")
@@ -78,22 +78,14 @@ def emit(nncc, model, folder, name, *flags):
     return os.path.getsize(os.path.join(folder, name + ".c")), min(times)
 
 
-def compile_c(nncc, folder, name):
-    """As nncc would, but for -O1. Tests of installed programs have no build folder: the library lies beside nncc."""
-    home = os.path.dirname(nncc)
-    cc = os.environ.get("CC") or "clang"
-    run(folder, *cc.split(), "-std=gnu11", "-O1", "-march=native", "-fopenmp", "-fno-math-errno", "-fno-trapping-math", "-I%s/include" % home,
-        "-o", "prog", name + ".c", "%s/libnnrt.a" % home, "-lz", "-lm")
-
-
 def check_large(case, nncc, work, seed):
     folder, model = os.path.join(work, case.name), os.path.join(MODELS, case.name + ".yaml")
     os.makedirs(folder)
     trains = emit(nncc, model, folder, "trains")
-    size, ms = emit(nncc, model, folder, "predicts", "--no-train", "--batch=2", "--main")
+    size, ms = emit(nncc, model, folder, "predicts", "--no-train", "--batch=2")
     if size > LARGEST:
         raise Wrong("the C file has %d bytes" % size)
-    compile_c(nncc, folder, "predicts")
+    run(folder, nncc, model, "-o", "prog", "--no-train", "--batch=2", **quick_compiler(folder))
     rng = np.random.default_rng(seed)
     run(folder, "./prog", "init", "-o", "w.safetensors")
     weights = safetensors.load(os.path.join(folder, "w.safetensors"))

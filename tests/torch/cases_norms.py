@@ -70,6 +70,13 @@ norms("batchnorm_after_all", [  # before and after layers that move: where an in
     Layer("concat", "g", "a", "e1"), Layer("batchnorm", "g1", "g"), Layer("upsample2d", "h", "f1", scale=2), Layer("batchnorm", "h1", "h")],
     {"x": real(3, 6, 4)}, rough=True)
 
+norms("batchnorm_shared_frozen", [  # a shared one moves its statistics at each place; a frozen one moves them all the same
+    Layer("conv2d", "a", "x", out=4, kernel=3, padding=1, bias=False), Layer("batchnorm", "n", "a", activation="tanh"),
+    Layer("conv2d", "b", "n", out=4, kernel=3, padding=1, bias=False, shared="a"), Layer("batchnorm", "m", "b", shared="n"),
+    Layer("batchnorm", "f", "b", frozen=True, momentum=0.4), Layer("add", "s", "m", "f"), Layer("maxpool2d", "p", "x", kernel=2),
+    Layer("batchnorm", "k", "p", shared="n"), Layer("groupnorm", "g", "s", groups=2, frozen=True), Layer("conv2d", "y", "g", out=2, kernel=2)],
+    {"x": real(4, 7, 6)})
+
 # --- groupnorm, instancenorm -----------------------------------------------------------------------------------------------
 norms("groupnorm", [Layer("groupnorm", "n%d" % i, source, groups=groups, **more) for i, (source, groups, more) in enumerate((
     ("a", 1, {}), ("a", 3, {}), ("b", 2, {}), ("c", 6, {}), ("c", 3, {"eps": 0.1}), ("c", 1, {"affine": False}), ("c", 2, {}), ("d", 2, {}),

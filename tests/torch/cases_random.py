@@ -97,6 +97,41 @@ def init_case():
     return case
 
 
+KERNELS = {"conv2d": "{out: 40, kernel: [3, 5]", "conv_transpose2d": "{out: 40, kernel: [3, 5]", "conv1d": "{out: 96, kernel: 7, groups: 2, input: y",
+           "conv_transpose1d": "{out: 96, kernel: 7, groups: 2, input: y"}
+IMAGE_INITS = ["default", "xavier_uniform", "kaiming_uniform_out", "kaiming_normal", "orthogonal"]
+
+
+def check_init_conv(case, nncc, work, seed):
+    """What comes into and goes out of a weight of a convolution counts the kernel's places; a bias is bounded by the same."""
+    torch.manual_seed(2)
+    b = Built(case, nncc, work, seed)
+    for kind in KERNELS:
+        for name in IMAGE_INITS:
+            key = "%s_%s" % (kind, name)
+            check_distribution(key, b.weights[key + ".weight"], INITS[name][1])
+            weight = b.weights[key + ".weight"]
+            bound = 1 / math.sqrt(weight[0].size)
+            bias = b.weights[key + ".bias"]
+            if abs(bias).max() > bound or abs(bias).max() < 0.9 * bound:
+                raise Wrong("init %s: the bias is bounded by %.4g, not %.4g" % (key, abs(bias).max(), bound))
+    for key, want in (("norm.weight", 1), ("norm.bias", 0), ("norm.running_mean", 0), ("norm.running_var", 1)):
+        within("init " + key, b.weights[key], np.full(24, want), 0)
+
+
+def init_conv_case():
+    layers, values = "  - batchnorm: {name: norm, input: x}\n", ["norm"]
+    for kind, text in KERNELS.items():
+        for name in IMAGE_INITS:
+            source = "" if "input" in text else ", input: x"
+            layers += "  - %s: %s%s, init: %s, name: %s_%s}\n" % (kind, text, source, INITS[name][0], kind, name)
+            values.append("%s_%s" % (kind, name))
+    case = Case("init_conv", {"x": real(24, 4, 6), "y": real(32, 9)}, layers, None, {n: n for n in values},
+                " + ".join("mean(%s)" % n for n in values), None, flags=("--no-train",), quick=True)
+    case.check = check_init_conv
+    return case
+
+
 RATES = {"a": 0.5, "b": 0.1, "c": 0.9, "d": 0, "e": 1}
 WIDTH = 600
 
@@ -143,4 +178,4 @@ def dropout_case():
     return case
 
 
-CASES = [init_case(), dropout_case()]
+CASES = [init_case(), init_conv_case(), dropout_case()]

@@ -9,6 +9,7 @@ that f32 cannot hold the bounds: there a case is `rough`, and four times PyTorch
 import copy
 import math
 import os
+import shutil
 import subprocess
 
 import numpy as np
@@ -23,8 +24,9 @@ class Wrong(Exception):
     pass
 
 
-def run(folder, *command):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+def run(folder, *command, **more):
+    """more: of the environment."""
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=dict(os.environ, **more))
     if done.returncode:
         raise Wrong("%s gave %d: %s" % (" ".join(command), done.returncode, done.stderr[-2000:]))
     return done.stdout
@@ -51,6 +53,15 @@ def vary(weights, rng):
             w[...] = rng.normal(size=w.shape) * 0.5
 
 
+def quick_compiler(folder):
+    """CC: a compiler that optimises little, whatever nncc asks of it."""
+    path = os.path.join(os.path.abspath(folder), "quick-cc")
+    with open(path, "w") as f:
+        f.write('#!/bin/sh\nexec %s "$@" -O1\n' % (os.environ.get("CC") or ("clang" if shutil.which("clang") else "gcc")))
+    os.chmod(path, 0o755)
+    return {"CC": path}
+
+
 class Built:
     """A case's program in a folder of its own, with its data and fresh weights; what was found wrong with it, and the
     largest error of each kind."""
@@ -61,7 +72,7 @@ class Built:
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "model.yaml"), "w") as f:
             f.write(case.yaml())
-        run(self.folder, nncc, "model.yaml", "-o", "prog", *case.flags)
+        run(self.folder, nncc, "model.yaml", "-o", "prog", *case.flags, **quick_compiler(self.folder) if case.quick else {})
         self.data = case.data(np.random.default_rng(seed), SAMPLES)
         for name, a in self.data.items():
             np.save(os.path.join(self.folder, name + ".npy"), a)
