@@ -15,6 +15,8 @@ typedef struct Texts {
     Map by_text; /* canonical text to the kernel that has it */
     Map names;
     Map tiles; /* register tiles emitted */
+    int *uses; /* by node id, of the kernel at hand: 0 between kernels */
+    KnownList known; /* room that kernels use one after the other */
 } Texts;
 
 /* --- cost ------------------------------------------------------------------------------------- */
@@ -230,6 +232,14 @@ static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
     out_raw(out, " * %.4g MFLOP, %.4g KB */", k->flops * 1e-6, k->bytes / 1024);
 }
 
+static void count_uses(Emit *e, int one)
+{
+    const Kernel *k = e->k;
+    for (int i = 0; i < k->nodes.n; i++)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
+            e->uses[k->nodes.at[i]->in[n]->id] += one;
+}
+
 static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit *e)
 {
     Out out = out_new(t->arena);
@@ -241,10 +251,10 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
                 .out = &out,
                 .canonical = canonical};
     e->space = ix_space(t->arena, t->p->train.batch);
-    e->uses = arena_take(t->arena, sizeof *e->uses * (size_t)(g->nodes.n + 1));
-    for (int i = 0; i < k->nodes.n; i++)
-        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
-            e->uses[k->nodes.at[i]->in[n]->id]++;
+    e->known = t->known;
+    e->known.n = 0;
+    e->uses = t->uses;
+    count_uses(e, 1);
     out.depth = 1;
     switch (k->kind) {
     case KERNEL_loop: emit_loops(e); break;
@@ -252,6 +262,8 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
     case KERNEL_conv: emit_conv(e); break;
     case KERNEL_conv_weight: emit_conv_weight(e); break;
     }
+    count_uses(e, -1);
+    t->known = e->known;
     out_sweep(&out);
     return out.str.at;
 }
@@ -322,7 +334,6 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     for (int i = 0; i < e.args.n; i++)
         key = arena_format(t->arena, "%s%s,", key, arg_text(t->arena, &e.args.at[i]));
     Kernel *same = map_get(&t->by_text, key);
-    const char *body = body_text(t, g, k, false, &e);
     k->args.n = 0;
     for (int i = 0; i < e.args.n; i++)
         vec_push(t->arena, &k->args, e.args.at[i]);
@@ -334,6 +345,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     }
     map_set(&t->by_text, key, k);
     k->name = kernel_name(t, k);
+    const char *body = body_text(t, g, k, false, &e);
     Out out = out_new(t->arena);
     if (k->product)
         write_tile(t, &out, k);
@@ -353,6 +365,11 @@ void kernels_text(Program *p)
                .by_text = map_new(p->ctx->arena),
                .names = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
+    int most = 0;
+    for (int f = 0; f < FN_COUNT; f++)
+        if (p->fn[f] && p->fn[f]->nodes.n > most)
+            most = p->fn[f]->nodes.n;
+    t.uses = arena_take(t.arena, sizeof *t.uses * (size_t)(most + 1));
     for (int f = 0; f < FN_COUNT; f++) /* parameters and locals would hide a kernel of their name */
         for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++)
             map_set(&t.names, p->fn[f]->plan->buffers.at[i]->name, &t);

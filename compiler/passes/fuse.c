@@ -65,6 +65,7 @@ typedef struct Fuse {
     Users *users; /* by node id: data users, and the assigns that must wait for a reader */
     int *group;   /* by node id: the group, or -1 */
     Users *waits; /* by node id: the readers that an assign waits for */
+    IxSpace space; /* of the merge that is being tried */
     Walk walks[2];
     int stamp;
     Node **assign; /* by var id: the node that updates it, or NULL */
@@ -304,7 +305,6 @@ static bool detour(Fuse *f, int from, int to)
 
 typedef struct Check {
     Fuse *f;
-    IxSpace space;
     const Domain *domain;
     Ix loops[RANK_MAX];
     int from, to; /* the groups that would merge */
@@ -331,7 +331,7 @@ static bool reads_in_place(Check *c, const Node *y, const Ix *at, bool guarded, 
         Ix operand[RANK_MAX], stands[RANK_MAX];
         Guard guards[RANK_MAX];
         int n_guards;
-        domain_operand(&c->space, c->loops, y, i, at, operand, guards, &n_guards);
+        domain_operand(&c->f->space, c->loops, y, i, at, operand, guards, &n_guards);
         int group = group_of(c->f, x);
         bool updated = updated_here(c, x);
         if (group < 0 && !updated) {
@@ -413,11 +413,11 @@ static bool may_merge(Fuse *f, int from, int to, Domain *domain)
     if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
         return false;
     Check c = {.f = f,
-               .space = ix_space(f->arena, f->g->program->train.batch),
                .domain = domain,
                .from = from,
                .to = to};
-    domain_loops(&c.space, domain, c.loops);
+    f->space.atoms.n = 0;
+    domain_loops(&f->space, domain, c.loops);
     for (int i = 0; i < b->members.n; i++)
         if (!member_reads(&c, b->members.at[i]))
             return false;
@@ -559,7 +559,8 @@ void pass_fuse(Graph *g)
     mark_uniform(g);
     Arena *scratch = arena_new();
     size_t n = (size_t)g->nodes.n;
-    Fuse f = {.g = g, .arena = scratch};
+    Fuse f = {
+        .g = g, .arena = scratch, .space = ix_space(scratch, g->program->train.batch)};
     f.users = arena_take(scratch, sizeof *f.users * n);
     f.group = arena_take(scratch, sizeof *f.group * n);
     f.waits = arena_take(scratch, sizeof *f.waits * n);

@@ -25,6 +25,10 @@ typedef struct Memory {
     Plan *plan;
     Map names;
     Buffer **of_var;
+    Arena *scratch; /* of the pass */
+    IxSpace space;  /* of the store that is being looked at */
+    int *seen;      /* by node id: stamp of the last walk that found it where it stands */
+    int stamp;
 } Memory;
 
 static int64_t round_up(int64_t bytes)
@@ -251,11 +255,10 @@ static void find_lifetimes(Memory *m)
 /* --- in place --------------------------------------------------------------------------------- */
 
 typedef struct InPlace {
-    IxSpace space;
+    Memory *m;
     const Kernel *k;
     Ix loops[RANK_MAX];
     const Node *x; /* read only where it stands? */
-    bool *seen;    /* by node id: walked where it stands */
 } InPlace;
 
 static bool stands(const InPlace *c, const Node *y, const Ix *at)
@@ -281,7 +284,7 @@ static bool in_place_below(InPlace *c, const Node *y, const Ix *at, int depth)
         int n;
         if (x->uniform || op_rows[x->op].cls == CLASS_LEAF)
             continue;
-        domain_operand(&c->space, c->loops, y, i, at, operand, guards, &n);
+        domain_operand(&c->m->space, c->loops, y, i, at, operand, guards, &n);
         if (x == c->x) {
             if (n || !stands(c, x, operand))
                 return false;
@@ -290,9 +293,10 @@ static bool in_place_below(InPlace *c, const Node *y, const Ix *at, int depth)
         if (x->kernel && x->kernel != c->k)
             continue;
         bool here = stands(c, x, operand);
-        if (here && c->seen[x->id])
+        if (here && c->m->seen[x->id] == c->m->stamp)
             continue;
-        c->seen[x->id] |= here;
+        if (here)
+            c->m->seen[x->id] = c->m->stamp;
         if (node_multiplies(x))
             continue; /* product_reads looks below it */
         if (depth > DEPTH_MAX || !in_place_below(c, x, operand, depth + 1))
@@ -320,10 +324,10 @@ static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
     if (k->product &&
         (product_reads(k, k->product->in[0], x, 0) || product_reads(k, k->product->in[1], x, 0)))
         return false;
-    Arena *scratch = arena_new();
-    InPlace c = {.space = ix_space(scratch, m->g->program->train.batch), .k = k, .x = x};
-    c.seen = arena_take(scratch, (size_t)m->g->nodes.n);
-    domain_loops(&c.space, &low->domain, c.loops);
+    InPlace c = {.m = m, .k = k, .x = x};
+    m->stamp++;
+    m->space.atoms.n = 0;
+    domain_loops(&m->space, &low->domain, c.loops);
     bool good = true;
     for (int i = 0; good && i < k->stores.n; i++) {
         Ix at[RANK_MAX];
@@ -331,7 +335,6 @@ static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
         domain_index(&low->domain, &s->shape, domain_place(&low->domain, &s->shape), c.loops, at);
         good = in_place_below(&c, s, at, 0);
     }
-    arena_free(scratch);
     return good;
 }
 
@@ -360,10 +363,9 @@ static Buffer *dying(Memory *m, const Kernel *k, const Node *y)
 static void lay_over(Memory *m)
 {
     Graph *g = m->g;
+    int *level = arena_take(m->scratch, sizeof *level * (size_t)(g->nodes.n + 1));
     for (int p = 0; p < g->kernels.n; p++) {
         Kernel *k = g->kernels.at[p];
-        Arena *scratch = arena_new();
-        int *level = arena_take(scratch, sizeof *level * (size_t)(g->nodes.n + 1));
         int last = kernel_levels(k, level);
         for (int i = 0; i < k->stores.n; i++) {
             Node *y = k->stores.at[i];
@@ -378,7 +380,8 @@ static void lay_over(Memory *m)
             b->over = under;
             under->last = b->last;
         }
-        arena_free(scratch);
+        for (int i = 0; i < k->nodes.n; i++)
+            level[k->nodes.at[i]->id] = 0;
     }
 }
 
@@ -449,7 +452,12 @@ Buffer *node_buffer(const Graph *g, const Node *y)
 
 void pass_memory(Graph *g)
 {
-    Memory m = {.g = g, .arena = g->program->ctx->arena};
+    Arena *scratch = arena_new();
+    Memory m = {.g = g,
+                .arena = g->program->ctx->arena,
+                .scratch = scratch,
+                .space = ix_space(scratch, g->program->train.batch)};
+    m.seen = arena_take(scratch, sizeof *m.seen * (size_t)(g->nodes.n + 1));
     g->plan = m.plan = arena_take(m.arena, sizeof *m.plan);
     m.plan->of_node = arena_take(m.arena, sizeof *m.plan->of_node * (size_t)(g->nodes.n + 1));
     m.of_var = arena_take(m.arena, sizeof *m.of_var * (size_t)(g->program->vars.n + 1));
@@ -460,4 +468,5 @@ void pass_memory(Graph *g)
         lay_over(&m);
     place_scratch(&m);
     place_vars(g->program);
+    arena_free(scratch);
 }
