@@ -132,12 +132,16 @@ char *arena_format(Arena *arena, const char *format, ...)
     va_list list, again;
     va_start(list, format);
     va_copy(again, list);
-    int n = vsnprintf(NULL, 0, format, list);
+    char small[256]; /* most texts are shorter: formatted once */
+    int n = vsnprintf(small, sizeof small, format, list);
     va_end(list);
     if (n < 0)
         out_of_memory();
     char *text = arena_take(arena, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
+    if ((size_t)n < sizeof small)
+        memcpy(text, small, (size_t)n + 1);
+    else
+        vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
 }

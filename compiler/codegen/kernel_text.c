@@ -14,6 +14,7 @@ typedef struct Texts {
     Arena *arena;
     Map by_text; /* canonical text to the kernel that has it */
     Map names;
+    Map next;  /* name to the number that the next of that name tries first (int *) */
     Map tiles; /* register tiles emitted */
     int *uses; /* by node id, of the kernel at hand: 0 between kernels */
     KnownList known; /* room that kernels use one after the other */
@@ -146,8 +147,14 @@ static const char *kernel_name(Texts *t, const Kernel *k)
     add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
     const char *role = role_text(of);
     const char *name = arena_format(t->arena, "%s_%s", base.at, role);
-    for (int i = 2; map_get(&t->names, name); i++)
-        name = arena_format(t->arena, "%s_%d_%s", base.at, i, role);
+    int *next = map_get(&t->next, name);
+    if (!next) {
+        next = arena_take(t->arena, sizeof *next);
+        *next = 2;
+        map_set(&t->next, name, next);
+    }
+    while (map_get(&t->names, name))
+        name = arena_format(t->arena, "%s_%d_%s", base.at, (*next)++, role);
     map_set(&t->names, name, t);
     return name;
 }
@@ -330,10 +337,11 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     find_cost(t, k);
     k->shared = is_shared(t, k);
     k->title = kernel_title(t, k);
-    const char *key = body_text(t, g, k, true, &e);
+    Str key = str_new(t->arena);
+    str_add(&key, "%s", body_text(t, g, k, true, &e));
     for (int i = 0; i < e.args.n; i++)
-        key = arena_format(t->arena, "%s%s,", key, arg_text(t->arena, &e.args.at[i]));
-    Kernel *same = map_get(&t->by_text, key);
+        str_add(&key, "%s,", arg_text(t->arena, &e.args.at[i]));
+    Kernel *same = map_get(&t->by_text, key.at);
     k->args.n = 0;
     for (int i = 0; i < e.args.n; i++)
         vec_push(t->arena, &k->args, e.args.at[i]);
@@ -343,7 +351,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
         add_sharer(t, same, k);
         return;
     }
-    map_set(&t->by_text, key, k);
+    map_set(&t->by_text, key.at, k);
     k->name = kernel_name(t, k);
     const char *body = body_text(t, g, k, false, &e);
     Out out = out_new(t->arena);
@@ -364,6 +372,7 @@ void kernels_text(Program *p)
                .arena = p->ctx->arena,
                .by_text = map_new(p->ctx->arena),
                .names = map_new(p->ctx->arena),
+               .next = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
     int most = 0;
     for (int f = 0; f < FN_COUNT; f++)

@@ -16,9 +16,13 @@ static char *format_text(Out *o, const char *format, va_list args)
 {
     va_list again;
     va_copy(again, args);
-    int n = vsnprintf(NULL, 0, format, args);
+    char small[256]; /* most lines are shorter: formatted once */
+    int n = vsnprintf(small, sizeof small, format, args);
     char *text = arena_take(o->str.arena, (size_t)n + 1);
-    vsnprintf(text, (size_t)n + 1, format, again);
+    if ((size_t)n < sizeof small)
+        memcpy(text, small, (size_t)n + 1);
+    else
+        vsnprintf(text, (size_t)n + 1, format, again);
     va_end(again);
     return text;
 }

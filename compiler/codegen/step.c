@@ -137,42 +137,38 @@ static const Buffer *root_of(const Buffer *b)
     return b;
 }
 
-static bool passed(const Graph *g, const Buffer *b)
-{
-    for (int i = 0; i < g->kernels.n; i++)
-        for (int a = 0; a < g->kernels.at[i]->args.n; a++)
-            if (g->kernels.at[i]->args.at[a].buffer == b)
-                return true;
-    return false;
-}
+/* What the function does with a buffer, by Buffer.id. */
+typedef struct Use {
+    bool passed;  /* to a kernel, under its own name */
+    bool written; /* by a kernel, maybe as a buffer that lies over it */
+    bool result;  /* read after the last kernel */
+} Use;
 
-static bool is_result(const Graph *g, const Buffer *b)
+static Use *find_uses(SourceText *s, const Graph *g)
 {
-    for (int i = 0; i < g->roots.n; i++)
-        if ((g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric) &&
-            root_of(node_buffer(g, g->roots.at[i].node)) == b)
-            return true;
-    return false;
-}
-
-static bool is_written(const Graph *g, const Buffer *b)
-{
+    Use *uses = arena_take(s->arena, sizeof *uses * (size_t)(g->plan->buffers.n + 1));
     for (int i = 0; i < g->kernels.n; i++)
         for (int a = 0; a < g->kernels.at[i]->args.n; a++) {
             const KernelArg *arg = &g->kernels.at[i]->args.at[a];
-            if (arg->kind == KARG_buffer && arg->written && root_of(arg->buffer) == b)
-                return true;
+            if (arg->kind != KARG_buffer)
+                continue;
+            uses[arg->buffer->id].passed = true;
+            uses[root_of(arg->buffer)->id].written |= arg->written;
         }
-    return false;
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
+            uses[root_of(node_buffer(g, g->roots.at[i].node))->id].result = true;
+    return uses;
 }
 
 static void emit_buffers(SourceText *s, const Graph *g)
 {
+    const Use *uses = find_uses(s, g);
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->over || (!passed(g, b) && !is_result(g, b)))
+        if (b->over || (!uses[i].passed && !uses[i].result))
             continue;
-        const char *keeps = is_written(g, b) ? "" : "const ";
+        const char *keeps = uses[i].written ? "" : "const ";
         switch (b->kind) {
         case BUF_var:
             out_line(s->out, "%sfloat *const %s = (%sfloat *)(m->head.vars + %lld);", keeps,

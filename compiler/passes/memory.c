@@ -24,6 +24,7 @@ typedef struct Memory {
     Arena *arena; /* the program's */
     Plan *plan;
     Map names;
+    Map next; /* text to the number that its next name tries first (int *) */
     Buffer **of_var;
     Arena *scratch; /* of the pass */
     IxSpace space;  /* of the store that is being looked at */
@@ -50,8 +51,14 @@ static const char *unique_name(Memory *m, const char *prefix, const char *base, 
         if (*c == '.')
             *c = '_';
     const char *name = c_name(m->arena, text);
-    for (int i = 2; map_get(&m->names, name); i++)
-        name = arena_format(m->arena, "%s_%d", text, i);
+    int *next = map_get(&m->next, text);
+    if (!next) {
+        next = arena_take(m->scratch, sizeof *next);
+        *next = 2;
+        map_set(&m->next, text, next);
+    }
+    while (map_get(&m->names, name))
+        name = arena_format(m->arena, "%s_%d", text, (*next)++);
     map_set(&m->names, name, m);
     return name;
 }
@@ -461,7 +468,8 @@ void pass_memory(Graph *g)
     g->plan = m.plan = arena_take(m.arena, sizeof *m.plan);
     m.plan->of_node = arena_take(m.arena, sizeof *m.plan->of_node * (size_t)(g->nodes.n + 1));
     m.of_var = arena_take(m.arena, sizeof *m.of_var * (size_t)(g->program->vars.n + 1));
-    m.names = map_new(m.arena);
+    m.names = map_new(scratch);
+    m.next = map_new(scratch);
     make_buffers(&m);
     find_lifetimes(&m);
     if (!g->program->unfused)
