@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 2          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 3          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -102,7 +102,20 @@ typedef struct nnrt_var {
     int perm[NNRT_RANK];    /* kept order of the saved axes: kept axis i is saved axis perm[i] */
     nnrt_init_kind init;
     double a, b;            /* parameters of init */
+    int64_t cut;            /* saved axis 0 counts as two for perm, the second so long; 0: as one */
 } nnrt_var;
+
+/* The saved axes as perm counts them, lengths to dim: how many. */
+static inline int nnrt_var_axes(const nnrt_var *v, int64_t dim[NNRT_RANK])
+{
+    int n = 0;
+    for (int i = 0; i < v->rank; i++) {
+        dim[n++] = i == 0 && v->cut ? v->dim[0] / v->cut : v->dim[i];
+        if (i == 0 && v->cut)
+            dim[n++] = v->cut;
+    }
+    return n;
+}
 
 /* How the sums that `eval` gathers over a set become a metric. */
 typedef enum {

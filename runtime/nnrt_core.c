@@ -23,14 +23,17 @@ static float *core_values(const nnrt_instance *m, const nnrt_var *v)
     return (float *)(void *)(m->vars + v->offset);
 }
 
-/* The distance in the kept order of neighbours along each saved axis. */
-static void core_strides(const nnrt_var *v, int64_t stride[NNRT_RANK])
+/* The saved axes as perm counts them, and the distance in the kept order of neighbours along each:
+ * how many. */
+static int core_strides(const nnrt_var *v, int64_t dim[NNRT_RANK], int64_t stride[NNRT_RANK])
 {
+    int rank = nnrt_var_axes(v, dim);
     int64_t step = 1;
-    for (int i = v->rank - 1; i >= 0; i--) {
+    for (int i = rank - 1; i >= 0; i--) {
         stride[v->perm[i]] = step;
-        step *= v->dim[v->perm[i]];
+        step *= dim[v->perm[i]];
     }
+    return rank;
 }
 
 /* Walks axes `first` .. rank-1 in row-major saved order, a run along the last axis at a time. */
@@ -44,16 +47,14 @@ typedef struct core_walk {
 
 static core_walk core_walk_of(const nnrt_var *v, int first)
 {
-    core_walk w = {.first = first, .rank = v->rank, .run = 1, .step = 1, .runs = 1};
-    core_strides(v, w.stride);
-    for (int i = first; i < v->rank; i++)
-        w.dim[i] = v->dim[i];
-    if (v->rank > first) {
-        w.run = v->dim[v->rank - 1];
-        w.step = w.stride[v->rank - 1];
+    core_walk w = {.first = first, .run = 1, .step = 1, .runs = 1};
+    w.rank = core_strides(v, w.dim, w.stride);
+    if (w.rank > first) {
+        w.run = w.dim[w.rank - 1];
+        w.step = w.stride[w.rank - 1];
     }
-    for (int i = first; i < v->rank - 1; i++)
-        w.runs *= v->dim[i];
+    for (int i = first; i < w.rank - 1; i++)
+        w.runs *= w.dim[i];
     return w;
 }
 
@@ -110,11 +111,10 @@ static float *core_line(const core_lines *l, int64_t i)
 {
     if (!l->columns)
         return l->at + i * l->apart;
-    int64_t stride[NNRT_RANK], offset = 0;
-    core_strides(l->v, stride);
-    for (int axis = l->v->rank - 1; axis > 0; axis--) {
-        offset += i % l->v->dim[axis] * stride[axis];
-        i /= l->v->dim[axis];
+    int64_t dim[NNRT_RANK], stride[NNRT_RANK], offset = 0;
+    for (int axis = core_strides(l->v, dim, stride) - 1; axis > 0; axis--) {
+        offset += i % dim[axis] * stride[axis];
+        i /= dim[axis];
     }
     return l->at + offset;
 }
@@ -152,13 +152,14 @@ static void core_subtract(const core_lines *l, double scale, float *y, double by
         }
 }
 
-/* Gram and Schmidt on the shorter side, each line twice, then times the gain: what QR gives when
+/* A weight that is made orthogonal is never cut.
+ * Gram and Schmidt on the shorter side, each line twice, then times the gain: what QR gives when
  * the diagonal of R is made positive. */
 static void core_orthogonal(const nnrt_var *v, float *at)
 {
     int64_t rows = v->rank > 0 ? v->dim[0] : 1, columns = rows > 0 ? v->count / rows : 0;
-    int64_t stride[NNRT_RANK] = {0};
-    core_strides(v, stride);
+    int64_t dim[NNRT_RANK], stride[NNRT_RANK] = {0};
+    core_strides(v, dim, stride);
     core_lines l = {at, rows <= columns ? rows : columns, stride[0], v, rows > columns};
     for (int64_t i = 0; i < l.n; i++) {
         float *y = core_line(&l, i);

@@ -528,20 +528,21 @@ static void load_copy(nnrt_instance *m, const load_file *f, const nnrt_var *v)
     load_tensor t = {0};
     load_find(f, v->name, &t);
     int is_bf16 = load_equals(t.dtype, "BF16");
-    int64_t stride[NNRT_RANK] = {0}, at[NNRT_RANK] = {0}, step = 1, offset = 0;
-    for (int i = v->rank - 1; i >= 0; i--) {
+    int64_t dim[NNRT_RANK], stride[NNRT_RANK] = {0}, at[NNRT_RANK] = {0}, step = 1, offset = 0;
+    int rank = nnrt_var_axes(v, dim);
+    for (int i = rank - 1; i >= 0; i--) {
         stride[v->perm[i]] = step;
-        step *= v->dim[v->perm[i]];
+        step *= dim[v->perm[i]];
     }
     float *out = (float *)(void *)(m->vars + v->offset);
     const unsigned char *in = f->data + t.begin;
     for (int64_t i = 0; i < v->count; i++, in += t.bytes) {
         out[offset] = load_value(&t, is_bf16, in);
-        for (int axis = v->rank - 1; axis >= 0; axis--) {
+        for (int axis = rank - 1; axis >= 0; axis--) {
             offset += stride[axis];
-            if (++at[axis] < v->dim[axis])
+            if (++at[axis] < dim[axis])
                 break;
-            offset -= stride[axis] * v->dim[axis];
+            offset -= stride[axis] * dim[axis];
             at[axis] = 0;
         }
     }

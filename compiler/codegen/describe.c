@@ -163,11 +163,12 @@ static void emit_vars(SourceText *s)
                  v->name, kind, v->shape.rank, dims(s->arena, &v->shape, 0),
                  (long long)shape_count(&v->shape));
         Str perm = str_new(s->arena);
-        for (int k = 0; k < v->shape.rank; k++)
+        for (int k = 0; k < v->shape.rank + (v->cut > 0); k++)
             str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        out_line(s->out, " .offset = %lld, .perm = {%s}, .init = %s, .a = %s, .b = %s},",
+        const char *cut = v->cut ? arena_format(s->arena, ", .cut = %lld", (long long)v->cut) : "";
+        out_line(s->out, " .offset = %lld, .perm = {%s}, .init = %s, .a = %s, .b = %s%s},",
                  (long long)v->offset, v->shape.rank ? perm.at : "0", init[v->init.kind],
-                 real(s->arena, v->init.a), real(s->arena, v->init.b));
+                 real(s->arena, v->init.a), real(s->arena, v->init.b), cut);
     }
     s->out->depth--;
     out_line(s->out, "};");

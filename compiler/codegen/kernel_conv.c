@@ -363,7 +363,7 @@ static void place_piece(Conv *c, const Lay *x, const char *w)
     if (p->tile_h == 1)
         let(c, "l2", "h0");
     let_columns(c, "cols");
-    if (p->pack_other)
+    if (p->pack_other || p->panels_kept)
         out_line(e->out, "const float *const panel = %s + (size_t)p * %lld;", w,
                  (long long)(p->inner * p->tile_n));
     else
@@ -395,7 +395,7 @@ static void tile_row(Conv *c, const Lay *x)
         (long long)(x->axis[W] * p->dilation[W]));
     out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %lld, tile);", name, left,
              (long long)along, (long long)down, (long long)along, taps,
-             (long long)(p->pack_other ? p->tile_n : p->units));
+             (long long)(p->pack_other || p->panels_kept ? p->tile_n : p->units));
     store_pixels(c, p->units / p->groups % p->tile_n == 0);
     out_close(e->out);
 }

@@ -63,6 +63,7 @@ typedef struct Var {
     Loc loc;
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
+    int64_t cut;         /* saved axis 0 counts as two for perm, the second so long; 0: as one */
     int perm[RANK_MAX];  /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
     int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
 } Var;
@@ -359,6 +360,8 @@ const char *fn_text(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
+/* The saved shape, axis 0 cut in two where it is kept so. */
+Shape var_cut_shape(const Var *);
 Shape var_kept_shape(
     const Var *); /* of its node in the graph: the saved shape, axes in order perm */
 void var_to_kept(const Var *, const double *saved, double *kept);

@@ -198,12 +198,15 @@ static void put_var(FILE *f, const Var *v)
     const char *separator = " ";
     int64_t perm[RANK_MAX];
     bool moved = false;
-    for (int i = 0; i < v->shape.rank; i++) {
+    int rank = v->shape.rank + (v->cut > 0);
+    for (int i = 0; i < rank; i++) {
         perm[i] = v->perm[i];
         moved |= v->perm[i] != i;
     }
+    if (v->cut)
+        put_list(f, "cut", 1, &v->cut, &separator);
     if (moved)
-        put_list(f, "perm", v->shape.rank, perm, &separator);
+        put_list(f, "perm", rank, perm, &separator);
     fputs("\n", f);
 }
 

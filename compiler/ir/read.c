@@ -246,6 +246,14 @@ static bool read_init(Reader *r, Init *init)
            real(r, &init->b) && expect(r, ")");
 }
 
+static bool read_cut(Reader *r, Var *v)
+{
+    if (!integer(r, 1, DIM_MAX, &v->cut))
+        return false;
+    return (v->shape.rank > 0 && v->shape.rank < RANK_MAX && v->shape.dim[0] % v->cut == 0) ||
+           wrong(r, "a part of the first axis");
+}
+
 static bool read_perm(Reader *r, Var *v)
 {
     int64_t perm[RANK_MAX];
@@ -257,7 +265,8 @@ static bool read_perm(Reader *r, Var *v)
         v->perm[i] = (int)perm[i];
         seen |= 1u << perm[i];
     }
-    return (n == v->shape.rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
+    int rank = v->shape.rank + (v->cut > 0);
+    return (n == rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
 }
 
 static bool read_var(Reader *r)
@@ -278,7 +287,8 @@ static bool read_var(Reader *r)
         if (!as || !(v->laid_as = program_find_var(r->p, as)))
             return as ? wrong(r, "a variable that is declared") : false;
     }
-    return (!take(r, "perm=") || read_perm(r, v)) && line_ends(r);
+    return (!take(r, "cut=") || read_cut(r, v)) && (!take(r, "perm=") || read_perm(r, v)) &&
+           line_ends(r);
 }
 
 /* --- nodes -------------------------------------------------------------------------------------------- */

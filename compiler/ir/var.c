@@ -3,25 +3,38 @@
  * saved in. */
 #include "ir.h"
 
-Shape var_kept_shape(const Var *v)
+Shape var_cut_shape(const Var *v)
 {
     Shape s = v->shape;
+    if (!v->cut)
+        return s;
+    for (int i = s.rank++; i > 1; i--)
+        s.dim[i] = s.dim[i - 1];
+    s.dim[0] = v->shape.dim[0] / v->cut;
+    s.dim[1] = v->cut;
+    return s;
+}
+
+Shape var_kept_shape(const Var *v)
+{
+    Shape cut = var_cut_shape(v), s = cut;
     for (int i = 0; i < s.rank; i++)
-        s.dim[i] = v->shape.dim[v->perm[i]];
+        s.dim[i] = cut.dim[v->perm[i]];
     return s;
 }
 
 /* The saved position of the element that is at `kept` in kept order. */
 static int64_t saved_position(const Var *v, int64_t kept)
 {
+    Shape s = var_cut_shape(v);
     int64_t at[RANK_MAX] = {0}, position = 0;
-    for (int i = v->shape.rank - 1; i >= 0; i--) {
-        int64_t length = v->shape.dim[v->perm[i]];
+    for (int i = s.rank - 1; i >= 0; i--) {
+        int64_t length = s.dim[v->perm[i]];
         at[v->perm[i]] = kept % length;
         kept /= length;
     }
-    for (int i = 0; i < v->shape.rank; i++)
-        position = position * v->shape.dim[i] + at[i];
+    for (int i = 0; i < s.rank; i++)
+        position = position * s.dim[i] + at[i];
     return position;
 }
 

@@ -98,17 +98,22 @@ static Node *relay(Graph *g, Node *y, void *unused)
 {
     (void)unused;
     const Var *v = y->attr->var;
-    if ((y->op != OP_var && y->op != OP_assign) || is_identity(v->perm, v->shape.rank))
+    if (y->op != OP_var && y->op != OP_assign)
+        return y;
+    Shape cut = var_cut_shape(v);
+    if (is_identity(v->perm, cut.rank) && !v->cut)
         return y;
     if (y->op == OP_assign) {
-        Node *value = build_transpose(g, y->in[0], v->perm);
+        Node *value = v->cut ? build_reshape(g, y->in[0], &cut) : y->in[0];
+        value = build_transpose(g, value, v->perm);
         return graph_add(g, OP_assign, 1, &value, y->attr);
     }
     int back[RANK_MAX] = {0};
-    invert(v->perm, v->shape.rank, back);
+    invert(v->perm, cut.rank, back);
     Node *kept = build_var(g, y->attr->var);
     kept->name = y->name;
-    return build_transpose(g, kept, back);
+    Node *saved = build_transpose(g, kept, back);
+    return v->cut ? build_reshape(g, saved, &v->shape) : saved;
 }
 
 /* --- transposing ------------------------------------------------------------------------------ */

@@ -77,6 +77,7 @@ typedef struct ConvPlan {
     bool run_taps;                   /* a row of taps is one run of numbers of x */
     int tile_n;                      /* columns (channels out) of a register tile */
     int64_t panels;                  /* of tile_n columns, of one group */
+    bool panels_kept; /* conv: the weight is kept in panels as they would be packed */
     int64_t inner; /* conv: numbers of x a sum; conv_weight: rows of a run of taps and channels */
     /* conv: the weight, packed in panels [groups][panels][inner][tile_n]; conv_weight: dy, packed as
      * [n, out.., groups, panels * tile_n]. */
@@ -91,6 +92,8 @@ typedef struct ConvPlan {
     int64_t sum_floats; /* conv_weight: tiles between blocks */
 } ConvPlan;
 
+/* The columns of a convolution's register tile, for so many channels out of a group. */
+int conv_columns(const Target *, int64_t units);
 ConvPlan conv_plan(const Graph *, const Node *conv);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
 

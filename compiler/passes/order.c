@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../ops/ops.h"
+#include "lower.h"
 
 /* --- what movement does to the axes of a variable --------------------------------------------- */
 
@@ -207,6 +208,27 @@ static void vote_loops(const Graph *g, Vote *votes)
     }
 }
 
+/* What is only read by convolutions, as predictions do, is kept in their panels of columns. */
+static void cut_panels(Program *p, const Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        if (y->op != OP_conv || y->attr->taps.groups != 1)
+            continue;
+        const Node *w = y->in[1]->op == OP_transpose ? y->in[1]->in[0] : y->in[1];
+        Var *v = w->op == OP_var ? w->attr->var : NULL;
+        int rank = w->shape.rank, columns = conv_columns(p->target, w->shape.dim[0]);
+        if (!v || v->cut || v->init.kind == INIT_orthogonal || v->perm[rank - 1] != 0 ||
+            rank == RANK_MAX || w->shape.dim[0] % columns || w->shape.dim[0] == columns)
+            continue;
+        v->cut = columns;
+        for (int k = rank - 1; k > 0; k--)
+            v->perm[k] = v->perm[k - 1] + 1;
+        v->perm[0] = 0;
+        v->perm[rank] = 1;
+    }
+}
+
 void order_vars(Program *p)
 {
     Arena *scratch = arena_new();
@@ -223,5 +245,9 @@ void order_vars(Program *p)
         if (votes[as->id].given)
             memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
     }
+    bool whole = !p->target || p->fn[FN_train] || p->fn[FN_accumulate] || p->fn[FN_grad];
+    for (int fn = 0; fn < FN_COUNT && !whole; fn++)
+        if (p->fn[fn])
+            cut_panels(p, p->fn[fn]);
     arena_free(scratch);
 }

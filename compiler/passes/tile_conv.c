@@ -120,12 +120,41 @@ static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
         }
 }
 
+int conv_columns(const Target *t, int64_t units)
+{
+    int lanes = lanes_of(t);
+    return units <= lanes ? lanes : 2 * lanes;
+}
+
 static void choose_columns(const Graph *g, ConvPlan *p)
 {
-    int lanes = lanes_of(g->program->target);
     int64_t units = p->units / p->groups;
-    p->tile_n = units <= lanes ? lanes : 2 * lanes;
+    p->tile_n = conv_columns(g->program->target, units);
     p->panels = pieces(units, p->tile_n);
+}
+
+/* Whether a weight [taps.., channels, units] is one block of memory, in panels as a kernel would pack
+ * them: [units / columns][taps.., channels][columns]. */
+static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    Ix at[RANK_MAX] = {0}, linear, packed = ix_const(0);
+    const Node *base;
+    int rank = w->shape.rank;
+    for (int i = 0; i < rank - 1; i++) {
+        at[i] = ix_loop(&s, "k", w->shape.dim[i]);
+        packed = ix_add(&s, ix_scale(packed, w->shape.dim[i]), at[i]);
+    }
+    Ix panel = ix_loop(&s, "p", p->panels), column = ix_loop(&s, "v", p->tile_n);
+    at[rank - 1] = ix_add(&s, ix_scale(panel, p->tile_n), column);
+    packed = ix_add(&s, ix_add(&s, ix_scale(packed, p->tile_n), column),
+                    ix_scale(panel, p->inner * p->tile_n));
+    bool same = operand_strides(&s, w, at, -1, -1, &base, &linear);
+    packed.c = same ? linear.c : 0;
+    same = same && ix_equal(&linear, &packed);
+    arena_free(scratch);
+    return same;
 }
 
 /* How many samples [samples, spatial.., channels] has at most. */
@@ -142,8 +171,7 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
     p->pack_x = !stands(g, x, stride);
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
-    p->x_floats =
-        p->pack_x ? round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
+    p->x_floats = p->pack_x ? round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
 }
 
 ConvPlan conv_plan(const Graph *g, const Node *y)
@@ -164,8 +192,9 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     for (int i = rank - 2; plain && i >= 0; i--)
         plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
     p.inner = product(p.taps) * (p.channels / p.groups);
-    p.pack_other = !plain;
-    p.other_floats = plain ? 0 : p.groups * p.panels * p.inner * p.tile_n;
+    p.panels_kept = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
+    p.pack_other = !plain && !p.panels_kept;
+    p.other_floats = !p.pack_other ? 0 : p.groups * p.panels * p.inner * p.tile_n;
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
@@ -208,13 +237,11 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     p.pack_other = !whole || !stands(g, dy, stride);
     p.other_floats =
         p.pack_other
-            ? round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
-                       LINE)
+            ? round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n, LINE)
             : 0;
     choose_block(g, &p, samples_of(g, x));
     p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
-    bool one =
-        p.block_samples >= samples_of(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
+    bool one = p.block_samples >= samples_of(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
     p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
     return p;
 }

@@ -78,7 +78,7 @@
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 
-#if NNRT_ABI != 2
+#if NNRT_ABI != 3
 #error "mlp.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11

@@ -101,6 +101,23 @@ Test(nnrt_core, kept_order_changes_no_value)
     nnrt_free(b.m);
 }
 
+/* Axis 0 kept in pieces: [4, 3] as [2, 3, 2]. */
+Test(nnrt_core, an_axis_that_is_cut)
+{
+    one_var o;
+    nnrt_var v = {.rank = 2, .dim = {4, 3}, .cut = 2, .perm = {0, 2, 1}};
+    one_open(&o, v);
+    float saved[12], out[12];
+    for (int i = 0; i < 12; i++)
+        saved[i] = (float)i;
+    static const float kept[12] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
+    nnrt_var_write(o.m, 0, saved);
+    cr_expect_eq(memcmp(o.m->vars, kept, sizeof kept), 0);
+    nnrt_var_read(o.m, 0, out);
+    cr_expect_eq(memcmp(out, saved, sizeof out), 0);
+    nnrt_free(o.m);
+}
+
 /* Lines of the shorter side are orthonormal times the gain, and equal whatever the kept order. */
 static void check_orthogonal(int64_t d0, int64_t d1, int64_t d2, const int *perm)
 {

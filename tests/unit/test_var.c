@@ -51,6 +51,24 @@ Test(var, a_matrix_kept_as_its_transpose)
     fixture_free(f);
 }
 
+/* [4, 3] as [2, 3, 2]: pieces of the first axis stand last. */
+Test(var, the_first_axis_cut)
+{
+    Fixture *f = fixture_new(FN_predict);
+    Var *v = var_of(f, SHAPE(-1, 4, 3), (int[]){0, 1});
+    v->cut = 2;
+    memcpy(v->perm, (int[]){0, 2, 1}, sizeof(int[3]));
+    Shape kept = var_kept_shape(v), wants = SHAPE(-1, 2, 3, 2);
+    cr_expect(shape_equal(&kept, &wants));
+    static const double in_pieces[] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
+    double *saved = counting(f, 12), out[12], back[12];
+    var_to_kept(v, saved, out);
+    cr_expect_eq(memcmp(out, in_pieces, sizeof out), 0);
+    var_to_saved(v, out, back);
+    cr_expect_eq(memcmp(back, saved, sizeof back), 0);
+    fixture_free(f);
+}
+
 /* A cycle of three axes is not its own inverse, so the two directions cannot be mixed up. */
 Test(var, a_cycle_of_axes)
 {
