@@ -216,10 +216,12 @@ static const char *arg_text(Arena *arena, const KernelArg *a)
                         ctypes[a->buffer->dtype], a->name);
 }
 
+/* A kernel that threads share is never inlined: compilers would forget which pointers are restrict. */
 static void write_signature(Out *out, Arena *arena, const char *name, const Emit *e)
 {
     Str line = str_new(arena);
-    str_add(&line, "static void %s(int n", name);
+    str_add(&line, "static %svoid %s(int n", e->k->shared ? "__attribute__((noinline)) " : "",
+            name);
     for (int i = 0; i < e->args.n; i++)
         str_add(&line, ", %s", arg_text(arena, &e->args.at[i]));
     out_wrap(out, "%s)", line.at);
