@@ -22,6 +22,8 @@ void out_end(Out *);                                        /* shallower: ends o
 void out_raw(Out *, const char *format, ...) PRINTF(2, 3);  /* column 0 (preprocessor lines) */
 /* A line at the depth, broken at its commas, below its first parenthesis, where it is too long. */
 void out_wrap(Out *, const char *format, ...) PRINTF(2, 3);
+/* The same, but what follows the first break is one unit deeper than the line: shorter in lists. */
+void out_hang(Out *, const char *format, ...) PRINTF(2, 3);
 /* "const int i = i0 + v;", to be dropped by out_unindex, given what this gives, where nothing that
  * was written since mentions the name. */
 size_t out_index(Out *, const char *name, const char *value);

@@ -76,16 +76,12 @@ void out_end(Out *o)
     o->depth--;
 }
 
-/* As clang-format breaks it: each line as long as it may be. */
-void out_wrap(Out *o, const char *format, ...)
+/* Breaks a line at its commas, each part as long as it may be; all but the first are indented by
+ * `indent`. */
+static void wrap(Out *o, const char *text, size_t indent)
 {
-    va_list args;
-    va_start(args, format);
-    const char *text = format_text(o, format, args);
-    va_end(args);
     const char *open = strchr(text, '(');
-    size_t first = (size_t)(o->depth * INDENT),
-           indent = first + (open ? (size_t)(open - text) + 1 : 0);
+    size_t first = (size_t)(o->depth * INDENT);
     for (size_t at = first; strlen(text) + at > COLUMNS; at = indent) {
         const char *cut = NULL;
         for (const char *c = open ? strstr(open, ", ") : NULL; c; c = strstr(c + 1, ", "))
@@ -98,6 +94,26 @@ void out_wrap(Out *o, const char *format, ...)
         first = indent;
     }
     str_add(&o->str, "%*s%s\n", (int)first, "", text);
+}
+
+/* As clang-format breaks it. */
+void out_wrap(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(o, format, args);
+    va_end(args);
+    const char *open = strchr(text, '(');
+    wrap(o, text, (size_t)(o->depth * INDENT) + (open ? (size_t)(open - text) + 1 : 0));
+}
+
+void out_hang(Out *o, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const char *text = format_text(o, format, args);
+    va_end(args);
+    wrap(o, text, (size_t)((o->depth + 1) * INDENT));
 }
 
 static bool word_char(char c)

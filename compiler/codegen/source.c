@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* source.c: the emitted file as a whole: banner with the tables of kernels and of the arena,
+/* source.c: the emitted file as a whole: banner with the tables of kernels, variables and scratch,
  * guards, instance, kernels, functions. */
 #include <string.h>
 
@@ -7,38 +7,114 @@
 
 /* --- the banner ------------------------------------------------------------------------------- */
 
-static void kernel_rows(SourceText *s, const Graph *g)
+/* The functions that the file has. */
+static const Graph *emitted(const SourceText *s, int fn)
 {
-    int widest = 0;
-    for (int i = 0; i < g->kernels.n; i++)
-        if ((int)strlen(g->kernels.at[i]->name) > widest)
-            widest = (int)strlen(g->kernels.at[i]->name);
-    out_raw(s->out, " *\n * %-*s %9s %9s  from the model file: writes", widest + 6, fn_text(g->fn),
-            "MFLOP", "KB");
-    for (int i = 0; i < g->kernels.n; i++) {
-        const Kernel *k = g->kernels.at[i];
-        char shape[128];
-        const Node *y = k->stores.at[0];
-        out_raw(s->out, " * %5d %-*s %9.4g %9.4g  %s: %s %s%s", i + 1, widest, k->name,
-                k->flops * 1e-6, k->bytes / 1024, k->title, node_buffer(g, y)->name,
-                shape_text(&y->shape, shape), k->stores.n > 1 ? ", ..." : "");
-    }
+    return fn != FN_grad || emits_grad(s->p, s->options) ? s->p->fn[fn] : NULL;
 }
 
-static void arena_rows(SourceText *s, const Graph *g)
+/* Of the column of a function. */
+static int column(int fn)
 {
-    bool any = false;
+    int n = (int)strlen(fn_text((Fn)fn));
+    return n > 5 ? n : 5;
+}
+
+/* How often each function calls a kernel: by the kernel's name, FN_COUNT numbers. */
+static Map count_calls(SourceText *s)
+{
+    Map calls = map_new(s->arena);
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = emitted(s, f);
+        for (int i = 0; g && i < g->kernels.n; i++) {
+            int *count = map_get(&calls, g->kernels.at[i]->name);
+            if (!count) {
+                count = arena_take(s->arena, sizeof *count * FN_COUNT);
+                map_set(&calls, g->kernels.at[i]->name, count);
+            }
+            count[f]++;
+        }
+    }
+    return calls;
+}
+
+static void kernel_row(SourceText *s, const Kernel *k, const int *count, int width)
+{
+    Str row = str_new(s->arena);
+    str_add(&row, " *   %-*s", width, k->name);
+    for (int f = 0; f < FN_COUNT; f++)
+        if (emitted(s, f))
+            str_add(&row, " %*s", column(f),
+                    count[f] ? arena_format(s->arena, "%d", count[f]) : "");
+    out_raw(s->out, "%s %9.4g %9.4g  %s", row.at, k->flops * 1e-6, k->bytes / 1024, k->title);
+}
+
+/* A line a kernel function: how often each function calls it, what a call costs, where it is from. */
+static void kernel_rows(SourceText *s)
+{
+    Map calls = count_calls(s);
+    int width = 16;
+    for (int i = 0; i < calls.n; i++)
+        if ((int)strlen(calls.entry[i].key) > width)
+            width = (int)strlen(calls.entry[i].key);
+    Str head = str_new(s->arena), all = str_new(s->arena);
+    str_add(&head, " *\n * %-*s", width + 2, "kernels, calls of");
+    str_add(&all, " *   %-*s", width, "all");
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = emitted(s, f);
+        if (g) {
+            str_add(&head, " %*s", column(f), fn_text((Fn)f));
+            str_add(&all, " %*d", column(f), g->kernels.n);
+        }
+    }
+    out_raw(s->out, "%s %9s %9s  from the model file", head.at, "MFLOP", "KB");
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = emitted(s, f);
+        for (int i = 0; g && i < g->kernels.n; i++)
+            if (g->kernels.at[i]->text)
+                kernel_row(s, g->kernels.at[i], map_get(&calls, g->kernels.at[i]->name), width);
+    }
+    out_raw(s->out, "%s", all.at);
+}
+
+/* The buffer that is the next in size after `above`; of equal ones that with the lower id. */
+static const Buffer *next_largest(const Graph *g, const Buffer *above)
+{
+    const Buffer *best = NULL;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->kind != BUF_scratch)
+        bool below = !above || b->bytes < above->bytes ||
+                     (b->bytes == above->bytes && b->id > above->id);
+        if (b->kind == BUF_scratch && !b->over && below && (!best || b->bytes > best->bytes))
+            best = b;
+    }
+    return best;
+}
+
+/* A line a function: its scratch and the buffers that are the largest in it. */
+static void scratch_rows(SourceText *s)
+{
+    enum { NAMED = 4 };
+    bool any = false;
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = emitted(s, f);
+        int n = 0;
+        for (int i = 0; g && i < g->plan->buffers.n; i++)
+            n += g->plan->buffers.at[i]->kind == BUF_scratch && !g->plan->buffers.at[i]->over;
+        if (!n)
             continue;
         if (!any)
-            out_raw(s->out, " *\n * scratch of %-23s %10s %10s  alive", fn_text(g->fn), "bytes",
-                    "at");
+            out_raw(s->out, " *\n * %-34s %10s %10s  the largest (all: nncc --emit=report)",
+                    "scratch", "bytes", "buffers");
         any = true;
-        out_raw(s->out, " *   %-32s %10lld %10lld  %d-%d%s%s", b->name, (long long)b->bytes,
-                (long long)b->offset, b->first + 1, b->last + 1, b->over ? " over " : "",
-                b->over ? b->over->name : "");
+        Str row = str_new(s->arena);
+        const Buffer *b = NULL;
+        for (int i = 0; i < NAMED && i < n; i++) {
+            b = next_largest(g, b);
+            str_add(&row, "%s%s %lld", i ? ", " : "", b->name, (long long)b->bytes);
+        }
+        out_raw(s->out, " *   %-32s %10lld %10d  %s", fn_text((Fn)f),
+                (long long)g->plan->scratch_bytes, n, row.at);
     }
 }
 
@@ -67,14 +143,10 @@ static void banner(SourceText *s)
             comment_text(s->arena, s->options->command));
     out_raw(s->out, " * For %s. Compile with: -O3 -fopenmp%s%s", p->target->name,
             *p->target->flags ? " " : "", p->target->flags);
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && (f != FN_grad || emits_grad(p, s->options)))
-            kernel_rows(s, p->fn[f]);
+    kernel_rows(s);
     if (p->vars.n)
         var_rows(s);
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && (f != FN_grad || emits_grad(p, s->options)))
-            arena_rows(s, p->fn[f]);
+    scratch_rows(s);
     out_raw(s->out, " */");
 }
 

@@ -161,22 +161,45 @@ static Use *find_uses(SourceText *s, const Graph *g)
     return uses;
 }
 
+static bool declared(const Use *uses, const Buffer *b)
+{
+    return !b->over && (uses[b->id].passed || uses[b->id].result);
+}
+
+/* Where variables and scratch begin; const where no variable is written. */
+static void emit_bases(SourceText *s, const Graph *g, const Use *uses)
+{
+    bool vars = false, scratch = false, written = false;
+    for (int i = 0; i < g->plan->buffers.n; i++) {
+        const Buffer *b = g->plan->buffers.at[i];
+        vars |= b->kind == BUF_var && declared(uses, b);
+        written |= b->kind == BUF_var && declared(uses, b) && uses[i].written;
+        scratch |= b->kind == BUF_scratch && declared(uses, b);
+    }
+    const char *keeps = written ? "" : "const ";
+    if (vars)
+        out_line(s->out, "%sfloat *const vars = (%sfloat *)m->head.vars;", keeps, keeps);
+    if (scratch)
+        out_line(s->out, "float *const scratch = (float *)m->head.scratch;");
+}
+
 static void emit_buffers(SourceText *s, const Graph *g)
 {
     const Use *uses = find_uses(s, g);
+    emit_bases(s, g, uses);
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->over || (!uses[i].passed && !uses[i].result))
+        if (!declared(uses, b))
             continue;
         const char *keeps = uses[i].written ? "" : "const ";
         switch (b->kind) {
         case BUF_var:
-            out_line(s->out, "%sfloat *const %s = (%sfloat *)(m->head.vars + %lld);", keeps,
-                     b->name, keeps, (long long)s->p->vars.at[b->index]->offset);
+            out_line(s->out, "%sfloat *const %s = vars + %lld;", keeps, b->name,
+                     (long long)s->p->vars.at[b->index]->offset / 4);
             break;
         case BUF_scratch:
-            out_line(s->out, "%sfloat *const %s = (%sfloat *)(m->head.scratch + %lld);", keeps,
-                     b->name, keeps, (long long)b->offset);
+            out_line(s->out, "%sfloat *const %s = scratch + %lld;", keeps, b->name,
+                     (long long)b->offset / 4);
             break;
         case BUF_grads:
             out_line(s->out, "float *const %s = grads + %lld;", b->name,
@@ -203,47 +226,61 @@ static const char *argument(SourceText *s, const KernelArg *a)
     return root_of(a->buffer)->name;
 }
 
-static void emit_call(SourceText *s, const Kernel *k)
+static const char *call_text(SourceText *s, const Kernel *k)
 {
     Str line = str_new(s->arena);
     str_add(&line, "%s(n", k->name);
     for (int i = 0; i < k->args.n; i++)
         str_add(&line, ", %s", argument(s, &k->args.at[i]));
-    out_wrap(s->out, "%s);", line.at);
+    str_add(&line, ");");
+    return line.at;
 }
 
 /* A run of kernels that one thread executes, or a shared one. */
-static int emit_run(SourceText *s, const Graph *g, int from)
+static int emit_run(SourceText *s, const Graph *g, const char *const *calls, int from)
 {
     int to = from + 1;
-    if (g->kernels.at[from]->shared) {
-        emit_call(s, g->kernels.at[from]);
-        return to;
-    }
-    while (to < g->kernels.n && !g->kernels.at[to]->shared)
+    bool shared = g->kernels.at[from]->shared;
+    while (!shared && to < g->kernels.n && !g->kernels.at[to]->shared)
         to++;
-    out_raw(s->out, "#pragma omp single");
-    out_line(s->out, "{");
-    s->out->depth++;
+    bool several = to > from + 1;
+    if (!shared)
+        out_raw(s->out, "#pragma omp single");
+    if (several) {
+        out_line(s->out, "{");
+        s->out->depth++;
+    }
     for (int i = from; i < to; i++)
-        emit_call(s, g->kernels.at[i]);
-    out_close(s->out);
+        out_hang(s->out, "%s", calls[i]);
+    if (several)
+        out_close(s->out);
     return to;
 }
 
 static void emit_calls(SourceText *s, const Graph *g)
 {
-    if (!g->plan->parallel) {
-        for (int i = 0; i < g->kernels.n; i++)
-            emit_call(s, g->kernels.at[i]);
-        return;
+    enum { WIDTH = 88 }; /* of the longest call that needs no break, wherever it stands */
+    const char **calls = arena_take(s->arena, sizeof *calls * (size_t)(g->kernels.n + 1));
+    bool broken = false;
+    for (int i = 0; i < g->kernels.n; i++) {
+        calls[i] = call_text(s, g->kernels.at[i]);
+        broken |= strlen(calls[i]) > WIDTH;
     }
-    out_raw(s->out, "#pragma omp parallel");
-    out_line(s->out, "{");
-    s->out->depth++;
-    for (int i = 0; i < g->kernels.n;)
-        i = emit_run(s, g, i);
-    out_close(s->out);
+    if (broken)
+        out_line(s->out, "/* clang-format off */");
+    if (g->plan->parallel) {
+        out_raw(s->out, "#pragma omp parallel");
+        out_line(s->out, "{");
+        s->out->depth++;
+        for (int i = 0; i < g->kernels.n;)
+            i = emit_run(s, g, calls, i);
+        out_close(s->out);
+    } else {
+        for (int i = 0; i < g->kernels.n; i++)
+            out_hang(s->out, "%s", calls[i]);
+    }
+    if (broken)
+        out_line(s->out, "/* clang-format on */");
 }
 
 /* Everything from the buffers to the last kernel. */

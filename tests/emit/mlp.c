@@ -2,31 +2,22 @@
  * Made by nncc 0.1.0.  Edit mlp.yaml, then:  nncc mlp.yaml -o mlp.c --target=x86-64-v3
  * For x86-64-v3. Compile with: -O3 -fopenmp -march=x86-64-v3
  *
- * predict                  MFLOP        KB  from the model file: writes
- *     1 mlp_fc1_fwd      0.01968     6.375  7 dense, relu: fc1 [N, 24]
- *     2 mlp_logits_fwd   0.00245      1.75  9 dense: logits [N, 5]
- *     3 mlp_probs_fwd     0.0009       0.5  11 softmax: probs [N, 5]
- *
- * eval                                     MFLOP        KB  from the model file: writes
- *     1 mlp_fc1_fwd                      0.01968     6.375  7 dense, relu: fc1 [N, 24]
- *     2 mlp_logits_fwd                   0.00245      1.75  9 dense: logits [N, 5]
- *     3 mlp_accuracy_loss                0.00174    0.4375  12 softmax_cross_entropy, 14 accuracy: softmax_cross_entropy [N, 1], ...
- *     4 mlp_loss_loss                    1.1e-05     0.125  12 softmax_cross_entropy: loss []
- *     5 mlp_accuracy_metric                1e-05     0.125  14 accuracy: accuracy_2 []
- *     6 mlp_softmax_cross_entropy_loss         0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
- *
- * train                                      MFLOP        KB  from the model file: writes
- *     1 mlp_fc1_2_fwd                      0.02064      8.25  7 dense, relu, 8 dropout: dropout [N, 24], ...
- *     2 mlp_logits_fwd                     0.00245      1.75  9 dense: logits [N, 5]
- *     3 mlp_softmax_cross_entropy_2_loss  0.001962    0.6875  12 softmax_cross_entropy, 14 accuracy: softmax_cross_entropy [N, 1], ...
- *     4 mlp_loss_loss                      1.1e-05     0.125  12 softmax_cross_entropy: loss []
- *     5 mlp_accuracy_metric                  1e-05     0.125  14 accuracy: accuracy_2 []
- *     6 mlp_softmax_cross_entropy_loss           0    0.0625  12 softmax_cross_entropy: softmax_cross_entropy_2 []
- *     7 mlp_logits_bias_upd               0.000199     0.625  9 adam, dense: update: logits_bias [5], ...
- *     8 mlp_fc1_bwd                        0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient: d_fc1_2 [N, 24]
- *     9 mlp_logits_weight_upd             0.004044     4.188  9 adam, dense: update: logits_weight [24, 5], ...
- *    10 mlp_fc1_bias_upd                  0.000636     1.688  7 adam, dense: update: fc1_bias [24], ...
- *    11 mlp_fc1_weight_upd                 0.03176        25  7 adam, dense: update: fc1_weight [40, 24], ...
+ * kernels, calls of                  predict  eval train     MFLOP        KB  from the model file
+ *   mlp_fc1_fwd                            1     1         0.01968     6.375  7 dense, relu
+ *   mlp_logits_fwd                         1     1     1   0.00245      1.75  9 dense
+ *   mlp_probs_fwd                          1                0.0009       0.5  11 softmax
+ *   mlp_accuracy_loss                            1         0.00174    0.4375  12 softmax_cross_entropy, 14 accuracy
+ *   mlp_loss_loss                                1     1   1.1e-05     0.125  12 softmax_cross_entropy
+ *   mlp_accuracy_metric                          1     1     1e-05     0.125  14 accuracy
+ *   mlp_softmax_cross_entropy_loss               1     1         0    0.0625  12 softmax_cross_entropy
+ *   mlp_fc1_2_fwd                                      1   0.02064      8.25  7 dense, relu, 8 dropout
+ *   mlp_softmax_cross_entropy_2_loss                   1  0.001962    0.6875  12 softmax_cross_entropy, 14 accuracy
+ *   mlp_logits_bias_upd                                1  0.000199     0.625  9 adam, dense: update
+ *   mlp_fc1_bwd                                        1   0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient
+ *   mlp_logits_weight_upd                              1  0.004044     4.188  9 adam, dense: update
+ *   mlp_fc1_bias_upd                                   1  0.000636     1.688  7 adam, dense: update
+ *   mlp_fc1_weight_upd                                 1   0.03176        25  7 adam, dense: update
+ *   all                                    3     6    11
  *
  * variables                               bytes         at  saved
  *   fc1.weight                             3840          0  [24, 40], kept [40, 24]
@@ -42,35 +33,10 @@
  *   adam.exp_avg.logits.bias                 20      13504  [5]
  *   adam.exp_avg_sq.logits.bias              20      13568  [5]
  *
- * scratch of predict                      bytes         at  alive
- *   fc1                                     960       5120  1-2
- *   logits                                  256          0  2-3
- *   packed                                 5120          0  1-1
- *
- * scratch of eval                         bytes         at  alive
- *   fc1                                     960       5120  1-2
- *   logits                                  256          0  2-3
- *   softmax_cross_entropy                    64        256  3-4
- *   loss                                     64          0  4-7
- *   accuracy                                 64        320  3-5
- *   accuracy_2                               64         64  5-7
- *   softmax_cross_entropy_2                  64        128  6-7
- *   packed                                 5120          0  1-1
- *
- * scratch of train                        bytes         at  alive
- *   dropout                                 960       5120  1-8
- *   dropout_1                               960       6080  1-9
- *   logits                                  256          0  2-3
- *   softmax_cross_entropy                    64        512  3-4
- *   loss                                     64       2240  4-12
- *   accuracy                                 64        576  3-5
- *   accuracy_2                               64       2304  5-12
- *   softmax_cross_entropy_2                  64       2368  6-12
- *   d_softmax_cross_entropy                 256        256  3-9
- *   d_fc1                                   960       7040  1-8
- *   d_fc1_2                                 960       1280  8-11
- *   packed                                 5120          0  1-1
- *   packed_2                               1280          0  11-11
+ * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
+ *   predict                                6080          3  packed 5120, fc1 960, logits 256
+ *   eval                                   6080          8  packed 5120, fc1 960, logits 256, softmax_cross_entropy 64
+ *   train                                  8000         13  packed 5120, packed_2 1280, dropout 960, dropout_1 960
  */
 #include "mlp.h"
 
@@ -611,13 +577,15 @@ int mlp_predict(mlp *m, int n, const float *image, float *probs)
 {
     if (mlp_refuses(m, n))
         return -1;
-    const float *const fc1_weight = (const float *)(m->head.vars + 0);
-    const float *const fc1_bias = (const float *)(m->head.vars + 3840);
-    const float *const logits_weight = (const float *)(m->head.vars + 3968);
-    const float *const logits_bias = (const float *)(m->head.vars + 4480);
-    float *const fc1 = (float *)(m->head.scratch + 5120);
-    float *const logits = (float *)(m->head.scratch + 0);
-    float *const packed = (float *)(m->head.scratch + 0);
+    const float *const vars = (const float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    const float *const fc1_weight = vars + 0;
+    const float *const fc1_bias = vars + 960;
+    const float *const logits_weight = vars + 992;
+    const float *const logits_bias = vars + 1120;
+    float *const fc1 = scratch + 1280;
+    float *const logits = scratch + 0;
+    float *const packed = scratch + 0;
     mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
     mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
     mlp_probs_fwd(n, logits, probs);
@@ -628,18 +596,20 @@ float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *
 {
     if (mlp_refuses(m, n))
         return __builtin_nanf("");
-    const float *const fc1_weight = (const float *)(m->head.vars + 0);
-    const float *const fc1_bias = (const float *)(m->head.vars + 3840);
-    const float *const logits_weight = (const float *)(m->head.vars + 3968);
-    const float *const logits_bias = (const float *)(m->head.vars + 4480);
-    float *const fc1 = (float *)(m->head.scratch + 5120);
-    float *const logits = (float *)(m->head.scratch + 0);
-    float *const softmax_cross_entropy = (float *)(m->head.scratch + 256);
-    float *const loss = (float *)(m->head.scratch + 0);
-    float *const accuracy = (float *)(m->head.scratch + 320);
-    float *const accuracy_2 = (float *)(m->head.scratch + 64);
-    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 128);
-    float *const packed = (float *)(m->head.scratch + 0);
+    const float *const vars = (const float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    const float *const fc1_weight = vars + 0;
+    const float *const fc1_bias = vars + 960;
+    const float *const logits_weight = vars + 992;
+    const float *const logits_bias = vars + 1120;
+    float *const fc1 = scratch + 1280;
+    float *const logits = scratch + 0;
+    float *const softmax_cross_entropy = scratch + 64;
+    float *const loss = scratch + 0;
+    float *const accuracy = scratch + 80;
+    float *const accuracy_2 = scratch + 16;
+    float *const softmax_cross_entropy_2 = scratch + 32;
+    float *const packed = scratch + 0;
     const double u31 = n;
     mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
     mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
@@ -658,31 +628,33 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
 {
     if (mlp_refuses(m, n))
         return __builtin_nanf("");
-    float *const fc1_weight = (float *)(m->head.vars + 0);
-    float *const fc1_bias = (float *)(m->head.vars + 3840);
-    float *const logits_weight = (float *)(m->head.vars + 3968);
-    float *const logits_bias = (float *)(m->head.vars + 4480);
-    float *const adam_exp_avg_logits_bias = (float *)(m->head.vars + 13504);
-    float *const adam_exp_avg_sq_logits_bias = (float *)(m->head.vars + 13568);
-    float *const adam_exp_avg_logits_weight = (float *)(m->head.vars + 12480);
-    float *const adam_exp_avg_sq_logits_weight = (float *)(m->head.vars + 12992);
-    float *const adam_exp_avg_fc1_bias = (float *)(m->head.vars + 12224);
-    float *const adam_exp_avg_sq_fc1_bias = (float *)(m->head.vars + 12352);
-    float *const adam_exp_avg_fc1_weight = (float *)(m->head.vars + 4544);
-    float *const adam_exp_avg_sq_fc1_weight = (float *)(m->head.vars + 8384);
-    float *const dropout = (float *)(m->head.scratch + 5120);
-    float *const dropout_1 = (float *)(m->head.scratch + 6080);
-    float *const logits = (float *)(m->head.scratch + 0);
-    float *const softmax_cross_entropy = (float *)(m->head.scratch + 512);
-    float *const loss = (float *)(m->head.scratch + 2240);
-    float *const accuracy = (float *)(m->head.scratch + 576);
-    float *const accuracy_2 = (float *)(m->head.scratch + 2304);
-    float *const softmax_cross_entropy_2 = (float *)(m->head.scratch + 2368);
-    float *const d_softmax_cross_entropy = (float *)(m->head.scratch + 256);
-    float *const d_fc1 = (float *)(m->head.scratch + 7040);
-    float *const d_fc1_2 = (float *)(m->head.scratch + 1280);
-    float *const packed = (float *)(m->head.scratch + 0);
-    float *const packed_2 = (float *)(m->head.scratch + 0);
+    float *const vars = (float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    float *const fc1_weight = vars + 0;
+    float *const fc1_bias = vars + 960;
+    float *const logits_weight = vars + 992;
+    float *const logits_bias = vars + 1120;
+    float *const adam_exp_avg_logits_bias = vars + 3376;
+    float *const adam_exp_avg_sq_logits_bias = vars + 3392;
+    float *const adam_exp_avg_logits_weight = vars + 3120;
+    float *const adam_exp_avg_sq_logits_weight = vars + 3248;
+    float *const adam_exp_avg_fc1_bias = vars + 3056;
+    float *const adam_exp_avg_sq_fc1_bias = vars + 3088;
+    float *const adam_exp_avg_fc1_weight = vars + 1136;
+    float *const adam_exp_avg_sq_fc1_weight = vars + 2096;
+    float *const dropout = scratch + 1280;
+    float *const dropout_1 = scratch + 1520;
+    float *const logits = scratch + 0;
+    float *const softmax_cross_entropy = scratch + 128;
+    float *const loss = scratch + 560;
+    float *const accuracy = scratch + 144;
+    float *const accuracy_2 = scratch + 576;
+    float *const softmax_cross_entropy_2 = scratch + 592;
+    float *const d_softmax_cross_entropy = scratch + 64;
+    float *const d_fc1 = scratch + 1760;
+    float *const d_fc1_2 = scratch + 320;
+    float *const packed = scratch + 0;
+    float *const packed_2 = scratch + 0;
     const double u37 = n;
     const double u56 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
@@ -696,22 +668,24 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
     const double u87 = 1.0 - u86;
     const double u88 = __builtin_sqrt(u87);
     const nnrt_rand_key key0 = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, 0u);
+    /* clang-format off */
     mlp_fc1_2_fwd(n, packed, fc1_weight, image, key0, fc1_bias, dropout, dropout_1, d_fc1);
     mlp_logits_fwd(n, dropout_1, logits_weight, logits_bias, logits);
     mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u66, accuracy,
-                                     d_softmax_cross_entropy, softmax_cross_entropy);
+        d_softmax_cross_entropy, softmax_cross_entropy);
     mlp_loss_loss(n, softmax_cross_entropy, (float)u37, loss);
     mlp_accuracy_metric(n, accuracy, accuracy_2);
     mlp_softmax_cross_entropy_loss(n, (float)u37, softmax_cross_entropy_2);
     mlp_logits_bias_upd(n, d_softmax_cross_entropy, logits_bias, (float)u61,
-                        adam_exp_avg_logits_bias, adam_exp_avg_sq_logits_bias, (float)u88);
+        adam_exp_avg_logits_bias, adam_exp_avg_sq_logits_bias, (float)u88);
     mlp_fc1_bwd(n, d_softmax_cross_entropy, logits_weight, d_fc1, dropout, d_fc1_2);
     mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, logits_weight, (float)u61,
-                          adam_exp_avg_logits_weight, adam_exp_avg_sq_logits_weight, (float)u88);
+        adam_exp_avg_logits_weight, adam_exp_avg_sq_logits_weight, (float)u88);
     mlp_fc1_bias_upd(n, d_fc1_2, fc1_bias, (float)u61, adam_exp_avg_fc1_bias,
-                     adam_exp_avg_sq_fc1_bias, (float)u88);
+        adam_exp_avg_sq_fc1_bias, (float)u88);
     mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, fc1_weight, (float)u61, adam_exp_avg_fc1_weight,
-                       adam_exp_avg_sq_fc1_weight, (float)u88);
+        adam_exp_avg_sq_fc1_weight, (float)u88);
+    /* clang-format on */
     m->head.calls++;
     m->head.step++;
     if (m->head.metric_sums) {

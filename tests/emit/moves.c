@@ -2,15 +2,14 @@
  * Made by nncc 0.1.0.  Edit moves.yaml, then:  nncc moves.yaml -o moves.c --target=x86-64-v3
  * For x86-64-v3. Compile with: -O3 -fopenmp -march=x86-64-v3
  *
- * predict                    MFLOP        KB  from the model file: writes
- *     1 moves_matmul_fwd   0.03686        24  6 permute, 7 matmul: matmul [N, 12, 12]
- *     2 moves_scores_fwd   0.08294        36  7 softmax: scores [N, 12, 12]
- *     3 moves_padded_fwd  0.001536      28.5  8 index, mul, 9 pad: y [N, 7, 12]
+ * kernels, calls of  predict     MFLOP        KB  from the model file
+ *   moves_matmul_fwd       1   0.03686        24  6 permute, 7 matmul
+ *   moves_scores_fwd       1   0.08294        36  7 softmax
+ *   moves_padded_fwd       1  0.001536      28.5  8 index, mul, 9 pad
+ *   all                    3
  *
- * scratch of predict                      bytes         at  alive
- *   matmul                                18432          0  1-3
- *   scores                                18432          0  2-3 over matmul
- *   packed                                  256      18432  1-1
+ * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
+ *   predict                               18688          2  matmul 18432, packed 256
  */
 #include "moves.h"
 
@@ -114,7 +113,7 @@ static void moves_matmul_fwd(int n, float *restrict packed, const float *restric
 /* scores[N, 12, 12]
  * moves.yaml:7 softmax
  * 0.08294 MFLOP, 36 KB */
-static void moves_scores_fwd(int n, float *restrict matmul)
+static __attribute__((noinline)) void moves_scores_fwd(int n, float *restrict matmul)
 {
 #pragma omp for collapse(2) schedule(static)
     for (int i = 0; i < n; i++) {
@@ -185,19 +184,16 @@ int moves_predict(moves *m, int n, const float *x, float *y)
 {
     if (moves_refuses(m, n))
         return -1;
-    float *const matmul = (float *)(m->head.scratch + 0);
-    float *const packed = (float *)(m->head.scratch + 18432);
+    float *const scratch = (float *)m->head.scratch;
+    float *const matmul = scratch + 0;
+    float *const packed = scratch + 4608;
 #pragma omp parallel
     {
 #pragma omp single
-        {
-            moves_matmul_fwd(n, packed, x, matmul);
-        }
+        moves_matmul_fwd(n, packed, x, matmul);
         moves_scores_fwd(n, matmul);
 #pragma omp single
-        {
-            moves_padded_fwd(n, matmul, y);
-        }
+        moves_padded_fwd(n, matmul, y);
     }
     return 0;
 }

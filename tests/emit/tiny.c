@@ -2,23 +2,17 @@
  * Made by nncc 0.1.0.  Edit tiny.yaml, then:  nncc tiny.yaml -o tiny.c --target=x86-64-v3
  * For x86-64-v3. Compile with: -O3 -fopenmp -march=x86-64-v3
  *
- * predict                   MFLOP        KB  from the model file: writes
- *     1 tiny_hidden_fwd   0.00036    0.3125  7 dense, tanh, 8 dense: dense [N, 3, 1]
- *     2 tiny_out_fwd      1.6e-05    0.1875  8 dense: out [N, 1]
- *
- * eval                      MFLOP        KB  from the model file: writes
- *     1 tiny_hidden_fwd   0.00036    0.3125  7 dense, tanh, 8 dense: dense [N, 3, 1]
- *     2 tiny_out_2_fwd    2.4e-05      0.25  8 dense, 11 mse: mse [N, 1]
- *     3 tiny_loss_loss      5e-06     0.125  11 mse: loss []
- *
- * train                            MFLOP        KB  from the model file: writes
- *     1 tiny_hidden_2_fwd       0.000384    0.4375  7 dense, tanh, 8 dense: hidden [N, 3], ...
- *     2 tiny_hidden_bwd          7.8e-05     0.625  8 dense, 11 mse, 7 tanh: gradient: mse [N, 1], ...
- *     3 tiny_loss_loss             5e-06     0.125  11 mse: loss []
- *     4 tiny_out_bias_upd          8e-06    0.3125  8 sgd, dense: update: out_bias [1], ...
- *     5 tiny_out_weight_upd      2.4e-05    0.3125  8 dense, sgd: update: out_weight [3, 1], ...
- *     6 tiny_out_weight_upd      2.4e-05    0.3125  7 sgd, dense: update: hidden_bias [3], ...
- *     7 tiny_hidden_weight_upd   7.2e-05     0.375  7 sgd, dense: update: hidden_weight [2, 3], ...
+ * kernels, calls of        predict  eval train     MFLOP        KB  from the model file
+ *   tiny_hidden_fwd              1     1         0.00036    0.3125  7 dense, tanh, 8 dense
+ *   tiny_out_fwd                 1               1.6e-05    0.1875  8 dense
+ *   tiny_out_2_fwd                     1         2.4e-05      0.25  8 dense, 11 mse
+ *   tiny_loss_loss                     1     1     5e-06     0.125  11 mse
+ *   tiny_hidden_2_fwd                        1  0.000384    0.4375  7 dense, tanh, 8 dense
+ *   tiny_hidden_bwd                          1   7.8e-05     0.625  8 dense, 11 mse, 7 tanh: gradient
+ *   tiny_out_bias_upd                        1     8e-06    0.3125  8 sgd, dense: update
+ *   tiny_out_weight_upd                      2   2.4e-05    0.3125  8 dense, sgd: update
+ *   tiny_hidden_weight_upd                   1   7.2e-05     0.375  7 sgd, dense: update
+ *   all                          2     3     7
  *
  * variables                               bytes         at  saved
  *   hidden.weight                            24          0  [3, 2], kept [2, 3]
@@ -30,23 +24,10 @@
  *   sgd.momentum_buffer.out.weight           12        384  [1, 3], kept [3, 1]
  *   sgd.momentum_buffer.out.bias              4        448  [1]
  *
- * scratch of predict                      bytes         at  alive
- *   dense                                    64          0  1-2
- *
- * scratch of eval                         bytes         at  alive
- *   dense                                    64          0  1-2
- *   mse                                      64         64  2-3
- *   loss                                     64          0  3-4
- *
- * scratch of train                        bytes         at  alive
- *   hidden                                   64          0  1-7
- *   dense                                    64         64  1-5
- *   mse                                      64        128  2-3
- *   loss                                     64        192  3-8
- *   d_mse                                    64        256  2-4
- *   d_dense                                  64         64  2-5 over dense
- *   d_hidden                                 64        192  1-2
- *   d_hidden_2                               64          0  2-7 over hidden
+ * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
+ *   predict                                  64          1  dense 64
+ *   eval                                    128          3  dense 64, mse 64, loss 64
+ *   train                                   320          6  hidden 64, dense 64, mse 64, loss 64
  */
 #include "tiny.h"
 
@@ -317,11 +298,13 @@ int tiny_predict(tiny *m, int n, const float *x, float *out)
 {
     if (tiny_refuses(m, n))
         return -1;
-    const float *const hidden_weight = (const float *)(m->head.vars + 0);
-    const float *const hidden_bias = (const float *)(m->head.vars + 64);
-    const float *const out_weight = (const float *)(m->head.vars + 128);
-    const float *const out_bias = (const float *)(m->head.vars + 192);
-    float *const dense = (float *)(m->head.scratch + 0);
+    const float *const vars = (const float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    const float *const hidden_weight = vars + 0;
+    const float *const hidden_bias = vars + 16;
+    const float *const out_weight = vars + 32;
+    const float *const out_bias = vars + 48;
+    float *const dense = scratch + 0;
     tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
     tiny_out_fwd(n, dense, out_bias, out);
     return 0;
@@ -331,13 +314,15 @@ float tiny_eval(tiny *m, int n, const float *x, const float *y, double *sums)
 {
     if (tiny_refuses(m, n))
         return __builtin_nanf("");
-    const float *const hidden_weight = (const float *)(m->head.vars + 0);
-    const float *const hidden_bias = (const float *)(m->head.vars + 64);
-    const float *const out_weight = (const float *)(m->head.vars + 128);
-    const float *const out_bias = (const float *)(m->head.vars + 192);
-    float *const dense = (float *)(m->head.scratch + 0);
-    float *const mse = (float *)(m->head.scratch + 64);
-    float *const loss = (float *)(m->head.scratch + 0);
+    const float *const vars = (const float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    const float *const hidden_weight = vars + 0;
+    const float *const hidden_bias = vars + 16;
+    const float *const out_weight = vars + 32;
+    const float *const out_bias = vars + 48;
+    float *const dense = scratch + 0;
+    float *const mse = scratch + 16;
+    float *const loss = scratch + 0;
     const double u22 = n;
     tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
     tiny_out_2_fwd(n, dense, out_bias, y, mse);
@@ -350,25 +335,28 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
 {
     if (tiny_refuses(m, n))
         return __builtin_nanf("");
-    float *const hidden_weight = (float *)(m->head.vars + 0);
-    float *const hidden_bias = (float *)(m->head.vars + 64);
-    float *const out_weight = (float *)(m->head.vars + 128);
-    float *const out_bias = (float *)(m->head.vars + 192);
-    float *const sgd_momentum_buffer_out_bias = (float *)(m->head.vars + 448);
-    float *const sgd_momentum_buffer_out_weight = (float *)(m->head.vars + 384);
-    float *const sgd_momentum_buffer_hidden_bias = (float *)(m->head.vars + 320);
-    float *const sgd_momentum_buffer_hidden_weight = (float *)(m->head.vars + 256);
-    float *const hidden = (float *)(m->head.scratch + 0);
-    float *const dense = (float *)(m->head.scratch + 64);
-    float *const mse = (float *)(m->head.scratch + 128);
-    float *const loss = (float *)(m->head.scratch + 192);
-    float *const d_mse = (float *)(m->head.scratch + 256);
-    float *const d_hidden = (float *)(m->head.scratch + 192);
+    float *const vars = (float *)m->head.vars;
+    float *const scratch = (float *)m->head.scratch;
+    float *const hidden_weight = vars + 0;
+    float *const hidden_bias = vars + 16;
+    float *const out_weight = vars + 32;
+    float *const out_bias = vars + 48;
+    float *const sgd_momentum_buffer_out_bias = vars + 112;
+    float *const sgd_momentum_buffer_out_weight = vars + 96;
+    float *const sgd_momentum_buffer_hidden_bias = vars + 80;
+    float *const sgd_momentum_buffer_hidden_weight = vars + 64;
+    float *const hidden = scratch + 0;
+    float *const dense = scratch + 16;
+    float *const mse = scratch + 32;
+    float *const loss = scratch + 48;
+    float *const d_mse = scratch + 64;
+    float *const d_hidden = scratch + 48;
     const double u22 = n;
     const double u25 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
     const double u30 = 1.0 / u22;
     const double u32 = u30 * 2.0;
+    /* clang-format off */
     tiny_hidden_2_fwd(n, x, hidden_weight, hidden_bias, out_weight, hidden, dense, d_hidden);
     tiny_hidden_bwd(n, dense, out_bias, y, (float)u32, mse, d_mse, hidden, out_weight, d_hidden);
     tiny_loss_loss(n, mse, (float)u22, loss);
@@ -376,7 +364,8 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
     tiny_out_weight_upd(n, dense, out_weight, (float)u25, sgd_momentum_buffer_out_weight);
     tiny_out_weight_upd(n, hidden, hidden_bias, (float)u25, sgd_momentum_buffer_hidden_bias);
     tiny_hidden_weight_upd(n, x, hidden, hidden_weight, (float)u25,
-                           sgd_momentum_buffer_hidden_weight);
+        sgd_momentum_buffer_hidden_weight);
+    /* clang-format on */
     m->head.calls++;
     m->head.step++;
     return loss[0];

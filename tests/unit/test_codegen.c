@@ -165,11 +165,36 @@ Test(codegen, prediction_writes_no_weight)
 {
     const char *source = emit_source(compiled(mlp, LEARN, "generic", 0), &options);
     const char *predict = body(source, "\nint net_predict(net *m");
-    cr_assert(strstr(predict, "const float *const fc_weight = (const float *)(m->head.vars + "));
-    for (const char *c = strstr(predict, "m->head.vars"); c; c = strstr(c + 1, "m->head.vars"))
-        cr_expect_eq(strncmp(c - 16, "(const float *)(", 16), 0, "%.30s", c - 16);
+    cr_assert(strstr(predict, "    const float *const vars = (const float *)m->head.vars;\n"));
+    cr_assert_eq(count(predict, "m->head.vars"), 1, "no other way to a variable");
+    cr_assert(strstr(predict, "    const float *const fc_weight = vars + "));
     const char *step = body(source, "\nfloat net_train_step(net *m");
-    cr_assert(strstr(step, "    float *const fc_weight = (float *)(m->head.vars + "));
+    cr_assert(strstr(step, "    float *const vars = (float *)m->head.vars;\n"));
+    cr_assert(strstr(step, "    float *const fc_weight = vars + "));
+}
+
+Test(codegen, the_banner_counts_calls)
+{
+    Program *p = compiled(mlp, LEARN, "generic", 0);
+    const char *source = emit_source(p, &options);
+    static const Fn fns[] = {FN_predict, FN_eval, FN_train};
+    static const char *const heads[] = {"\nint net_predict(", "\nfloat net_eval(",
+                                        "\nfloat net_train_step("};
+    int all[3];
+    const char *row = strstr(source, "\n *   all ");
+    cr_assert(row && sscanf(row, "\n *   all %d %d %d", &all[0], &all[1], &all[2]) == 3);
+    for (int f = 0; f < COUNT(fns); f++) {
+        const Graph *g = p->fn[fns[f]];
+        cr_expect_eq(all[f], g->kernels.n);
+        cr_expect_eq(count(body(source, heads[f]), "    net_"), g->kernels.n, "%s", heads[f]);
+        for (int i = 0; i < g->kernels.n; i++) {
+            char name[64];
+            snprintf(name, sizeof name, "\n *   %s ", g->kernels.at[i]->name);
+            cr_expect_eq(count(source, name), 1, "one row: %s", name);
+        }
+    }
+    cr_expect_eq(count(source, "\n *   predict "), 1, "its scratch");
+    cr_expect_eq(count(source, "\n *   train "), 1);
 }
 
 Test(codegen, offsets_do_not_overlap)
