@@ -35,7 +35,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--nncc", required=True)
     parser.add_argument("--random", type=int, default=20, help="so many random networks")
-    parser.add_argument("--convs", type=int, default=20, help="so many random convolutional networks")
+    parser.add_argument("--convs", type=int, default=12, help="so many random convolutional networks")
     parser.add_argument("--seed", type=int, default=1, help="of the first of them")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--errors", action="store_true", help="print the largest error of each kind")
