@@ -190,9 +190,19 @@ static void add_words(Arena *arena, Argv *argv, const char *text)
     }
 }
 
-static void add_flags(Arena *arena, Argv *argv, const Target *t)
+/* Unrolled loops pay in a tiny network; in a large one they gain nothing and cost clang most of its
+ * time. */
+static bool is_large(const char *text)
+{
+    enum { LARGE = 64 << 10 };
+    return strlen(text) > LARGE;
+}
+
+static void add_flags(Arena *arena, Argv *argv, const Target *t, bool large)
 {
     add_words(arena, argv, "-std=gnu11 -O3 -fopenmp -fno-math-errno -fno-trapping-math");
+    if (large)
+        add(arena, argv, "-fno-unroll-loops");
     add_words(arena, argv, t->flags);
 }
 
@@ -243,11 +253,11 @@ static const char *joined(Arena *arena, const Argv *argv)
 }
 
 static int compile(Arena *arena, const Home *home, const Target *t, const char *cc,
-                   const char *source, bool single_file, const char *out)
+                   const char *source, bool single_file, bool large, const char *out)
 {
     Argv argv = {0};
     add_words(arena, &argv, cc);
-    add_flags(arena, &argv, t);
+    add_flags(arena, &argv, t, large);
     char *built = arena_format(arena, "-DNNRT_BUILT_WITH=\"%s\"", joined(arena, &argv));
     vec_push(arena, &argv, built);
     add(arena, &argv, arena_format(arena, "-I%s", home->include));
@@ -284,7 +294,7 @@ int cc_program(Arena *arena, const Home *home, const Target *t, const char *text
     else
         status = file_write(arena, source, text, strlen(text));
     if (cc && !status)
-        status = compile(arena, home, t, cc, source, single_file, part);
+        status = compile(arena, home, t, cc, source, single_file, is_large(text), part);
     if (!status && rename(part, path) != 0)
         status = complain(path);
     unlink(part);
