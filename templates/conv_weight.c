@@ -33,8 +33,15 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, cons
 {
     enum { M = NNCC_TILE_M, V = NNCC_TILE_N / NNCC_LANES };
     NNCC_VECTOR acc[M][V] = {{{0}}};
-    if (from)
-        __builtin_memcpy(acc, from, sizeof acc);
+    /* Loaded and stored one by one: a copy of all would keep them in memory. */
+    if (from) {
+#pragma GCC unroll 32
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(&acc[i][v], from + i * NNCC_TILE_N + v * NNCC_LANES,
+                                 sizeof acc[i][v]);
+    }
     for (int s = 0; s < p.samples; s++)
         for (int h = 0; h < p.rows; h++) {
             const float *a = x + s * p.x_sample + h * p.x_row;
@@ -53,6 +60,10 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, cons
                 c += p.dy_pixel;
             }
         }
-    __builtin_memcpy(to, acc, sizeof acc);
+#pragma GCC unroll 32
+    for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++)
+            __builtin_memcpy(to + i * NNCC_TILE_N + v * NNCC_LANES, &acc[i][v], sizeof acc[i][v]);
 }
 /* nncc: end */
