@@ -46,18 +46,19 @@ static int loop_atom(const Ix *loop)
     return loop->n ? loop->t[0].atom : -1;
 }
 
-/* Whether the left operand is read in place. */
-static bool reads_left(const Graph *g, const Node *y)
+/* Whether a matrix lies in one buffer at constant strides, its rows contiguous if `rows` is set. */
+static bool stands(const Graph *g, const Node *x, bool rows)
 {
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
-    const Shape *a = &y->in[0]->shape;
+    const Shape *shape = &x->shape;
     Ix at[RANK_MAX] = {0}, linear;
     const Node *base;
-    for (int i = 0; i < a->rank; i++)
-        at[i] = ix_loop(&s, "i", axis_extent(&s, a, i));
-    bool plain = operand_strides(&s, y->in[0], at, loop_atom(&at[a->rank - 2]),
-                                 loop_atom(&at[a->rank - 1]), &base, &linear);
+    for (int i = 0; i < shape->rank; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, shape, i));
+    int row = loop_atom(&at[shape->rank - 2]), col = loop_atom(&at[shape->rank - 1]);
+    bool plain = operand_strides(&s, x, at, row, col, &base, &linear) &&
+                 (!rows || (col >= 0 && ix_coefficient(&linear, col) == 1));
     arena_free(scratch);
     return plain;
 }
@@ -67,24 +68,6 @@ enum { TILE_M_MAX = 12 };
 static int64_t extent(const Graph *g, const Shape *s, int axis)
 {
     return s->batch == axis ? s->dim[axis] * g->program->train.batch : s->dim[axis];
-}
-
-/* Whether the right operand is read in place: its rows are contiguous and make whole tiles. */
-static bool reads_right(const Graph *g, const Node *y, int tile_n)
-{
-    Arena *scratch = arena_new();
-    IxSpace s = ix_space(scratch, g->program->train.batch);
-    const Shape *b = &y->in[1]->shape;
-    Ix at[RANK_MAX] = {0}, linear;
-    const Node *base;
-    for (int i = 0; i < b->rank; i++)
-        at[i] = ix_loop(&s, "i", axis_extent(&s, b, i));
-    int inner = loop_atom(&at[b->rank - 2]), col = loop_atom(&at[b->rank - 1]);
-    bool plain = extent(g, b, b->rank - 1) % tile_n == 0 && col >= 0 &&
-                 operand_strides(&s, y->in[1], at, col, inner, &base, &linear) &&
-                 ix_coefficient(&linear, col) == 1;
-    arena_free(scratch);
-    return plain;
 }
 
 static int64_t round_up(int64_t x, int64_t to)
@@ -120,8 +103,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y)
     p.tile_n = vectors * lanes;
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
-    p.pack_a = !reads_left(g, y);
-    p.pack_b = !reads_right(g, y, p.tile_n);
+    p.pack_a = !stands(g, y->in[0], false);
+    p.pack_b = p.cols % p.tile_n || !stands(g, y->in[1], true);
     p.b_floats = p.pack_b ? round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
