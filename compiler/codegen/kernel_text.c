@@ -14,9 +14,9 @@ typedef struct Texts {
     Arena *arena;
     Map by_text; /* canonical text to the kernel that has it */
     Map names;
-    Map next;  /* name to the number that the next of that name tries first (int *) */
-    Map tiles; /* register tiles emitted */
-    int *uses; /* by node id, of the kernel at hand: 0 between kernels */
+    Map next;        /* name to the number that the next of that name tries first (int *) */
+    Map tiles;       /* register tiles emitted */
+    int *uses;       /* by node id, of the kernel at hand: 0 between kernels */
     KnownList known; /* room that kernels use one after the other */
 } Texts;
 

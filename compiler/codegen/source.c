@@ -49,7 +49,7 @@ static void kernel_row(SourceText *s, const Kernel *k, const int *count, int wid
     out_raw(s->out, "%s %9.4g %9.4g  %s", row.at, k->flops * 1e-6, k->bytes / 1024, k->title);
 }
 
-/* A line a kernel function: how often each function calls it, what a call costs, where it is from. */
+/* A line a kernel: how often each function calls it, what a call costs, where it is from. */
 static void kernel_rows(SourceText *s)
 {
     Map calls = count_calls(s);
@@ -83,8 +83,8 @@ static const Buffer *next_largest(const Graph *g, const Buffer *above)
     const Buffer *best = NULL;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        bool below = !above || b->bytes < above->bytes ||
-                     (b->bytes == above->bytes && b->id > above->id);
+        bool below =
+            !above || b->bytes < above->bytes || (b->bytes == above->bytes && b->id > above->id);
         if (b->kind == BUF_scratch && !b->over && below && (!best || b->bytes > best->bytes))
             best = b;
     }

@@ -25,8 +25,8 @@
 #include "passes.h"
 
 enum {
-    MEMBERS_MAX = 160,  /* of a group: bounds recursion and the size of a function */
-    CHAIN_MAX = 24,     /* movement ops in a row; then one is stored */
+    MEMBERS_MAX = 160, /* of a group: bounds recursion and the size of a function */
+    CHAIN_MAX = 24,    /* movement ops in a row; then one is stored */
     INLINE_OPS = 6
 };
 
@@ -62,9 +62,9 @@ typedef struct Fuse {
     Graph *g;
     Arena *arena;
     VEC(Group) groups;
-    Users *users; /* by node id: data users, and the assigns that must wait for a reader */
-    int *group;   /* by node id: the group, or -1 */
-    Users *waits; /* by node id: the readers that an assign waits for */
+    Users *users;  /* by node id: data users, and the assigns that must wait for a reader */
+    int *group;    /* by node id: the group, or -1 */
+    Users *waits;  /* by node id: the readers that an assign waits for */
     IxSpace space; /* of the merge that is being tried */
     Walk walks[2];
     int stamp;
@@ -142,9 +142,10 @@ static void mark_uniform(Graph *g)
 
 static void new_group(Fuse *f, Node *y)
 {
-    Group group = {
-        .parent = f->groups.n, .domain = domain_of(y), .product = node_multiplies(y) ? y : NULL,
-        .last = y->id};
+    Group group = {.parent = f->groups.n,
+                   .domain = domain_of(y),
+                   .product = node_multiplies(y) ? y : NULL,
+                   .last = y->id};
     vec_push(f->arena, &group.members, y);
     f->group[y->id] = f->groups.n;
     vec_push(f->arena, &f->groups, group);
@@ -412,10 +413,7 @@ static bool may_merge(Fuse *f, int from, int to, Domain *domain)
     Group *a = &f->groups.at[from], *b = &f->groups.at[to];
     if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
         return false;
-    Check c = {.f = f,
-               .domain = domain,
-               .from = from,
-               .to = to};
+    Check c = {.f = f, .domain = domain, .from = from, .to = to};
     f->space.atoms.n = 0;
     domain_loops(&f->space, domain, c.loops);
     for (int i = 0; i < b->members.n; i++)
@@ -559,8 +557,7 @@ void pass_fuse(Graph *g)
     mark_uniform(g);
     Arena *scratch = arena_new();
     size_t n = (size_t)g->nodes.n;
-    Fuse f = {
-        .g = g, .arena = scratch, .space = ix_space(scratch, g->program->train.batch)};
+    Fuse f = {.g = g, .arena = scratch, .space = ix_space(scratch, g->program->train.batch)};
     f.users = arena_take(scratch, sizeof *f.users * n);
     f.group = arena_take(scratch, sizeof *f.group * n);
     f.waits = arena_take(scratch, sizeof *f.waits * n);

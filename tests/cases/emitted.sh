@@ -57,7 +57,7 @@ emitted()
     "$nncc" "$model" -o again.c --grad --target=generic
     sed "s/again\.\([ch]\)/$net.\1/" again.c >expected.c
     check "$net: the same command gives the same bytes" same expected.c $net.c
-    (mkdir elsewhere && cd elsewhere && LC_ALL=C TZ=UTC "$nncc" "$model" -o again.c --grad --target=generic)
+    (mkdir -p elsewhere && cd elsewhere && LC_ALL=C TZ=UTC "$nncc" "$model" -o again.c --grad --target=generic)
     check "$net: in another folder as well" same again.c elsewhere/again.c
 
     for how in -O0 --no-pass=fuse --no-pass=simplify --no-pass=cse --no-pass=layout; do
