@@ -257,8 +257,47 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
     }
 }
 
+/* Whether the kernel reads y from memory: another's store, a leaf, or a store of its own that is
+ * done. */
+static bool in_memory(const Emit *e, const Node *y)
+{
+    bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
+    return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
+}
+
+static bool is_product(const Emit *e, const Node *x)
+{
+    return x->op == OP_mul && !x->uniform && !in_memory(e, x);
+}
+
+/* a * b + c * d, where one of the products may be fused with the sum: the text says which, as gcc
+ * takes either, by what else it has done to the loop. NULL: it is no such sum. */
+static const char *sum_of_products(Emit *e, const Node *y, const Ix *at)
+{
+    if (!e->p->target->fma || e->p->target->vector_bytes < 16 ||
+        (y->op != OP_add && y->op != OP_sub) || !is_product(e, y->in[0]) ||
+        !is_product(e, y->in[1]))
+        return NULL;
+    Ix first[RANK_MAX], second[RANK_MAX], operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    int n;
+    const char *in[2];
+    index_operand(&e->space, y, 0, at, first, guards, &n);
+    index_operand(&e->space, y, 1, at, second, guards, &n);
+    for (int i = 0; i < 2; i++) {
+        index_operand(&e->space, y->in[0], i, first, operand, guards, &n);
+        in[i] = emit_value(e, y->in[0]->in[i], operand);
+    }
+    const char *rest = to_temp(e, y->in[1], emit_value(e, y->in[1], second));
+    return arena_format(e->arena, "__builtin_fmaf(%s, %s, %s%s)", emit_bare(e, in[0]),
+                        emit_bare(e, in[1]), y->op == OP_sub ? "-" : "", rest);
+}
+
 static const char *elementwise(Emit *e, const Node *y, const Ix *at)
 {
+    const char *fused = sum_of_products(e, y, at);
+    if (fused)
+        return fused;
     const char *in[3] = {"", "", ""};
     const char *c = op_impls[y->op]->c;
     Ix operand[3][RANK_MAX];
@@ -288,8 +327,8 @@ static const char *guard_text(Emit *e, const Guard *g, int n)
         if (g[i].test_hi)
             str_add(&s, "%s%s < %lld", s.n ? " && " : "", x, (long long)g[i].hi);
         if (g[i].step > 1)
-            str_add(&s, "%s%s %% %lld == 0", s.n ? " && " : "",
-                    ix_text(&e->space, &g[i].e, true), (long long)g[i].step);
+            str_add(&s, "%s%s %% %lld == 0", s.n ? " && " : "", ix_text(&e->space, &g[i].e, true),
+                    (long long)g[i].step);
     }
     return s.at;
 }
@@ -346,14 +385,6 @@ static const char *moved(Emit *e, const Node *y, const Ix *at)
         return guarded(e, y, at);
     domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
     return emit_value(e, y->in[0], operand);
-}
-
-/* Whether the kernel reads y from memory: another's store, a leaf, or a store of its own that is
- * done. */
-static bool in_memory(const Emit *e, const Node *y)
-{
-    bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
-    return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
 }
 
 static const char *compute(Emit *e, const Node *y, const Ix *at)
