@@ -289,6 +289,10 @@ static const char *sum_of_products(Emit *e, const Node *y, const Ix *at)
         in[i] = emit_value(e, y->in[0]->in[i], operand);
     }
     const char *rest = to_temp(e, y->in[1], emit_value(e, y->in[1], second));
+    int longest = strlen(in[1]) > strlen(in[0]);
+    size_t room = 46 - 4 * (size_t)(e->out->depth < 8 ? e->out->depth : 8);
+    if (strlen(in[0]) + strlen(in[1]) > room && !is_atom(in[longest]))
+        in[longest] = to_temp(e, y->in[0]->in[longest], in[longest]);
     return arena_format(e->arena, "__builtin_fmaf(%s, %s, %s%s)", emit_bare(e, in[0]),
                         emit_bare(e, in[1]), y->op == OP_sub ? "-" : "", rest);
 }

@@ -411,11 +411,12 @@ static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_ent
             const float t3 = 0.1f * t2;
             const float t4 = __builtin_fmaf(0.9f, adam_exp_avg_logits_bias[j], t3);
             const float t5 = 0.001f * t2 * t2;
-            const float t6 = __builtin_fmaf(0.999f, adam_exp_avg_sq_logits_bias[j], t5);
-            const float t7 = s1 * t4 / (nnrt_sqrtf(t6) / s2 + 1e-08f);
-            const float t8 = logits_bias[j] - t7;
-            logits_bias[j] = t8;
-            adam_exp_avg_sq_logits_bias[j] = t6;
+            const float t6 = adam_exp_avg_sq_logits_bias[j];
+            const float t7 = __builtin_fmaf(0.999f, t6, t5);
+            const float t8 = s1 * t4 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
+            const float t9 = logits_bias[j] - t8;
+            logits_bias[j] = t9;
+            adam_exp_avg_sq_logits_bias[j] = t7;
             adam_exp_avg_logits_bias[j] = t4;
         }
     }
@@ -476,14 +477,16 @@ static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
                 const int k = k0 + v;
                 const float t3 = r1[v];
                 const float t4 = 0.1f * t3;
-                const float t5 = __builtin_fmaf(0.9f, adam_exp_avg_logits_weight[i * 5 + k], t4);
-                const float t6 = 0.001f * t3 * t3;
-                const float t7 = __builtin_fmaf(0.999f, adam_exp_avg_sq_logits_weight[i * 5 + k], t6);
-                const float t8 = s1 * t5 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
-                const float t9 = logits_weight[i * 5 + k] - t8;
-                logits_weight[i * 5 + k] = t9;
-                adam_exp_avg_sq_logits_weight[i * 5 + k] = t7;
-                adam_exp_avg_logits_weight[i * 5 + k] = t5;
+                const float t5 = adam_exp_avg_logits_weight[i * 5 + k];
+                const float t6 = __builtin_fmaf(0.9f, t5, t4);
+                const float t7 = 0.001f * t3 * t3;
+                const float t8 = adam_exp_avg_sq_logits_weight[i * 5 + k];
+                const float t9 = __builtin_fmaf(0.999f, t8, t7);
+                const float t10 = s1 * t6 / (nnrt_sqrtf(t9) / s2 + 1e-08f);
+                const float t11 = logits_weight[i * 5 + k] - t10;
+                logits_weight[i * 5 + k] = t11;
+                adam_exp_avg_sq_logits_weight[i * 5 + k] = t9;
+                adam_exp_avg_logits_weight[i * 5 + k] = t6;
             }
         }
     }
@@ -553,14 +556,16 @@ static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *res
                 const int i = i0 + u;
                 const int j = j0 + v;
                 const float t1 = 0.1f * tile[u * 16 + v];
-                const float t2 = __builtin_fmaf(0.9f, adam_exp_avg_fc1_weight[i * 24 + j], t1);
-                const float t3 = 0.001f * tile[u * 16 + v] * tile[u * 16 + v];
-                const float t4 = __builtin_fmaf(0.999f, adam_exp_avg_sq_fc1_weight[i * 24 + j], t3);
-                const float t5 = s1 * t2 / (nnrt_sqrtf(t4) / s2 + 1e-08f);
-                const float t6 = fc1_weight[i * 24 + j] - t5;
-                fc1_weight[i * 24 + j] = t6;
-                adam_exp_avg_sq_fc1_weight[i * 24 + j] = t4;
-                adam_exp_avg_fc1_weight[i * 24 + j] = t2;
+                const float t2 = adam_exp_avg_fc1_weight[i * 24 + j];
+                const float t3 = __builtin_fmaf(0.9f, t2, t1);
+                const float t4 = 0.001f * tile[u * 16 + v] * tile[u * 16 + v];
+                const float t5 = adam_exp_avg_sq_fc1_weight[i * 24 + j];
+                const float t6 = __builtin_fmaf(0.999f, t5, t4);
+                const float t7 = s1 * t3 / (nnrt_sqrtf(t6) / s2 + 1e-08f);
+                const float t8 = fc1_weight[i * 24 + j] - t7;
+                fc1_weight[i * 24 + j] = t8;
+                adam_exp_avg_sq_fc1_weight[i * 24 + j] = t6;
+                adam_exp_avg_fc1_weight[i * 24 + j] = t3;
             }
     }
 }
