@@ -5,6 +5,7 @@
 # WORKLOADS: names of some of them ("cnn_mnist unet_64"); without, all. BUILD: where nncc is (build).
 # PEER: the Python to use, with torch; else build/venv, which is made with pip's newest torch where there is a network
 # (OFFLINE=1: not tried); else Debian's python3 and its torch; without any, our numbers alone.
+# SYSTEMS: which peers beside eager PyTorch (of last, compile, ort: channels last, torch.compile, onnxruntime); all.
 # SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, how many threads.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
