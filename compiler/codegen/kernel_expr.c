@@ -271,12 +271,13 @@ static bool is_product(const Emit *e, const Node *x)
 }
 
 /* a * b + c * d, where one of the products may be fused with the sum: the text says which, as gcc
- * takes either, by what else it has done to the loop. NULL: it is no such sum. */
+ * takes either, by what else it has done to the loop. NULL: it is no such sum; nor
+ * is x - x, which is 0 as it stands. */
 static const char *sum_of_products(Emit *e, const Node *y, const Ix *at)
 {
     if (!e->p->target->fma || e->p->target->vector_bytes < 16 ||
         (y->op != OP_add && y->op != OP_sub) || !is_product(e, y->in[0]) ||
-        !is_product(e, y->in[1]))
+        !is_product(e, y->in[1]) || y->in[0] == y->in[1])
         return NULL;
     Ix first[RANK_MAX], second[RANK_MAX], operand[RANK_MAX];
     Guard guards[RANK_MAX];
