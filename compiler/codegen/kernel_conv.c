@@ -340,6 +340,20 @@ static void store_pixels(Conv *c, bool whole_cols)
     }
 }
 
+/* A weight that is read where it stands. */
+static const char *standing_weight(Conv *c, const Node *w)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX], linear;
+    const Node *base;
+    for (int i = 0; i < w->shape.rank; i++)
+        at[i] = ix_const(0);
+    if (!operand_strides(&e->space, w, at, -1, -1, &base, &linear))
+        BUG("a weight without strides");
+    return arena_format(e->arena, "%s + %lld", emit_buffer(e, node_buffer(e->g, base), false),
+                        (long long)linear.c);
+}
+
 /* What a piece, a row of tiles for one panel, is: its sample, rows, channels and operands. */
 static void place_piece(Conv *c, const Lay *x, const char *w)
 {
@@ -363,7 +377,10 @@ static void place_piece(Conv *c, const Lay *x, const char *w)
     if (p->tile_h == 1)
         let(c, "l2", "h0");
     let_columns(c, "cols");
-    if (p->pack_other || p->panels_kept)
+    if (p->few)
+        out_line(e->out, "const float *const panel = few ? %s + j0 : %s + (size_t)p * %lld;",
+                 standing_weight(c, c->y->in[1]), w, (long long)(p->inner * p->tile_n));
+    else if (p->pack_other || p->panels_kept)
         out_line(e->out, "const float *const panel = %s + (size_t)p * %lld;", w,
                  (long long)(p->inner * p->tile_n));
     else
@@ -393,9 +410,11 @@ static void tile_row(Conv *c, const Lay *x)
         (long long)(p->run_taps ? p->taps[W] * each : each),
         (long long)(x->axis[D] * p->dilation[D]), (long long)(x->axis[H] * p->dilation[H]),
         (long long)(x->axis[W] * p->dilation[W]));
-    out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %lld, tile);", name, left,
-             (long long)along, (long long)down, (long long)along, taps,
-             (long long)(p->pack_other || p->panels_kept ? p->tile_n : p->units));
+    const char *stride =
+        p->few ? arena_format(e->arena, "few ? %lld : %d", (long long)p->units, p->tile_n)
+               : text(c, "%lld", p->pack_other || p->panels_kept ? p->tile_n : p->units);
+    out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %s, tile);", name, left,
+             (long long)along, (long long)down, (long long)along, taps, stride);
     store_pixels(c, p->units / p->groups % p->tile_n == 0);
     out_close(e->out);
 }
@@ -406,20 +425,16 @@ void emit_conv(Emit *e)
     const ConvPlan *p = c.plan;
     const Node *w = c.y->in[1];
     Lay x = place_x(&c, c.y->in[0]);
-    const char *weight;
-    if (p->pack_other) {
-        pack_weight(&c, w);
-        weight = packed(&c, p->x_floats);
-    } else {
-        Ix at[RANK_MAX], linear;
-        const Node *base;
-        for (int i = 0; i < w->shape.rank; i++)
-            at[i] = ix_const(0);
-        if (!operand_strides(&e->space, w, at, -1, -1, &base, &linear))
-            BUG("a weight without strides");
-        weight = arena_format(e->arena, "%s + %lld", emit_buffer(e, node_buffer(e->g, base), false),
-                              (long long)linear.c);
+    if (p->few) {
+        out_line(e->out, "const int few = %s <= %lld; /* samples: packing would not pay */",
+                 samples(&c, c.y), (long long)p->few);
+        out_open(e->out, "if (!few)");
     }
+    if (p->pack_other)
+        pack_weight(&c, w);
+    if (p->few)
+        out_close(e->out);
+    const char *weight = p->pack_other ? packed(&c, p->x_floats) : standing_weight(&c, w);
     result_loops(&c);
     int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h;
     share(&c);

@@ -77,6 +77,7 @@ typedef struct ConvPlan {
     bool run_taps;                   /* a row of taps is one run of numbers of x */
     int tile_n;                      /* columns (channels out) of a register tile */
     int64_t panels;                  /* of tile_n columns, of one group */
+    int64_t few; /* conv: a weight to be packed is read in place for so many samples; 0: never */
     bool panels_kept; /* conv: the weight is kept in panels as they would be packed */
     int64_t inner; /* conv: numbers of x a sum; conv_weight: rows of a run of taps and channels */
     /* conv: the weight, packed in panels [groups][panels][inner][tile_n]; conv_weight: dy, packed as

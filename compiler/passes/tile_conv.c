@@ -187,14 +187,17 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
      * cache. */
     enum { NARROW = 64 };
-    bool plain =
-        stands(g, w, stride) && p.units <= NARROW && p.units % p.tile_n == 0 && p.groups == 1;
+    bool plain = stands(g, w, stride) && p.units % p.tile_n == 0 && p.groups == 1;
     for (int i = rank - 2; plain && i >= 0; i--)
         plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
     p.inner = product(p.taps) * (p.channels / p.groups);
     p.panels_kept = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
-    p.pack_other = !plain && !p.panels_kept;
+    p.pack_other = !(plain && p.units <= NARROW) && !p.panels_kept;
     p.other_floats = !p.pack_other ? 0 : p.groups * p.panels * p.inner * p.tile_n;
+    /* What few tiles read is not worth packing. */
+    enum { FEW_TILES = 7 };
+    if (p.pack_other && plain)
+        p.few = FEW_TILES / (p.out[0] * pieces(p.out[1], p.tile_h) * pieces(p.out[2], p.tile_w));
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
