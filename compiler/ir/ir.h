@@ -321,6 +321,7 @@ struct Program {
 Shape shape_of(int rank, const int64_t *dim); /* no batch */
 Shape shape_scalar(void);
 bool shape_equal(const Shape *, const Shape *);
+bool shape_unit(const Shape *, int axis); /* of length 1, whatever the batch */
 int64_t shape_count(const Shape *); /* numbers; a sample's where there is a batch axis */
 int64_t shape_elements(const Shape *, int64_t n); /* numbers with n samples */
 /* "[N, 784]", "[4N, 10]", "[]": into a buffer of 128 bytes. */

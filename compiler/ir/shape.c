@@ -32,6 +32,11 @@ static int64_t times(int64_t a, int64_t b)
     return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
 }
 
+bool shape_unit(const Shape *s, int axis)
+{
+    return s->dim[axis] == 1 && s->batch != axis;
+}
+
 int64_t shape_count(const Shape *shape)
 {
     int64_t count = 1;

@@ -5,11 +5,6 @@
 #include "../ops/ops.h"
 #include "lower.h"
 
-static bool unit_axis(const Shape *s, int axis)
-{
-    return s->dim[axis] == 1 && s->batch != axis;
-}
-
 static bool reduced_axis(const Node *y, int axis)
 {
     for (int i = 0; i < y->attr->n_axes; i++)
@@ -24,7 +19,7 @@ Domain domain_of(const Node *y)
     const Shape *s = reduce ? &y->in[0]->shape : &y->shape;
     Domain d = {0};
     for (int axis = 0; axis < s->rank; axis++) {
-        if (unit_axis(s, axis))
+        if (shape_unit(s, axis))
             continue;
         d.extent[d.n] = s->dim[axis];
         d.batch[d.n] = s->batch == axis;
@@ -48,7 +43,7 @@ static bool same_axes(const Domain *d, const Shape *s, bool rows)
 {
     int i = 0;
     for (int axis = 0; axis < s->rank; axis++) {
-        if (unit_axis(s, axis))
+        if (shape_unit(s, axis))
             continue;
         while (rows && i < d->n && d->reduced[i])
             i++;
@@ -72,7 +67,7 @@ void domain_index(const Domain *d, const Shape *s, Place place, const Ix *loops,
 {
     int i = 0;
     for (int axis = 0; axis < s->rank; axis++) {
-        if (unit_axis(s, axis)) {
+        if (shape_unit(s, axis)) {
             at[axis] = ix_const(0);
             continue;
         }
@@ -103,7 +98,7 @@ void domain_operand(IxSpace *space, const Ix *loops, const Node *y, int i, const
     const Shape *x = &y->in[0]->shape;
     int k = 0;
     for (int axis = 0; axis < x->rank; axis++) {
-        if (unit_axis(x, axis)) {
+        if (shape_unit(x, axis)) {
             out[axis] = ix_const(0);
             continue;
         }

@@ -270,11 +270,6 @@ int64_t axis_extent(const IxSpace *s, const Shape *shape, int axis)
     return shape->batch == axis ? shape->dim[axis] * s->batch : shape->dim[axis];
 }
 
-static bool unit_axis(const Shape *s, int axis)
-{
-    return s->dim[axis] == 1 && s->batch != axis;
-}
-
 /* Axes of both shapes fall into groups of equal counts, from the left; in its group the batch has
  * only axes of length 1 before it, on either side, so positions inside have constant strides. */
 static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const Ix *at, Ix *out)
@@ -305,7 +300,7 @@ static void index_reshape(IxSpace *s, const Shape *from, const Shape *to, const 
             Ix part = ix_div(s, linear, stride);
             bool first = d == j0 || from->batch == d;
             out[d] = first ? part : ix_mod(s, part, from->dim[d]);
-            if (unit_axis(from, d))
+            if (shape_unit(from, d))
                 out[d] = ix_const(0);
             stride *= from->dim[d];
         }
@@ -378,7 +373,7 @@ static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out
 static void index_broadcast(const Shape *y, const Shape *x, const Ix *at, Ix *out)
 {
     for (int d = 0; d < x->rank; d++)
-        out[d] = unit_axis(x, d) ? ix_const(0) : at[d + y->rank - x->rank];
+        out[d] = shape_unit(x, d) ? ix_const(0) : at[d + y->rank - x->rank];
 }
 
 void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guard *guards,

@@ -40,16 +40,11 @@ static bool is_identity(const int *perm, int rank)
     return true;
 }
 
-static bool is_unit(const Shape *s, int axis)
-{
-    return s->dim[axis] == 1 && s->batch != axis;
-}
-
 static int count_long(const Shape *s)
 {
     int n = 0;
     for (int i = 0; i < s->rank; i++)
-        n += !is_unit(s, i);
+        n += !shape_unit(s, i);
     return n;
 }
 
@@ -57,7 +52,7 @@ static int count_long(const Shape *s)
 static bool moves_units(const Shape *s, const int *perm)
 {
     for (int i = 0, last = -1; i < s->rank; i++) {
-        if (is_unit(s, perm[i]))
+        if (shape_unit(s, perm[i]))
             continue;
         if (perm[i] < last)
             return false;
@@ -359,7 +354,7 @@ typedef struct Side { /* one of the two shapes, as parts are made of it */
 /* Adds the next axis longer than 1 to part n; false after the last. */
 static bool take_axis(Side *s, int n)
 {
-    while (s->at < s->shape->rank && is_unit(s->shape, s->at))
+    while (s->at < s->shape->rank && shape_unit(s->shape, s->at))
         s->part[s->at++] = -1;
     if (s->at == s->shape->rank)
         return false;

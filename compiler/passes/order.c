@@ -140,18 +140,13 @@ static bool order_read(const Node *y, const Node *of, int *perm)
     return rank == of->shape.rank;
 }
 
-static bool is_unit(const Shape *s, int axis)
-{
-    return s->dim[axis] == 1 && s->batch != axis;
-}
-
 /* Whether two orders are the same but for axes of length 1. */
 static bool same_but_units(const Shape *s, const int *a, const int *b)
 {
     for (int i = 0, k = 0;; i++, k++) {
-        while (i < s->rank && is_unit(s, a[i]))
+        while (i < s->rank && shape_unit(s, a[i]))
             i++;
-        while (k < s->rank && is_unit(s, b[k]))
+        while (k < s->rank && shape_unit(s, b[k]))
             k++;
         if (i == s->rank || k == s->rank)
             return i == s->rank && k == s->rank;
