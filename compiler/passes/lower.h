@@ -58,6 +58,12 @@ typedef struct MatmulPlan {
     int64_t a_floats, b_floats; /* of one product's packed operands */
 } MatmulPlan;
 
+/* tile.c, what all register tiles share: floats of a vector; columns of a tile for so many in all, one or
+ * two vectors; x rounded up to a multiple. */
+int tile_lanes(const Target *);
+int tile_columns(const Target *, int64_t columns);
+int64_t tile_round_up(int64_t x, int64_t to);
+
 MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 
 /* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the
@@ -93,8 +99,6 @@ typedef struct ConvPlan {
     int64_t sum_floats; /* conv_weight: tiles between blocks */
 } ConvPlan;
 
-/* The columns of a convolution's register tile, for so many channels out of a group. */
-int conv_columns(const Target *, int64_t units);
 ConvPlan conv_plan(const Graph *, const Node *conv);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
 

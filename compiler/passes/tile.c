@@ -70,7 +70,18 @@ static int64_t extent(const Graph *g, const Shape *s, int axis)
     return s->batch == axis ? s->dim[axis] * g->program->train.batch : s->dim[axis];
 }
 
-static int64_t round_up(int64_t x, int64_t to)
+int tile_lanes(const Target *t)
+{
+    return t->vector_bytes / 4 > 1 ? t->vector_bytes / 4 : 4;
+}
+
+int tile_columns(const Target *t, int64_t columns)
+{
+    int lanes = tile_lanes(t);
+    return columns <= lanes ? lanes : 2 * lanes;
+}
+
+int64_t tile_round_up(int64_t x, int64_t to)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a tile has 1 and more */
     return (x + to - 1) / to * to;
@@ -83,7 +94,7 @@ static int least_waste(int64_t rows, int most)
         return rows > 1 ? (int)rows : 1;
     int best = most > 1 ? most : 1;
     for (int m = most; m >= (most + 1) / 2 && m >= 1; m--)
-        if (round_up(rows, m) < round_up(rows, best))
+        if (tile_round_up(rows, m) < tile_round_up(rows, best))
             best = m;
     return best;
 }
@@ -92,20 +103,19 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y)
 {
     const Target *t = g->program->target;
     const Shape *s = &y->shape, *a = &y->in[0]->shape;
-    int lanes = t->vector_bytes / 4 > 1 ? t->vector_bytes / 4 : 4;
     MatmulPlan p = {.rows = extent(g, s, s->rank - 2), .cols = extent(g, s, s->rank - 1)};
     p.inner = extent(g, a, a->rank - 1);
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
         p.lead *= extent(g, s, i);
     /* Two vectors of columns; rows so that accumulators, a row of the panel and a broadcast fit. */
-    int vectors = p.cols <= lanes ? 1 : 2;
-    p.tile_n = vectors * lanes;
+    p.tile_n = tile_columns(t, p.cols);
+    int vectors = p.tile_n / tile_lanes(t);
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
     p.pack_a = !stands(g, y->in[0], false);
     p.pack_b = p.cols % p.tile_n || !stands(g, y->in[1], true);
-    p.b_floats = p.pack_b ? round_up(p.cols, p.tile_n) * p.inner : 0;
-    p.a_floats = p.pack_a ? round_up(p.rows, p.tile_m) * p.inner : 0;
+    p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
+    p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
 }

@@ -20,11 +20,6 @@ static int64_t product(const int64_t *list)
     return list[0] * list[1] * list[2];
 }
 
-static int64_t round_up(int64_t x, int64_t to)
-{
-    return (x + to - 1) / to * to;
-}
-
 static int64_t pieces(int64_t length, int64_t of)
 {
     return (length + of - 1) / of;
@@ -90,11 +85,6 @@ static int most_rows(const Target *t, int vectors)
     return rows < 1 ? 1 : rows < ROWS_MAX ? rows : ROWS_MAX;
 }
 
-static int lanes_of(const Target *t)
-{
-    return t->vector_bytes / 4 > 1 ? t->vector_bytes / 4 : 4;
-}
-
 /* What a tile of so many rows takes, a step of its sum: products, at least as many as are under way
  * at once, and loads. */
 static int64_t tile_cost(int64_t rows, int vectors)
@@ -120,16 +110,10 @@ static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
         }
 }
 
-int conv_columns(const Target *t, int64_t units)
-{
-    int lanes = lanes_of(t);
-    return units <= lanes ? lanes : 2 * lanes;
-}
-
 static void choose_columns(const Graph *g, ConvPlan *p)
 {
     int64_t units = p->units / p->groups;
-    p->tile_n = conv_columns(g->program->target, units);
+    p->tile_n = tile_columns(g->program->target, units);
     p->panels = pieces(units, p->tile_n);
 }
 
@@ -171,7 +155,8 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
     p->pack_x = !stands(g, x, stride);
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
-    p->x_floats = p->pack_x ? round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
+    p->x_floats =
+        p->pack_x ? tile_round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
 }
 
 ConvPlan conv_plan(const Graph *g, const Node *y)
@@ -182,7 +167,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     int rank = w->shape.rank;
     fill_extents(&p, x, y, &y->attr->taps);
     choose_columns(g, &p);
-    choose_pixels(g, &p, p.tile_n / lanes_of(g->program->target));
+    choose_pixels(g, &p, p.tile_n / tile_lanes(g->program->target));
     choose_x(g, &p, x);
     /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
      * cache. */
@@ -226,7 +211,7 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     choose_columns(g, &p);
     choose_x(g, &p, x);
     int64_t run = p.channels / p.groups * (p.run_taps ? p.taps[2] : 1);
-    int vectors = p.tile_n / lanes_of(g->program->target);
+    int vectors = p.tile_n / tile_lanes(g->program->target);
     int most = most_rows(g->program->target, vectors);
     int64_t best = INT64_MAX;
     for (int m = 1; m <= most && m <= run; m++)
@@ -240,7 +225,8 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     p.pack_other = !whole || !stands(g, dy, stride);
     p.other_floats =
         p.pack_other
-            ? round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n, LINE)
+            ? tile_round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
+                            LINE)
             : 0;
     choose_block(g, &p, samples_of(g, x));
     p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
