@@ -7,7 +7,7 @@
  * axis the last begins early and computes some numbers again, but stores only what is new. */
 #include <string.h>
 
-#include "kernel_emit.h"
+#include "kernel_conv.h"
 
 /* Where an operand's numbers are: `at` and distances of samples, of neighbours along depth, height
  * and width, in floats. */
@@ -16,44 +16,28 @@ typedef struct Lay {
     int64_t sample, axis[SPATIAL_MAX];
 } Lay;
 
-typedef struct Conv {
-    Emit *e;
-    const Node *y;
-    const ConvPlan *plan;
-    Ix sample, axis[SPATIAL_MAX], channel; /* of the operand or result that is gone over */
-    struct Let {
-        size_t line;
-        const char *name;
-    } lets[16];
-    int n_lets;
-} Conv;
-
-enum { D, H, W };
-
-static const char *text(Conv *c, const char *format, int64_t x)
+const char *conv_text(Conv *c, const char *format, int64_t x)
 {
     return arena_format(c->e->arena, format, (long long)x);
 }
 
-static void share(const Conv *c)
+void conv_share(const Conv *c)
 {
     if (c->e->k->shared)
         out_raw(c->e->out, "#pragma omp for schedule(static)");
 }
 
-static const char *samples(const Conv *c, const Node *x)
+const char *conv_samples(const Conv *c, const Node *x)
 {
     return emit_extent(c->e, x->shape.dim[0], x->shape.batch == 0);
 }
 
-/* "n * 26", "26 * 4": how many pieces there are with so many a sample. */
-static const char *times(const Conv *c, const char *count, int64_t each)
+const char *conv_times(const Conv *c, const char *count, int64_t each)
 {
     return each == 1 ? count : arena_format(c->e->arena, "%s * %lld", count, (long long)each);
 }
 
-/* "t / 12 % 4", as short as it may be: which of `of` parts, each of `each` pieces, piece t is in. */
-static const char *part(const Conv *c, const char *t, int64_t each, int64_t of)
+const char *conv_part(const Conv *c, const char *t, int64_t each, int64_t of)
 {
     if (of == 1)
         return "0";
@@ -62,8 +46,7 @@ static const char *part(const Conv *c, const char *t, int64_t each, int64_t of)
     return of < 0 ? quotient : arena_format(c->e->arena, "%s %% %lld", quotient, (long long)of);
 }
 
-/* "p * 32", "0" where there is one part. */
-static const char *first_of(const Conv *c, const char *part, int64_t each)
+const char *conv_first(const Conv *c, const char *part, int64_t each)
 {
     if (strcmp(part, "0") == 0 || each == 1)
         return part;
@@ -78,13 +61,12 @@ static const char *far(const Conv *c, const char *index, int64_t distance)
     return arena_format(c->e->arena, " + %s * (ptrdiff_t)%lld", index, (long long)distance);
 }
 
-/* A name for what is inside the block that is open, dropped by `unlet` where nothing reads it. */
-static void let(Conv *c, const char *name, const char *value)
+void conv_let(Conv *c, const char *name, const char *value)
 {
     c->lets[c->n_lets++] = (struct Let){out_index(c->e->out, name, value), name};
 }
 
-static void unlet(Conv *c, int n)
+void conv_unlet(Conv *c, int n)
 {
     while (c->n_lets > n) {
         c->n_lets--;
@@ -92,33 +74,32 @@ static void unlet(Conv *c, int n)
     }
 }
 
-/* The columns of panel p: group g, the first, j0, and how many there are where the last is partial. */
-static void let_columns(Conv *c, const char *count)
+void conv_columns(Conv *c, const char *count)
 {
     const ConvPlan *p = c->plan;
     int64_t units = p->units / p->groups;
-    const char *panel = part(c, "p", 1, p->groups == 1 && p->panels > 1 ? -1 : p->panels);
-    const char *from = first_of(c, panel, p->tile_n);
+    const char *panel = conv_part(c, "p", 1, p->groups == 1 && p->panels > 1 ? -1 : p->panels);
+    const char *from = conv_first(c, panel, p->tile_n);
     if (p->groups > 1) {
-        let(c, "g", part(c, "p", p->panels, -1));
-        let(c, "j0", arena_format(c->e->arena, "g * %lld + %s", (long long)units, from));
+        conv_let(c, "g", conv_part(c, "p", p->panels, -1));
+        conv_let(c, "j0", arena_format(c->e->arena, "g * %lld + %s", (long long)units, from));
     } else {
-        let(c, "j0", from);
+        conv_let(c, "j0", from);
     }
     if (units % p->tile_n == 0)
         return;
     if (p->panels == 1)
-        let(c, count, text(c, "%lld", units));
+        conv_let(c, count, conv_text(c, "%lld", units));
     else
-        let(c, count,
-            arena_format(c->e->arena, "%s < %lld ? %d : %lld", panel, (long long)(p->panels - 1),
-                         p->tile_n, (long long)(units % p->tile_n)));
+        conv_let(c, count,
+                 arena_format(c->e->arena, "%s < %lld ? %d : %lld", panel,
+                              (long long)(p->panels - 1), p->tile_n,
+                              (long long)(units % p->tile_n)));
 }
 
 /* --- packing ---------------------------------------------------------------------------------- */
 
-/* Loop variables for [samples, spatial.., channels], and the index that they are. */
-static void pixel_index(Conv *c, const Node *x, const int64_t *extent, Ix *at)
+void conv_pixels(Conv *c, const Node *x, const int64_t *extent, Ix *at)
 {
     static const char *const names[SPATIAL_MAX] = {"l1", "l2", "i"};
     IxSpace *s = &c->e->space;
@@ -136,12 +117,12 @@ static void pixel_index(Conv *c, const Node *x, const int64_t *extent, Ix *at)
 /* Opens the loop over rows of an operand: `t` is the row, l0, l1 and l2 its sample and place. */
 static void open_rows(Conv *c, const Node *x, const int64_t *extent)
 {
-    share(c);
+    conv_share(c);
     out_open(c->e->out, "for (int t = 0; t < %s; t++)",
-             times(c, samples(c, x), extent[D] * extent[H]));
-    let(c, "l0", part(c, "t", extent[D] * extent[H], -1));
-    let(c, "l1", part(c, "t", extent[H], extent[D]));
-    let(c, "l2", part(c, "t", 1, extent[H]));
+             conv_times(c, conv_samples(c, x), extent[D] * extent[H]));
+    conv_let(c, "l0", conv_part(c, "t", extent[D] * extent[H], -1));
+    conv_let(c, "l1", conv_part(c, "t", extent[H], extent[D]));
+    conv_let(c, "l2", conv_part(c, "t", 1, extent[H]));
 }
 
 /* Writes x, [samples, extent.., channels], row by row to `to`; a pixel takes `width` floats in `groups`
@@ -152,7 +133,7 @@ static void pack_pixels(Conv *c, const Node *x, const int64_t *extent, int64_t g
     Emit *e = c->e;
     Ix at[RANK_MAX];
     int64_t channels = x->shape.dim[x->shape.rank - 1] / groups;
-    pixel_index(c, x, extent, at);
+    conv_pixels(c, x, extent, at);
     open_rows(c, x, extent);
     out_line(e->out, "float *const row = %s + (size_t)t * %lld;", to,
              (long long)(extent[W] * width * groups));
@@ -163,7 +144,7 @@ static void pack_pixels(Conv *c, const Node *x, const int64_t *extent, int64_t g
                                                   (long long)groups, (long long)width)
                                    : arena_format(e->arena, "row[i * %lld + v]", (long long)width);
     out_open(e->out, "for (int v = 0; v < %lld; v++)", (long long)channels);
-    size_t j = out_index(e->out, "j", groups > 1 ? text(c, "g * %lld + v", channels) : "v");
+    size_t j = out_index(e->out, "j", groups > 1 ? conv_text(c, "g * %lld + v", channels) : "v");
     int known = e->known.n;
     const char *value = emit_value(e, x, at);
     out_line(e->out, "%s = %s;", place, emit_bare(e, value));
@@ -179,12 +160,11 @@ static void pack_pixels(Conv *c, const Node *x, const int64_t *extent, int64_t g
     if (groups > 1)
         out_close(e->out);
     out_close(e->out);
-    unlet(c, 0);
+    conv_unlet(c, 0);
     out_close(e->out);
 }
 
-/* A place in the kernel's packed memory. */
-static const char *packed(Conv *c, int64_t offset)
+const char *conv_packed(Conv *c, int64_t offset)
 {
     const char *name = emit_buffer(c->e, c->e->k->workspace, true);
     return offset ? arena_format(c->e->arena, "%s + %lld", name, (long long)offset) : name;
@@ -192,7 +172,7 @@ static const char *packed(Conv *c, int64_t offset)
 
 static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, int64_t offset)
 {
-    Lay lay = {.at = packed(c, offset)};
+    Lay lay = {.at = conv_packed(c, offset)};
     lay.axis[W] = width;
     lay.axis[H] = extent[W] * lay.axis[W];
     lay.axis[D] = extent[H] * lay.axis[H];
@@ -207,7 +187,7 @@ static Lay standing_lay(Conv *c, const Node *x, const int64_t *extent)
     Ix at[RANK_MAX];
     const Node *base;
     int64_t offset, stride[RANK_MAX];
-    pixel_index(c, x, extent, at);
+    conv_pixels(c, x, extent, at);
     if (!pixel_strides(&e->space, x, at, &base, &offset, stride))
         BUG("an operand without strides");
     const char *name = emit_buffer(e, node_buffer(e->g, base), false);
@@ -244,10 +224,10 @@ static void pack_weight(Conv *c, const Node *w)
         at[d++] = ix_loop(&e->space, names[a], p->taps[a]);
     at[d++] = ix_loop(&e->space, "k", each);
     at[d] = ix_loop(&e->space, "j", p->units);
-    share(c);
+    conv_share(c);
     out_open(e->out, "for (int p = 0; p < %lld; p++)", (long long)(p->groups * p->panels));
-    let_columns(c, "width");
-    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", packed(c, p->x_floats),
+    conv_columns(c, "width");
+    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", conv_packed(c, p->x_floats),
              (long long)(p->inner * p->tile_n));
     int opened = 0;
     for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
@@ -257,7 +237,8 @@ static void pack_weight(Conv *c, const Node *w)
             opened++;
         }
     out_open(e->out, "for (int k = 0; k < %lld; k++)", (long long)each);
-    out_open(e->out, "for (int v = 0; v < %s; v++)", whole ? text(c, "%lld", p->tile_n) : "width");
+    out_open(e->out, "for (int v = 0; v < %s; v++)",
+             whole ? conv_text(c, "%lld", p->tile_n) : "width");
     size_t j = out_index(e->out, "j", "j0 + v");
     int known = e->known.n;
     const char *value = emit_value(e, w, at);
@@ -274,17 +255,16 @@ static void pack_weight(Conv *c, const Node *w)
     out_close(e->out);
     while (opened--)
         out_close(e->out);
-    unlet(c, 0);
+    conv_unlet(c, 0);
     out_close(e->out);
 }
 
-/* Loop variables of the result: l0, l1, l2, i for samples and pixels, j for channels. */
-static void result_loops(Conv *c)
+void conv_result(Conv *c)
 {
     Emit *e = c->e;
     Ix at[RANK_MAX];
     int d = 0;
-    pixel_index(c, c->y, c->plan->out, at);
+    conv_pixels(c, c->y, c->plan->out, at);
     for (int axis = 0; axis < c->y->shape.rank; axis++)
         if (c->y->shape.dim[axis] != 1 || c->y->shape.batch == axis)
             e->loops[d++] = at[axis];
@@ -300,8 +280,7 @@ static const char *early(Conv *c, const char *from, int64_t length, int64_t of)
                         (long long)(length - of));
 }
 
-/* What is under `name` in the tile, to where it belongs. */
-static void store_element(Conv *c, const char *place)
+void conv_store(Conv *c, const char *place)
 {
     Emit *e = c->e;
     Ix at[RANK_MAX];
@@ -326,10 +305,10 @@ static void store_pixels(Conv *c, bool whole_cols)
     out_open(e->out, "for (int w = %s; w < %d; w++)", early_w ? "w0 - v0" : "0", p->tile_w);
     i = out_index(e->out, "i", early_w ? "v0 + w" : "w0 + w");
     out_open(e->out, "for (int v = 0; v < %s; v++)",
-             whole_cols ? text(c, "%lld", p->tile_n) : "cols");
+             whole_cols ? conv_text(c, "%lld", p->tile_n) : "cols");
     size_t j = out_index(e->out, "j", "j0 + v");
-    const char *row = tall ? text(c, "(u * %lld + w)", p->tile_w) : "w";
-    store_element(c, arena_format(e->arena, "tile[%s * %d + v]", row, p->tile_n));
+    const char *row = tall ? conv_text(c, "(u * %lld + w)", p->tile_w) : "w";
+    conv_store(c, arena_format(e->arena, "tile[%s * %d + v]", row, p->tile_n));
     out_unindex(e->out, j, "j");
     out_close(e->out);
     out_unindex(e->out, i, "i");
@@ -360,23 +339,24 @@ static void place_piece(Conv *c, const Lay *x, const char *w)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h, all = p->groups * p->panels;
-    const char *rows = arena_format(e->arena, "(%s)", times(c, samples(c, c->y), p->out[D] * high));
+    const char *rows =
+        arena_format(e->arena, "(%s)", conv_times(c, conv_samples(c, c->y), p->out[D] * high));
     if (all > 1 && p->panel_first) {
-        let(c, "p", arena_format(e->arena, "t / %s", rows));
-        let(c, "r", arena_format(e->arena, "t %% %s", rows));
+        conv_let(c, "p", arena_format(e->arena, "t / %s", rows));
+        conv_let(c, "r", arena_format(e->arena, "t %% %s", rows));
     } else {
-        let(c, "p", part(c, "t", 1, all));
-        let(c, "r", part(c, "t", all, -1));
+        conv_let(c, "p", conv_part(c, "t", 1, all));
+        conv_let(c, "r", conv_part(c, "t", all, -1));
     }
-    let(c, "l0", part(c, "r", p->out[D] * high, -1));
-    let(c, "l1", part(c, "r", high, p->out[D]));
-    let(c, "h0", first_of(c, part(c, "r", 1, high), p->tile_h));
+    conv_let(c, "l0", conv_part(c, "r", p->out[D] * high, -1));
+    conv_let(c, "l1", conv_part(c, "r", high, p->out[D]));
+    conv_let(c, "h0", conv_first(c, conv_part(c, "r", 1, high), p->tile_h));
     bool is_early = p->out[H] % p->tile_h;
     if (is_early)
-        let(c, "u0", early(c, "h0", p->out[H], p->tile_h));
+        conv_let(c, "u0", early(c, "h0", p->out[H], p->tile_h));
     if (p->tile_h == 1)
-        let(c, "l2", "h0");
-    let_columns(c, "cols");
+        conv_let(c, "l2", "h0");
+    conv_columns(c, "cols");
     if (p->few)
         out_line(e->out, "const float *const panel = few ? %s + j0 : %s + (size_t)p * %lld;",
                  standing_weight(c, c->y->in[1]), w, (long long)(p->inner * p->tile_n));
@@ -412,38 +392,57 @@ static void tile_row(Conv *c, const Lay *x)
         (long long)(x->axis[W] * p->dilation[W]));
     const char *stride =
         p->few ? arena_format(e->arena, "few ? %lld : %d", (long long)p->units, p->tile_n)
-               : text(c, "%lld", p->pack_other || p->panels_kept ? p->tile_n : p->units);
+               : conv_text(c, "%lld", p->pack_other || p->panels_kept ? p->tile_n : p->units);
     out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %s, tile);", name, left,
              (long long)along, (long long)down, (long long)along, taps, stride);
     store_pixels(c, p->units / p->groups % p->tile_n == 0);
     out_close(e->out);
 }
 
-void emit_conv(Emit *e)
+/* Tap by tap, in register tiles. */
+static void emit_direct(Conv *c)
 {
-    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
-    const ConvPlan *p = c.plan;
-    const Node *w = c.y->in[1];
-    Lay x = place_x(&c, c.y->in[0]);
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const Node *w = c->y->in[1];
+    Lay x = place_x(c, c->y->in[0]);
     if (p->few) {
         out_line(e->out, "const int few = %s <= %lld; /* samples: packing would not pay */",
-                 samples(&c, c.y), (long long)p->few);
+                 conv_samples(c, c->y), (long long)p->few);
         out_open(e->out, "if (!few)");
     }
     if (p->pack_other)
-        pack_weight(&c, w);
+        pack_weight(c, w);
     if (p->few)
         out_close(e->out);
-    const char *weight = p->pack_other ? packed(&c, p->x_floats) : standing_weight(&c, w);
-    result_loops(&c);
+    const char *weight = p->pack_other ? conv_packed(c, p->x_floats) : standing_weight(c, w);
+    conv_result(c);
     int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h;
-    share(&c);
+    conv_share(c);
     out_open(e->out, "for (int t = 0; t < %s; t++)",
-             times(&c, samples(&c, c.y), p->out[D] * high * p->groups * p->panels));
-    place_piece(&c, &x, weight);
-    tile_row(&c, &x);
-    unlet(&c, 0);
+             conv_times(c, conv_samples(c, c->y), p->out[D] * high * p->groups * p->panels));
+    place_piece(c, &x, weight);
+    tile_row(c, &x);
+    conv_unlet(c, 0);
     out_close(e->out);
+}
+
+void emit_conv(Emit *e)
+{
+    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    const WinogradPlan *w = &c.plan->winograd;
+    if (w->few) {
+        out_open(e->out, "if (%s <= %lld)", conv_samples(&c, c.y), (long long)w->few);
+        emit_direct(&c);
+        out_close(e->out);
+        out_open(e->out, "else");
+    }
+    if (w->used)
+        emit_winograd(&c);
+    else
+        emit_direct(&c);
+    if (w->few)
+        out_close(e->out);
 }
 
 /* --- the gradient of the weight --------------------------------------------------------------- */
@@ -474,23 +473,23 @@ static void place_tile(Conv *c, const Lay *x, const Lay *dy)
     const ConvPlan *p = c->plan;
     int64_t parts = (p->inner + p->tile_m - 1) / p->tile_m;
     int64_t taps_w = p->run_taps ? 1 : p->taps[W], across = p->groups * p->panels;
-    let(c, "p", part(c, "t", 1, across));
-    let(c, "r", part(c, "t", across, -1));
-    let(c, "i0", first_of(c, part(c, "r", 1, parts), p->tile_m));
+    conv_let(c, "p", conv_part(c, "t", 1, across));
+    conv_let(c, "r", conv_part(c, "t", across, -1));
+    conv_let(c, "i0", conv_first(c, conv_part(c, "r", 1, parts), p->tile_m));
     bool is_early = p->inner % p->tile_m;
     if (is_early)
-        let(c, "u0", early(c, "i0", p->inner, p->tile_m));
-    let(c, "k0", part(c, "r", parts * taps_w * p->taps[H], p->taps[D]));
-    let(c, "k1", part(c, "r", parts * taps_w, p->taps[H]));
-    let(c, "k2", part(c, "r", parts, taps_w));
-    let_columns(c, "cols");
+        conv_let(c, "u0", early(c, "i0", p->inner, p->tile_m));
+    conv_let(c, "k0", conv_part(c, "r", parts * taps_w * p->taps[H], p->taps[D]));
+    conv_let(c, "k1", conv_part(c, "r", parts * taps_w, p->taps[H]));
+    conv_let(c, "k2", conv_part(c, "r", parts, taps_w));
+    conv_columns(c, "cols");
     out_wrap(e->out, "const float *const x0 = %s + %s%s%s%s%s;", x->at, is_early ? "u0" : "i0",
              far(c, "k0", p->taps[D] > 1 ? x->axis[D] * p->dilation[D] : 0),
              far(c, "k1", p->taps[H] > 1 ? x->axis[H] * p->dilation[H] : 0),
              far(c, "k2", taps_w > 1 ? x->axis[W] * p->dilation[W] : 0),
              far(c, "g", p->groups > 1 ? p->channels / p->groups : 0));
     out_line(e->out, "const float *const y0 = %s + %s;", dy->at,
-             p->pack_other ? text(c, "p * %lld", p->tile_n) : "j0");
+             p->pack_other ? conv_text(c, "p * %lld", p->tile_n) : "j0");
 }
 
 /* The tile's new rows, u from i0 on. */
@@ -502,9 +501,9 @@ static void store_rows(Conv *c)
     out_open(e->out, "for (int u = %s; u < %d; u++)", is_early ? "i0 - u0" : "0", p->tile_m);
     size_t i = out_index(e->out, "i", is_early ? "u0 + u" : "i0 + u");
     out_open(e->out, "for (int v = 0; v < %s; v++)",
-             p->units / p->groups % p->tile_n ? "cols" : text(c, "%lld", p->tile_n));
+             p->units / p->groups % p->tile_n ? "cols" : conv_text(c, "%lld", p->tile_n));
     size_t j = out_index(e->out, "j", "j0 + v");
-    store_element(c, text(c, "tile[u * %lld + v]", p->tile_n));
+    conv_store(c, conv_text(c, "tile[u * %lld + v]", p->tile_n));
     out_unindex(e->out, j, "j");
     out_close(e->out);
     out_unindex(e->out, i, "i");
@@ -522,7 +521,7 @@ static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const cha
     out_line(e->out, "_Alignas(64) float tile[%d];", size);
     if (!one)
         out_line(e->out, "float *const sums = %s + (size_t)t * %d;",
-                 packed(c, p->x_floats + p->other_floats), size);
+                 conv_packed(c, p->x_floats + p->other_floats), size);
     bool deep = !one && p->out[D] > 1, rows = !one && p->block_rows < p->out[H];
     const char *from = arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : x->sample),
                                     far(c, "l1", deep ? x->axis[D] * p->stride[D] : 0),
@@ -594,7 +593,7 @@ void emit_conv_weight(Emit *e)
     }
     weight_loops(&c);
     bool one = p->sum_floats == 0;
-    const char *all = samples(&c, dy);
+    const char *all = conv_samples(&c, dy);
     int opened = one ? 0 : open_blocks(&c, all);
     if (e->k->shared)
         out_raw(e->out, "#pragma omp for schedule(static)%s", one ? "" : " nowait");
@@ -602,11 +601,11 @@ void emit_conv_weight(Emit *e)
     place_tile(&c, &x, &y);
     const char *count = one ? all : p->block_samples > 1 ? "count" : "1";
     bool part = !one && p->block_rows < p->out[H];
-    const char *high = !part                            ? text(&c, "%lld", p->out[H])
-                       : p->out[H] % p->block_rows == 0 ? text(&c, "%lld", p->block_rows)
+    const char *high = !part                            ? conv_text(&c, "%lld", p->out[H])
+                       : p->out[H] % p->block_rows == 0 ? conv_text(&c, "%lld", p->block_rows)
                                                         : "high";
     tile_block(&c, &x, &y, one, count, high);
-    unlet(&c, 0);
+    conv_unlet(&c, 0);
     out_close(e->out);
     while (opened--)
         out_close(e->out);

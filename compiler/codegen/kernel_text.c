@@ -277,60 +277,81 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit
     return out.str.at;
 }
 
-/* "tile_12x32": of what a kernel's register tile is called, after the model's name. */
-static const char *tile_name(Arena *arena, const Kernel *k)
-{
-    const Lowered *low = k->lowered;
-    const ConvPlan *c = &low->conv;
-    if (k->kind == KERNEL_matmul)
-        return arena_format(arena, "tile_%dx%d", low->plan.tile_m, low->plan.tile_n);
-    if (k->kind == KERNEL_conv)
-        return arena_format(arena, "conv_%dx%dx%d", c->tile_h, c->tile_w, c->tile_n);
-    return arena_format(arena, "weight_%dx%d", c->tile_m, c->tile_n);
-}
-
-/* A template's text, the lines of its signature broken anew: the name in it has another length. */
+/* A template's text, the lines of its signatures broken anew: the names in them have other lengths. */
 static void write_template(const Texts *t, Out *out, const char *text)
 {
-    const char *begin = strstr(text, "\nstatic ") + 1, *end = strstr(begin, "\n{");
-    Str line = str_new(t->arena);
-    for (const char *c = begin; c < end; c++)
-        if (*c == '\n') {
-            str_put(&line, " ", 1);
-            c += strspn(c + 1, " ");
-        } else {
-            str_put(&line, c, 1);
-        }
-    out_raw(out, "%s", arena_text(t->arena, text, (size_t)(begin - text) - 1));
-    out_wrap(out, "%s", line.at);
-    out_raw(out, "%s", end + 1);
+    for (const char *begin; (begin = strstr(text, "\nstatic ")) != NULL;) {
+        const char *end = strstr(++begin, "\n{");
+        Str line = str_new(t->arena);
+        for (const char *c = begin; c < end; c++)
+            if (*c == '\n') {
+                str_put(&line, " ", 1);
+                c += strspn(c + 1, " ");
+            } else {
+                str_put(&line, c, 1);
+            }
+        out_raw(out, "%s", arena_text(t->arena, text, (size_t)(begin - text) - 1));
+        out_wrap(out, "%s", line.at);
+        text = end + 1;
+    }
+    out_raw(out, "%s", text);
 }
 
-/* The register tile of a product, in front of the first kernel that calls it. */
-static void write_tile(Texts *t, Out *out, const Kernel *k)
+/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them. */
+static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
+                       int n)
 {
-    const Lowered *low = k->lowered;
-    const char *name = arena_format(t->arena, "%s_%s", t->p->name, tile_name(t->arena, k));
+    Arena *a = t->arena;
+    const char *name = arena_format(a, "%s_%s", t->p->name, tile);
     if (map_get(&t->tiles, name))
         return;
     map_set(&t->tiles, name, t);
-    bool matmul = k->kind == KERNEL_matmul, conv = k->kind == KERNEL_conv;
-    int columns = matmul ? low->plan.tile_n : low->conv.tile_n;
-    int lanes = t->p->target->vector_bytes / 4;
-    if (lanes < 4 || columns % lanes)
+    int lanes = tile_lanes(t->p->target);
+    if (lanes < 4 || n % lanes)
         lanes = 4;
-    const TemplateWord words[] = {
-        {"NNCC_NAME", name},
-        {"NNCC_VECTOR", arena_format(t->arena, "%s_vector", name)},
-        {"NNCC_TAPS", arena_format(t->arena, "%s_taps", name)},
-        {"NNCC_PIXELS", arena_format(t->arena, "%s_pixels", name)},
-        {"NNCC_TILE_M", arena_format(t->arena, "%d", matmul ? low->plan.tile_m : low->conv.tile_m)},
-        {"NNCC_TILE_H", arena_format(t->arena, "%d", low->conv.tile_h)},
-        {"NNCC_TILE_W", arena_format(t->arena, "%d", low->conv.tile_w)},
-        {"NNCC_TILE_N", arena_format(t->arena, "%d", columns)},
-        {"NNCC_LANES", arena_format(t->arena, "%d", lanes)}};
-    const char *file = matmul ? "matmul.c" : conv ? "conv.c" : "conv_weight.c";
+    const TemplateWord words[] = {{"NNCC_NAME", name},
+                                  {"NNCC_VECTOR", arena_format(a, "%s_vector", name)},
+                                  {"NNCC_TAPS", arena_format(a, "%s_taps", name)},
+                                  {"NNCC_TAPS_1D", arena_format(a, "%s_taps_1d", name)},
+                                  {"NNCC_PIXELS", arena_format(a, "%s_pixels", name)},
+                                  {"NNCC_PIXELS_1D", arena_format(a, "%s_pixels_1d", name)},
+                                  {"NNCC_RESULTS", arena_format(a, "%s_results", name)},
+                                  {"NNCC_RESULTS_1D", arena_format(a, "%s_results_1d", name)},
+                                  {"NNCC_TILE_M", arena_format(a, "%d", m)},
+                                  {"NNCC_TILE_H", arena_format(a, "%d", h)},
+                                  {"NNCC_TILE_W", arena_format(a, "%d", w)},
+                                  {"NNCC_TILE_N", arena_format(a, "%d", n)},
+                                  {"NNCC_LANES", arena_format(a, "%d", lanes)}};
     write_template(t, out, template_text(t->p, file, COUNT(words), words));
+}
+
+static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
+{
+    write_tile(t, out, "conv.c", arena_format(t->arena, "conv_%dx%dx%d", h, w, n), 0, h, w, n);
+}
+
+/* What a product's kernel calls. */
+static void write_tiles(Texts *t, Out *out, const Kernel *k)
+{
+    const Lowered *low = k->lowered;
+    const ConvPlan *c = &low->conv;
+    if (k->kind == KERNEL_matmul) {
+        int m = low->plan.tile_m, n = low->plan.tile_n;
+        write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
+        return;
+    }
+    if (k->kind == KERNEL_conv_weight) {
+        int m = c->tile_m, n = c->tile_n;
+        write_tile(t, out, "conv_weight.c", arena_format(t->arena, "weight_%dx%d", m, n), m, 0, 0,
+                   n);
+        return;
+    }
+    if (!c->winograd.used || c->winograd.few)
+        write_conv_tile(t, out, c->tile_h, c->tile_w, c->tile_n);
+    if (c->winograd.used) {
+        write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
+        write_tile(t, out, "winograd.c", "winograd", 0, 0, 0, tile_lanes(t->p->target));
+    }
 }
 
 static void write_kernel(Texts *t, Graph *g, Kernel *k)
@@ -358,7 +379,7 @@ static void write_kernel(Texts *t, Graph *g, Kernel *k)
     const char *body = body_text(t, g, k, false, &e);
     Out out = out_new(t->arena);
     if (k->product)
-        write_tile(t, &out, k);
+        write_tiles(t, &out, k);
     write_comment(t, &out, g, k);
     write_signature(&out, t->arena, k->name, &e);
     out_raw(&out, "{");

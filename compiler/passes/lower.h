@@ -63,6 +63,10 @@ typedef struct MatmulPlan {
 int tile_lanes(const Target *);
 int tile_columns(const Target *, int64_t columns);
 int64_t tile_round_up(int64_t x, int64_t to);
+/* tile_conv.c: the most rows of a tile of so many vectors of columns; what a step of its sum takes, in
+ * vectors multiplied or loaded. */
+int tile_most_rows(const Target *, int vectors);
+int64_t tile_cost(int64_t rows, int vectors);
 
 MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 
@@ -71,6 +75,22 @@ MatmulPlan matmul_plan(const Graph *, const Node *matmul);
  * that buffer and *linear the position. Looks through movement, but not through pad and concat. */
 bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base,
                      Ix *linear);
+
+/* Winograd's F(4x4, 3x3), for a convolution in one plane of 3 x 3 taps, stride 1: 36 products for 16
+ * pixels instead of 144. Pieces of `block` patches of 4 x 4 pixels are transformed, multiplied by the
+ * transformed weight, packed [panels][36][channels][tile_n], and transformed back. */
+enum { WINOGRAD_PIXELS = 4, WINOGRAD_PATCH = 6, WINOGRAD_POINTS = 36, WINOGRAD_SLICES = 16 };
+
+typedef struct WinogradPlan {
+    bool used;
+    int64_t few;        /* so many samples are summed tap by tap */
+    int64_t high, wide; /* patches of a sample, down and along */
+    int chunk;          /* channels transformed together */
+    int rows;           /* patches of a register tile */
+    int block;          /* patches of a piece: a multiple of rows */
+    int64_t slice;      /* floats that a piece works in: patches and products */
+    int slices;         /* pieces that may be at work at once */
+} WinogradPlan;
 
 /* How a convolution (of nodes conv, conv_weight) runs, channels last. Lists by depth, height, width;
  * an axis that a network lacks is 1 long. x is read in place where it is a plain buffer, else packed as
@@ -97,7 +117,11 @@ typedef struct ConvPlan {
     int64_t block_samples,
         block_rows;     /* conv_weight: pixels that all tiles go over before others */
     int64_t sum_floats; /* conv_weight: tiles between blocks */
+    WinogradPlan winograd;
 } ConvPlan;
+
+/* tile_winograd.c: decides whether a planned convolution is one of Winograd's, and how. */
+void winograd_plan(const Graph *, const Node *conv, ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);

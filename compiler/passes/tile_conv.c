@@ -78,7 +78,7 @@ static void fill_extents(ConvPlan *p, const Node *x, const Node *y, const Taps *
 
 /* The most numbers of a tile of so many vectors of columns: accumulators, a row of the panel and a
  * broadcast fit in registers. */
-static int most_rows(const Target *t, int vectors)
+int tile_most_rows(const Target *t, int vectors)
 {
     enum { ROWS_MAX = 14 };
     int rows = (t->registers - vectors - 1) / vectors;
@@ -87,7 +87,7 @@ static int most_rows(const Target *t, int vectors)
 
 /* What a tile of so many rows takes, a step of its sum: products, at least as many as are under way
  * at once, and loads. */
-static int64_t tile_cost(int64_t rows, int vectors)
+int64_t tile_cost(int64_t rows, int vectors)
 {
     enum { UNDER_WAY = 8 };
     int64_t products = rows * vectors;
@@ -96,7 +96,7 @@ static int64_t tile_cost(int64_t rows, int vectors)
 
 static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
 {
-    int most = most_rows(g->program->target, vectors);
+    int most = tile_most_rows(g->program->target, vectors);
     int64_t best = INT64_MAX;
     for (int w = 1; w <= most && w <= p->out[2]; w++)
         for (int h = 1; h * w <= most && h <= p->out[1]; h++) {
@@ -186,6 +186,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
+    winograd_plan(g, y, &p);
     return p;
 }
 
@@ -212,7 +213,7 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     choose_x(g, &p, x);
     int64_t run = p.channels / p.groups * (p.run_taps ? p.taps[2] : 1);
     int vectors = p.tile_n / tile_lanes(g->program->target);
-    int most = most_rows(g->program->target, vectors);
+    int most = tile_most_rows(g->program->target, vectors);
     int64_t best = INT64_MAX;
     for (int m = 1; m <= most && m <= run; m++)
         if (pieces(run, m) * tile_cost(m, vectors) <= best) {

@@ -35,6 +35,10 @@ static const Shapes cases[] = {
     {"strided solid", 3, {5, 6, 7}, 4, 20, {2, 3, 1}, 2, 1, 2, 0},
     {"large", 2, {40, 40}, 32, 64, {3, 3}, 1, 1, 1, 1},
     {"deep", 2, {4, 4}, 160, 96, {3, 3}, 1, 1, 1, 1},
+    {"patches", 2, {16, 12}, 64, 32, {3, 3}, 1, 1, 1, 1},
+    {"uneven patches", 2, {9, 15}, 32, 48, {3, 3}, 1, 1, 1, 1},
+    {"patches without a border", 2, {13, 16}, 48, 40, {3, 3}, 1, 1, 1, 0},
+    {"patches of many channels", 2, {8, 7}, 208, 80, {3, 3}, 1, 1, 1, 1},
 };
 
 /* relu(conv(sin x, w) + b), padded, of samples [N, channels, spatial..]. */
@@ -91,8 +95,18 @@ static void build_case(Fixture *f, const void *arg)
 
 /* Vectors of 32 bytes and 16 registers, and of 64 and 32: other tiles. */
 static const Target targets[] = {
-    {.name = "avx2", .flags = "", .vector_bytes = 32, .registers = 16, .threads = true, .l2 = 1 << 15},
-    {.name = "avx512", .flags = "", .vector_bytes = 64, .registers = 32, .threads = true, .l2 = 1 << 20},
+    {.name = "avx2",
+     .flags = "",
+     .vector_bytes = 32,
+     .registers = 16,
+     .threads = true,
+     .l2 = 1 << 15},
+    {.name = "avx512",
+     .flags = "",
+     .vector_bytes = 64,
+     .registers = 32,
+     .threads = true,
+     .l2 = 1 << 20},
 };
 
 static void check(const Target *target, const Variant *variant, bool computed)

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* tile_winograd.c: which convolutions are computed by Winograd's F(4x4, 3x3), and in which pieces.
+ *
+ * Costs are counted in products of two vectors. */
+#include "../ops/ops.h"
+#include "lower.h"
+
+/* What transforms take, a vector of channels: a patch, its pixels of the result, a weight's taps (which
+ * are written to memory, 36 for 9). */
+enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 720 };
+
+static int64_t pieces(int64_t length, int64_t of)
+{
+    return (length + of - 1) / of;
+}
+
+static bool suits(const Graph *g, const ConvPlan *p)
+{
+    int lanes = tile_lanes(g->program->target);
+    bool flat = p->spatial == 2 && p->groups == 1;
+    for (int a = SPATIAL_MAX - 2; flat && a < SPATIAL_MAX; a++)
+        flat = p->taps[a] == 3 && p->stride[a] == 1 && p->dilation[a] == 1;
+    return flat && !g->program->exact && lanes >= 4 && p->channels % lanes == 0 &&
+           p->tile_n % lanes == 0;
+}
+
+/* Of all channels in and out, for so many patches: summed tap by tap, and by Winograd. */
+static int64_t cost_direct(const ConvPlan *p, int64_t samples)
+{
+    return samples * p->out[1] * p->out[2] * 9 * p->channels * p->panels * p->tile_n;
+}
+
+static int64_t cost_winograd(const ConvPlan *p, int64_t samples)
+{
+    const WinogradPlan *w = &p->winograd;
+    int64_t units = p->panels * p->tile_n, patches = samples * w->high * w->wide;
+    int64_t computed = tile_round_up(patches, w->rows);
+    return WINOGRAD_POINTS * computed * p->channels * units + TAPS_COST * p->channels * units +
+           patches * (PATCH_COST * p->channels + RESULT_COST * units);
+}
+
+/* Pieces whose patches and products stay in a cache, each of whole register tiles. */
+static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
+{
+    WinogradPlan *w = &p->winograd;
+    int vectors = p->tile_n / tile_lanes(g->program->target);
+    int most = tile_most_rows(g->program->target, vectors);
+    int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->tile_n);
+    /* What is read of the weight is used so often at least, lest a cache's speed be the limit. */
+    enum { LEAST = 24, MOST = 48 };
+    int64_t room = g->program->target->l2 / 2 / each;
+    room = room < LEAST ? LEAST : room > MOST ? MOST : room;
+    int64_t length = pieces(patches, pieces(patches, room)), best = INT64_MAX;
+    for (int rows = 1; rows <= most && rows <= length; rows++) {
+        int64_t cost = pieces(length, rows) * tile_cost(rows, vectors);
+        if (cost > best)
+            continue;
+        best = cost;
+        w->rows = rows;
+    }
+    w->block = (int)tile_round_up(length, w->rows);
+    w->slice = WINOGRAD_POINTS * w->block * (p->channels + p->tile_n);
+}
+
+static int choose_chunk(int64_t channels, int lanes)
+{
+    enum { CHUNK = 64 };
+    int chunk = channels < CHUNK ? (int)channels : CHUNK / lanes * lanes;
+    while (channels % chunk)
+        chunk -= lanes;
+    return chunk;
+}
+
+/* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
+static void place_parts(ConvPlan *p, int64_t samples)
+{
+    WinogradPlan *w = &p->winograd;
+    /* The direct sum of few samples reads the weight as it is. */
+    bool readable = p->panels_kept || !p->pack_other || p->few > 0;
+    w->few = readable ? w->few : 0;
+    p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
+    p->x_floats = tile_round_up(p->x_floats, 16);
+    p->pack_other = false;
+    p->few = 0;
+    p->other_floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
+    int64_t work = pieces(samples * w->high * w->wide, w->block) * p->panels;
+    w->slices = work < WINOGRAD_SLICES ? (int)work : WINOGRAD_SLICES;
+    p->sum_floats = w->slices * w->slice;
+}
+
+void winograd_plan(const Graph *g, const Node *y, ConvPlan *p)
+{
+    WinogradPlan *w = &p->winograd;
+    if (!suits(g, p))
+        return;
+    int64_t samples = y->shape.dim[0] * (y->shape.batch == 0 ? g->program->train.batch : 1);
+    w->high = pieces(p->out[1], WINOGRAD_PIXELS);
+    w->wide = pieces(p->out[2], WINOGRAD_PIXELS);
+    w->chunk = choose_chunk(p->channels, tile_lanes(g->program->target));
+    choose_block(g, p, samples * w->high * w->wide);
+    w->used = cost_winograd(p, samples) < cost_direct(p, samples);
+    while (w->used && cost_winograd(p, w->few + 1) >= cost_direct(p, w->few + 1))
+        w->few++;
+    if (w->used)
+        place_parts(p, samples);
+}
