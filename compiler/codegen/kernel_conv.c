@@ -578,37 +578,46 @@ static int open_blocks(Conv *c, const char *all)
     return opened;
 }
 
-void emit_conv_weight(Emit *e)
+static void emit_direct_weight(Conv *c)
 {
-    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
-    const ConvPlan *p = c.plan;
-    const Node *dy = c.y->in[1];
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const Node *dy = c->y->in[1];
     int64_t width = p->panels * p->tile_n;
-    Lay x = place_x(&c, c.y->in[0]), y;
+    Lay x = place_x(c, c->y->in[0]), y;
     if (p->pack_other) {
-        y = packed_lay(&c, p->out, p->groups * width, p->x_floats);
-        pack_pixels(&c, dy, p->out, p->groups, width, y.at);
+        y = packed_lay(c, p->out, p->groups * width, p->x_floats);
+        pack_pixels(c, dy, p->out, p->groups, width, y.at);
     } else {
-        y = standing_lay(&c, dy, p->out);
+        y = standing_lay(c, dy, p->out);
     }
-    weight_loops(&c);
+    weight_loops(c);
     bool one = p->sum_floats == 0;
-    const char *all = conv_samples(&c, dy);
-    int opened = one ? 0 : open_blocks(&c, all);
+    const char *all = conv_samples(c, dy);
+    int opened = one ? 0 : open_blocks(c, all);
     if (e->k->shared)
         out_raw(e->out, "#pragma omp for schedule(static)%s", one ? "" : " nowait");
     out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)p->tiles);
-    place_tile(&c, &x, &y);
+    place_tile(c, &x, &y);
     const char *count = one ? all : p->block_samples > 1 ? "count" : "1";
     bool part = !one && p->block_rows < p->out[H];
-    const char *high = !part                            ? conv_text(&c, "%lld", p->out[H])
-                       : p->out[H] % p->block_rows == 0 ? conv_text(&c, "%lld", p->block_rows)
+    const char *high = !part                            ? conv_text(c, "%lld", p->out[H])
+                       : p->out[H] % p->block_rows == 0 ? conv_text(c, "%lld", p->block_rows)
                                                         : "high";
-    tile_block(&c, &x, &y, one, count, high);
-    conv_unlet(&c, 0);
+    tile_block(c, &x, &y, one, count, high);
+    conv_unlet(c, 0);
     out_close(e->out);
     while (opened--)
         out_close(e->out);
     if (!one && e->k->shared)
         out_raw(e->out, "#pragma omp barrier");
+}
+
+void emit_conv_weight(Emit *e)
+{
+    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    if (c.plan->winograd.used)
+        emit_winograd_weight(&c);
+    else
+        emit_direct_weight(&c);
 }

@@ -47,7 +47,8 @@ void conv_result(Conv *);
 /* What is at `place` in a tile of results, to where it belongs. */
 void conv_store(Conv *, const char *place);
 
-/* kernel_winograd.c: the body of a convolution by Winograd's method. */
+/* kernel_winograd.c: the bodies of a convolution by Winograd's method and of its weight's gradient. */
 void emit_winograd(Conv *);
+void emit_winograd_weight(Conv *);
 
 #endif

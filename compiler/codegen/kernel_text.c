@@ -309,14 +309,21 @@ static void write_tile(Texts *t, Out *out, const char *file, const char *tile, i
     int lanes = tile_lanes(t->p->target);
     if (lanes < 4 || n % lanes)
         lanes = 4;
+    const char *one = arena_format(a, "%s_1d", name);
     const TemplateWord words[] = {{"NNCC_NAME", name},
                                   {"NNCC_VECTOR", arena_format(a, "%s_vector", name)},
                                   {"NNCC_TAPS", arena_format(a, "%s_taps", name)},
-                                  {"NNCC_TAPS_1D", arena_format(a, "%s_taps_1d", name)},
                                   {"NNCC_PIXELS", arena_format(a, "%s_pixels", name)},
-                                  {"NNCC_PIXELS_1D", arena_format(a, "%s_pixels_1d", name)},
-                                  {"NNCC_RESULTS", arena_format(a, "%s_results", name)},
-                                  {"NNCC_RESULTS_1D", arena_format(a, "%s_results_1d", name)},
+                                  {"NNCC_PATCH", name},
+                                  {"NNCC_PATCH_1D", one},
+                                  {"NNCC_WEIGHT", name},
+                                  {"NNCC_WEIGHT_1D", one},
+                                  {"NNCC_RESULTS", name},
+                                  {"NNCC_RESULTS_1D", one},
+                                  {"NNCC_ERRORS", name},
+                                  {"NNCC_ERRORS_1D", one},
+                                  {"NNCC_CHANGES", name},
+                                  {"NNCC_CHANGES_1D", one},
                                   {"NNCC_TILE_M", arena_format(a, "%d", m)},
                                   {"NNCC_TILE_H", arena_format(a, "%d", h)},
                                   {"NNCC_TILE_W", arena_format(a, "%d", w)},
@@ -330,6 +337,13 @@ static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
     write_tile(t, out, "conv.c", arena_format(t->arena, "conv_%dx%dx%d", h, w, n), 0, h, w, n);
 }
 
+/* One of Winograd's transforms. */
+static void write_winograd(Texts *t, Out *out, const char *what)
+{
+    write_tile(t, out, arena_format(t->arena, "winograd.c:%s", what),
+               arena_format(t->arena, "winograd_%s", what), 0, 0, 0, tile_lanes(t->p->target));
+}
+
 /* What a product's kernel calls. */
 static void write_tiles(Texts *t, Out *out, const Kernel *k)
 {
@@ -341,16 +355,23 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         return;
     }
     if (k->kind == KERNEL_conv_weight) {
-        int m = c->tile_m, n = c->tile_n;
+        int m = c->winograd.used ? c->winograd.rows : c->tile_m, n = c->tile_n;
         write_tile(t, out, "conv_weight.c", arena_format(t->arena, "weight_%dx%d", m, n), m, 0, 0,
                    n);
+        if (c->winograd.used) {
+            write_winograd(t, out, "patch");
+            write_winograd(t, out, "errors");
+            write_winograd(t, out, "changes");
+        }
         return;
     }
     if (!c->winograd.used || c->winograd.few)
         write_conv_tile(t, out, c->tile_h, c->tile_w, c->tile_n);
     if (c->winograd.used) {
         write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
-        write_tile(t, out, "winograd.c", "winograd", 0, 0, 0, tile_lanes(t->p->target));
+        write_winograd(t, out, "weight");
+        write_winograd(t, out, "patch");
+        write_winograd(t, out, "results");
     }
 }
 

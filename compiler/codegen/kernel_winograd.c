@@ -40,7 +40,7 @@ static void transform_weight(Conv *c)
     out_close(e->out);
     out_close(e->out);
     out_close(e->out);
-    out_wrap(e->out, "%s(taps, %d, %s + ((size_t)p * %lld + k) * %d, %lld);", name(c, "taps"),
+    out_wrap(e->out, "%s(taps, %d, %s + ((size_t)p * %lld + k) * %d, %lld);", name(c, "weight"),
              p->tile_n, conv_packed(c, p->x_floats), (long long)(WINOGRAD_POINTS * p->channels),
              p->tile_n, (long long)(p->channels * p->tile_n));
     conv_unlet(c, 0);
@@ -56,59 +56,86 @@ static void let_patch(Conv *c)
     conv_let(c, "w0", conv_first(c, conv_part(c, "r", 1, w->wide), WINOGRAD_PIXELS));
 }
 
-/* One element of a patch: k1, k2, and v of its channels. */
-static void load_pixel(Conv *c, const Ix *at)
+/* Patches of an operand: what they are read of, how many pixels a side they have, and which function
+ * transforms so many channels of one. */
+typedef struct Patches {
+    const Node *x;
+    const int64_t *extent;
+    int size, chunk;
+    const char *function;
+} Patches;
+
+/* One element of a patch: k1, k2, and v of its channels. Beyond the last pixel there are zeros. */
+static void load_pixel(Conv *c, const Patches *from, const Ix *at)
 {
     Emit *e = c->e;
-    const char *place = conv_text(c, "patch[(k1 * 6 + k2) * %lld + v]", c->plan->winograd.chunk);
-    const Node *x = c->y->in[0];
-    const char *beyond_h =
-        c->plan->out[H] % WINOGRAD_PIXELS ? conv_text(c, "l2 < %lld", c->plan->in[H]) : "";
-    const char *beyond_w =
-        c->plan->out[W] % WINOGRAD_PIXELS ? conv_text(c, "i < %lld", c->plan->in[W]) : "";
-    bool guarded = *beyond_h || *beyond_w;
-    if (guarded) {
+    const char *place =
+        arena_format(e->arena, "patch[(k1 * %d + k2) * %d + v]", from->size, from->chunk);
+    bool beyond_h = c->plan->out[H] % WINOGRAD_PIXELS, beyond_w = c->plan->out[W] % WINOGRAD_PIXELS;
+    if (beyond_h || beyond_w) {
         out_line(e->out, "%s = 0.0f;", place);
-        out_open(e->out, "if (%s%s%s)", beyond_h, *beyond_h && *beyond_w ? " && " : "", beyond_w);
+        out_open(e->out, "if (%s%s%s)", beyond_h ? conv_text(c, "l2 < %lld", from->extent[H]) : "",
+                 beyond_h && beyond_w ? " && " : "",
+                 beyond_w ? conv_text(c, "i < %lld", from->extent[W]) : "");
     }
     int known = e->known.n;
-    const char *value = emit_value(e, x, at);
+    const char *value = emit_value(e, from->x, at);
     out_line(e->out, "%s = %s;", place, emit_bare(e, value));
     e->known.n = known;
-    if (guarded)
+    if (beyond_h || beyond_w)
         out_close(e->out);
+}
+
+/* Patch r of an operand, its first pixel l0, h0, w0, transformed: to 36 places `distance` apart, of all
+ * channels, from j0 on. */
+static void transform_patch(Conv *c, const Patches *from, const char *to, int64_t distance)
+{
+    Emit *e = c->e;
+    Ix at[RANK_MAX];
+    int64_t channels = from->x->shape.dim[3];
+    bool whole = channels % from->chunk == 0;
+    int lets = c->n_lets;
+    conv_pixels(c, from->x, from->extent, at);
+    out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %d)", (long long)channels, from->chunk);
+    out_line(e->out, "_Alignas(64) float patch[%d]%s;", from->size * from->size * from->chunk,
+             whole ? "" : " = {0}");
+    out_open(e->out, "for (int k1 = 0; k1 < %d; k1++)", from->size);
+    conv_let(c, "l2", "h0 + k1");
+    out_open(e->out, "for (int k2 = 0; k2 < %d; k2++)", from->size);
+    conv_let(c, "i", "w0 + k2");
+    out_open(e->out, "for (int v = 0; v < %d%s; v++)", from->chunk,
+             whole ? "" : conv_text(c, " && j0 + v < %lld", channels));
+    conv_let(c, "j", "j0 + v");
+    load_pixel(c, from, at);
+    while (c->n_lets > lets) {
+        conv_unlet(c, c->n_lets - 1);
+        out_close(e->out);
+    }
+    out_line(e->out, "%s(patch, %d, %s, %lld);", from->function, from->chunk, to,
+             (long long)distance);
+    out_close(e->out);
+}
+
+static Patches patches_of_x(Conv *c)
+{
+    return (Patches){c->y->in[0], c->plan->in, WINOGRAD_PATCH, c->plan->winograd.chunk,
+                     name(c, "patch")};
 }
 
 /* The piece's patches, transformed: [36][block][channels]. What is left over of the last piece is its
  * last patch once more. */
 static void transform_patches(Conv *c)
 {
-    Emit *e = c->e;
     const ConvPlan *p = c->plan;
-    const WinogradPlan *w = &p->winograd;
-    Ix at[RANK_MAX];
-    conv_pixels(c, c->y->in[0], p->in, at);
-    out_open(e->out, "for (int u = 0; u < %d; u++)", w->block);
-    out_line(e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
+    int block = p->winograd.block;
+    Patches x = patches_of_x(c);
+    out_open(c->e->out, "for (int u = 0; u < %d; u++)", block);
+    out_line(c->e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
     let_patch(c);
-    out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %d)", (long long)p->channels, w->chunk);
-    out_line(e->out, "_Alignas(64) float patch[%d];", WINOGRAD_POINTS * w->chunk);
-    out_open(e->out, "for (int k1 = 0; k1 < %d; k1++)", WINOGRAD_PATCH);
-    conv_let(c, "l2", "h0 + k1");
-    out_open(e->out, "for (int k2 = 0; k2 < %d; k2++)", WINOGRAD_PATCH);
-    conv_let(c, "i", "w0 + k2");
-    out_open(e->out, "for (int v = 0; v < %d; v++)", w->chunk);
-    conv_let(c, "j", "j0 + v");
-    load_pixel(c, at);
-    for (int n = 5; n >= 3; n--) { /* j, i, l2 */
-        conv_unlet(c, c->n_lets - 1);
-        out_close(e->out);
-    }
-    out_line(e->out, "%s(patch, %d, patches + u * %lld + j0, %lld);", name(c, "pixels"), w->chunk,
-             (long long)p->channels, (long long)(w->block * p->channels));
-    out_close(e->out);
-    conv_unlet(c, c->n_lets - 3);
-    out_close(e->out);
+    transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
+                    block * p->channels);
+    conv_unlet(c, 0);
+    out_close(c->e->out);
 }
 
 /* The products of the piece's patches and panel p, at each point: [36][block][tile_n]. */
@@ -216,4 +243,146 @@ void emit_winograd(Conv *c)
     conv_unlet(c, 0);
     for (int n = p->panels > 1 ? 3 : 2; n > 0; n--)
         out_close(e->out);
+}
+
+/* --- the gradient of the weight --------------------------------------------------------------- */
+
+/* The block's patches of x, [36][block][channels], and of dy, [36][panels][block][tile_n]. */
+static void transform_both(Conv *c)
+{
+    const ConvPlan *p = c->plan;
+    int block = p->winograd.block;
+    Patches x = patches_of_x(c),
+            dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
+    conv_share(c);
+    out_open(c->e->out, "for (int u = 0; u < count; u++)");
+    out_line(c->e->out, "const int r = r0 + u;");
+    let_patch(c);
+    transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
+                    block * p->channels);
+    transform_patch(c, &dy,
+                    arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
+                    block * p->panels * p->tile_n);
+    conv_unlet(c, 0);
+    out_close(c->e->out);
+}
+
+/* Loop variables of the result: k1 and k2 for taps, i for channels in, j for channels out. */
+static void weight_loops(Conv *c)
+{
+    static const char *const names[] = {"k1", "k2", "i", "j"};
+    Emit *e = c->e;
+    for (int axis = 0, d = 0; axis < 4; axis++)
+        if (c->y->shape.dim[axis] != 1)
+            e->loops[d++] = ix_loop(&e->space, names[axis], c->y->shape.dim[axis]);
+}
+
+/* What tile t is: a panel and rows of channels; those from u0 on are computed, those from i0 on new. */
+static const char *let_tile(Conv *c)
+{
+    const ConvPlan *p = c->plan;
+    int rows = p->winograd.rows;
+    conv_let(c, "p", conv_part(c, "t", 1, p->panels));
+    conv_let(c, "i0", conv_first(c, conv_part(c, "t", p->panels, -1), rows));
+    conv_columns(c, "cols");
+    if (p->channels % rows == 0)
+        return "i0";
+    long long last = (long long)(p->channels - rows);
+    conv_let(c, "u0", arena_format(c->e->arena, "i0 < %lld ? i0 : %lld", last, last));
+    return "u0";
+}
+
+/* The tile's sums over the block's patches at each point, onto those of the blocks before. */
+static void sum_products(Conv *c, const char *from)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    const char *tile = arena_format(e->arena, "%s_weight_%dx%d", e->p->name, w->rows, p->tile_n);
+    long long block = w->block, size = (long long)w->rows * p->tile_n;
+    out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
+    out_wrap(
+        e->out,
+        "%s(patches + k * %lld + %s, errors + (k * %lld + p) * %lld, (%s_pixels){1, 1, count, 0, "
+        "0, %lld, 0, 0, %d}, %s, sums + k * %lld);",
+        tile, block * (long long)p->channels, from, (long long)p->panels, block * p->tile_n, tile,
+        (long long)p->channels, p->tile_n,
+        w->one ? "0" : arena_format(e->arena, "r0 == 0 ? 0 : sums + k * %lld", size), size);
+    out_close(e->out);
+}
+
+/* The tile's change of taps, to where it belongs. */
+static void store_changes(Conv *c, const char *from)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    bool early = p->channels % w->rows;
+    out_line(e->out, "_Alignas(64) float taps[%d];", 9 * w->rows * p->tile_n);
+    out_line(e->out, "%s(sums, %d, taps);", name(c, "changes"), w->rows * p->tile_n);
+    out_open(e->out, "for (int k1 = 0; k1 < 3; k1++)");
+    out_open(e->out, "for (int k2 = 0; k2 < 3; k2++)");
+    out_open(e->out, "for (int u = %s; u < %d; u++)", early ? "i0 - u0" : "0", w->rows);
+    conv_let(c, "i", arena_format(e->arena, "%s + u", from));
+    out_open(e->out, "for (int v = 0; v < %s; v++)",
+             p->units % p->tile_n ? "cols" : conv_text(c, "%lld", p->tile_n));
+    conv_let(c, "j", "j0 + v");
+    conv_store(
+        c, arena_format(e->arena, "taps[((k1 * 3 + k2) * %d + u) * %d + v]", w->rows, p->tile_n));
+    for (int n = 0; n < 2; n++) {
+        conv_unlet(c, c->n_lets - 1);
+        out_close(e->out);
+    }
+    out_close(e->out);
+    out_close(e->out);
+}
+
+/* The loop over tiles, each with its sums in memory; where there is one block, as many as work at once. */
+static void open_tiles(Conv *c)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    const char *place = conv_packed(c, p->x_floats + p->other_floats);
+    long long tiles = p->tiles, slice = w->slice;
+    conv_share(c);
+    if (!w->one) {
+        out_open(e->out, "for (int t = 0; t < %lld; t++)", tiles);
+        out_line(e->out, "float *const sums = %s + (size_t)t * %lld;", place, slice);
+        return;
+    }
+    out_open(e->out, "for (int s = 0; s < %d; s++)", w->slices);
+    out_line(e->out, "float *const sums = %s + (size_t)s * %lld;", place, slice);
+    out_open(e->out, "for (int t = s * %lld / %d; t < (s + 1) * %lld / %d; t++)", tiles, w->slices,
+             tiles, w->slices);
+}
+
+void emit_winograd_weight(Conv *c)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    out_line(e->out, "float *const patches = %s, *const errors = %s;", conv_packed(c, 0),
+             conv_packed(c, p->x_floats));
+    const char *all = conv_times(c, conv_samples(c, c->y->in[1]), w->high * w->wide);
+    if (w->one) {
+        out_line(e->out, "const int r0 = 0, count = %s;", all);
+    } else {
+        out_line(e->out, "const int all = %s;", all);
+        out_open(e->out, "for (int r0 = 0; r0 < all; r0 += %d)", w->block);
+        out_line(e->out, "const int count = all - r0 < %d ? all - r0 : %d;", w->block, w->block);
+    }
+    transform_both(c);
+    open_tiles(c);
+    const char *from = let_tile(c);
+    sum_products(c, from);
+    if (!w->one)
+        out_open(e->out, "if (r0 + count == all)");
+    weight_loops(c);
+    store_changes(c, from);
+    if (!w->one)
+        out_close(e->out);
+    conv_unlet(c, 0);
+    out_close(e->out);
+    out_close(e->out);
 }

@@ -13,12 +13,17 @@ static bool word_char(char c)
 
 const char *template_text(const Program *p, const char *name, int n, const TemplateWord *words)
 {
-    const char *text = home_text(p->ctx->arena, p->template_dir, name);
-    const char *begin = strstr(text, "/* nncc: begin */\n"), *end = strstr(text, "/* nncc: end */");
-    if (!begin || !end)
+    Arena *a = p->ctx->arena;
+    const char *part = strchr(name, ':');
+    const char *file = part ? arena_text(a, name, (size_t)(part - name)) : name;
+    const char *mark =
+        arena_format(a, "/* nncc: begin%s%s */\n", part ? " " : "", part ? part + 1 : "");
+    const char *begin = strstr(home_text(a, p->template_dir, file), mark);
+    const char *end = begin ? strstr(begin, "/* nncc: end */") : NULL;
+    if (!end)
         BUG("the template '%s' has no marks", name);
-    Str out = str_new(p->ctx->arena);
-    for (const char *c = begin + strlen("/* nncc: begin */\n"); c < end;) {
+    Str out = str_new(a);
+    for (const char *c = begin + strlen(mark); c < end;) {
         const TemplateWord *word = NULL;
         for (int i = 0; i < n && !word; i++) {
             size_t length = strlen(words[i].name);

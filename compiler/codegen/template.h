@@ -10,7 +10,8 @@ typedef struct TemplateWord {
     const char *text; /* what takes its place */
 } TemplateWord;
 
-/* What stands between the marks of templates/NAME, words replaced; in the program's arena. */
+/* What stands between the marks of templates/NAME, words replaced; in the program's arena. "winograd.c:patch"
+ * is what stands between the marks of that part. */
 const char *template_text(const Program *, const char *name, int n, const TemplateWord *words);
 
 #endif

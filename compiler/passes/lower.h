@@ -86,9 +86,10 @@ typedef struct WinogradPlan {
     int64_t few;        /* so many samples are summed tap by tap */
     int64_t high, wide; /* patches of a sample, down and along */
     int chunk;          /* channels transformed together */
-    int rows;           /* patches of a register tile */
-    int block;          /* patches of a piece: a multiple of rows */
-    int64_t slice;      /* floats that a piece works in: patches and products */
+    int rows;           /* patches of a register tile; conv_weight: channels in */
+    int block;          /* patches of a piece, a multiple of rows; conv_weight: summed at a time */
+    bool one;           /* conv_weight: there is one such block */
+    int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */
     int slices;         /* pieces that may be at work at once */
 } WinogradPlan;
 
@@ -120,8 +121,10 @@ typedef struct ConvPlan {
     WinogradPlan winograd;
 } ConvPlan;
 
-/* tile_winograd.c: decides whether a planned convolution is one of Winograd's, and how. */
+/* tile_winograd.c: decides whether a planned convolution, or the gradient of a weight, is one of
+ * Winograd's, and how. */
 void winograd_plan(const Graph *, const Node *conv, ConvPlan *);
+void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);

@@ -233,5 +233,6 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
     bool one = p.block_samples >= samples_of(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
     p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
+    winograd_weight_plan(g, y, &p);
     return p;
 }

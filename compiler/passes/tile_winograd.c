@@ -88,19 +88,73 @@ static void place_parts(ConvPlan *p, int64_t samples)
     p->sum_floats = w->slices * w->slice;
 }
 
+/* Into patches and chunks; gives the samples of y. */
+static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
+{
+    WinogradPlan *w = &p->winograd;
+    w->high = pieces(p->out[1], WINOGRAD_PIXELS);
+    w->wide = pieces(p->out[2], WINOGRAD_PIXELS);
+    w->chunk = choose_chunk(p->channels, tile_lanes(g->program->target));
+    return y->shape.dim[0] * (y->shape.batch == 0 ? g->program->train.batch : 1);
+}
+
 void winograd_plan(const Graph *g, const Node *y, ConvPlan *p)
 {
     WinogradPlan *w = &p->winograd;
     if (!suits(g, p))
         return;
-    int64_t samples = y->shape.dim[0] * (y->shape.batch == 0 ? g->program->train.batch : 1);
-    w->high = pieces(p->out[1], WINOGRAD_PIXELS);
-    w->wide = pieces(p->out[2], WINOGRAD_PIXELS);
-    w->chunk = choose_chunk(p->channels, tile_lanes(g->program->target));
+    int64_t samples = cut(g, p, y);
     choose_block(g, p, samples * w->high * w->wide);
     w->used = cost_winograd(p, samples) < cost_direct(p, samples);
     while (w->used && cost_winograd(p, w->few + 1) >= cost_direct(p, w->few + 1))
         w->few++;
     if (w->used)
         place_parts(p, samples);
+}
+
+/* Patches whose sums are added at a time: as many as the caches hold, so that sums are seldom read and
+ * written. */
+static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches)
+{
+    enum { LEAST = 32, MOST = 128, CACHES = 8 };
+    WinogradPlan *w = &p->winograd;
+    int vectors = p->tile_n / tile_lanes(g->program->target);
+    int most = tile_most_rows(g->program->target, vectors);
+    int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->panels * p->tile_n);
+    int64_t room = CACHES * g->program->target->l2 / each, best = INT64_MAX;
+    room = room < LEAST ? LEAST : room > MOST ? MOST : room;
+    w->block = (int)pieces(patches, pieces(patches, room));
+    w->one = w->block >= patches;
+    for (int rows = 1; rows <= most && rows <= p->channels; rows++) {
+        int64_t cost = pieces(p->channels, rows) * tile_cost(rows, vectors);
+        if (cost > best)
+            continue;
+        best = cost;
+        w->rows = rows;
+    }
+    w->slice = (int64_t)WINOGRAD_POINTS * w->rows * p->tile_n;
+}
+
+void winograd_weight_plan(const Graph *g, const Node *y, ConvPlan *p)
+{
+    /* Of a channel in and one out: sums transformed, once; kept from block to block. */
+    enum { CHANGE_COST = 150, SUM_COST = 72 };
+    WinogradPlan *w = &p->winograd;
+    if (!suits(g, p))
+        return;
+    int64_t samples = cut(g, p, y->in[1]), patches = samples * w->high * w->wide;
+    choose_sums(g, p, patches);
+    int64_t units = p->panels * p->tile_n;
+    int64_t sums = WINOGRAD_POINTS * patches + CHANGE_COST +
+                   (w->one ? 0 : pieces(patches, w->block) * SUM_COST);
+    w->used =
+        sums * p->channels * units + patches * (PATCH_COST * p->channels + RESULT_COST * units) <
+        cost_direct(p, samples);
+    if (!w->used)
+        return;
+    p->x_floats = WINOGRAD_POINTS * w->block * p->channels;
+    p->other_floats = WINOGRAD_POINTS * w->block * units;
+    p->tiles = p->panels * pieces(p->channels, w->rows);
+    w->slices = p->tiles < WINOGRAD_SLICES ? (int)p->tiles : WINOGRAD_SLICES;
+    p->sum_floats = (w->one ? w->slices : p->tiles) * w->slice;
 }
