@@ -122,20 +122,39 @@ static Patches patches_of_x(Conv *c)
                      name(c, "patch")};
 }
 
-/* The piece's patches, transformed: [36][block][channels]. What is left over of the last piece is its
- * last patch once more. */
-static void transform_patches(Conv *c)
+/* Patch r of x, transformed, as row u of `patches`: [36][block][channels]. */
+static void transform_row(Conv *c)
 {
     const ConvPlan *p = c->plan;
-    int block = p->winograd.block;
     Patches x = patches_of_x(c);
-    out_open(c->e->out, "for (int u = 0; u < %d; u++)", block);
-    out_line(c->e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
     let_patch(c);
     transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
-                    block * p->channels);
+                    p->winograd.block * p->channels);
     conv_unlet(c, 0);
+}
+
+/* The piece's patches. What is left over of the last piece is its last patch once more. */
+static void transform_piece(Conv *c)
+{
+    out_open(c->e->out, "for (int u = 0; u < %d; u++)", c->plan->winograd.block);
+    out_line(c->e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
+    transform_row(c);
     out_close(c->e->out);
+}
+
+/* All patches, piece after piece. */
+static void transform_all(Conv *c, const char *place)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    int block = p->winograd.block;
+    conv_share(c);
+    out_open(e->out, "for (int t = 0; t < blocks * %d; t++)", block);
+    out_line(e->out, "const int u = t %% %d, r = t < all ? t : all - 1;", block);
+    out_line(e->out, "float *const patches = %s + (size_t)(t / %d) * %lld;", place, block,
+             (long long)(WINOGRAD_POINTS * block * p->channels));
+    transform_row(c);
+    out_close(e->out);
 }
 
 /* The products of the piece's patches and panel p, at each point: [36][block][tile_n]. */
@@ -196,53 +215,95 @@ static void store_patches(Conv *c)
     out_close(e->out);
 }
 
-/* The loop over pieces, by slices: `all` patches, r0 the first of a piece, panels p from `from` on. */
-static void open_pieces(Conv *c)
+/* "(s + 1) * (blocks * parts) / 16": the first of the pieces of a slice. */
+static const char *first_piece(Conv *c, const char *slice, const char *pieces)
+{
+    return arena_format(c->e->arena, "%s * (%s) / %d", slice, pieces, c->plan->winograd.slices);
+}
+
+static void open_pieces(Conv *c, const char *place, const char *pieces)
+{
+    Emit *e = c->e;
+    const WinogradPlan *w = &c->plan->winograd;
+    conv_share(c);
+    out_open(e->out, "for (int s = 0; s < %d; s++)", w->slices);
+    out_line(e->out, "float *const %s = %s + (size_t)s * %lld;",
+             w->together ? "products" : "patches", place, (long long)w->slice);
+    if (!w->together)
+        out_line(e->out, "float *const products = patches + %lld;",
+                 (long long)(WINOGRAD_POINTS * w->block * c->plan->channels));
+    out_open(e->out, "for (int t = %s; t < %s; t++)", first_piece(c, "s", pieces),
+             first_piece(c, "(s + 1)", pieces));
+}
+
+/* The products of a piece and panel p, and what becomes of them. */
+static void emit_panel(Conv *c)
+{
+    conv_columns(c, "cols");
+    multiply(c);
+    conv_result(c);
+    store_patches(c);
+    conv_unlet(c, 0);
+}
+
+/* A piece is a block of patches, transformed at once, and one panel. */
+static void emit_together(Conv *c, const char *place)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
-    /* So many pieces are enough to be shared; with fewer patches the panels are shared, too. */
+    long long slices = w->slices * w->slice;
+    const char *all = arena_format(e->arena, "%s + %lld", place, slices);
+    transform_all(c, all);
+    open_pieces(c, place, conv_times(c, "blocks", p->panels));
+    out_line(e->out, "const int p = t / blocks, r0 = t %% blocks * %d;", w->block);
+    out_line(e->out, "const float *const patches = %s + (size_t)(t %% blocks) * %lld;", all,
+             (long long)(WINOGRAD_POINTS * w->block * p->channels));
+    emit_panel(c);
+    out_close(e->out);
+    out_close(e->out);
+}
+
+/* A piece is a block of patches, which it transforms, and some panels: all, where there are enough
+ * blocks to be shared. */
+static void emit_apart(Conv *c, const char *place)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    long long panels = p->panels;
     enum { ENOUGH = 16 };
-    out_line(e->out, "const int all = %s, blocks = (all + %d) / %d;",
-             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->block - 1, w->block);
-    if (p->panels > 1)
+    if (panels > 1)
         out_line(e->out,
                  "const int parts = blocks >= %d ? 1 : %d / blocks < %lld ? %d / blocks : %lld;",
-                 ENOUGH, ENOUGH, (long long)p->panels, ENOUGH, (long long)p->panels);
-    const char *pieces = p->panels > 1 ? "blocks * parts" : "blocks";
-    conv_share(c);
-    out_open(e->out, "for (int s = 0; s < %d; s++)", w->slices);
-    out_line(e->out, "float *const patches = %s + (size_t)s * %lld;",
-             conv_packed(c, p->x_floats + p->other_floats), (long long)w->slice);
-    out_line(e->out, "float *const products = patches + %lld;",
-             (long long)(WINOGRAD_POINTS * w->block * p->channels));
-    out_open(e->out, "for (int t = s * (%s) / %d; t < (s + 1) * (%s) / %d; t++)", pieces, w->slices,
-             pieces, w->slices);
-    out_line(e->out, "const int r0 = %s * %d;", p->panels > 1 ? "t / parts" : "t", w->block);
+                 ENOUGH, ENOUGH, panels, ENOUGH, panels);
+    open_pieces(c, place, panels > 1 ? "blocks * parts" : "blocks");
+    out_line(e->out, "const int r0 = %s * %d;", panels > 1 ? "t / parts" : "t", p->winograd.block);
+    transform_piece(c);
+    if (panels > 1)
+        out_open(
+            e->out,
+            "for (int p = t %% parts * %lld / parts; p < (t %% parts + 1) * %lld / parts; p++)",
+            panels, panels);
+    else
+        conv_let(c, "p", "0");
+    emit_panel(c);
+    for (int n = panels > 1 ? 3 : 2; n > 0; n--)
+        out_close(e->out);
 }
 
 void emit_winograd(Conv *c)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    const char *place = conv_packed(c, p->x_floats + p->other_floats);
     transform_weight(c);
-    open_pieces(c);
-    transform_patches(c);
-    if (p->panels > 1)
-        out_open(
-            e->out,
-            "for (int p = t %% parts * %lld / parts; p < (t %% parts + 1) * %lld / parts; p++)",
-            (long long)p->panels, (long long)p->panels);
+    out_line(e->out, "const int all = %s, blocks = (all + %d) / %d;",
+             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->block - 1, w->block);
+    if (w->together)
+        emit_together(c, place);
     else
-        conv_let(c, "p", "0");
-    conv_columns(c, "cols");
-    multiply(c);
-    conv_result(c);
-    store_patches(c);
-    conv_unlet(c, 0);
-    for (int n = p->panels > 1 ? 3 : 2; n > 0; n--)
-        out_close(e->out);
+        emit_apart(c, place);
 }
 
 /* --- the gradient of the weight --------------------------------------------------------------- */

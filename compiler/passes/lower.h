@@ -89,6 +89,7 @@ typedef struct WinogradPlan {
     int rows;           /* patches of a register tile; conv_weight: channels in */
     int block;          /* patches of a piece, a multiple of rows; conv_weight: summed at a time */
     bool one;           /* conv_weight: there is one such block */
+    bool together;      /* few pieces: all patches are transformed before any is multiplied */
     int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */
     int slices;         /* pieces that may be at work at once */
 } WinogradPlan;

@@ -47,7 +47,7 @@ static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
     int most = tile_most_rows(g->program->target, vectors);
     int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->tile_n);
     /* What is read of the weight is used so often at least, lest a cache's speed be the limit. */
-    enum { LEAST = 24, MOST = 48 };
+    enum { LEAST = 32, MOST = 48 };
     int64_t room = g->program->target->l2 / 2 / each;
     room = room < LEAST ? LEAST : room > MOST ? MOST : room;
     int64_t length = pieces(patches, pieces(patches, room)), best = INT64_MAX;
@@ -59,7 +59,6 @@ static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
         w->rows = rows;
     }
     w->block = (int)tile_round_up(length, w->rows);
-    w->slice = WINOGRAD_POINTS * w->block * (p->channels + p->tile_n);
 }
 
 static int choose_chunk(int64_t channels, int lanes)
@@ -83,9 +82,12 @@ static void place_parts(ConvPlan *p, int64_t samples)
     p->pack_other = false;
     p->few = 0;
     p->other_floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
-    int64_t work = pieces(samples * w->high * w->wide, w->block) * p->panels;
+    int64_t blocks = pieces(samples * w->high * w->wide, w->block), work = blocks * p->panels;
+    int64_t patches = WINOGRAD_POINTS * w->block * p->channels;
+    w->together = blocks < WINOGRAD_SLICES;
     w->slices = work < WINOGRAD_SLICES ? (int)work : WINOGRAD_SLICES;
-    p->sum_floats = w->slices * w->slice;
+    w->slice = WINOGRAD_POINTS * w->block * p->tile_n + (w->together ? 0 : patches);
+    p->sum_floats = w->slices * w->slice + (w->together ? blocks * patches : 0);
 }
 
 /* Into patches and chunks; gives the samples of y. */
