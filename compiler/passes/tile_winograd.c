@@ -6,8 +6,8 @@
 #include "lower.h"
 
 /* What transforms take, a vector of channels: a patch, its pixels of the result, a weight's taps (which
- * are written to memory, 36 for 9). */
-enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 720 };
+ * become 36 for 9, and go to memory). */
+enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200 };
 
 static int64_t pieces(int64_t length, int64_t of)
 {

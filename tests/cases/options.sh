@@ -34,6 +34,9 @@ status "from standard input" 0 sh -c "\"$nncc\" - -o stdin.c <\"$model\""
 [ -e stdin.c ] && [ -e stdin.h ] && ok "writes stdin.c and stdin.h" || bad "no stdin.c and stdin.h"
 status "default output" 0 "$nncc" "$model"
 [ -e mixed.c ] && ok "the model's stem and .c" || bad "no mixed.c"
+"$nncc" "$root/tests/models/image.yaml" -o fast.c && "$nncc" "$root/tests/models/image.yaml" --exact -o exact.c
+grep -q winograd_patch fast.c && ok "convolutions by Winograd's method" || bad "no convolution by Winograd's method"
+grep -q winograd_patch exact.c && bad "--exact, yet Winograd's method" || ok "--exact: no Winograd"
 for kind in ir dot report; do
     status "--emit=$kind" 0 "$nncc" "$model" --emit=$kind
     [ -s out ] && ok "--emit=$kind prints" || bad "--emit=$kind prints nothing"
