@@ -133,10 +133,10 @@ static void transform_row(Conv *c)
     conv_unlet(c, 0);
 }
 
-/* The piece's patches. What is left over of the last piece is its last patch once more. */
+/* The piece's patches. What the last register tile lacks is the last patch once more. */
 static void transform_piece(Conv *c)
 {
-    out_open(c->e->out, "for (int u = 0; u < %d; u++)", c->plan->winograd.block);
+    out_open(c->e->out, "for (int u = 0; u < %d && r0 + u < filled; u++)", c->plan->winograd.block);
     out_line(c->e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
     transform_row(c);
     out_close(c->e->out);
@@ -149,7 +149,7 @@ static void transform_all(Conv *c, const char *place)
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
     conv_share(c);
-    out_open(e->out, "for (int t = 0; t < blocks * %d; t++)", block);
+    out_open(e->out, "for (int t = 0; t < filled; t++)");
     out_line(e->out, "const int u = t %% %d, r = t < all ? t : all - 1;", block);
     out_line(e->out, "float *const patches = %s + (size_t)(t / %d) * %lld;", place, block,
              (long long)(WINOGRAD_POINTS * block * p->channels));
@@ -166,7 +166,7 @@ static void multiply(Conv *c)
     long long channels = (long long)p->channels;
     const char *tile = arena_format(e->arena, "%s_conv_1x%dx%d", e->p->name, w->rows, p->tile_n);
     out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
-    out_open(e->out, "for (int u = 0; u < %d; u += %d)", w->block, w->rows);
+    out_open(e->out, "for (int u = 0; u < %d && r0 + u < all; u += %d)", w->block, w->rows);
     out_wrap(e->out,
              "%s(patches + (k * %d + u) * %lld, 0, %lld, (%s_taps){1, 1, 1, %lld, 0, 0, 0}, %s + "
              "((size_t)p * %d + k) * %lld, %d, products + (k * %d + u) * %d);",
@@ -298,8 +298,9 @@ void emit_winograd(Conv *c)
     const WinogradPlan *w = &p->winograd;
     const char *place = conv_packed(c, p->x_floats + p->other_floats);
     transform_weight(c);
-    out_line(e->out, "const int all = %s, blocks = (all + %d) / %d;",
-             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->block - 1, w->block);
+    out_line(e->out, "const int all = %s, filled = (all + %d) / %d * %d, blocks = (all + %d) / %d;",
+             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows, w->rows,
+             w->block - 1, w->block);
     if (w->together)
         emit_together(c, place);
     else

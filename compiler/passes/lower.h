@@ -123,8 +123,8 @@ typedef struct ConvPlan {
 } ConvPlan;
 
 /* tile_winograd.c: decides whether a planned convolution, or the gradient of a weight, is one of
- * Winograd's, and how. */
-void winograd_plan(const Graph *, const Node *conv, ConvPlan *);
+ * Winograd's, and how; readable: tiles can read the weight as it is. */
+void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable);
 void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv);

@@ -186,7 +186,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
-    winograd_plan(g, y, &p);
+    winograd_plan(g, y, &p, plain || p.panels_kept);
     return p;
 }
 

@@ -74,9 +74,6 @@ static int choose_chunk(int64_t channels, int lanes)
 static void place_parts(ConvPlan *p, int64_t samples)
 {
     WinogradPlan *w = &p->winograd;
-    /* The direct sum of few samples reads the weight as it is. */
-    bool readable = p->panels_kept || !p->pack_other || p->few > 0;
-    w->few = readable ? w->few : 0;
     p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
     p->x_floats = tile_round_up(p->x_floats, 16);
     p->pack_other = false;
@@ -100,7 +97,7 @@ static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
     return y->shape.dim[0] * (y->shape.batch == 0 ? g->program->train.batch : 1);
 }
 
-void winograd_plan(const Graph *g, const Node *y, ConvPlan *p)
+void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable)
 {
     WinogradPlan *w = &p->winograd;
     if (!suits(g, p))
@@ -108,7 +105,7 @@ void winograd_plan(const Graph *g, const Node *y, ConvPlan *p)
     int64_t samples = cut(g, p, y);
     choose_block(g, p, samples * w->high * w->wide);
     w->used = cost_winograd(p, samples) < cost_direct(p, samples);
-    while (w->used && cost_winograd(p, w->few + 1) >= cost_direct(p, w->few + 1))
+    while (w->used && readable && cost_winograd(p, w->few + 1) >= cost_direct(p, w->few + 1))
         w->few++;
     if (w->used)
         place_parts(p, samples);
