@@ -111,8 +111,9 @@ static bool differs(const Family *f, int i)
     return false;
 }
 
-/* The text for place i made of parameters that there are, or NULL. */
-static const char *of_known(Arena *arena, const Family *f, int i, bool divides)
+/* The text for place i made of parameters that there are, or NULL. `inner`: a factor of a product,
+ * so that the parameters' own product is one constant again. */
+static const char *of_known(Arena *arena, const Family *f, int i, bool inner)
 {
     for (int a = 0; a < f->params.n; a++)
         if (same_numbers(f, i, f->params.at[a].place, -1))
@@ -120,7 +121,7 @@ static const char *of_known(Arena *arena, const Family *f, int i, bool divides)
     for (int a = 0; a < f->params.n; a++)
         for (int b = a + 1; b < f->params.n; b++)
             if (same_numbers(f, i, f->params.at[a].place, f->params.at[b].place))
-                return arena_format(arena, divides ? "(%s * %s)" : "%s * %s", f->params.at[a].name,
+                return arena_format(arena, inner ? "(%s * %s)" : "%s * %s", f->params.at[a].name,
                                     f->params.at[b].name);
     return NULL;
 }
@@ -199,8 +200,8 @@ bool family_find_params(Arena *arena, Family *f, int n, const KernelArg *args)
             continue;
         const char *instead = NULL;
         if (differs(f, place)) {
-            bool divides = s.at - text > 2 && strchr("/%", s.at[-2]);
-            instead = of_known(arena, f, place, divides);
+            bool inner = s.at - text > 2 && (strchr("*/%", s.at[-2]) || s.at[-1] == ')');
+            instead = of_known(arena, f, place, inner);
             if (!instead)
                 instead = new_param(arena, f, n, args, place);
         }

@@ -206,7 +206,7 @@ static void add_sharer(Texts *t, Kernel *owner, const Kernel *k)
 
 /* --- the function ----------------------------------------------------------------------------- */
 
-static const char *arg_text(Arena *arena, const KernelArg *a)
+static const char *arg_text(Arena *arena, const KernelArg *a, bool restricted)
 {
     static const char *const ctypes[] = {"float", "int32_t", "uint8_t"};
     switch (a->kind) {
@@ -214,16 +214,16 @@ static const char *arg_text(Arena *arena, const KernelArg *a)
     case KARG_scalar: return arena_format(arena, "const float %s", a->name);
     case KARG_buffer: break;
     }
-    return arena_format(arena, "%s%s *restrict %s", a->written ? "" : "const ",
-                        ctypes[a->buffer->dtype], a->name);
+    return arena_format(arena, "%s%s *%s%s", a->written ? "" : "const ",
+                        ctypes[a->buffer->dtype], restricted ? "restrict " : "", a->name);
 }
 
 /* ", const float *restrict x, ...": the parameters after n. */
-static const char *args_text(Arena *arena, const Kernel *k)
+static const char *args_text(Arena *arena, const Kernel *k, bool restricted)
 {
     Str line = str_new(arena);
     for (int i = 0; i < k->args.n; i++)
-        str_add(&line, ", %s", arg_text(arena, &k->args.at[i]));
+        str_add(&line, ", %s", arg_text(arena, &k->args.at[i], restricted));
     return line.at;
 }
 
@@ -382,7 +382,8 @@ static void compare(Texts *t, Graph *g, Kernel *k)
     k->shared = is_shared(t, k);
     k->title = kernel_title(t, k);
     const char *body = body_text(t, g, k);
-    const char *key = arena_format(t->arena, "%s%s%s", storage(k), body, args_text(t->arena, k));
+    const char *args = args_text(t->arena, k, true);
+    const char *key = arena_format(t->arena, "%s%s%s", storage(k), body, args);
     k->same = map_get(&t->by_text, key);
     if (k->same) {
         k->name = k->same->name;
@@ -429,14 +430,14 @@ static const char *numbers_text(Texts *t, const Family *f, const char *before)
     return s.at;
 }
 
-/* The function of a family's body, and the macro that defines the function of a kernel by it. */
+/* The function of a family's body, and the macro that defines the function of a kernel by it. It is
+ * the latter's pointers that are restrict: clang makes longer, slower loops where both are. */
 static void write_family(Texts *t, Out *out, const Family *f)
 {
     const Member *first = &f->members.at[0];
     const Kernel *k = first->k;
-    const char *args = args_text(t->arena, k);
-    out_hang(out, "static inline __attribute__((always_inline)) void %s_body(int n%s%s)",
-             k->name, numbers_text(t, f, ", int "), args);
+    out_hang(out, "static inline __attribute__((always_inline)) void %s_body(int n%s%s)", k->name,
+             numbers_text(t, f, ", int "), args_text(t->arena, k, false));
     write_body(out, family_text(t->arena, first->text, f, k->args.at));
     Str call = str_new(t->arena);
     for (int i = 0; i < k->args.n; i++)
@@ -444,7 +445,7 @@ static void write_family(Texts *t, Out *out, const Family *f)
     Out macro = out_new(t->arena);
     out_line(&macro, "#define %s(name%s)", maker_name(t, f), numbers_text(t, f, ", "));
     macro.depth = 1;
-    out_hang(&macro, "%s name(int n%s)", storage(k), args);
+    out_hang(&macro, "%s name(int n%s)", storage(k), args_text(t->arena, k, true));
     out_line(&macro, "{");
     macro.depth = 2;
     out_hang(&macro, "%s_body(n%s%s);", k->name, numbers_text(t, f, ", "), call.at);
@@ -476,7 +477,7 @@ static bool worth_while(Texts *t, const Family *f)
 {
     enum { LINE = 100 }; /* a member's, with its comment */
     const Kernel *k = f->members.at[0].k;
-    size_t head = strlen(args_text(t->arena, k)), body = strlen(f->members.at[0].text);
+    size_t head = strlen(args_text(t->arena, k, true)), body = strlen(f->members.at[0].text);
     size_t others = (size_t)f->members.n - 1;
     return others * (head + body) > 2 * head + (others + 1) * LINE;
 }
@@ -508,7 +509,7 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
             if (f->members.at[i].k == k)
                 body = family_text(t->arena, f->members.at[i].text, NULL, k->args.at);
         write_head(&out, arena_format(t->arena, "%s %s", storage(k), k->name),
-                   args_text(t->arena, k));
+                   args_text(t->arena, k, true));
         write_body(&out, body);
     }
     k->text = out.str.at;
