@@ -9,7 +9,8 @@
 
 typedef struct Out {
     Str str;
-    int depth; /* indentation, in units of four spaces */
+    int depth;  /* indentation, in units of four spaces */
+    bool whole; /* no line is broken: some words are to change first */
 } Out;
 
 Out out_new(Arena *);
@@ -24,6 +25,8 @@ void out_raw(Out *, const char *format, ...) PRINTF(2, 3);  /* column 0 (preproc
 void out_wrap(Out *, const char *format, ...) PRINTF(2, 3);
 /* The same, but what follows the first break is one unit deeper than the line: shorter in lists. */
 void out_hang(Out *, const char *format, ...) PRINTF(2, 3);
+/* Lines written whole, those that are too long broken as by out_wrap. */
+void out_broken(Out *, const char *lines);
 /* "const int i = i0 + v;", to be dropped by out_unindex, given what this gives, where nothing that
  * was written since mentions the name. */
 size_t out_index(Out *, const char *name, const char *value);

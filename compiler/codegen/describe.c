@@ -153,22 +153,21 @@ static void emit_vars(SourceText *s)
                                        "NNRT_INIT_ORTHOGONAL"};
     if (!s->p->vars.n)
         return;
+    out_line(s->out, "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
+                     "(what, a, b), cut. */");
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
         const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
                            : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
                                                                  : "NNRT_BUFFER";
-        out_line(s->out, "{.name = \"%s\", .kind = %s, .rank = %d, .dim = %s, .count = %lld,",
-                 v->name, kind, v->shape.rank, dims(s->arena, &v->shape, 0),
-                 (long long)shape_count(&v->shape));
         Str perm = str_new(s->arena);
         for (int k = 0; k < v->shape.rank + (v->cut > 0); k++)
             str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        const char *cut = v->cut ? arena_format(s->arena, ", .cut = %lld", (long long)v->cut) : "";
-        out_line(s->out, " .offset = %lld, .perm = {%s}, .init = %s, .a = %s, .b = %s%s},",
+        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %lld},", v->name, kind,
+                 v->shape.rank, dims(s->arena, &v->shape, 0), (long long)shape_count(&v->shape),
                  (long long)v->offset, v->shape.rank ? perm.at : "0", init[v->init.kind],
-                 real(s->arena, v->init.a), real(s->arena, v->init.b), cut);
+                 real(s->arena, v->init.a), real(s->arena, v->init.b), (long long)v->cut);
     }
     s->out->depth--;
     out_line(s->out, "};");

@@ -13,6 +13,7 @@ typedef struct SourceText {
     Arena *arena;
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
+    const char **var;  /* by var id: what it is called in struct NAME_vars */
 } SourceText;
 
 /* Whether input i is a parameter of the function: some value that it gives depends on the input. */

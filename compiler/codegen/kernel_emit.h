@@ -27,9 +27,10 @@ typedef struct Emit {
     Ix loops[RANK_MAX]; /* of the domain's axes, in force */
     KnownList known;    /* values in scope: cut back to an earlier length when a scope ends */
     int n_temps;
-    int *uses;         /* by node id: operands in this kernel that read it */
-    const bool *fresh; /* by node id: a store of this kernel that is in its buffer already */
-    bool canonical;    /* parameters are called p0, p1, ...: the text to compare kernels by */
+    /* By node id; all zero between kernels: */
+    int *uses;   /* operands in this kernel that read it */
+    int *level;  /* the stage of a loop kernel in which it can be computed */
+    bool *fresh; /* a store of this kernel that is in its buffer already */
     VEC(KernelArg) args;
 } Emit;
 
@@ -60,6 +61,44 @@ const char *emit_combine(Emit *, OpKind reduce, const char *a, const char *b);
 const char *emit_identity(OpKind reduce); /* "0.0f", ... */
 /* "n", "n * 4", "784": the extent of an axis. */
 const char *emit_extent(Emit *, int64_t dim, bool batch);
+
+/* --- kernel_param.c --------------------------------------------------------------------------- */
+
+/* What parameter i is called in a body until all kernels are compared. */
+const char *param_canonical(Arena *, int i);
+int param_index(const char *word, size_t length); /* the i of such a word; -1: another word */
+/* Sets the names of a function's n parameters, from their full names. */
+void param_name(Arena *, int n, KernelArg *);
+bool param_known(int n, const KernelArg *, const char *name); /* whether one is called so */
+
+/* --- kernel_family.c -------------------------------------------------------------------------- */
+
+typedef struct Member {
+    Kernel *k;
+    const char *text;  /* its body, parameters under canonical names */
+    VEC(long) numbers; /* of the text, in order */
+} Member;
+
+typedef struct FamilyParam {
+    const char *name;
+    int place; /* in Member.numbers */
+} FamilyParam;
+
+/* Kernels whose bodies differ in numbers alone. */
+typedef struct Family {
+    VEC(Member) members;
+    VEC(FamilyParam) params;
+    VEC(const char *) instead; /* by place: the text for the number; NULL: the same in all */
+    bool written;              /* as one body; else each member has its own text */
+} Family;
+
+/* The text without its numbers: equal for the members of a family. */
+const char *family_key(Arena *, const char *text);
+void family_add(Arena *, Family *, Kernel *, const char *text);
+/* Makes parameters of the numbers that differ, named beside the n others; false: too many. */
+bool family_find_params(Arena *, Family *, int n, const KernelArg *);
+/* The text with the parameters' names and, where there is a family, its numbers. */
+const char *family_text(Arena *, const char *text, const Family *, const KernelArg *);
 
 /* --- kernel_loops.c, kernel_matmul.c, kernel_conv.c: the body, to e->out ------------------------------------- */
 

@@ -42,8 +42,7 @@ static const char *find_known(const Emit *e, const Node *y, const Ix *at)
 
 static const char *add_arg(Emit *e, KernelArg arg)
 {
-    if (e->canonical)
-        arg.name = arena_format(e->arena, "p%d", e->args.n);
+    arg.name = param_canonical(e->arena, e->args.n);
     vec_push(e->arena, &e->args, arg);
     return arg.name;
 }
@@ -58,7 +57,7 @@ const char *emit_buffer(Emit *e, Buffer *b, bool written)
             return e->args.at[i].name;
         }
     return add_arg(
-        e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .name = b->name});
+        e, (KernelArg){.kind = KARG_buffer, .buffer = b, .written = written, .full_name = b->name});
 }
 
 /* Without pass cse there may be several nodes of one scalar. */
@@ -79,7 +78,7 @@ static const char *scalar_arg(Emit *e, const Node *y)
     const char *name = y->op == OP_scalar && y->attr->scalar == SCALAR_lr
                            ? "lr"
                            : arena_format(e->arena, "s%d", count);
-    return add_arg(e, (KernelArg){.kind = KARG_scalar, .node = (Node *)y, .name = name});
+    return add_arg(e, (KernelArg){.kind = KARG_scalar, .node = (Node *)y, .full_name = name});
 }
 
 static const char *key_arg(Emit *e, const Node *y)
@@ -88,7 +87,7 @@ static const char *key_arg(Emit *e, const Node *y)
         if (e->args.at[i].kind == KARG_key && e->args.at[i].node->attr->stream == y->attr->stream)
             return e->args.at[i].name;
     const char *name = arena_format(e->arena, "key%u", (unsigned)y->attr->stream);
-    return add_arg(e, (KernelArg){.kind = KARG_key, .node = (Node *)y, .name = name});
+    return add_arg(e, (KernelArg){.kind = KARG_key, .node = (Node *)y, .full_name = name});
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */

@@ -416,9 +416,12 @@ static void choose_cached(Loops *l)
 {
     Emit *e = l->e;
     int cols = 0;
+    bool any = false;
     for (int i = 0; i < l->d->n; i++)
         cols += l->d->reduced[i];
-    if (l->down || cols != 1 || l->d->batch[l->vector] || l->d->extent[l->vector] > CACHED_MAX)
+    for (int i = 0; i < e->k->nodes.n; i++)
+        any |= cacheable(l, e->k->nodes.at[i]);
+    if (!any || l->down || cols != 1 || l->d->batch[l->vector] || l->d->extent[l->vector] > CACHED_MAX)
         return;
     uint64_t *needed = arena_take(e->arena, sizeof *needed * (size_t)e->g->nodes.n);
     bool *cached = arena_take(e->arena, (size_t)e->g->nodes.n);
@@ -505,10 +508,7 @@ static int open_rows(Loops *l)
 
 void emit_loops(Emit *e)
 {
-    Loops l = {.e = e, .d = &e->low->domain};
-    l.level = arena_take(e->arena, sizeof *l.level * (size_t)e->g->nodes.n);
-    l.fresh = arena_take(e->arena, (size_t)e->g->nodes.n);
-    e->fresh = l.fresh;
+    Loops l = {.e = e, .d = &e->low->domain, .level = e->level, .fresh = e->fresh};
     domain_loops(&e->space, l.d, e->loops);
     find_levels(&l);
     for (int i = 0; i < l.reductions.n; i++)
@@ -534,4 +534,8 @@ void emit_loops(Emit *e)
     }
     while (opened--)
         out_close(e->out);
+    for (int i = 0; i < e->k->nodes.n; i++) {
+        l.level[e->k->nodes.at[i]->id] = 0;
+        l.fresh[e->k->nodes.at[i]->id] = false;
+    }
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_text.c: each kernel's function: its name, parameters, comment and body; equal ones once.
- */
+/* kernel_text.c: each kernel's function: its name, parameters, comment and body; equal ones once,
+ * and once the body of those that are equal but for numbers. */
 #include <string.h>
 
 #include "kernel_emit.h"
@@ -12,11 +12,13 @@ enum { SHARE_OPS = 60000 };
 typedef struct Texts {
     Program *p;
     Arena *arena;
-    Map by_text; /* canonical text to the kernel that has it */
+    Map by_text;  /* canonical text to the kernel that has it */
+    Map families; /* canonical text without numbers to its Family */
     Map names;
-    Map next;        /* name to the number that the next of that name tries first (int *) */
-    Map tiles;       /* register tiles emitted */
-    int *uses;       /* by node id, of the kernel at hand: 0 between kernels */
+    Map next;          /* name to the number that the next of that name tries first (int *) */
+    Map tiles;         /* register tiles emitted */
+    int *uses, *level; /* those of Emit, by node id */
+    bool *fresh;
     KnownList known; /* room that kernels use one after the other */
 } Texts;
 
@@ -204,7 +206,7 @@ static void add_sharer(Texts *t, Kernel *owner, const Kernel *k)
 
 /* --- the function ----------------------------------------------------------------------------- */
 
-static const char *arg_text(Arena *arena, const KernelArg *a)
+static const char *arg_text(Arena *arena, const KernelArg *a, bool restricted)
 {
     static const char *const ctypes[] = {"float", "int32_t", "uint8_t"};
     switch (a->kind) {
@@ -212,33 +214,70 @@ static const char *arg_text(Arena *arena, const KernelArg *a)
     case KARG_scalar: return arena_format(arena, "const float %s", a->name);
     case KARG_buffer: break;
     }
-    return arena_format(arena, "%s%s *restrict %s", a->written ? "" : "const ",
-                        ctypes[a->buffer->dtype], a->name);
+    return arena_format(arena, "%s%s *%s%s", a->written ? "" : "const ", ctypes[a->buffer->dtype],
+                        restricted ? "restrict " : "", a->name);
+}
+
+/* ", const float *restrict x, ...": the parameters after n. */
+static const char *args_text(Arena *arena, const Kernel *k, bool restricted)
+{
+    Str line = str_new(arena);
+    for (int i = 0; i < k->args.n; i++)
+        str_add(&line, ", %s", arg_text(arena, &k->args.at[i], restricted));
+    return line.at;
+}
+
+/* The head of a function, broken as clang-format breaks it where there is room for that. */
+static void write_head(Out *out, const char *head, const char *args)
+{
+    enum { ALIGNED = 48 };
+    if (strlen(head) > ALIGNED || strstr(head, "__attribute__"))
+        out_hang(out, "%s(int n%s)", head, args);
+    else
+        out_wrap(out, "%s(int n%s)", head, args);
 }
 
 /* A kernel that threads share is never inlined: compilers would forget which pointers are restrict. */
-static void write_signature(Out *out, Arena *arena, const char *name, const Emit *e)
+static const char *storage(const Kernel *k)
 {
-    Str line = str_new(arena);
-    str_add(&line, "static %svoid %s(int n", e->k->shared ? "__attribute__((noinline)) " : "",
-            name);
-    for (int i = 0; i < e->args.n; i++)
-        str_add(&line, ", %s", arg_text(arena, &e->args.at[i]));
-    out_wrap(out, "%s)", line.at);
+    return k->shared ? "static __attribute__((noinline)) void" : "static void";
 }
 
-static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k)
+/* What the function calls the buffer of a node. */
+static const char *store_name(const Graph *g, const Kernel *k, const Node *y)
+{
+    const Buffer *b = node_buffer(g, y);
+    for (int i = 0; i < k->args.n; i++)
+        if (k->args.at[i].kind == KARG_buffer && k->args.at[i].buffer == b)
+            return k->args.at[i].name;
+    return b->name; /* it lies over another */
+}
+
+/* "x[N, 8], y[N] and 2 more": what it stores. */
+static const char *stores_text(Texts *t, const Graph *g, const Kernel *k)
+{
+    enum { NAMED = 4 };
+    char shape[128];
+    Str line = str_new(t->arena);
+    for (int i = 0; i < k->stores.n && i < NAMED; i++)
+        str_add(&line, "%s%s%s", i ? ", " : "", store_name(g, k, k->stores.at[i]),
+                shape_text(&k->stores.at[i]->shape, shape));
+    if (k->stores.n > NAMED)
+        str_add(&line, " and %d more", k->stores.n - NAMED);
+    return line.at;
+}
+
+/* Where in the model file it is from, what it stores, what else it serves. A member of a family
+ * stores what the first one does, in shapes that its numbers tell. */
+static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k, bool stores)
 {
     Str line = str_new(t->arena);
-    char shape[128];
-    for (int i = 0; i < k->stores.n && i < 4; i++)
-        str_add(&line, "%s%s%s", i ? ", " : "", node_buffer(g, k->stores.at[i])->name,
-                shape_text(&k->stores.at[i]->shape, shape));
-    if (k->stores.n > 4)
-        str_add(&line, " and %d more", k->stores.n - 4);
-    out_raw(out, "/* %s", line.at);
-    out_raw(out, " * %s:%s", comment_text(t->arena, t->p->file), k->title);
-    out_raw(out, " * %.4g MFLOP, %.4g KB */", k->flops * 1e-6, k->bytes / 1024);
+    str_add(&line, "/* line %s", k->title);
+    if (stores)
+        str_add(&line, "\n * %s", stores_text(t, g, k));
+    if (k->serves)
+        str_add(&line, "\n * serves as well: %s", k->serves);
+    out_raw(out, "%s */", line.at);
 }
 
 static void count_uses(Emit *e, int one)
@@ -249,31 +288,32 @@ static void count_uses(Emit *e, int one)
             e->uses[k->nodes.at[i]->in[n]->id] += one;
 }
 
-static const char *body_text(Texts *t, Graph *g, Kernel *k, bool canonical, Emit *e)
+/* The body under canonical names; the parameters, to k->args. */
+static const char *body_text(Texts *t, Graph *g, Kernel *k)
 {
     Out out = out_new(t->arena);
-    *e = (Emit){.p = t->p,
-                .g = g,
-                .k = k,
-                .low = k->lowered,
-                .arena = t->arena,
-                .out = &out,
-                .canonical = canonical};
-    e->space = ix_space(t->arena, t->p->train.batch);
-    e->known = t->known;
-    e->known.n = 0;
-    e->uses = t->uses;
-    count_uses(e, 1);
+    Emit e = {.p = t->p, .g = g, .k = k, .low = k->lowered, .arena = t->arena, .out = &out};
+    e.space = ix_space(t->arena, t->p->train.batch);
+    e.known = t->known;
+    e.known.n = 0;
+    e.uses = t->uses;
+    e.level = t->level;
+    e.fresh = t->fresh;
+    count_uses(&e, 1);
     out.depth = 1;
+    out.whole = true;
     switch (k->kind) {
-    case KERNEL_loop: emit_loops(e); break;
-    case KERNEL_matmul: emit_matmul(e); break;
-    case KERNEL_conv: emit_conv(e); break;
-    case KERNEL_conv_weight: emit_conv_weight(e); break;
+    case KERNEL_loop: emit_loops(&e); break;
+    case KERNEL_matmul: emit_matmul(&e); break;
+    case KERNEL_conv: emit_conv(&e); break;
+    case KERNEL_conv_weight: emit_conv_weight(&e); break;
     }
-    count_uses(e, -1);
-    t->known = e->known;
+    count_uses(&e, -1);
+    t->known = e.known;
     out_sweep(&out);
+    k->args.n = 0;
+    for (int i = 0; i < e.args.n; i++)
+        vec_push(t->arena, &k->args, e.args.at[i]);
     return out.str.at;
 }
 
@@ -375,38 +415,145 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
     }
 }
 
-static void write_kernel(Texts *t, Graph *g, Kernel *k)
+/* --- each kernel's text ----------------------------------------------------------------------- */
+
+/* Finds out what the kernel is equal to: another, or another but for numbers. */
+static void compare(Texts *t, Graph *g, Kernel *k)
 {
-    Emit e;
     find_cost(t, k);
     k->shared = is_shared(t, k);
     k->title = kernel_title(t, k);
-    Str key = str_new(t->arena);
-    str_add(&key, "%s", body_text(t, g, k, true, &e));
-    for (int i = 0; i < e.args.n; i++)
-        str_add(&key, "%s,", arg_text(t->arena, &e.args.at[i]));
-    Kernel *same = map_get(&t->by_text, key.at);
-    k->args.n = 0;
-    for (int i = 0; i < e.args.n; i++)
-        vec_push(t->arena, &k->args, e.args.at[i]);
-    if (same) {
-        k->same = same;
-        k->name = same->name;
-        add_sharer(t, same, k);
+    const char *body = body_text(t, g, k);
+    const char *args = args_text(t->arena, k, true);
+    const char *key = arena_format(t->arena, "%s%s%s", storage(k), body, args);
+    k->same = map_get(&t->by_text, key);
+    if (k->same) {
+        k->name = k->same->name;
+        add_sharer(t, k->same, k);
         return;
     }
-    map_set(&t->by_text, key.at, k);
+    map_set(&t->by_text, key, k);
     k->name = kernel_name(t, k);
-    const char *body = body_text(t, g, k, false, &e);
+    key = family_key(t->arena, key);
+    Family *family = map_get(&t->families, key);
+    if (!family) {
+        family = arena_take(t->arena, sizeof *family);
+        map_set(&t->families, key, family);
+    }
+    k->family = family;
+    family_add(t->arena, family, k, body);
+}
+
+static void write_body(Out *out, const char *body)
+{
+    out_raw(out, "{");
+    if (!text_mentions(body, "n"))
+        out_raw(out, "    (void)n;");
+    out_broken(out, body);
+    out_raw(out, "}");
+}
+
+/* "NET_BN1_FWD" of net_bn1_fwd: the macro that makes the functions of a family. */
+static const char *maker_name(Texts *t, const Family *f)
+{
+    char *name = arena_text(t->arena, f->members.at[0].k->name, strlen(f->members.at[0].k->name));
+    for (char *c = name; *c; c++)
+        if (*c >= 'a' && *c <= 'z')
+            *c = (char)(*c - 'a' + 'A');
+    return name;
+}
+
+/* ", nj, nk": the numbers of a family, each after `before`. */
+static const char *numbers_text(Texts *t, const Family *f, const char *before)
+{
+    Str s = str_new(t->arena);
+    for (int i = 0; i < f->params.n; i++)
+        str_add(&s, "%s%s", before, f->params.at[i].name);
+    return s.at;
+}
+
+/* The function of a family's body, and the macro that defines the function of a kernel by it. It is
+ * the latter's pointers that are restrict: clang makes longer, slower loops where both are. */
+static void write_family(Texts *t, Out *out, const Family *f)
+{
+    const Member *first = &f->members.at[0];
+    const Kernel *k = first->k;
+    out_hang(out, "static inline __attribute__((always_inline)) void %s_body(int n%s%s)", k->name,
+             numbers_text(t, f, ", int "), args_text(t->arena, k, false));
+    write_body(out, family_text(t->arena, first->text, f, k->args.at));
+    Str call = str_new(t->arena);
+    for (int i = 0; i < k->args.n; i++)
+        str_add(&call, ", %s", k->args.at[i].name);
+    Out macro = out_new(t->arena);
+    out_line(&macro, "#define %s(name%s)", maker_name(t, f), numbers_text(t, f, ", "));
+    macro.depth = 1;
+    out_hang(&macro, "%s name(int n%s)", storage(k), args_text(t->arena, k, true));
+    out_line(&macro, "{");
+    macro.depth = 2;
+    out_hang(&macro, "%s_body(n%s%s);", k->name, numbers_text(t, f, ", "), call.at);
+    macro.depth = 1;
+    out_line(&macro, "}");
+    for (const char *line = macro.str.at; *line;) {
+        size_t length = strcspn(line, "\n");
+        const char *next = line + length + 1;
+        out_raw(out, "%.*s%s", (int)length, line, *next ? " \\" : "");
+        line = next;
+    }
+}
+
+/* "NET_BN1_FWD(net_bn2_fwd, 56, 64)" */
+static void write_member(Texts *t, Out *out, const Family *f, const Kernel *k)
+{
+    int m = 0;
+    while (f->members.at[m].k != k)
+        m++;
+    Str line = str_new(t->arena);
+    str_add(&line, "%s(%s", maker_name(t, f), k->name);
+    for (int i = 0; i < f->params.n; i++)
+        str_add(&line, ", %ld", f->members.at[m].numbers.at[f->params.at[i].place]);
+    out_hang(out, "%s)", line.at);
+}
+
+/* Whether a family is shorter than its members, each with a text of its own. */
+static bool worth_while(Texts *t, const Family *f)
+{
+    enum { LINE = 100 }; /* a member's, with its comment */
+    const Kernel *k = f->members.at[0].k;
+    size_t head = strlen(args_text(t->arena, k, true)), body = strlen(f->members.at[0].text);
+    size_t others = (size_t)f->members.n - 1;
+    return others * (head + body) > 2 * head + (others + 1) * LINE;
+}
+
+static bool is_family(Texts *t, Family *f)
+{
+    Kernel *k = f->members.at[0].k;
+    return worth_while(t, f) && family_find_params(t->arena, f, k->args.n, k->args.at);
+}
+
+static void write_kernel(Texts *t, const Graph *g, Kernel *k)
+{
+    Family *f = k->family;
     Out out = out_new(t->arena);
+    bool first = f->members.at[0].k == k;
     if (k->product)
         write_tiles(t, &out, k);
-    write_comment(t, &out, g, k);
-    write_signature(&out, t->arena, k->name, &e);
-    out_raw(&out, "{");
-    if (!text_mentions(body, "n"))
-        out_raw(&out, "    (void)n;");
-    out_raw(&out, "%s}", body);
+    param_name(t->arena, k->args.n, k->args.at);
+    if (first)
+        f->written = is_family(t, f);
+    write_comment(t, &out, g, k, first || !f->written);
+    if (f->written) {
+        if (first)
+            write_family(t, &out, f);
+        write_member(t, &out, f, k);
+    } else {
+        const char *body = NULL;
+        for (int i = 0; !body; i++)
+            if (f->members.at[i].k == k)
+                body = family_text(t->arena, f->members.at[i].text, NULL, k->args.at);
+        write_head(&out, arena_format(t->arena, "%s %s", storage(k), k->name),
+                   args_text(t->arena, k, true));
+        write_body(&out, body);
+    }
     k->text = out.str.at;
 }
 
@@ -415,6 +562,7 @@ void kernels_text(Program *p)
     Texts t = {.p = p,
                .arena = p->ctx->arena,
                .by_text = map_new(p->ctx->arena),
+               .families = map_new(p->ctx->arena),
                .names = map_new(p->ctx->arena),
                .next = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
@@ -423,6 +571,8 @@ void kernels_text(Program *p)
         if (p->fn[f] && p->fn[f]->nodes.n > most)
             most = p->fn[f]->nodes.n;
     t.uses = arena_take(t.arena, sizeof *t.uses * (size_t)(most + 1));
+    t.level = arena_take(t.arena, sizeof *t.level * (size_t)(most + 1));
+    t.fresh = arena_take(t.arena, (size_t)most + 1);
     for (int f = 0; f < FN_COUNT; f++) /* parameters and locals would hide a kernel of their name */
         for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++)
             map_set(&t.names, p->fn[f]->plan->buffers.at[i]->name, &t);
@@ -433,16 +583,13 @@ void kernels_text(Program *p)
         g->plan->flops = 0;
         for (int i = 0; i < g->kernels.n; i++) {
             Kernel *k = g->kernels.at[i];
-            write_kernel(&t, g, k);
+            compare(&t, g, k);
             g->plan->flops += k->flops;
             g->plan->parallel |= k->shared;
         }
     }
     for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++) {
-            Kernel *k = p->fn[f]->kernels.at[i];
-            if (k->text && k->serves)
-                k->text = arena_format(t.arena, "/* The next function serves as well: %s */\n%s",
-                                       k->serves, k->text);
-        }
+        for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++)
+            if (!p->fn[f]->kernels.at[i]->same)
+                write_kernel(&t, p->fn[f], p->fn[f]->kernels.at[i]);
 }

@@ -36,9 +36,11 @@ static void put_line(Out *o, int depth, const char *format, va_list args, const 
         text++;
     if (empty && !*text && !*end)
         return;
-    if (*text)
-        str_add(&o->str, "%*s", depth * INDENT, "");
-    str_add(&o->str, "%s%s\n", text, end);
+    for (int i = 0; *text && i < depth; i++)
+        str_put(&o->str, "    ", INDENT);
+    str_put(&o->str, text, strlen(text));
+    str_put(&o->str, end, strlen(end));
+    str_put(&o->str, "\n", 1);
 }
 
 void out_line(Out *o, const char *format, ...)
@@ -82,7 +84,7 @@ static void wrap(Out *o, const char *text, size_t indent)
 {
     const char *open = strchr(text, '(');
     size_t first = (size_t)(o->depth * INDENT);
-    for (size_t at = first; strlen(text) + at > COLUMNS; at = indent) {
+    for (size_t at = first; !o->whole && strlen(text) + at > COLUMNS; at = indent) {
         const char *cut = NULL;
         for (const char *c = open ? strstr(open, ", ") : NULL; c; c = strstr(c + 1, ", "))
             if (c >= text && (!cut || (size_t)(c - text) + 1 + at <= COLUMNS))
@@ -114,6 +116,21 @@ void out_hang(Out *o, const char *format, ...)
     const char *text = format_text(o, format, args);
     va_end(args);
     wrap(o, text, (size_t)((o->depth + 1) * INDENT));
+}
+
+void out_broken(Out *o, const char *lines)
+{
+    int depth = o->depth;
+    while (*lines) {
+        size_t n = strcspn(lines, "\n"), spaces = strspn(lines, " ");
+        o->depth = (int)spaces / INDENT;
+        if (n > COLUMNS && lines[spaces] != '#')
+            out_wrap(o, "%.*s", (int)(n - spaces), lines + spaces);
+        else
+            str_add(&o->str, "%.*s\n", (int)n, lines);
+        lines += n + (lines[n] == '\n');
+    }
+    o->depth = depth;
 }
 
 static bool word_char(char c)
@@ -167,6 +184,8 @@ void out_unindex(Out *o, size_t line, const char *name)
 static bool temporary(const char *line, char *name)
 {
     line += strspn(line, " ");
+    if (strncmp(line, "const ", 6) != 0)
+        return false;
     return sscanf(line, "const float %15[t0-9] =", name) == 1 ||
            sscanf(line, "const int %15[t0-9] =", name) == 1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* source.c: the emitted file as a whole: banner with the tables of kernels, variables and scratch,
+/* source.c: the emitted file as a whole: banner with the tables of kernels and scratch,
  * guards, instance, kernels, functions. */
 #include <string.h>
 
@@ -52,11 +52,14 @@ static void kernel_row(SourceText *s, const Kernel *k, const int *count, int wid
 /* A line a kernel: how often each function calls it, what a call costs, where it is from. */
 static void kernel_rows(SourceText *s)
 {
+    enum { WIDTH = 44 }; /* that longer names pass */
     Map calls = count_calls(s);
     int width = 16;
-    for (int i = 0; i < calls.n; i++)
-        if ((int)strlen(calls.entry[i].key) > width)
-            width = (int)strlen(calls.entry[i].key);
+    for (int i = 0; i < calls.n; i++) {
+        int n = (int)strlen(calls.entry[i].key);
+        if (n > width && n <= WIDTH)
+            width = n;
+    }
     Str head = str_new(s->arena), all = str_new(s->arena);
     str_add(&head, " *\n * %-*s", width + 2, "kernels, calls of");
     str_add(&all, " *   %-*s", width, "all");
@@ -118,20 +121,11 @@ static void scratch_rows(SourceText *s)
     }
 }
 
-static void var_rows(SourceText *s)
+static void var_row(SourceText *s)
 {
-    out_raw(s->out, " *\n * %-34s %10s %10s  saved", "variables", "bytes", "at");
-    for (int i = 0; i < s->p->vars.n; i++) {
-        const Var *v = s->p->vars.at[i];
-        char saved[128], kept[128];
-        Shape k = var_kept_shape(v);
-        shape_text(&v->shape, saved);
-        shape_text(&k, kept);
-        bool same = strcmp(saved, kept) == 0 && (v->shape.rank < 2 || v->perm[0] == 0);
-        out_raw(s->out, " *   %-32s %10lld %10lld  %s%s%s", v->name,
-                (long long)(4 * shape_count(&v->shape)), (long long)v->offset, saved,
-                same ? "" : ", kept ", same ? "" : kept);
-    }
+    out_raw(s->out, " *\n * %-34s %10s %10s", "variables", "bytes", "number");
+    out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_vars", s->p->name),
+            (long long)s->p->vars_bytes, s->p->vars.n);
 }
 
 static void banner(SourceText *s)
@@ -145,7 +139,7 @@ static void banner(SourceText *s)
             *p->target->flags ? " " : "", p->target->flags);
     kernel_rows(s);
     if (p->vars.n)
-        var_rows(s);
+        var_row(s);
     scratch_rows(s);
     out_raw(s->out, " */");
 }
@@ -172,6 +166,48 @@ static void guards(SourceText *s)
         out_raw(o, "#ifndef %s\n#error \"%s.c is made for %s: compile it with %s\"\n#endif",
                 t->macro, s->p->name, t->name, t->flags);
     out_raw(o, "#ifndef _OPENMP\n#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n#endif\n");
+}
+
+/* Names of the variables, as members of a structure: no two alike. */
+static const char **name_vars(SourceText *s)
+{
+    Map taken = map_new(s->arena);
+    const char **names = arena_take(s->arena, sizeof *names * (size_t)(s->p->vars.n + 1));
+    for (int i = 0; i < s->p->vars.n; i++) {
+        const char *name = s->p->vars.at[i]->name;
+        char *base = arena_text(s->arena, name, strlen(name));
+        for (char *c = base; *c; c++)
+            if (*c == '.')
+                *c = '_';
+        names[i] = c_name(s->arena, base);
+        for (int k = 2; map_get(&taken, names[i]); k++)
+            names[i] = arena_format(s->arena, "%s_%d", base, k);
+        map_set(&taken, names[i], s);
+    }
+    return names;
+}
+
+/* The variables in memory: each begins where the table of them says. */
+static void variables(SourceText *s)
+{
+    const Program *p = s->p;
+    if (!p->vars.n)
+        return;
+    int64_t end = 0;
+    out_raw(s->out, "/* The variables of an instance, kept as the table %s_vars says. */", p->name);
+    out_open(s->out, "struct %s_vars", p->name);
+    for (int i = 0; i < p->vars.n; i++) {
+        const Var *v = p->vars.at[i];
+        int64_t count = shape_count(&v->shape);
+        out_line(s->out, "%sfloat %s[%lld];", v->offset == end ? "" : "_Alignas(64) ", s->var[i],
+                 (long long)count);
+        end = v->offset + 4 * count;
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+    const Var *last = p->vars.at[p->vars.n - 1];
+    out_line(s->out, "_Static_assert(__builtin_offsetof(struct %s_vars, %s) == %lld, \"layout\");\n",
+             p->name, s->var[p->vars.n - 1], (long long)last->offset);
 }
 
 static void instance(SourceText *s)
@@ -206,6 +242,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
                     .arena = p->ctx->arena,
                     .out = &out,
                     .upper = upper_text(p->ctx->arena, p->name)};
+    s.var = name_vars(&s);
     banner(&s);
     if (options->single_file)
         out_raw(&out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif");
@@ -215,6 +252,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
         out_raw(&out, "%s", emit_header(p, options));
     guards(&s);
     instance(&s);
+    variables(&s);
     emit_tables(&s);
     kernels(&s);
     emit_steps(&s);

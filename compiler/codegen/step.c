@@ -2,8 +2,8 @@
 /* step.c: the functions that an app calls: predict, eval, train_step, grad.
  *
  * Each is a list of kernel calls inside one parallel region, or none where no kernel is worth
- * sharing. Before it stand the buffers, a line each (the only place where an offset is written),
- * and the uniform scalars, in double. */
+ * sharing. Before it stand the buffers in scratch (the only place where their offsets are written)
+ * and the uniform scalars, in double. An eval that begins with all of predict calls it. */
 #include <string.h>
 
 #include "emit.h"
@@ -83,10 +83,10 @@ static void uniform_line(SourceText *s, const Node *y)
     out_wrap(s->out, "const double u%d = %s;", y->id, text.at);
 }
 
-/* Marks what the kernels' scalar parameters are made of. */
-static void mark_uniforms(const Graph *g, bool *needed)
+/* Marks what the scalar parameters of the kernels from `from` on are made of. */
+static void mark_uniforms(const Graph *g, int from, bool *needed)
 {
-    for (int i = 0; i < g->kernels.n; i++)
+    for (int i = from; i < g->kernels.n; i++)
         for (int a = 0; a < g->kernels.at[i]->args.n; a++)
             if (g->kernels.at[i]->args.at[a].kind == KARG_scalar)
                 needed[g->kernels.at[i]->args.at[a].node->id] = true;
@@ -95,10 +95,10 @@ static void mark_uniforms(const Graph *g, bool *needed)
             needed[g->nodes.at[i]->in[k]->id] = true;
 }
 
-static void emit_uniforms(SourceText *s, const Graph *g)
+static void emit_uniforms(SourceText *s, const Graph *g, int from)
 {
     bool *needed = arena_take(s->arena, (size_t)g->nodes.n + 1);
-    mark_uniforms(g, needed);
+    mark_uniforms(g, from, needed);
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i] && g->nodes.at[i]->op != OP_const)
             uniform_line(s, g->nodes.at[i]);
@@ -106,10 +106,10 @@ static void emit_uniforms(SourceText *s, const Graph *g)
 
 /* --- random streams --------------------------------------------------------------------------- */
 
-static void emit_keys(SourceText *s, const Graph *g)
+static void emit_keys(SourceText *s, const Graph *g, int from)
 {
     VEC(uint32_t) seen = {0};
-    for (int i = 0; i < g->kernels.n; i++)
+    for (int i = from; i < g->kernels.n; i++)
         for (int a = 0; a < g->kernels.at[i]->args.n; a++) {
             const KernelArg *arg = &g->kernels.at[i]->args.at[a];
             if (arg->kind != KARG_key)
@@ -144,10 +144,10 @@ typedef struct Use {
     bool result;  /* read after the last kernel */
 } Use;
 
-static Use *find_uses(SourceText *s, const Graph *g)
+static Use *find_uses(SourceText *s, const Graph *g, int from, const Buffer *const *filled)
 {
     Use *uses = arena_take(s->arena, sizeof *uses * (size_t)(g->plan->buffers.n + 1));
-    for (int i = 0; i < g->kernels.n; i++)
+    for (int i = from; i < g->kernels.n; i++)
         for (int a = 0; a < g->kernels.at[i]->args.n; a++) {
             const KernelArg *arg = &g->kernels.at[i]->args.at[a];
             if (arg->kind != KARG_buffer)
@@ -155,6 +155,8 @@ static Use *find_uses(SourceText *s, const Graph *g)
             uses[arg->buffer->id].passed = true;
             uses[root_of(arg->buffer)->id].written |= arg->written;
         }
+    for (int i = 0; filled && i < s->p->outputs.n; i++)
+        uses[filled[i]->id].passed = uses[filled[i]->id].written = true;
     for (int i = 0; i < g->roots.n; i++)
         if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
             uses[root_of(node_buffer(g, g->roots.at[i].node))->id].result = true;
@@ -176,40 +178,45 @@ static void emit_bases(SourceText *s, const Graph *g, const Use *uses)
         written |= b->kind == BUF_var && declared(uses, b) && uses[i].written;
         scratch |= b->kind == BUF_scratch && declared(uses, b);
     }
-    const char *keeps = written ? "" : "const ";
+    const char *keeps = written ? "" : "const ", *m = s->p->name;
     if (vars)
-        out_line(s->out, "%sfloat *const vars = (%sfloat *)m->head.vars;", keeps, keeps);
+        out_line(s->out, "%sstruct %s_vars *const v = (%sstruct %s_vars *)m->head.vars;", keeps, m,
+                 keeps, m);
     if (scratch)
         out_line(s->out, "float *const scratch = (float *)m->head.scratch;");
 }
 
-static void emit_buffers(SourceText *s, const Graph *g)
+static void flush_declaration(SourceText *s, Str *line)
 {
-    const Use *uses = find_uses(s, g);
+    if (line->n)
+        out_line(s->out, "%s;", line->at);
+    *line = str_new(s->arena);
+}
+
+/* "float *x = scratch + 0, *y = scratch + 64;": as many to a line as fit. */
+static void declare(SourceText *s, Str *line, const Buffer *b)
+{
+    enum { COLUMNS = 100 - 4 - 1 };
+    const char *part = arena_format(s->arena, "*%s = %s + %lld", b->name,
+                                    b->kind == BUF_grads ? "grads" : "scratch",
+                                    (long long)b->offset / 4);
+    if (line->n && line->n + strlen(part) + 2 > COLUMNS - 4 * (size_t)(s->out->depth - 1))
+        flush_declaration(s, line);
+    str_add(line, "%s%s", line->n ? ", " : "float ", part);
+}
+
+/* Those of the kernels from `from` on, and those that predict has filled before, if any. */
+static void emit_buffers(SourceText *s, const Graph *g, int from, const Buffer *const *filled)
+{
+    const Use *uses = find_uses(s, g, from, filled);
     emit_bases(s, g, uses);
+    Str line = str_new(s->arena);
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (!declared(uses, b))
-            continue;
-        const char *keeps = uses[i].written ? "" : "const ";
-        switch (b->kind) {
-        case BUF_var:
-            out_line(s->out, "%sfloat *const %s = vars + %lld;", keeps, b->name,
-                     (long long)s->p->vars.at[b->index]->offset / 4);
-            break;
-        case BUF_scratch:
-            out_line(s->out, "%sfloat *const %s = scratch + %lld;", keeps, b->name,
-                     (long long)b->offset / 4);
-            break;
-        case BUF_grads:
-            out_line(s->out, "float *const %s = grads + %lld;", b->name,
-                     (long long)(b->offset / 4));
-            break;
-        case BUF_input:
-        case BUF_output:
-        case BUF_data: break;
-        }
+        if (declared(uses, b) && (b->kind == BUF_scratch || b->kind == BUF_grads))
+            declare(s, &line, b);
     }
+    flush_declaration(s, &line);
 }
 
 /* --- calls ------------------------------------------------------------------------------------ */
@@ -221,9 +228,10 @@ static const char *argument(SourceText *s, const KernelArg *a)
     case KARG_scalar: return arena_format(s->arena, "(float)%s", uniform_name(s, a->node));
     case KARG_buffer: break;
     }
-    if (a->buffer->kind == BUF_data)
-        return data_name(s, a->buffer);
-    return root_of(a->buffer)->name;
+    const Buffer *b = root_of(a->buffer);
+    if (b->kind == BUF_var)
+        return arena_format(s->arena, "v->%s", s->var[b->index]);
+    return b->kind == BUF_data ? data_name(s, b) : b->name;
 }
 
 static const char *call_text(SourceText *s, const Kernel *k)
@@ -257,26 +265,27 @@ static int emit_run(SourceText *s, const Graph *g, const char *const *calls, int
     return to;
 }
 
-static void emit_calls(SourceText *s, const Graph *g)
+static void emit_calls(SourceText *s, const Graph *g, int from)
 {
     enum { WIDTH = 88 }; /* of the longest call that needs no break, wherever it stands */
     const char **calls = arena_take(s->arena, sizeof *calls * (size_t)(g->kernels.n + 1));
-    bool broken = false;
-    for (int i = 0; i < g->kernels.n; i++) {
+    bool broken = false, parallel = false;
+    for (int i = from; i < g->kernels.n; i++) {
         calls[i] = call_text(s, g->kernels.at[i]);
         broken |= strlen(calls[i]) > WIDTH;
+        parallel |= g->kernels.at[i]->shared;
     }
     if (broken)
         out_line(s->out, "/* clang-format off */");
-    if (g->plan->parallel) {
+    if (parallel) {
         out_raw(s->out, "#pragma omp parallel");
         out_line(s->out, "{");
         s->out->depth++;
-        for (int i = 0; i < g->kernels.n;)
+        for (int i = from; i < g->kernels.n;)
             i = emit_run(s, g, calls, i);
         out_close(s->out);
     } else {
-        for (int i = 0; i < g->kernels.n; i++)
+        for (int i = from; i < g->kernels.n; i++)
             out_hang(s->out, "%s", calls[i]);
     }
     if (broken)
@@ -286,10 +295,70 @@ static void emit_calls(SourceText *s, const Graph *g)
 /* Everything from the buffers to the last kernel. */
 static void emit_body(SourceText *s, const Graph *g)
 {
-    emit_buffers(s, g);
-    emit_uniforms(s, g);
-    emit_keys(s, g);
-    emit_calls(s, g);
+    emit_buffers(s, g, 0, NULL);
+    emit_uniforms(s, g, 0);
+    emit_keys(s, g, 0);
+    emit_calls(s, g, 0);
+}
+
+/* --- a function that begins with all of another ----------------------------------------------- */
+
+static bool same_uniform(const Node *a, const Node *b)
+{
+    if (a->op != b->op || a->n_in != b->n_in ||
+        (a->op == OP_const && a->attr->value != b->attr->value) ||
+        (a->op == OP_scalar && a->attr->scalar != b->attr->scalar))
+        return false;
+    for (int i = 0; i < a->n_in; i++)
+        if (!same_uniform(a->in[i], b->in[i]))
+            return false;
+    return true;
+}
+
+/* Whether a call of g passes what one of `head` does; *output: what stands for an output of `head`,
+ * by its index. */
+static bool same_argument(SourceText *s, const KernelArg *of_head, const KernelArg *of_g,
+                          const Buffer **output)
+{
+    if (of_head->kind != of_g->kind || of_head->kind == KARG_key)
+        return false;
+    if (of_head->kind == KARG_scalar)
+        return same_uniform(of_head->node, of_g->node);
+    const Buffer *a = root_of(of_head->buffer), *b = root_of(of_g->buffer);
+    if (a->kind == BUF_output) {
+        bool known = output[a->index] != NULL;
+        if (!known)
+            output[a->index] = b;
+        return output[a->index] == b && b->kind == BUF_scratch;
+    }
+    if (a->kind != b->kind)
+        return false;
+    switch (a->kind) {
+    case BUF_var:
+    case BUF_input: return a->index == b->index;
+    case BUF_data: return strcmp(data_name(s, a), data_name(s, b)) == 0;
+    case BUF_scratch: return a->offset == b->offset;
+    default: return false;
+    }
+}
+
+/* Whether the first kernels of g are those of `head`, in the same memory but for its outputs. */
+static bool begins_with(SourceText *s, const Graph *g, const Graph *head, const Buffer **output)
+{
+    if (!head || head->kernels.n > g->kernels.n)
+        return false;
+    for (int i = 0; i < head->kernels.n; i++) {
+        const Kernel *a = head->kernels.at[i], *b = g->kernels.at[i];
+        if (strcmp(a->name, b->name) != 0 || a->args.n != b->args.n)
+            return false;
+        for (int k = 0; k < a->args.n; k++)
+            if (!same_argument(s, &a->args.at[k], &b->args.at[k], output))
+                return false;
+    }
+    for (int i = 0; i < s->p->outputs.n; i++)
+        if (!output[i])
+            return false;
+    return true;
 }
 
 /* --- the functions ---------------------------------------------------------------------------- */
@@ -333,11 +402,33 @@ static void emit_predict(SourceText *s)
     close_function(s);
 }
 
+/* The body of eval where predict's kernels are its first: a call of predict, then the others. */
+static void emit_rest_of_eval(SourceText *s, const Graph *g, const Buffer *const *output)
+{
+    const Program *p = s->p;
+    int from = p->fn[FN_predict]->kernels.n;
+    emit_buffers(s, g, from, output);
+    emit_uniforms(s, g, from);
+    Str call = str_new(s->arena);
+    for (int i = 0; i < p->inputs.n; i++)
+        if (input_used(p, FN_predict, i))
+            str_add(&call, ", %s", c_name(s->arena, p->inputs.at[i].name));
+    for (int i = 0; i < p->outputs.n; i++)
+        str_add(&call, ", %s", output[i]->name);
+    out_hang(s->out, "%s_predict(m, n%s);", p->name, call.at);
+    emit_calls(s, g, from);
+}
+
 static void emit_eval(SourceText *s)
 {
     const Graph *g = s->p->fn[FN_eval];
+    const Buffer **output =
+        arena_take(s->arena, sizeof(Buffer *) * (size_t)(s->p->outputs.n + 1));
     open_function(s, "float", "eval", FN_eval, "__builtin_nanf(\"\")");
-    emit_body(s, g);
+    if (begins_with(s, g, s->p->fn[FN_predict], output))
+        emit_rest_of_eval(s, g, output);
+    else
+        emit_body(s, g);
     if (s->p->n_sums) {
         out_open(s->out, "if (sums)");
         emit_metrics(s, g, "sums");

@@ -320,6 +320,51 @@ static bool updated_here(const Check *c, const Node *x)
     return group >= 0 && (group == c->from || group == c->to);
 }
 
+/* Whether a value is one that y's groups make or update. */
+static bool is_ours(const Check *c, const Node *x, int group)
+{
+    return group == c->from || group == c->to || updated_here(c, x);
+}
+
+/* Whether nothing that x is made of can belong to the groups. */
+static bool ends_here(const Node *x, int group)
+{
+    return group >= 0 || x->uniform || x->n_in == 0;
+}
+
+/* The common case of reads_in_place, without any index: an elementwise node that stands in the
+ * domain, and operands of the same shape; false: not that case. */
+static bool reads_plainly(Check *c, const Node *y)
+{
+    bool touches = false;
+    if (op_rows[y->op].cls != CLASS_EW)
+        return false;
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        int group = group_of(c->f, x);
+        bool ours = is_ours(c, x, group);
+        if (ours ? !shape_equal(&x->shape, &y->shape) : !ends_here(x, group))
+            return false;
+        touches |= group == c->from;
+    }
+    c->touches |= touches;
+    return true;
+}
+
+/* Whether a value that is read at `operand` stands there in the domain. */
+static bool read_where_it_stands(const Check *c, const Node *x, const Ix *operand)
+{
+    Ix stands[RANK_MAX];
+    Place place = domain_place(c->domain, &x->shape);
+    if (place == PLACE_none)
+        return false;
+    domain_index(c->domain, &x->shape, place, c->loops, stands);
+    for (int d = 0; d < x->shape.rank; d++)
+        if (!ix_equal(&operand[d], &stands[d]))
+            return false;
+    return true;
+}
+
 /* Whether everything that `y`, indexed by `at`, reads of the two groups is read where it stands. */
 static bool reads_in_place(Check *c, const Node *y, const Ix *at, bool guarded, int depth)
 {
@@ -327,29 +372,22 @@ static bool reads_in_place(Check *c, const Node *y, const Ix *at, bool guarded, 
         return false;
     for (int i = 0; i < y->n_in; i++) {
         const Node *x = y->in[i];
-        if (x->uniform || (x->op == OP_const && !x->attr->data))
+        int group = group_of(c->f, x);
+        bool ours = is_ours(c, x, group);
+        if (!ours && ends_here(x, group))
             continue;
-        Ix operand[RANK_MAX], stands[RANK_MAX];
+        Ix operand[RANK_MAX];
         Guard guards[RANK_MAX];
         int n_guards;
         domain_operand(&c->f->space, c->loops, y, i, at, operand, guards, &n_guards);
-        int group = group_of(c->f, x);
-        bool updated = updated_here(c, x);
-        if (group < 0 && !updated) {
+        if (!ours) {
             if (!reads_in_place(c, x, operand, guarded || n_guards, depth + 1))
                 return false;
             continue;
         }
-        if (group != c->from && group != c->to && !updated)
-            continue;
         c->touches |= group == c->from;
-        Place place = domain_place(c->domain, &x->shape);
-        if (place == PLACE_none || guarded || n_guards)
+        if (guarded || n_guards || !read_where_it_stands(c, x, operand))
             return false;
-        domain_index(c->domain, &x->shape, place, c->loops, stands);
-        for (int d = 0; d < x->shape.rank; d++)
-            if (!ix_equal(&operand[d], &stands[d]))
-                return false;
     }
     return true;
 }
@@ -404,6 +442,8 @@ static bool member_reads(Check *c, const Node *y)
     Place place = domain_place(c->domain, &y->shape);
     if (place == PLACE_none)
         return false;
+    if (reads_plainly(c, y))
+        return true;
     domain_index(c->domain, &y->shape, place, c->loops, at);
     return reads_in_place(c, y, at, false, 0);
 }

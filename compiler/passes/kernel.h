@@ -53,7 +53,8 @@ typedef struct KernelArg {
     bool written;   /* KARG_buffer: not const */
     Node *
         node; /* KARG_scalar: a uniform node, passed as float; KARG_key: random_uniform (its stream) */
-    const char *name; /* the parameter's name */
+    const char *name;      /* the parameter's name */
+    const char *full_name; /* that of the buffer, scalar or stream in the functions that call */
 } KernelArg;
 
 struct Kernel {
@@ -71,6 +72,7 @@ struct Kernel {
     bool shared;                 /* its loops are shared among threads; else one thread runs it */
     double flops, bytes;         /* of a full batch */
     const char *text; /* the function's C text, comment included; NULL where `same` is set */
+    struct Family *family; /* those equal to it but for numbers: private to codegen */
     Kernel *same;  /* a kernel (of any function of the program) with equal text, emitted instead */
     void *lowered; /* loops, placements: private to passes/lower and codegen/kernel_*.c */
 };

@@ -11,6 +11,7 @@
  * Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
  * Variables lie one after the other, in the order of the program's table, in a part of their own
  * that all functions share. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "../ops/ops.h"
@@ -399,42 +400,46 @@ static bool overlap_in_time(const Buffer *a, const Buffer *b)
     return a->first <= b->last && b->first <= a->last;
 }
 
-/* The lowest offset where b fits among those already placed. */
-static int64_t lowest_gap(Buffer **placed, int n, const Buffer *b)
+/* The lowest offset where b fits among those already placed, which are in order of offset. */
+static int64_t lowest_gap(Buffer *const *placed, int n, const Buffer *b)
 {
     int64_t at = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (int i = 0; i < n; i++) {
-            const Buffer *p = placed[i];
-            if (overlap_in_time(p, b) && at < p->offset + p->bytes && p->offset < at + b->bytes) {
-                at = p->offset + p->bytes;
-                moved = true;
-            }
-        }
+    for (int i = 0; i < n && placed[i]->offset < at + b->bytes; i++) {
+        int64_t end = placed[i]->offset + placed[i]->bytes;
+        if (end > at && overlap_in_time(placed[i], b))
+            at = end;
     }
     return at;
 }
 
+/* The largest first; of equal ones that with the lower id. */
+static int by_size(const void *a, const void *b)
+{
+    const Buffer *x = *(Buffer *const *)a, *y = *(Buffer *const *)b;
+    return x->bytes != y->bytes ? (x->bytes < y->bytes) - (x->bytes > y->bytes) : x->id - y->id;
+}
+
 static void place_scratch(Memory *m)
 {
-    Buffer **placed = arena_take(m->arena, sizeof *placed * (size_t)(m->plan->buffers.n + 1));
-    bool *done = arena_take(m->arena, (size_t)m->plan->buffers.n + 1);
-    for (int n = 0;; n++) {
-        Buffer *largest = NULL;
-        for (int i = 0; i < m->plan->buffers.n; i++) {
-            Buffer *b = m->plan->buffers.at[i];
-            if (b->kind == BUF_scratch && !b->over && !done[i] &&
-                (!largest || b->bytes > largest->bytes))
-                largest = b;
-        }
-        if (!largest)
-            break;
-        done[largest->id] = true;
-        largest->offset = lowest_gap(placed, n, largest);
-        placed[n] = largest;
-        if (largest->offset + largest->bytes > m->plan->scratch_bytes)
-            m->plan->scratch_bytes = largest->offset + largest->bytes;
+    size_t most = (size_t)m->plan->buffers.n + 1;
+    Buffer **todo = arena_take(m->scratch, sizeof(Buffer *) * most);
+    Buffer **placed = arena_take(m->scratch, sizeof(Buffer *) * most);
+    int n = 0;
+    for (int i = 0; i < m->plan->buffers.n; i++) {
+        Buffer *b = m->plan->buffers.at[i];
+        if (b->kind == BUF_scratch && !b->over)
+            todo[n++] = b;
+    }
+    qsort(todo, (size_t)n, sizeof(Buffer *), by_size);
+    for (int i = 0; i < n; i++) {
+        Buffer *b = todo[i];
+        int at = i;
+        b->offset = lowest_gap(placed, i, b);
+        for (; at > 0 && placed[at - 1]->offset > b->offset; at--)
+            placed[at] = placed[at - 1];
+        placed[at] = b;
+        if (b->offset + b->bytes > m->plan->scratch_bytes)
+            m->plan->scratch_bytes = b->offset + b->bytes;
     }
     for (int i = 0; i < m->plan->buffers.n; i++) {
         Buffer *b = m->plan->buffers.at[i];

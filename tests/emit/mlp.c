@@ -19,19 +19,8 @@
  *   mlp_fc1_weight_upd                                 1   0.03176        25  7 adam, dense: update
  *   all                                    3     6    11
  *
- * variables                               bytes         at  saved
- *   fc1.weight                             3840          0  [24, 40], kept [40, 24]
- *   fc1.bias                                 96       3840  [24]
- *   logits.weight                           480       3968  [5, 24], kept [24, 5]
- *   logits.bias                              20       4480  [5]
- *   adam.exp_avg.fc1.weight                3840       4544  [24, 40], kept [40, 24]
- *   adam.exp_avg_sq.fc1.weight             3840       8384  [24, 40], kept [40, 24]
- *   adam.exp_avg.fc1.bias                    96      12224  [24]
- *   adam.exp_avg_sq.fc1.bias                 96      12352  [24]
- *   adam.exp_avg.logits.weight              480      12480  [5, 24], kept [24, 5]
- *   adam.exp_avg_sq.logits.weight           480      12992  [5, 24], kept [24, 5]
- *   adam.exp_avg.logits.bias                 20      13504  [5]
- *   adam.exp_avg_sq.logits.bias              20      13568  [5]
+ * variables                               bytes     number
+ *   mlp_vars                              13632         12
  *
  * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
  *   predict                                6080          3  packed 5120, fc1 960, logits 256
@@ -61,6 +50,23 @@ struct mlp {
     nnrt_instance head;
     _Alignas(64) unsigned char arena[21632]; /* 13632 of variables, then scratch */
 };
+
+/* The variables of an instance, kept as the table mlp_vars says. */
+struct mlp_vars {
+    float fc1_weight[960];
+    float fc1_bias[24];
+    _Alignas(64) float logits_weight[120];
+    _Alignas(64) float logits_bias[5];
+    _Alignas(64) float adam_exp_avg_fc1_weight[960];
+    float adam_exp_avg_sq_fc1_weight[960];
+    float adam_exp_avg_fc1_bias[24];
+    _Alignas(64) float adam_exp_avg_sq_fc1_bias[24];
+    _Alignas(64) float adam_exp_avg_logits_weight[120];
+    _Alignas(64) float adam_exp_avg_sq_logits_weight[120];
+    _Alignas(64) float adam_exp_avg_logits_bias[5];
+    _Alignas(64) float adam_exp_avg_sq_logits_bias[5];
+};
+_Static_assert(__builtin_offsetof(struct mlp_vars, adam_exp_avg_sq_logits_bias) == 13568, "layout");
 
 typedef float mlp_tile_5x16_vector __attribute__((vector_size(8 * 4)));
 
@@ -100,9 +106,8 @@ static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, pt
     }
 }
 
-/* fc1[N, 24]
- * mlp.yaml:7 dense, relu
- * 0.01968 MFLOP, 6.375 KB */
+/* line 7 dense, relu
+ * fc1[N, 24] */
 static void mlp_fc1_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
                         const float *restrict image, const float *restrict fc1_bias,
                         float *restrict fc1)
@@ -137,9 +142,8 @@ static void mlp_fc1_fwd(int n, float *restrict packed, const float *restrict fc1
     }
 }
 
-/* logits[N, 5]
- * mlp.yaml:9 dense
- * 0.00245 MFLOP, 1.75 KB */
+/* line 9 dense
+ * logits[N, 5] */
 static void mlp_logits_fwd(int n, const float *restrict fc1, const float *restrict logits_weight,
                            const float *restrict logits_bias, float *restrict logits)
 {
@@ -152,7 +156,8 @@ static void mlp_logits_fwd(int n, const float *restrict fc1, const float *restri
             for (int j = 0; j < 24; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    r1[v] += fc1[i * 24 + j] * logits_weight[j * 5 + k];
+                    const float t2 = fc1[i * 24 + j];
+                    r1[v] += t2 * logits_weight[j * 5 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
@@ -163,9 +168,8 @@ static void mlp_logits_fwd(int n, const float *restrict fc1, const float *restri
     }
 }
 
-/* probs[N, 5]
- * mlp.yaml:11 softmax
- * 0.0009 MFLOP, 0.5 KB */
+/* line 11 softmax
+ * probs[N, 5] */
 static void mlp_probs_fwd(int n, const float *restrict logits, float *restrict probs)
 {
     for (int i = 0; i < n; i++) {
@@ -188,9 +192,8 @@ static void mlp_probs_fwd(int n, const float *restrict logits, float *restrict p
     }
 }
 
-/* softmax_cross_entropy[N, 1], accuracy[N, 1]
- * mlp.yaml:12 softmax_cross_entropy, 14 accuracy
- * 0.00174 MFLOP, 0.4375 KB */
+/* line 12 softmax_cross_entropy, 14 accuracy
+ * softmax_cross_entropy[N, 1], accuracy[N, 1] */
 static void mlp_accuracy_loss(int n, const int32_t *restrict label, const float *restrict logits,
                               float *restrict accuracy, float *restrict softmax_cross_entropy)
 {
@@ -228,9 +231,8 @@ static void mlp_accuracy_loss(int n, const int32_t *restrict label, const float 
     }
 }
 
-/* loss[]
- * mlp.yaml:12 softmax_cross_entropy
- * 1.1e-05 MFLOP, 0.125 KB */
+/* line 12 softmax_cross_entropy
+ * loss[] */
 static void mlp_loss_loss(int n, const float *restrict softmax_cross_entropy, const float s1,
                           float *restrict loss)
 {
@@ -254,9 +256,8 @@ static void mlp_loss_loss(int n, const float *restrict softmax_cross_entropy, co
     loss[0] = r1[0] / s1;
 }
 
-/* accuracy_2[]
- * mlp.yaml:14 accuracy
- * 1e-05 MFLOP, 0.125 KB */
+/* line 14 accuracy
+ * accuracy_2[] */
 static void mlp_accuracy_metric(int n, const float *restrict accuracy, float *restrict accuracy_2)
 {
     float r1[16];
@@ -279,9 +280,8 @@ static void mlp_accuracy_metric(int n, const float *restrict accuracy, float *re
     accuracy_2[0] = r1[0];
 }
 
-/* softmax_cross_entropy_2[]
- * mlp.yaml:12 softmax_cross_entropy
- * 0 MFLOP, 0.0625 KB */
+/* line 12 softmax_cross_entropy
+ * softmax_cross_entropy_2[] */
 static void mlp_softmax_cross_entropy_loss(int n, const float s1,
                                            float *restrict softmax_cross_entropy_2)
 {
@@ -289,9 +289,8 @@ static void mlp_softmax_cross_entropy_loss(int n, const float s1,
     softmax_cross_entropy_2[0] = s1;
 }
 
-/* dropout[N, 24], dropout_1[N, 24], d_fc1[N, 24]
- * mlp.yaml:7 dense, relu, 8 dropout
- * 0.02064 MFLOP, 8.25 KB */
+/* line 7 dense, relu, 8 dropout
+ * dropout[N, 24], dropout_1[N, 24], d_fc1[N, 24] */
 static void mlp_fc1_2_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
                           const float *restrict image, const nnrt_rand_key key0,
                           const float *restrict fc1_bias, float *restrict dropout,
@@ -334,9 +333,8 @@ static void mlp_fc1_2_fwd(int n, float *restrict packed, const float *restrict f
     }
 }
 
-/* softmax_cross_entropy[N, 1], accuracy[N, 1], d_softmax_cross_entropy[N, 5]
- * mlp.yaml:12 softmax_cross_entropy, 14 accuracy
- * 0.001962 MFLOP, 0.6875 KB */
+/* line 12 softmax_cross_entropy, 14 accuracy
+ * softmax_cross_entropy[N, 1], accuracy[N, 1], d_softmax_cross_entropy[N, 5] */
 static void mlp_softmax_cross_entropy_2_loss(int n, const int32_t *restrict label,
                                              const float *restrict logits, const float s1,
                                              float *restrict accuracy,
@@ -386,9 +384,8 @@ static void mlp_softmax_cross_entropy_2_loss(int n, const int32_t *restrict labe
     }
 }
 
-/* logits_bias[5], adam_exp_avg_sq_logits_bias[5], adam_exp_avg_logits_bias[5]
- * mlp.yaml:9 adam, dense: update
- * 0.000199 MFLOP, 0.625 KB */
+/* line 9 adam, dense: update
+ * logits_bias[5], adam_exp_avg_sq_logits_bias[5], adam_exp_avg_logits_bias[5] */
 static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_entropy,
                                 float *restrict logits_bias, const float s1,
                                 float *restrict adam_exp_avg_logits_bias,
@@ -411,20 +408,18 @@ static void mlp_logits_bias_upd(int n, const float *restrict d_softmax_cross_ent
             const float t3 = 0.1f * t2;
             const float t4 = __builtin_fmaf(0.9f, adam_exp_avg_logits_bias[j], t3);
             const float t5 = 0.001f * t2 * t2;
-            const float t6 = adam_exp_avg_sq_logits_bias[j];
-            const float t7 = __builtin_fmaf(0.999f, t6, t5);
-            const float t8 = s1 * t4 / (nnrt_sqrtf(t7) / s2 + 1e-08f);
-            const float t9 = logits_bias[j] - t8;
-            logits_bias[j] = t9;
-            adam_exp_avg_sq_logits_bias[j] = t7;
+            const float t6 = __builtin_fmaf(0.999f, adam_exp_avg_sq_logits_bias[j], t5);
+            const float t7 = nnrt_sqrtf(t6) / s2 + 1e-08f;
+            const float t8 = logits_bias[j] - s1 * t4 / t7;
+            logits_bias[j] = t8;
+            adam_exp_avg_sq_logits_bias[j] = t6;
             adam_exp_avg_logits_bias[j] = t4;
         }
     }
 }
 
-/* d_fc1_2[N, 24]
- * mlp.yaml:9 dense, 8 dropout, 7 relu: gradient
- * 0.00288 MFLOP, 3.562 KB */
+/* line 9 dense, 8 dropout, 7 relu: gradient
+ * d_fc1_2[N, 24] */
 static void mlp_fc1_bwd(int n, const float *restrict d_softmax_cross_entropy,
                         const float *restrict logits_weight, const float *restrict d_fc1,
                         const float *restrict dropout, float *restrict d_fc1_2)
@@ -445,15 +440,15 @@ static void mlp_fc1_bwd(int n, const float *restrict d_softmax_cross_entropy,
             for (int v = 0; v < width; v++) {
                 const int k = k0 + v;
                 const float t3 = r1[v] * dropout[i * 24 + k];
-                d_fc1_2[i * 24 + k] = nnrt_select(-(d_fc1[i * 24 + k] != 0.0f), t3, 0.0f);
+                const float t4 = d_fc1[i * 24 + k];
+                d_fc1_2[i * 24 + k] = nnrt_select(-(t4 != 0.0f), t3, 0.0f);
             }
         }
     }
 }
 
-/* logits_weight[24, 5], adam_exp_avg_sq_logits_weight[24, 5], adam_exp_avg_logits_weight[24, 5]
- * mlp.yaml:9 adam, dense: update
- * 0.004044 MFLOP, 4.188 KB */
+/* line 9 adam, dense: update
+ * logits_weight[24, 5], adam_exp_avg_sq_logits_weight[24, 5], adam_exp_avg_logits_weight[24, 5] */
 static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
                                   const float *restrict d_softmax_cross_entropy,
                                   float *restrict logits_weight, const float s1,
@@ -469,8 +464,8 @@ static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
             for (int j = 0; j < n; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    const float t2 = d_softmax_cross_entropy[j * 5 + k];
-                    r1[v] += dropout_1[i + j * 24] * t2;
+                    const float t2 = dropout_1[i + j * 24];
+                    r1[v] += t2 * d_softmax_cross_entropy[j * 5 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
@@ -482,9 +477,10 @@ static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
                 const float t7 = 0.001f * t3 * t3;
                 const float t8 = adam_exp_avg_sq_logits_weight[i * 5 + k];
                 const float t9 = __builtin_fmaf(0.999f, t8, t7);
-                const float t10 = s1 * t6 / (nnrt_sqrtf(t9) / s2 + 1e-08f);
-                const float t11 = logits_weight[i * 5 + k] - t10;
-                logits_weight[i * 5 + k] = t11;
+                const float t10 = nnrt_sqrtf(t9) / s2 + 1e-08f;
+                const float t11 = s1 * t6 / t10;
+                const float t12 = logits_weight[i * 5 + k] - t11;
+                logits_weight[i * 5 + k] = t12;
                 adam_exp_avg_sq_logits_weight[i * 5 + k] = t9;
                 adam_exp_avg_logits_weight[i * 5 + k] = t6;
             }
@@ -492,9 +488,8 @@ static void mlp_logits_weight_upd(int n, const float *restrict dropout_1,
     }
 }
 
-/* fc1_bias[24], adam_exp_avg_sq_fc1_bias[24], adam_exp_avg_fc1_bias[24]
- * mlp.yaml:7 adam, dense: update
- * 0.000636 MFLOP, 1.688 KB */
+/* line 7 adam, dense: update
+ * fc1_bias[24], adam_exp_avg_sq_fc1_bias[24], adam_exp_avg_fc1_bias[24] */
 static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2, float *restrict fc1_bias,
                              const float s1, float *restrict adam_exp_avg_fc1_bias,
                              float *restrict adam_exp_avg_sq_fc1_bias, const float s2)
@@ -517,17 +512,17 @@ static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2, float *restri
             const float t4 = __builtin_fmaf(0.9f, adam_exp_avg_fc1_bias[j], t3);
             const float t5 = 0.001f * t2 * t2;
             const float t6 = __builtin_fmaf(0.999f, adam_exp_avg_sq_fc1_bias[j], t5);
-            const float t7 = fc1_bias[j] - s1 * t4 / (nnrt_sqrtf(t6) / s2 + 1e-08f);
-            fc1_bias[j] = t7;
+            const float t7 = nnrt_sqrtf(t6) / s2 + 1e-08f;
+            const float t8 = fc1_bias[j] - s1 * t4 / t7;
+            fc1_bias[j] = t8;
             adam_exp_avg_sq_fc1_bias[j] = t6;
             adam_exp_avg_fc1_bias[j] = t4;
         }
     }
 }
 
-/* fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], adam_exp_avg_fc1_weight[40, 24]
- * mlp.yaml:7 adam, dense: update
- * 0.03176 MFLOP, 25 KB */
+/* line 7 adam, dense: update
+ * fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], adam_exp_avg_fc1_weight[40, 24] */
 static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *restrict d_fc1_2,
                                const float *restrict image, float *restrict fc1_weight,
                                const float s1, float *restrict adam_exp_avg_fc1_weight,
@@ -561,9 +556,10 @@ static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *res
                 const float t4 = 0.001f * tile[u * 16 + v] * tile[u * 16 + v];
                 const float t5 = adam_exp_avg_sq_fc1_weight[i * 24 + j];
                 const float t6 = __builtin_fmaf(0.999f, t5, t4);
-                const float t7 = s1 * t3 / (nnrt_sqrtf(t6) / s2 + 1e-08f);
-                const float t8 = fc1_weight[i * 24 + j] - t7;
-                fc1_weight[i * 24 + j] = t8;
+                const float t7 = nnrt_sqrtf(t6) / s2 + 1e-08f;
+                const float t8 = fc1_weight[i * 24 + j];
+                const float t9 = t8 - s1 * t3 / t7;
+                fc1_weight[i * 24 + j] = t9;
                 adam_exp_avg_sq_fc1_weight[i * 24 + j] = t6;
                 adam_exp_avg_fc1_weight[i * 24 + j] = t3;
             }
@@ -584,17 +580,11 @@ int mlp_predict(mlp *m, int n, const float *image, float *probs)
 {
     if (mlp_refuses(m, n))
         return -1;
-    const float *const vars = (const float *)m->head.vars;
+    const struct mlp_vars *const v = (const struct mlp_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    const float *const fc1_weight = vars + 0;
-    const float *const fc1_bias = vars + 960;
-    const float *const logits_weight = vars + 992;
-    const float *const logits_bias = vars + 1120;
-    float *const fc1 = scratch + 1280;
-    float *const logits = scratch + 0;
-    float *const packed = scratch + 0;
-    mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
-    mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
+    float *fc1 = scratch + 1280, *logits = scratch + 0, *packed = scratch + 0;
+    mlp_fc1_fwd(n, packed, v->fc1_weight, image, v->fc1_bias, fc1);
+    mlp_logits_fwd(n, fc1, v->logits_weight, v->logits_bias, logits);
     mlp_probs_fwd(n, logits, probs);
     return 0;
 }
@@ -603,23 +593,14 @@ float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *
 {
     if (mlp_refuses(m, n))
         return __builtin_nanf("");
-    const float *const vars = (const float *)m->head.vars;
+    const struct mlp_vars *const v = (const struct mlp_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    const float *const fc1_weight = vars + 0;
-    const float *const fc1_bias = vars + 960;
-    const float *const logits_weight = vars + 992;
-    const float *const logits_bias = vars + 1120;
-    float *const fc1 = scratch + 1280;
-    float *const logits = scratch + 0;
-    float *const softmax_cross_entropy = scratch + 64;
-    float *const loss = scratch + 0;
-    float *const accuracy = scratch + 80;
-    float *const accuracy_2 = scratch + 16;
-    float *const softmax_cross_entropy_2 = scratch + 32;
-    float *const packed = scratch + 0;
+    float *fc1 = scratch + 1280, *logits = scratch + 0, *softmax_cross_entropy = scratch + 64;
+    float *loss = scratch + 0, *accuracy = scratch + 80, *accuracy_2 = scratch + 16;
+    float *softmax_cross_entropy_2 = scratch + 32, *packed = scratch + 0;
     const double u31 = n;
-    mlp_fc1_fwd(n, packed, fc1_weight, image, fc1_bias, fc1);
-    mlp_logits_fwd(n, fc1, logits_weight, logits_bias, logits);
+    mlp_fc1_fwd(n, packed, v->fc1_weight, image, v->fc1_bias, fc1);
+    mlp_logits_fwd(n, fc1, v->logits_weight, v->logits_bias, logits);
     mlp_accuracy_loss(n, label, logits, accuracy, softmax_cross_entropy);
     mlp_loss_loss(n, softmax_cross_entropy, (float)u31, loss);
     mlp_accuracy_metric(n, accuracy, accuracy_2);
@@ -635,33 +616,13 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
 {
     if (mlp_refuses(m, n))
         return __builtin_nanf("");
-    float *const vars = (float *)m->head.vars;
+    struct mlp_vars *const v = (struct mlp_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    float *const fc1_weight = vars + 0;
-    float *const fc1_bias = vars + 960;
-    float *const logits_weight = vars + 992;
-    float *const logits_bias = vars + 1120;
-    float *const adam_exp_avg_logits_bias = vars + 3376;
-    float *const adam_exp_avg_sq_logits_bias = vars + 3392;
-    float *const adam_exp_avg_logits_weight = vars + 3120;
-    float *const adam_exp_avg_sq_logits_weight = vars + 3248;
-    float *const adam_exp_avg_fc1_bias = vars + 3056;
-    float *const adam_exp_avg_sq_fc1_bias = vars + 3088;
-    float *const adam_exp_avg_fc1_weight = vars + 1136;
-    float *const adam_exp_avg_sq_fc1_weight = vars + 2096;
-    float *const dropout = scratch + 1280;
-    float *const dropout_1 = scratch + 1520;
-    float *const logits = scratch + 0;
-    float *const softmax_cross_entropy = scratch + 128;
-    float *const loss = scratch + 560;
-    float *const accuracy = scratch + 144;
-    float *const accuracy_2 = scratch + 576;
-    float *const softmax_cross_entropy_2 = scratch + 592;
-    float *const d_softmax_cross_entropy = scratch + 64;
-    float *const d_fc1 = scratch + 1760;
-    float *const d_fc1_2 = scratch + 320;
-    float *const packed = scratch + 0;
-    float *const packed_2 = scratch + 0;
+    float *dropout = scratch + 1280, *dropout_1 = scratch + 1520, *logits = scratch + 0;
+    float *softmax_cross_entropy = scratch + 128, *loss = scratch + 560, *accuracy = scratch + 144;
+    float *accuracy_2 = scratch + 576, *softmax_cross_entropy_2 = scratch + 592;
+    float *d_softmax_cross_entropy = scratch + 64, *d_fc1 = scratch + 1760;
+    float *d_fc1_2 = scratch + 320, *packed = scratch + 0, *packed_2 = scratch + 0;
     const double u37 = n;
     const double u56 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
@@ -676,22 +637,22 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
     const double u88 = __builtin_sqrt(u87);
     const nnrt_rand_key key0 = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, 0u);
     /* clang-format off */
-    mlp_fc1_2_fwd(n, packed, fc1_weight, image, key0, fc1_bias, dropout, dropout_1, d_fc1);
-    mlp_logits_fwd(n, dropout_1, logits_weight, logits_bias, logits);
+    mlp_fc1_2_fwd(n, packed, v->fc1_weight, image, key0, v->fc1_bias, dropout, dropout_1, d_fc1);
+    mlp_logits_fwd(n, dropout_1, v->logits_weight, v->logits_bias, logits);
     mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u66, accuracy,
         d_softmax_cross_entropy, softmax_cross_entropy);
     mlp_loss_loss(n, softmax_cross_entropy, (float)u37, loss);
     mlp_accuracy_metric(n, accuracy, accuracy_2);
     mlp_softmax_cross_entropy_loss(n, (float)u37, softmax_cross_entropy_2);
-    mlp_logits_bias_upd(n, d_softmax_cross_entropy, logits_bias, (float)u61,
-        adam_exp_avg_logits_bias, adam_exp_avg_sq_logits_bias, (float)u88);
-    mlp_fc1_bwd(n, d_softmax_cross_entropy, logits_weight, d_fc1, dropout, d_fc1_2);
-    mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, logits_weight, (float)u61,
-        adam_exp_avg_logits_weight, adam_exp_avg_sq_logits_weight, (float)u88);
-    mlp_fc1_bias_upd(n, d_fc1_2, fc1_bias, (float)u61, adam_exp_avg_fc1_bias,
-        adam_exp_avg_sq_fc1_bias, (float)u88);
-    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, fc1_weight, (float)u61, adam_exp_avg_fc1_weight,
-        adam_exp_avg_sq_fc1_weight, (float)u88);
+    mlp_logits_bias_upd(n, d_softmax_cross_entropy, v->logits_bias, (float)u61,
+        v->adam_exp_avg_logits_bias, v->adam_exp_avg_sq_logits_bias, (float)u88);
+    mlp_fc1_bwd(n, d_softmax_cross_entropy, v->logits_weight, d_fc1, dropout, d_fc1_2);
+    mlp_logits_weight_upd(n, dropout_1, d_softmax_cross_entropy, v->logits_weight, (float)u61,
+        v->adam_exp_avg_logits_weight, v->adam_exp_avg_sq_logits_weight, (float)u88);
+    mlp_fc1_bias_upd(n, d_fc1_2, v->fc1_bias, (float)u61, v->adam_exp_avg_fc1_bias,
+        v->adam_exp_avg_sq_fc1_bias, (float)u88);
+    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, v->fc1_weight, (float)u61,
+        v->adam_exp_avg_fc1_weight, v->adam_exp_avg_sq_fc1_weight, (float)u88);
     /* clang-format on */
     m->head.calls++;
     m->head.step++;
@@ -725,31 +686,20 @@ static const nnrt_value mlp_inputs[] = {
 static const nnrt_value mlp_outputs[] = {
     {.name = "probs", .dtype = NNRT_F32, .rank = 1, .dim = {5}, .count = 5},
 };
+/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), cut. */
 static const nnrt_var mlp_vars[] = {
-    {.name = "fc1.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {24, 40}, .count = 960,
-     .offset = 0, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.15811388300841897, .b = 0.15811388300841897},
-    {.name = "fc1.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {24}, .count = 24,
-     .offset = 3840, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.15811388300841897, .b = 0.15811388300841897},
-    {.name = "logits.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {5, 24}, .count = 120,
-     .offset = 3968, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.20412414523193154, .b = 0.20412414523193154},
-    {.name = "logits.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {5}, .count = 5,
-     .offset = 4480, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.20412414523193154, .b = 0.20412414523193154},
-    {.name = "adam.exp_avg.fc1.weight", .kind = NNRT_STATE, .rank = 2, .dim = {24, 40}, .count = 960,
-     .offset = 4544, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg_sq.fc1.weight", .kind = NNRT_STATE, .rank = 2, .dim = {24, 40}, .count = 960,
-     .offset = 8384, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg.fc1.bias", .kind = NNRT_STATE, .rank = 1, .dim = {24}, .count = 24,
-     .offset = 12224, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg_sq.fc1.bias", .kind = NNRT_STATE, .rank = 1, .dim = {24}, .count = 24,
-     .offset = 12352, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg.logits.weight", .kind = NNRT_STATE, .rank = 2, .dim = {5, 24}, .count = 120,
-     .offset = 12480, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg_sq.logits.weight", .kind = NNRT_STATE, .rank = 2, .dim = {5, 24}, .count = 120,
-     .offset = 12992, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg.logits.bias", .kind = NNRT_STATE, .rank = 1, .dim = {5}, .count = 5,
-     .offset = 13504, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "adam.exp_avg_sq.logits.bias", .kind = NNRT_STATE, .rank = 1, .dim = {5}, .count = 5,
-     .offset = 13568, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {"fc1.weight", NNRT_WEIGHT, 2, {24, 40}, 960, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
+    {"fc1.bias", NNRT_WEIGHT, 1, {24}, 24, 3840, {0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
+    {"logits.weight", NNRT_WEIGHT, 2, {5, 24}, 120, 3968, {1, 0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
+    {"logits.bias", NNRT_WEIGHT, 1, {5}, 5, 4480, {0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
+    {"adam.exp_avg.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 4544, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg_sq.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 8384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg.fc1.bias", NNRT_STATE, 1, {24}, 24, 12224, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg_sq.fc1.bias", NNRT_STATE, 1, {24}, 24, 12352, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12480, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg_sq.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12992, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg.logits.bias", NNRT_STATE, 1, {5}, 5, 13504, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
 };
 static const nnrt_metric mlp_metrics[] = {
     {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2},

@@ -73,9 +73,8 @@ static void moves_tile_6x16(int rows, int inner, const float *a, ptrdiff_t row, 
     }
 }
 
-/* matmul[N, 12, 12]
- * moves.yaml:6 permute, 7 matmul
- * 0.03686 MFLOP, 24 KB */
+/* line 6 permute, 7 matmul
+ * matmul[N, 12, 12] */
 static void moves_matmul_fwd(int n, float *restrict packed, const float *restrict x,
                              float *restrict matmul)
 {
@@ -110,9 +109,8 @@ static void moves_matmul_fwd(int n, float *restrict packed, const float *restric
     }
 }
 
-/* scores[N, 12, 12]
- * moves.yaml:7 softmax
- * 0.08294 MFLOP, 36 KB */
+/* line 7 softmax
+ * scores[N, 12, 12] */
 static __attribute__((noinline)) void moves_scores_fwd(int n, float *restrict matmul)
 {
 #pragma omp for collapse(2) schedule(static)
@@ -152,9 +150,8 @@ static __attribute__((noinline)) void moves_scores_fwd(int n, float *restrict ma
     }
 }
 
-/* y[N, 7, 12]
- * moves.yaml:8 index, mul, 9 pad
- * 0.001536 MFLOP, 28.5 KB */
+/* line 8 index, mul, 9 pad
+ * y[N, 7, 12] */
 static void moves_padded_fwd(int n, const float *restrict matmul, float *restrict y)
 {
     for (int i = 0; i < n; i++) {
@@ -185,8 +182,7 @@ int moves_predict(moves *m, int n, const float *x, float *y)
     if (moves_refuses(m, n))
         return -1;
     float *const scratch = (float *)m->head.scratch;
-    float *const matmul = scratch + 0;
-    float *const packed = scratch + 4608;
+    float *matmul = scratch + 0, *packed = scratch + 4608;
 #pragma omp parallel
     {
 #pragma omp single

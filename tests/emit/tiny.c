@@ -14,15 +14,8 @@
  *   tiny_hidden_weight_upd                   1   7.2e-05     0.375  7 sgd, dense: update
  *   all                          2     3     7
  *
- * variables                               bytes         at  saved
- *   hidden.weight                            24          0  [3, 2], kept [2, 3]
- *   hidden.bias                              12         64  [3]
- *   out.weight                               12        128  [1, 3], kept [3, 1]
- *   out.bias                                  4        192  [1]
- *   sgd.momentum_buffer.hidden.weight         24        256  [3, 2], kept [2, 3]
- *   sgd.momentum_buffer.hidden.bias          12        320  [3]
- *   sgd.momentum_buffer.out.weight           12        384  [1, 3], kept [3, 1]
- *   sgd.momentum_buffer.out.bias              4        448  [1]
+ * variables                               bytes     number
+ *   tiny_vars                               512          8
  *
  * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
  *   predict                                  64          1  dense 64
@@ -53,9 +46,21 @@ struct tiny {
     _Alignas(64) unsigned char arena[832]; /* 512 of variables, then scratch */
 };
 
-/* dense[N, 3, 1]
- * tiny.yaml:7 dense, tanh, 8 dense
- * 0.00036 MFLOP, 0.3125 KB */
+/* The variables of an instance, kept as the table tiny_vars says. */
+struct tiny_vars {
+    float hidden_weight[6];
+    _Alignas(64) float hidden_bias[3];
+    _Alignas(64) float out_weight[3];
+    _Alignas(64) float out_bias[1];
+    _Alignas(64) float sgd_momentum_buffer_hidden_weight[6];
+    _Alignas(64) float sgd_momentum_buffer_hidden_bias[3];
+    _Alignas(64) float sgd_momentum_buffer_out_weight[3];
+    _Alignas(64) float sgd_momentum_buffer_out_bias[1];
+};
+_Static_assert(__builtin_offsetof(struct tiny_vars, sgd_momentum_buffer_out_bias) == 448, "layout");
+
+/* line 7 dense, tanh, 8 dense
+ * dense[N, 3, 1] */
 static void tiny_hidden_fwd(int n, const float *restrict x, const float *restrict hidden_weight,
                             const float *restrict hidden_bias, const float *restrict out_weight,
                             float *restrict dense)
@@ -69,20 +74,21 @@ static void tiny_hidden_fwd(int n, const float *restrict x, const float *restric
             for (int j = 0; j < 2; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    r1[v] += x[i * 2 + j] * hidden_weight[j * 3 + k];
+                    const float t2 = x[i * 2 + j];
+                    r1[v] += t2 * hidden_weight[j * 3 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
                 const int k = k0 + v;
-                dense[i * 3 + k] = nnrt_tanhf(r1[v] + hidden_bias[k]) * out_weight[k];
+                const float t3 = nnrt_tanhf(r1[v] + hidden_bias[k]);
+                dense[i * 3 + k] = t3 * out_weight[k];
             }
         }
     }
 }
 
-/* out[N, 1]
- * tiny.yaml:8 dense
- * 1.6e-05 MFLOP, 0.1875 KB */
+/* line 8 dense
+ * out[N, 1] */
 static void tiny_out_fwd(int n, const float *restrict dense, const float *restrict out_bias,
                          float *restrict out)
 {
@@ -95,9 +101,8 @@ static void tiny_out_fwd(int n, const float *restrict dense, const float *restri
     }
 }
 
-/* mse[N, 1]
- * tiny.yaml:8 dense, 11 mse
- * 2.4e-05 MFLOP, 0.25 KB */
+/* line 8 dense, 11 mse
+ * mse[N, 1] */
 static void tiny_out_2_fwd(int n, const float *restrict dense, const float *restrict out_bias,
                            const float *restrict y, float *restrict mse)
 {
@@ -111,9 +116,8 @@ static void tiny_out_2_fwd(int n, const float *restrict dense, const float *rest
     }
 }
 
-/* loss[]
- * tiny.yaml:11 mse
- * 5e-06 MFLOP, 0.125 KB */
+/* line 11 mse
+ * loss[] */
 static void tiny_loss_loss(int n, const float *restrict mse, const float s1, float *restrict loss)
 {
     float r1[16];
@@ -136,9 +140,8 @@ static void tiny_loss_loss(int n, const float *restrict mse, const float s1, flo
     loss[0] = r1[0] / s1;
 }
 
-/* hidden[N, 3], dense[N, 3, 1], d_hidden[N, 3]
- * tiny.yaml:7 dense, tanh, 8 dense
- * 0.000384 MFLOP, 0.4375 KB */
+/* line 7 dense, tanh, 8 dense
+ * hidden[N, 3], dense[N, 3, 1], d_hidden[N, 3] */
 static void tiny_hidden_2_fwd(int n, const float *restrict x, const float *restrict hidden_weight,
                               const float *restrict hidden_bias, const float *restrict out_weight,
                               float *restrict hidden, float *restrict dense,
@@ -153,25 +156,25 @@ static void tiny_hidden_2_fwd(int n, const float *restrict x, const float *restr
             for (int j = 0; j < 2; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    r1[v] += x[i * 2 + j] * hidden_weight[j * 3 + k];
+                    const float t2 = x[i * 2 + j];
+                    r1[v] += t2 * hidden_weight[j * 3 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
                 const int k = k0 + v;
-                const float t2 = nnrt_tanhf(r1[v] + hidden_bias[k]);
-                const float t3 = t2 * out_weight[k];
-                const float t4 = 1.0f - t2 * t2;
-                hidden[i * 3 + k] = t2;
-                dense[i * 3 + k] = t3;
-                d_hidden[i * 3 + k] = t4;
+                const float t3 = nnrt_tanhf(r1[v] + hidden_bias[k]);
+                const float t4 = t3 * out_weight[k];
+                const float t5 = 1.0f - t3 * t3;
+                hidden[i * 3 + k] = t3;
+                dense[i * 3 + k] = t4;
+                d_hidden[i * 3 + k] = t5;
             }
         }
     }
 }
 
-/* mse[N, 1], d_mse[N, 1], d_dense[N, 3, 1], d_hidden_2[N, 3]
- * tiny.yaml:8 dense, 11 mse, 7 tanh: gradient
- * 7.8e-05 MFLOP, 0.625 KB */
+/* line 8 dense, 11 mse, 7 tanh: gradient
+ * mse[N, 1], d_mse[N, 1], d_dense[N, 3, 1], d_hidden_2[N, 3] */
 static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict out_bias,
                             const float *restrict y, const float s1, float *restrict mse,
                             float *restrict d_mse, float *restrict hidden,
@@ -196,9 +199,8 @@ static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict 
     }
 }
 
-/* out_bias[1], sgd_momentum_buffer_out_bias[1]
- * tiny.yaml:8 sgd, dense: update
- * 8e-06 MFLOP, 0.3125 KB */
+/* line 8 sgd, dense: update
+ * out_bias[1], sgd_momentum_buffer_out_bias[1] */
 static void tiny_out_bias_upd(int n, const float *restrict d_mse, float *restrict out_bias,
                               const float lr, float *restrict sgd_momentum_buffer_out_bias)
 {
@@ -225,10 +227,9 @@ static void tiny_out_bias_upd(int n, const float *restrict d_mse, float *restric
     sgd_momentum_buffer_out_bias[0] = t3;
 }
 
-/* The next function serves as well: hidden.bias */
-/* out_weight[3, 1], sgd_momentum_buffer_out_weight[3, 1]
- * tiny.yaml:8 dense, sgd: update
- * 2.4e-05 MFLOP, 0.3125 KB */
+/* line 8 dense, sgd: update
+ * out_weight[3, 1], sgd_momentum_buffer_out_weight[3, 1]
+ * serves as well: hidden.bias */
 static void tiny_out_weight_upd(int n, const float *restrict dense, float *restrict out_weight,
                                 const float lr, float *restrict sgd_momentum_buffer_out_weight)
 {
@@ -253,9 +254,8 @@ static void tiny_out_weight_upd(int n, const float *restrict dense, float *restr
     }
 }
 
-/* hidden_weight[2, 3], sgd_momentum_buffer_hidden_weight[2, 3]
- * tiny.yaml:7 sgd, dense: update
- * 7.2e-05 MFLOP, 0.375 KB */
+/* line 7 sgd, dense: update
+ * hidden_weight[2, 3], sgd_momentum_buffer_hidden_weight[2, 3] */
 static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *restrict hidden,
                                    float *restrict hidden_weight, const float lr,
                                    float *restrict sgd_momentum_buffer_hidden_weight)
@@ -269,13 +269,13 @@ static void tiny_hidden_weight_upd(int n, const float *restrict x, const float *
             for (int j = 0; j < n; j++) {
                 for (int v = 0; v < width; v++) {
                     const int k = k0 + v;
-                    r1[v] += x[i + j * 2] * hidden[j * 3 + k];
+                    const float t2 = x[i + j * 2];
+                    r1[v] += t2 * hidden[j * 3 + k];
                 }
             }
             for (int v = 0; v < width; v++) {
                 const int k = k0 + v;
-                const float t2 = 0.9f * sgd_momentum_buffer_hidden_weight[i * 3 + k];
-                const float t3 = t2 + r1[v];
+                const float t3 = 0.9f * sgd_momentum_buffer_hidden_weight[i * 3 + k] + r1[v];
                 const float t4 = hidden_weight[i * 3 + k] - lr * t3;
                 hidden_weight[i * 3 + k] = t4;
                 sgd_momentum_buffer_hidden_weight[i * 3 + k] = t3;
@@ -298,15 +298,11 @@ int tiny_predict(tiny *m, int n, const float *x, float *out)
 {
     if (tiny_refuses(m, n))
         return -1;
-    const float *const vars = (const float *)m->head.vars;
+    const struct tiny_vars *const v = (const struct tiny_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    const float *const hidden_weight = vars + 0;
-    const float *const hidden_bias = vars + 16;
-    const float *const out_weight = vars + 32;
-    const float *const out_bias = vars + 48;
-    float *const dense = scratch + 0;
-    tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
-    tiny_out_fwd(n, dense, out_bias, out);
+    float *dense = scratch + 0;
+    tiny_hidden_fwd(n, x, v->hidden_weight, v->hidden_bias, v->out_weight, dense);
+    tiny_out_fwd(n, dense, v->out_bias, out);
     return 0;
 }
 
@@ -314,18 +310,12 @@ float tiny_eval(tiny *m, int n, const float *x, const float *y, double *sums)
 {
     if (tiny_refuses(m, n))
         return __builtin_nanf("");
-    const float *const vars = (const float *)m->head.vars;
+    const struct tiny_vars *const v = (const struct tiny_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    const float *const hidden_weight = vars + 0;
-    const float *const hidden_bias = vars + 16;
-    const float *const out_weight = vars + 32;
-    const float *const out_bias = vars + 48;
-    float *const dense = scratch + 0;
-    float *const mse = scratch + 16;
-    float *const loss = scratch + 0;
+    float *dense = scratch + 0, *mse = scratch + 16, *loss = scratch + 0;
     const double u22 = n;
-    tiny_hidden_fwd(n, x, hidden_weight, hidden_bias, out_weight, dense);
-    tiny_out_2_fwd(n, dense, out_bias, y, mse);
+    tiny_hidden_fwd(n, x, v->hidden_weight, v->hidden_bias, v->out_weight, dense);
+    tiny_out_2_fwd(n, dense, v->out_bias, y, mse);
     tiny_loss_loss(n, mse, (float)u22, loss);
     (void)sums;
     return loss[0];
@@ -335,36 +325,26 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
 {
     if (tiny_refuses(m, n))
         return __builtin_nanf("");
-    float *const vars = (float *)m->head.vars;
+    struct tiny_vars *const v = (struct tiny_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    float *const hidden_weight = vars + 0;
-    float *const hidden_bias = vars + 16;
-    float *const out_weight = vars + 32;
-    float *const out_bias = vars + 48;
-    float *const sgd_momentum_buffer_out_bias = vars + 112;
-    float *const sgd_momentum_buffer_out_weight = vars + 96;
-    float *const sgd_momentum_buffer_hidden_bias = vars + 80;
-    float *const sgd_momentum_buffer_hidden_weight = vars + 64;
-    float *const hidden = scratch + 0;
-    float *const dense = scratch + 16;
-    float *const mse = scratch + 32;
-    float *const loss = scratch + 48;
-    float *const d_mse = scratch + 64;
-    float *const d_hidden = scratch + 48;
+    float *hidden = scratch + 0, *dense = scratch + 16, *mse = scratch + 32, *loss = scratch + 48;
+    float *d_mse = scratch + 64, *d_hidden = scratch + 48;
     const double u22 = n;
     const double u25 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
     const double u30 = 1.0 / u22;
     const double u32 = u30 * 2.0;
     /* clang-format off */
-    tiny_hidden_2_fwd(n, x, hidden_weight, hidden_bias, out_weight, hidden, dense, d_hidden);
-    tiny_hidden_bwd(n, dense, out_bias, y, (float)u32, mse, d_mse, hidden, out_weight, d_hidden);
+    tiny_hidden_2_fwd(n, x, v->hidden_weight, v->hidden_bias, v->out_weight, hidden, dense,
+        d_hidden);
+    tiny_hidden_bwd(n, dense, v->out_bias, y, (float)u32, mse, d_mse, hidden, v->out_weight,
+        d_hidden);
     tiny_loss_loss(n, mse, (float)u22, loss);
-    tiny_out_bias_upd(n, d_mse, out_bias, (float)u25, sgd_momentum_buffer_out_bias);
-    tiny_out_weight_upd(n, dense, out_weight, (float)u25, sgd_momentum_buffer_out_weight);
-    tiny_out_weight_upd(n, hidden, hidden_bias, (float)u25, sgd_momentum_buffer_hidden_bias);
-    tiny_hidden_weight_upd(n, x, hidden, hidden_weight, (float)u25,
-        sgd_momentum_buffer_hidden_weight);
+    tiny_out_bias_upd(n, d_mse, v->out_bias, (float)u25, v->sgd_momentum_buffer_out_bias);
+    tiny_out_weight_upd(n, dense, v->out_weight, (float)u25, v->sgd_momentum_buffer_out_weight);
+    tiny_out_weight_upd(n, hidden, v->hidden_bias, (float)u25, v->sgd_momentum_buffer_hidden_bias);
+    tiny_hidden_weight_upd(n, x, hidden, v->hidden_weight, (float)u25,
+        v->sgd_momentum_buffer_hidden_weight);
     /* clang-format on */
     m->head.calls++;
     m->head.step++;
@@ -394,23 +374,16 @@ static const nnrt_value tiny_inputs[] = {
 static const nnrt_value tiny_outputs[] = {
     {.name = "out", .dtype = NNRT_F32, .rank = 1, .dim = {1}, .count = 1},
 };
+/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), cut. */
 static const nnrt_var tiny_vars[] = {
-    {.name = "hidden.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {3, 2}, .count = 6,
-     .offset = 0, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.7071067811865475, .b = 0.7071067811865475},
-    {.name = "hidden.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {3}, .count = 3,
-     .offset = 64, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.7071067811865475, .b = 0.7071067811865475},
-    {.name = "out.weight", .kind = NNRT_WEIGHT, .rank = 2, .dim = {1, 3}, .count = 3,
-     .offset = 128, .perm = {1, 0}, .init = NNRT_INIT_UNIFORM, .a = -0.5773502691896258, .b = 0.5773502691896258},
-    {.name = "out.bias", .kind = NNRT_WEIGHT, .rank = 1, .dim = {1}, .count = 1,
-     .offset = 192, .perm = {0}, .init = NNRT_INIT_UNIFORM, .a = -0.5773502691896258, .b = 0.5773502691896258},
-    {.name = "sgd.momentum_buffer.hidden.weight", .kind = NNRT_STATE, .rank = 2, .dim = {3, 2}, .count = 6,
-     .offset = 256, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "sgd.momentum_buffer.hidden.bias", .kind = NNRT_STATE, .rank = 1, .dim = {3}, .count = 3,
-     .offset = 320, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "sgd.momentum_buffer.out.weight", .kind = NNRT_STATE, .rank = 2, .dim = {1, 3}, .count = 3,
-     .offset = 384, .perm = {1, 0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
-    {.name = "sgd.momentum_buffer.out.bias", .kind = NNRT_STATE, .rank = 1, .dim = {1}, .count = 1,
-     .offset = 448, .perm = {0}, .init = NNRT_INIT_CONSTANT, .a = 0, .b = 0},
+    {"hidden.weight", NNRT_WEIGHT, 2, {3, 2}, 6, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0},
+    {"hidden.bias", NNRT_WEIGHT, 1, {3}, 3, 64, {0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0},
+    {"out.weight", NNRT_WEIGHT, 2, {1, 3}, 3, 128, {1, 0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0},
+    {"out.bias", NNRT_WEIGHT, 1, {1}, 1, 192, {0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0},
+    {"sgd.momentum_buffer.hidden.weight", NNRT_STATE, 2, {3, 2}, 6, 256, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"sgd.momentum_buffer.hidden.bias", NNRT_STATE, 1, {3}, 3, 320, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"sgd.momentum_buffer.out.weight", NNRT_STATE, 2, {1, 3}, 3, 384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"sgd.momentum_buffer.out.bias", NNRT_STATE, 1, {1}, 1, 448, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
 };
 
 static nnrt_instance *tiny_init_any(void *memory, uint64_t seed)

@@ -165,12 +165,33 @@ Test(codegen, prediction_writes_no_weight)
 {
     const char *source = emit_source(compiled(mlp, LEARN, "generic", 0), &options);
     const char *predict = body(source, "\nint net_predict(net *m");
-    cr_assert(strstr(predict, "    const float *const vars = (const float *)m->head.vars;\n"));
+    cr_assert(strstr(predict, "    const struct net_vars *const v = "
+                              "(const struct net_vars *)m->head.vars;\n"));
     cr_assert_eq(count(predict, "m->head.vars"), 1, "no other way to a variable");
-    cr_assert(strstr(predict, "    const float *const fc_weight = vars + "));
+    cr_assert(strstr(predict, "v->fc_weight"));
     const char *step = body(source, "\nfloat net_train_step(net *m");
-    cr_assert(strstr(step, "    float *const vars = (float *)m->head.vars;\n"));
-    cr_assert(strstr(step, "    float *const fc_weight = vars + "));
+    cr_assert(strstr(step, "    struct net_vars *const v = (struct net_vars *)m->head.vars;\n"));
+    cr_assert(strstr(step, "v->fc_weight"));
+}
+
+Test(codegen, eval_calls_predict_where_it_begins_with_it)
+{
+    static const char model[] = "model: net\n"
+                                "inputs: {x: {shape: [3]}, label: {classes: 4}}\n"
+                                "layers:\n"
+                                "  - dense: {units: 4, name: logits}\n"
+                                "outputs: {scores: logits}\n"
+                                "loss: softmax_cross_entropy(logits, label)\n"
+                                "train: {batch: 8, epochs: 1, optimizer: {sgd: {lr: 0.1}}}\n";
+    const char *source = emit_source(compiled(model, LEARN, "generic", 0), &options);
+    const char *eval = body(source, "\nfloat net_eval(net *m");
+    cr_expect_eq(count(eval, "    net_predict(m, n, x, logits);\n"), 1, "%s", eval);
+    cr_expect_eq(count(eval, "*logits = scratch + "), 1);
+    cr_expect_eq(count(eval, "net_logits_fwd"), 0);
+    cr_expect_eq(count(eval, "_loss(n"), 2);
+    source = emit_source(compiled(mlp, LEARN, "generic", 0), &options);
+    cr_expect_eq(count(body(source, "\nfloat net_eval(net *m"), "net_predict"), 0,
+                 "it has no use for the softmax");
 }
 
 Test(codegen, the_banner_counts_calls)
