@@ -54,6 +54,11 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, ptrd
                     }
                 }
             }
-    __builtin_memcpy(tile, acc, sizeof acc);
+    /* One by one: a copy of all would keep them in memory. */
+#pragma GCC unroll 32
+    for (int i = 0; i < P; i++)
+#pragma GCC unroll 4
+        for (int v = 0; v < V; v++)
+            __builtin_memcpy(tile + i * NNCC_TILE_N + v * NNCC_LANES, &acc[i][v], sizeof acc[i][v]);
 }
 /* nncc: end */

@@ -38,7 +38,12 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
                     acc[i][v] += x * b[v];
             }
         }
-        __builtin_memcpy(tile, acc, sizeof acc);
+        /* One by one: a copy of all would keep them in memory. */
+#pragma GCC unroll 16
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + i * NNCC_TILE_N + v * L, &acc[i][v], sizeof acc[i][v]);
         return;
     }
     for (int i = 0; i < rows; i++) {
