@@ -5,7 +5,8 @@
  * what lies between the two marks into a model, with its own numbers for the NNCC_ names. The
  * accumulators, NNCC_TILE_H x NNCC_TILE_W pixels of NNCC_TILE_N channels, stay in vector registers
  * while taps and channels are summed in their order, so the result does not depend on how tiles
- * are shared out. Calls give distances as constants: the function is made anew for each. */
+ * are shared out; they are stored one by one, as a copy of all would keep them in memory. Calls give
+ * distances as constants: the function is made anew for each. */
 #ifndef NNCC_TILE_H
 #define NNCC_TILE_H 2
 #define NNCC_TILE_W 4
@@ -54,7 +55,6 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, ptrd
                     }
                 }
             }
-    /* One by one: a copy of all would keep them in memory. */
 #pragma GCC unroll 32
     for (int i = 0; i < P; i++)
 #pragma GCC unroll 4

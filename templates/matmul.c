@@ -5,12 +5,13 @@
  * what lies between the two marks into a model, with its own numbers for the NNCC_ names. The
  * accumulators stay in vector registers for the whole inner loop: NNCC_TILE_M x NNCC_TILE_N
  * numbers, each the sum over k of a(i, k) * panel[k][j] in the order of k, so the result does not
- * depend on how tiles are shared out. */
+ * depend on how tiles are shared out. They are stored one by one: a copy of all would keep them in
+ * memory. */
 #ifndef NNCC_TILE_M
 #define NNCC_TILE_M 8
 #define NNCC_TILE_N 32
-#define NNCC_LANES 16
-#define NNCC_NAME tile_8x32
+#define NNCC_LANES  16
+#define NNCC_NAME   tile_8x32
 #define NNCC_VECTOR tile_vector
 #endif
 
@@ -38,7 +39,6 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
                     acc[i][v] += x * b[v];
             }
         }
-        /* One by one: a copy of all would keep them in memory. */
 #pragma GCC unroll 16
         for (int i = 0; i < M; i++)
 #pragma GCC unroll 4

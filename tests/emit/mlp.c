@@ -89,7 +89,6 @@ static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, pt
                     acc[i][v] += x * b[v];
             }
         }
-        /* One by one: a copy of all would keep them in memory. */
 #pragma GCC unroll 16
         for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
