@@ -45,16 +45,14 @@ bool home_find(Arena *arena, Home *home)
 
 char *home_text(Arena *arena, const char *folder, const char *name)
 {
-    enum { MOST = 1 << 20 };
     const char *path = arena_format(arena, "%s/%s", folder, name);
     FILE *f = fopen(path, "rb");
-    char *text = arena_take(arena, MOST);
-    size_t n = f ? fread(text, 1, MOST - 1, f) : 0;
-    if (f)
-        fclose(f);
-    if (!n || n == MOST - 1)
+    long size = f && fseek(f, 0, SEEK_END) == 0 ? ftell(f) : 0;
+    char *text = size > 0 ? arena_take(arena, (size_t)size + 1) : NULL;
+    if (!text || fseek(f, 0, SEEK_SET) != 0 || fread(text, 1, (size_t)size, f) != (size_t)size)
         BUG("nncc's own file '%s' cannot be read", path);
-    text[n] = '\0';
+    fclose(f);
+    text[size] = '\0';
     return text;
 }
 

@@ -63,10 +63,11 @@ typedef struct MatmulPlan {
 int tile_lanes(const Target *);
 int tile_columns(const Target *, int64_t columns);
 int64_t tile_round_up(int64_t x, int64_t to);
-/* tile_conv.c: the most rows of a tile of so many vectors of columns; what a step of its sum takes, in
- * vectors multiplied or loaded. */
-int tile_most_rows(const Target *, int vectors);
-int64_t tile_cost(int64_t rows, int vectors);
+int64_t tile_pieces(int64_t length, int64_t of); /* how many pieces of `of` cover the length */
+/* tile_conv.c: the rows of a tile of so many vectors of columns that goes over `length` rows soonest; how
+ * many samples [samples, spatial.., channels] has at most. */
+int tile_rows(const Target *, int64_t length, int vectors);
+int64_t tile_samples(const Graph *, const Node *x);
 
 MatmulPlan matmul_plan(const Graph *, const Node *matmul);
 

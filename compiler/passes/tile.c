@@ -75,6 +75,11 @@ int tile_lanes(const Target *t)
     return t->vector_bytes / 4 > 1 ? t->vector_bytes / 4 : 4;
 }
 
+int64_t tile_pieces(int64_t length, int64_t of)
+{
+    return (length + of - 1) / of;
+}
+
 int tile_columns(const Target *t, int64_t columns)
 {
     int lanes = tile_lanes(t);
@@ -84,7 +89,7 @@ int tile_columns(const Target *t, int64_t columns)
 int64_t tile_round_up(int64_t x, int64_t to)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a tile has 1 and more */
-    return (x + to - 1) / to * to;
+    return tile_pieces(x, to) * to;
 }
 
 /* Tile rows, half to all of `most`, that leave the fewest rows over. */

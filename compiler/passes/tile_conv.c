@@ -20,11 +20,6 @@ static int64_t product(const int64_t *list)
     return list[0] * list[1] * list[2];
 }
 
-static int64_t pieces(int64_t length, int64_t of)
-{
-    return (length + of - 1) / of;
-}
-
 bool pixel_strides(IxSpace *s, const Node *x, const Ix *at, const Node **base, int64_t *offset,
                    int64_t *stride)
 {
@@ -78,7 +73,7 @@ static void fill_extents(ConvPlan *p, const Node *x, const Node *y, const Taps *
 
 /* The most numbers of a tile of so many vectors of columns: accumulators, a row of the panel and a
  * broadcast fit in registers. */
-int tile_most_rows(const Target *t, int vectors)
+static int most_rows(const Target *t, int vectors)
 {
     enum { ROWS_MAX = 14 };
     int rows = (t->registers - vectors - 1) / vectors;
@@ -87,21 +82,35 @@ int tile_most_rows(const Target *t, int vectors)
 
 /* What a tile of so many rows takes, a step of its sum: products, at least as many as are under way
  * at once, and loads. */
-int64_t tile_cost(int64_t rows, int vectors)
+static int64_t tile_cost(int64_t rows, int vectors)
 {
     enum { UNDER_WAY = 8 };
     int64_t products = rows * vectors;
     return (products > UNDER_WAY ? products : UNDER_WAY) + vectors;
 }
 
+int tile_rows(const Target *t, int64_t length, int vectors)
+{
+    int most = most_rows(t, vectors), rows = 1;
+    int64_t best = INT64_MAX;
+    for (int m = 1; m <= most && m <= length; m++) {
+        int64_t cost = tile_pieces(length, m) * tile_cost(m, vectors);
+        if (cost > best)
+            continue;
+        best = cost;
+        rows = m;
+    }
+    return rows;
+}
+
 static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
 {
-    int most = tile_most_rows(g->program->target, vectors);
+    int most = most_rows(g->program->target, vectors);
     int64_t best = INT64_MAX;
     for (int w = 1; w <= most && w <= p->out[2]; w++)
         for (int h = 1; h * w <= most && h <= p->out[1]; h++) {
-            int64_t cost =
-                pieces(p->out[2], w) * pieces(p->out[1], h) * tile_cost((int64_t)w * h, vectors);
+            int64_t cost = tile_pieces(p->out[2], w) * tile_pieces(p->out[1], h) *
+                           tile_cost((int64_t)w * h, vectors);
             if (cost > best || (cost == best && w < p->tile_w))
                 continue;
             best = cost;
@@ -114,7 +123,7 @@ static void choose_columns(const Graph *g, ConvPlan *p)
 {
     int64_t units = p->units / p->groups;
     p->tile_n = tile_columns(g->program->target, units);
-    p->panels = pieces(units, p->tile_n);
+    p->panels = tile_pieces(units, p->tile_n);
 }
 
 /* Whether a weight [taps.., channels, units] is one block of memory, in panels as a kernel would pack
@@ -142,7 +151,7 @@ static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
 }
 
 /* How many samples [samples, spatial.., channels] has at most. */
-static int64_t samples_of(const Graph *g, const Node *x)
+int64_t tile_samples(const Graph *g, const Node *x)
 {
     return x->shape.dim[0] * (x->shape.batch == 0 ? g->program->train.batch : 1);
 }
@@ -156,7 +165,7 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
     p->x_floats =
-        p->pack_x ? tile_round_up(samples_of(g, x) * product(p->in) * p->channels, LINE) : 0;
+        p->pack_x ? tile_round_up(tile_samples(g, x) * product(p->in) * p->channels, LINE) : 0;
 }
 
 ConvPlan conv_plan(const Graph *g, const Node *y)
@@ -182,7 +191,8 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     /* What few tiles read is not worth packing. */
     enum { FEW_TILES = 7 };
     if (p.pack_other && plain)
-        p.few = FEW_TILES / (p.out[0] * pieces(p.out[1], p.tile_h) * pieces(p.out[2], p.tile_w));
+        p.few = FEW_TILES /
+                (p.out[0] * tile_pieces(p.out[1], p.tile_h) * tile_pieces(p.out[2], p.tile_w));
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
@@ -213,25 +223,19 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     choose_x(g, &p, x);
     int64_t run = p.channels / p.groups * (p.run_taps ? p.taps[2] : 1);
     int vectors = p.tile_n / tile_lanes(g->program->target);
-    int most = tile_most_rows(g->program->target, vectors);
-    int64_t best = INT64_MAX;
-    for (int m = 1; m <= most && m <= run; m++)
-        if (pieces(run, m) * tile_cost(m, vectors) <= best) {
-            best = pieces(run, m) * tile_cost(m, vectors);
-            p.tile_m = m;
-        }
+    p.tile_m = tile_rows(g->program->target, run, vectors);
     p.inner = run;
     p.runs = p.taps[0] * p.taps[1] * (p.run_taps ? 1 : p.taps[2]);
     bool whole = p.units / p.groups % p.tile_n == 0;
     p.pack_other = !whole || !stands(g, dy, stride);
     p.other_floats =
         p.pack_other
-            ? tile_round_up(samples_of(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
+            ? tile_round_up(tile_samples(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
                             LINE)
             : 0;
-    choose_block(g, &p, samples_of(g, x));
-    p.tiles = p.groups * p.panels * p.runs * pieces(run, p.tile_m);
-    bool one = p.block_samples >= samples_of(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
+    choose_block(g, &p, tile_samples(g, x));
+    p.tiles = p.groups * p.panels * p.runs * tile_pieces(run, p.tile_m);
+    bool one = p.block_samples >= tile_samples(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
     p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
     winograd_weight_plan(g, y, &p);
     return p;

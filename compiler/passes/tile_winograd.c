@@ -9,11 +9,6 @@
  * become 36 for 9, and go to memory). */
 enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200 };
 
-static int64_t pieces(int64_t length, int64_t of)
-{
-    return (length + of - 1) / of;
-}
-
 static bool suits(const Graph *g, const ConvPlan *p)
 {
     int lanes = tile_lanes(g->program->target);
@@ -24,7 +19,7 @@ static bool suits(const Graph *g, const ConvPlan *p)
            p->tile_n % lanes == 0;
 }
 
-/* Of all channels in and out, for so many patches: summed tap by tap, and by Winograd. */
+/* Of all channels in and out, for so many samples: summed tap by tap, and by Winograd. */
 static int64_t cost_direct(const ConvPlan *p, int64_t samples)
 {
     return samples * p->out[1] * p->out[2] * 9 * p->channels * p->panels * p->tile_n;
@@ -44,20 +39,13 @@ static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
 {
     WinogradPlan *w = &p->winograd;
     int vectors = p->tile_n / tile_lanes(g->program->target);
-    int most = tile_most_rows(g->program->target, vectors);
     int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->tile_n);
     /* What is read of the weight is used so often at least, lest a cache's speed be the limit. */
     enum { LEAST = 32, MOST = 48 };
     int64_t room = g->program->target->l2 / 2 / each;
     room = room < LEAST ? LEAST : room > MOST ? MOST : room;
-    int64_t length = pieces(patches, pieces(patches, room)), best = INT64_MAX;
-    for (int rows = 1; rows <= most && rows <= length; rows++) {
-        int64_t cost = pieces(length, rows) * tile_cost(rows, vectors);
-        if (cost > best)
-            continue;
-        best = cost;
-        w->rows = rows;
-    }
+    int64_t length = tile_pieces(patches, tile_pieces(patches, room));
+    w->rows = tile_rows(g->program->target, length, vectors);
     w->block = (int)tile_round_up(length, w->rows);
 }
 
@@ -79,7 +67,7 @@ static void place_parts(ConvPlan *p, int64_t samples)
     p->pack_other = false;
     p->few = 0;
     p->other_floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
-    int64_t blocks = pieces(samples * w->high * w->wide, w->block), work = blocks * p->panels;
+    int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block), work = blocks * p->panels;
     int64_t patches = WINOGRAD_POINTS * w->block * p->channels;
     w->together = blocks < WINOGRAD_SLICES;
     w->slices = work < WINOGRAD_SLICES ? (int)work : WINOGRAD_SLICES;
@@ -91,10 +79,10 @@ static void place_parts(ConvPlan *p, int64_t samples)
 static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
 {
     WinogradPlan *w = &p->winograd;
-    w->high = pieces(p->out[1], WINOGRAD_PIXELS);
-    w->wide = pieces(p->out[2], WINOGRAD_PIXELS);
+    w->high = tile_pieces(p->out[1], WINOGRAD_PIXELS);
+    w->wide = tile_pieces(p->out[2], WINOGRAD_PIXELS);
     w->chunk = choose_chunk(p->channels, tile_lanes(g->program->target));
-    return y->shape.dim[0] * (y->shape.batch == 0 ? g->program->train.batch : 1);
+    return tile_samples(g, y);
 }
 
 void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable)
@@ -118,19 +106,12 @@ static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches)
     enum { LEAST = 32, MOST = 128, CACHES = 8 };
     WinogradPlan *w = &p->winograd;
     int vectors = p->tile_n / tile_lanes(g->program->target);
-    int most = tile_most_rows(g->program->target, vectors);
     int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->panels * p->tile_n);
-    int64_t room = CACHES * g->program->target->l2 / each, best = INT64_MAX;
+    int64_t room = CACHES * g->program->target->l2 / each;
     room = room < LEAST ? LEAST : room > MOST ? MOST : room;
-    w->block = (int)pieces(patches, pieces(patches, room));
+    w->block = (int)tile_pieces(patches, tile_pieces(patches, room));
     w->one = w->block >= patches;
-    for (int rows = 1; rows <= most && rows <= p->channels; rows++) {
-        int64_t cost = pieces(p->channels, rows) * tile_cost(rows, vectors);
-        if (cost > best)
-            continue;
-        best = cost;
-        w->rows = rows;
-    }
+    w->rows = tile_rows(g->program->target, p->channels, vectors);
     w->slice = (int64_t)WINOGRAD_POINTS * w->rows * p->tile_n;
 }
 
@@ -145,7 +126,7 @@ void winograd_weight_plan(const Graph *g, const Node *y, ConvPlan *p)
     choose_sums(g, p, patches);
     int64_t units = p->panels * p->tile_n;
     int64_t sums = WINOGRAD_POINTS * patches + CHANGE_COST +
-                   (w->one ? 0 : pieces(patches, w->block) * SUM_COST);
+                   (w->one ? 0 : tile_pieces(patches, w->block) * SUM_COST);
     w->used =
         sums * p->channels * units + patches * (PATCH_COST * p->channels + RESULT_COST * units) <
         cost_direct(p, samples);
@@ -153,7 +134,7 @@ void winograd_weight_plan(const Graph *g, const Node *y, ConvPlan *p)
         return;
     p->x_floats = WINOGRAD_POINTS * w->block * p->channels;
     p->other_floats = WINOGRAD_POINTS * w->block * units;
-    p->tiles = p->panels * pieces(p->channels, w->rows);
+    p->tiles = p->panels * tile_pieces(p->channels, w->rows);
     w->slices = p->tiles < WINOGRAD_SLICES ? (int)p->tiles : WINOGRAD_SLICES;
     p->sum_floats = (w->one ? w->slices : p->tiles) * w->slice;
 }
