@@ -105,7 +105,11 @@ int tile_rows(const Target *t, int64_t length, int vectors)
 
 static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
 {
+    /* Pixels a multiple of this many floats apart share a set of the nearest cache, which holds so many. */
+    enum { SET = 1024, WAYS = 7 };
     int most = most_rows(g->program->target, vectors);
+    if (p->channels * p->stride[2] % SET == 0 && most > WAYS)
+        most = WAYS;
     int64_t best = INT64_MAX;
     for (int w = 1; w <= most && w <= p->out[2]; w++)
         for (int h = 1; h * w <= most && h <= p->out[1]; h++) {
