@@ -116,20 +116,19 @@ static void transform_patch(Conv *c, const Patches *from, const char *to, int64_
     out_close(e->out);
 }
 
-static Patches patches_of_x(Conv *c)
-{
-    return (Patches){c->y->in[0], c->plan->in, WINOGRAD_PATCH, c->plan->winograd.chunk,
-                     name(c, "patch")};
-}
-
 /* Patch r of x, transformed, as row u of `patches`: [36][block][channels]. */
-static void transform_row(Conv *c)
+static void transform_x(Conv *c)
 {
     const ConvPlan *p = c->plan;
-    Patches x = patches_of_x(c);
-    let_patch(c);
+    Patches x = {c->y->in[0], p->in, WINOGRAD_PATCH, p->winograd.chunk, name(c, "patch")};
     transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
                     p->winograd.block * p->channels);
+}
+
+static void transform_row(Conv *c)
+{
+    let_patch(c);
+    transform_x(c);
     conv_unlet(c, 0);
 }
 
@@ -314,14 +313,12 @@ static void transform_both(Conv *c)
 {
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
-    Patches x = patches_of_x(c),
-            dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
+    Patches dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
     conv_share(c);
     out_open(c->e->out, "for (int u = 0; u < count; u++)");
     out_line(c->e->out, "const int r = r0 + u;");
     let_patch(c);
-    transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
-                    block * p->channels);
+    transform_x(c);
     transform_patch(c, &dy,
                     arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
                     block * p->panels * p->tile_n);
