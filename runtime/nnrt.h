@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 3          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 4          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -247,8 +247,19 @@ struct nnrt_instance {
     int64_t epoch_steps;    /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
     double lr;              /* base rate */
     double *metric_sums;    /* where train_step adds its metric sums, or NULL */
+    const nnrt_instance *owner; /* whose weights it computes with: itself, or what it is a fork of */
+    uint64_t changes;       /* owner: how often weights have changed, from 1 */
+    uint64_t kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
     char error[NNRT_ERROR_SIZE];
 };
+
+/* Whether predict must make anew what it keeps of the weights; it is then taken as made. */
+static inline int nnrt_stale(nnrt_instance *m)
+{
+    int stale = m->kept != m->owner->changes;
+    m->kept = m->owner->changes;
+    return stale;
+}
 
 /* --- nnrt_core.c ----------------------------------------------------------------------------- */
 

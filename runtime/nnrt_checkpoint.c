@@ -300,6 +300,7 @@ static int check_apply(const check_reader *r, nnrt_instance *m, nnrt_run *run)
     }
     if (!status) {
         memcpy(run->score.sums, sums, (size_t)m->model->n_sums * sizeof *sums);
+        taken.changes = m->changes;
         *m = taken;
         *run = got;
     }

@@ -195,6 +195,7 @@ void nnrt_init_vars(nnrt_instance *m, uint64_t seed)
 {
     for (int i = 0; i < m->model->n_vars; i++)
         core_init_var(m, i, seed);
+    m->changes++;
 }
 
 nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
@@ -207,6 +208,7 @@ nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
     m->vars = (unsigned char *)memory + core_head();
     m->scratch = m->vars + model->vars_bytes;
     m->seed = seed;
+    m->owner = m;
     m->lr = model->train.lr;
     memset(m->vars, 0, model->vars_bytes);
     nnrt_init_vars(m, seed);
@@ -221,6 +223,7 @@ nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner)
     *m = *owner;
     m->scratch = (unsigned char *)memory + core_head();
     m->metric_sums = NULL;
+    m->kept = 0;
     m->error[0] = '\0';
     return m;
 }
@@ -243,6 +246,7 @@ void nnrt_var_write(nnrt_instance *m, int var, const float *in)
 {
     const nnrt_var *v = &m->model->vars[var];
     float *at = core_values(m, v);
+    m->changes++;
     if (v->count <= 0)
         return;
     core_walk w = core_walk_of(v, 0);

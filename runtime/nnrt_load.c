@@ -535,6 +535,7 @@ static void load_copy(nnrt_instance *m, const load_file *f, const nnrt_var *v)
         step *= dim[v->perm[i]];
     }
     float *out = (float *)(void *)(m->vars + v->offset);
+    m->changes++;
     const unsigned char *in = f->data + t.begin;
     for (int64_t i = 0; i < v->count; i++, in += t.bytes) {
         out[offset] = load_value(&t, is_bf16, in);

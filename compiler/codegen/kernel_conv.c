@@ -21,12 +21,6 @@ const char *conv_text(Conv *c, const char *format, int64_t x)
     return arena_format(c->e->arena, format, (long long)x);
 }
 
-void conv_share(const Conv *c)
-{
-    if (c->e->k->shared)
-        out_raw(c->e->out, "#pragma omp for schedule(static)");
-}
-
 const char *conv_samples(const Conv *c, const Node *x)
 {
     return emit_extent(c->e, x->shape.dim[0], x->shape.batch == 0);
@@ -117,7 +111,7 @@ void conv_pixels(Conv *c, const Node *x, const int64_t *extent, Ix *at)
 /* Opens the loop over rows of an operand: `t` is the row, l0, l1 and l2 its sample and place. */
 static void open_rows(Conv *c, const Node *x, const int64_t *extent)
 {
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(c->e->out, "for (int t = 0; t < %s; t++)",
              conv_times(c, conv_samples(c, x), extent[D] * extent[H]));
     conv_let(c, "l0", conv_part(c, "t", extent[D] * extent[H], -1));
@@ -164,15 +158,24 @@ static void pack_pixels(Conv *c, const Node *x, const int64_t *extent, int64_t g
     out_close(e->out);
 }
 
-const char *conv_packed(Conv *c, int64_t offset)
+const char *conv_packed(Conv *c, ConvPart part)
 {
-    const char *name = emit_buffer(c->e, c->e->k->workspace, true);
+    const ConvPlan *p = c->plan;
+    Kernel *k = c->e->k;
+    bool other = part == PART_other || part == PART_panels;
+    int64_t offset = part == PART_x || (other && k->packed) ? 0 : p->x_floats;
+    if (part == PART_panels)
+        offset += p->winograd.floats;
+    if (part == PART_sums && !k->packed)
+        offset += p->other_floats;
+    const char *name = other && k->packed ? emit_buffer(c->e, k->packed, k->kind == KERNEL_pack)
+                                          : emit_buffer(c->e, k->workspace, true);
     return offset ? arena_format(c->e->arena, "%s + %lld", name, (long long)offset) : name;
 }
 
-static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, int64_t offset)
+static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, ConvPart part)
 {
-    Lay lay = {.at = conv_packed(c, offset)};
+    Lay lay = {.at = conv_packed(c, part)};
     lay.axis[W] = width;
     lay.axis[H] = extent[W] * lay.axis[W];
     lay.axis[D] = extent[H] * lay.axis[H];
@@ -203,7 +206,7 @@ static Lay place_x(Conv *c, const Node *x)
     const ConvPlan *p = c->plan;
     if (!p->pack_x)
         return standing_lay(c, x, p->in);
-    Lay lay = packed_lay(c, p->in, p->channels, 0);
+    Lay lay = packed_lay(c, p->in, p->channels, PART_x);
     pack_pixels(c, x, p->in, 1, p->channels, lay.at);
     return lay;
 }
@@ -224,10 +227,10 @@ static void pack_weight(Conv *c, const Node *w)
         at[d++] = ix_loop(&e->space, names[a], p->taps[a]);
     at[d++] = ix_loop(&e->space, "k", each);
     at[d] = ix_loop(&e->space, "j", p->units);
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(e->out, "for (int p = 0; p < %lld; p++)", (long long)(p->groups * p->panels));
     conv_columns(c, "width");
-    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", conv_packed(c, p->x_floats),
+    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", conv_packed(c, PART_panels),
              (long long)(p->inner * p->tile_n));
     int opened = 0;
     for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
@@ -357,10 +360,7 @@ static void place_piece(Conv *c, const Lay *x, const char *w)
     if (p->tile_h == 1)
         conv_let(c, "l2", "h0");
     conv_columns(c, "cols");
-    if (p->few)
-        out_line(e->out, "const float *const panel = few ? %s + j0 : %s + (size_t)p * %lld;",
-                 standing_weight(c, c->y->in[1]), w, (long long)(p->inner * p->tile_n));
-    else if (p->pack_other || p->panels_kept)
+    if (p->pack_other || p->panels_kept)
         out_line(e->out, "const float *const panel = %s + (size_t)p * %lld;", w,
                  (long long)(p->inner * p->tile_n));
     else
@@ -391,8 +391,7 @@ static void tile_row(Conv *c, const Lay *x)
         (long long)(x->axis[D] * p->dilation[D]), (long long)(x->axis[H] * p->dilation[H]),
         (long long)(x->axis[W] * p->dilation[W]));
     const char *stride =
-        p->few ? arena_format(e->arena, "few ? %lld : %d", (long long)p->units, p->tile_n)
-               : conv_text(c, "%lld", p->pack_other || p->panels_kept ? p->tile_n : p->units);
+        conv_text(c, "%lld", p->pack_other || p->panels_kept ? p->tile_n : p->units);
     out_wrap(e->out, "%s(x0 + %s * %lld, %lld, %lld, %s, panel, %s, tile);", name, left,
              (long long)along, (long long)down, (long long)along, taps, stride);
     store_pixels(c, p->units / p->groups % p->tile_n == 0);
@@ -406,25 +405,30 @@ static void emit_direct(Conv *c)
     const ConvPlan *p = c->plan;
     const Node *w = c->y->in[1];
     Lay x = place_x(c, c->y->in[0]);
-    if (p->few) {
-        out_line(e->out, "const int few = %s <= %lld; /* samples: packing would not pay */",
-                 conv_samples(c, c->y), (long long)p->few);
-        out_open(e->out, "if (!few)");
-    }
-    if (p->pack_other)
+    bool packs = p->pack_other && !e->k->packed;
+    if (packs)
         pack_weight(c, w);
-    if (p->few)
-        out_close(e->out);
-    const char *weight = p->pack_other ? conv_packed(c, p->x_floats) : standing_weight(c, w);
+    if (p->pack_x || packs)
+        emit_wait(e);
+    const char *weight = p->pack_other ? conv_packed(c, PART_panels) : standing_weight(c, w);
     conv_result(c);
     int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h;
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(e->out, "for (int t = 0; t < %s; t++)",
              conv_times(c, conv_samples(c, c->y), p->out[D] * high * p->groups * p->panels));
     place_piece(c, &x, weight);
     tile_row(c, &x);
     conv_unlet(c, 0);
     out_close(e->out);
+}
+
+void emit_conv_pack(Emit *e)
+{
+    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    if (c.plan->winograd.used)
+        emit_winograd_pack(&c);
+    if (c.plan->pack_other)
+        pack_weight(&c, c.y->in[1]);
 }
 
 void emit_conv(Emit *e)
@@ -520,8 +524,8 @@ static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const cha
     const char *name = arena_format(e->arena, "%s_weight_%dx%d", e->p->name, p->tile_m, p->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", size);
     if (!one)
-        out_line(e->out, "float *const sums = %s + (size_t)t * %d;",
-                 conv_packed(c, p->x_floats + p->other_floats), size);
+        out_line(e->out, "float *const sums = %s + (size_t)t * %d;", conv_packed(c, PART_sums),
+                 size);
     bool deep = !one && p->out[D] > 1, rows = !one && p->block_rows < p->out[H];
     const char *from = arena_format(e->arena, "%s%s%s", far(c, "l0", one ? 0 : x->sample),
                                     far(c, "l1", deep ? x->axis[D] * p->stride[D] : 0),
@@ -586,17 +590,18 @@ static void emit_direct_weight(Conv *c)
     int64_t width = p->panels * p->tile_n;
     Lay x = place_x(c, c->y->in[0]), y;
     if (p->pack_other) {
-        y = packed_lay(c, p->out, p->groups * width, p->x_floats);
+        y = packed_lay(c, p->out, p->groups * width, PART_other);
         pack_pixels(c, dy, p->out, p->groups, width, y.at);
     } else {
         y = standing_lay(c, dy, p->out);
     }
+    if (p->pack_x || p->pack_other)
+        emit_wait(e);
     weight_loops(c);
     bool one = p->sum_floats == 0;
     const char *all = conv_samples(c, dy);
     int opened = one ? 0 : open_blocks(c, all);
-    if (e->k->shared)
-        out_raw(e->out, "#pragma omp for schedule(static)%s", one ? "" : " nowait");
+    emit_share(e, 1);
     out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)p->tiles);
     place_tile(c, &x, &y);
     const char *count = one ? all : p->block_samples > 1 ? "count" : "1";
@@ -609,8 +614,6 @@ static void emit_direct_weight(Conv *c)
     out_close(e->out);
     while (opened--)
         out_close(e->out);
-    if (!one && e->k->shared)
-        out_raw(e->out, "#pragma omp barrier");
 }
 
 void emit_conv_weight(Emit *e)

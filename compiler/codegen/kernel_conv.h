@@ -21,8 +21,6 @@ enum { D, H, W }; /* spatial axes */
 
 /* `format`, of one %lld, in the kernel's arena. */
 const char *conv_text(Conv *, const char *format, int64_t x);
-/* The pragma of a loop whose turns threads share. */
-void conv_share(const Conv *);
 /* "n", "4": samples of an operand. */
 const char *conv_samples(const Conv *, const Node *x);
 /* "n * 26", "26 * 4": how many pieces there are with so many a sample. */
@@ -40,14 +38,18 @@ void conv_unlet(Conv *, int n);
 void conv_columns(Conv *, const char *count);
 /* Loop variables for [samples, spatial.., channels], and the index that they are. */
 void conv_pixels(Conv *, const Node *x, const int64_t *extent, Ix *at);
-/* A place in the kernel's packed memory. */
-const char *conv_packed(Conv *, int64_t offset);
+/* Where a part of what is packed begins: x, the other operand (a weight's panels of columns may lie behind the
+ * transformed one), what is summed between. */
+typedef enum { PART_x, PART_other, PART_panels, PART_sums } ConvPart;
+const char *conv_packed(Conv *, ConvPart);
 /* Loop variables of the result: l0, l1, l2, i for samples and pixels, j for channels. */
 void conv_result(Conv *);
 /* What is at `place` in a tile of results, to where it belongs. */
 void conv_store(Conv *, const char *place);
 
-/* kernel_winograd.c: the bodies of a convolution by Winograd's method and of its weight's gradient. */
+/* kernel_winograd.c: the bodies of a convolution by Winograd's method, of its weight's transform and of
+ * its weight's gradient. */
+void emit_winograd_pack(Conv *);
 void emit_winograd(Conv *);
 void emit_winograd_weight(Conv *);
 

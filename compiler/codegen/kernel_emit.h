@@ -59,6 +59,11 @@ const char *emit_element(Emit *, const Node *y, const Ix *at, bool written);
 /* `a` and `b` combined by a reduction: "a + b". */
 const char *emit_combine(Emit *, OpKind reduce, const char *a, const char *b);
 const char *emit_identity(OpKind reduce); /* "0.0f", ... */
+/* The pragma of a loop whose turns threads share, the first `loops` loops as one. No thread waits at its
+ * end. */
+void emit_share(Emit *, int loops);
+/* The line where threads wait for each other, between loops that they share. */
+void emit_wait(Emit *);
 /* "n", "n * 4", "784": the extent of an axis. */
 const char *emit_extent(Emit *, int64_t dim, bool batch);
 
@@ -106,5 +111,8 @@ void emit_loops(Emit *);
 void emit_matmul(Emit *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
+/* The weight of e->k->product, packed. */
+void emit_matmul_pack(Emit *);
+void emit_conv_pack(Emit *);
 
 #endif

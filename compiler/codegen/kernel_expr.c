@@ -90,6 +90,29 @@ static const char *key_arg(Emit *e, const Node *y)
     return add_arg(e, (KernelArg){.kind = KARG_key, .node = (Node *)y, .full_name = name});
 }
 
+/* --- threads ---------------------------------------------------------------------------------- */
+
+void emit_share(Emit *e, int loops)
+{
+    if (!e->k->shared)
+        return;
+    const char *together = loops > 1 ? arena_format(e->arena, " collapse(%d)", loops) : "";
+    out_raw(e->out, "#pragma omp for%s schedule(static) nowait", together);
+}
+
+void emit_wait(Emit *e)
+{
+    if (!e->k->shared)
+        return;
+    const char *team = NULL;
+    for (int i = 0; i < e->args.n; i++)
+        if (e->args.at[i].kind == KARG_team)
+            team = e->args.at[i].name;
+    if (!team)
+        team = add_arg(e, (KernelArg){.kind = KARG_team, .full_name = "team"});
+    out_line(e->out, "nnrt_wait(%s);", team);
+}
+
 /* --- texts ------------------------------------------------------------------------------------ */
 
 static const char *literal(Emit *e, double value, bool floating)

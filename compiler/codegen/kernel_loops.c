@@ -421,7 +421,8 @@ static void choose_cached(Loops *l)
         cols += l->d->reduced[i];
     for (int i = 0; i < e->k->nodes.n; i++)
         any |= cacheable(l, e->k->nodes.at[i]);
-    if (!any || l->down || cols != 1 || l->d->batch[l->vector] || l->d->extent[l->vector] > CACHED_MAX)
+    if (!any || l->down || cols != 1 || l->d->batch[l->vector] ||
+        l->d->extent[l->vector] > CACHED_MAX)
         return;
     uint64_t *needed = arena_take(e->arena, sizeof *needed * (size_t)e->g->nodes.n);
     bool *cached = arena_take(e->arena, (size_t)e->g->nodes.n);
@@ -468,23 +469,12 @@ static int shared_loops(const Loops *l)
     return pieces < PIECES && l->down ? loops + 1 : loops;
 }
 
-static void share(const Loops *l)
-{
-    int loops = shared_loops(l);
-    if (!l->e->k->shared)
-        return;
-    if (loops > 1)
-        out_raw(l->e->out, "#pragma omp for collapse(%d) schedule(static)", loops);
-    else
-        out_raw(l->e->out, "#pragma omp for schedule(static)");
-}
-
 /* Opens the loops over rows; gives how many braces are open. */
 static int open_rows(Loops *l)
 {
     Emit *e = l->e;
     int opened = 0;
-    share(l);
+    emit_share(e, shared_loops(l));
     for (int axis = 0; axis < l->d->n; axis++) {
         if (l->d->reduced[axis] || axis == l->vector)
             continue;

@@ -75,12 +75,6 @@ static void operand_at(const Product *p, const Node *x, Ix row, Ix col, Ix *at)
     at[x->shape.rank - 1] = col;
 }
 
-static void share(Product *p)
-{
-    if (p->e->k->shared)
-        out_raw(p->e->out, "#pragma omp for schedule(static)");
-}
-
 /* One element of an operand, to packed memory. */
 static void pack_element(Product *p, const Node *x, const Ix *at, const char *to)
 {
@@ -105,7 +99,7 @@ static void pack(Product *p, const Node *x, const Ix *at, const char *name, cons
                        ix_coefficient(&linear, atom_of(&p->k)) == 1;
     bool whole = full % width == 0 && *size >= '0' && *size <= '9';
     const char *count = whole ? number(p, width) : "width";
-    share(p);
+    emit_share(e, 1);
     out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %d)", name, name, size, name, width);
     if (!whole)
         out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
@@ -131,13 +125,29 @@ static void pack(Product *p, const Node *x, const Ix *at, const char *name, cons
     out_close(e->out);
 }
 
+/* Where the right operand is packed: by this kernel, or by another before. */
+static const char *packed_right(Product *p)
+{
+    Kernel *k = p->e->k;
+    return k->packed ? emit_buffer(p->e, k->packed, k->kind == KERNEL_pack)
+                     : emit_buffer(p->e, k->workspace, true);
+}
+
+/* Where this kernel packs the left one. */
+static const char *packed_left(Product *p)
+{
+    const char *name = emit_buffer(p->e, p->e->k->workspace, true);
+    bool first = p->e->k->packed || p->plan->b_floats == 0;
+    return first ? name
+                 : arena_format(p->e->arena, "%s + %lld", name, (long long)p->plan->b_floats);
+}
+
 /* "x + i0 * 784, 784, 1": where a tile's rows begin, the distance of rows and of inner steps. */
 static const char *left_text(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_a)
-        return arena_format(e->arena, "%s + %lld + (size_t)i0 * %s, 1, %d",
-                            emit_buffer(e, e->k->workspace, true), (long long)p->plan->b_floats,
+        return arena_format(e->arena, "%s + (size_t)i0 * %s, 1, %d", packed_left(p),
                             factor(p, p->inner), p->plan->tile_m);
     const Node *base;
     Ix linear;
@@ -178,9 +188,8 @@ static const char *right_text(Product *p, const Node *b, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_b)
-        return arena_format(e->arena, "%s + (size_t)j0 * %s, %d",
-                            emit_buffer(e, e->k->workspace, true), factor(p, p->inner),
-                            p->plan->tile_n);
+        return arena_format(e->arena, "%s + (size_t)j0 * %s, %d", packed_right(p),
+                            factor(p, p->inner), p->plan->tile_n);
     const Node *base;
     Ix linear;
     if (!operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear))
@@ -206,7 +215,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     const char *blocks = fixed ? number(p, (t->rows + t->tile_m - 1) / t->tile_m) : "blocks";
     if (!fixed)
         out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
-    share(p);
+    emit_share(e, 1);
     const char *all = fixed         ? number(p, panels * ((t->rows + t->tile_m - 1) / t->tile_m))
                       : panels == 1 ? blocks
                                     : arena_format(e->arena, "%lld * blocks", (long long)panels);
@@ -229,33 +238,64 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     out_close(e->out);
 }
 
-void emit_matmul(Emit *e)
+static Product product_of(Emit *e)
 {
-    const Node *y = e->k->product, *a = y->in[0], *b = y->in[1];
+    const Node *y = e->k->product, *a = y->in[0];
     Product p = {.e = e, .y = y, .plan = &e->low->plan};
-    int rank = y->shape.rank, opened = 0;
-    p.rows = axis_text(&p, &y->shape, rank - 2);
-    p.cols = axis_text(&p, &y->shape, rank - 1);
+    p.rows = axis_text(&p, &y->shape, y->shape.rank - 2);
+    p.cols = axis_text(&p, &y->shape, y->shape.rank - 1);
     p.inner = axis_text(&p, &a->shape, a->shape.rank - 1);
     make_loops(&p);
-    for (int axis = 0; axis < rank - 2; axis++) {
-        if (y->shape.dim[axis] == 1 && y->shape.batch != axis)
+    return p;
+}
+
+static void pack_right(Product *p)
+{
+    const Node *b = p->y->in[1];
+    Ix at[RANK_MAX];
+    operand_at(p, b, p->k, p->j, at);
+    pack(p, b, at, "j", p->cols, p->plan->cols, p->plan->tile_n, packed_right(p));
+}
+
+void emit_matmul_pack(Emit *e)
+{
+    Product p = product_of(e);
+    pack_right(&p);
+}
+
+/* The loops over products of a stack; how many. */
+static int open_stack(Product *p)
+{
+    const Shape *s = &p->y->shape;
+    int opened = 0;
+    for (int axis = 0; axis < s->rank - 2; axis++) {
+        if (shape_unit(s, axis))
             continue;
-        out_open(e->out, "for (int %s = 0; %s < %s; %s++)", lead_names[axis], lead_names[axis],
-                 axis_text(&p, &y->shape, axis), lead_names[axis]);
+        out_open(p->e->out, "for (int %s = 0; %s < %s; %s++)", lead_names[axis], lead_names[axis],
+                 axis_text(p, s, axis), lead_names[axis]);
         opened++;
     }
+    return opened;
+}
+
+void emit_matmul(Emit *e)
+{
+    Product p = product_of(e);
+    const Node *a = p.y->in[0], *b = p.y->in[1];
     Ix a_at[RANK_MAX], b_at[RANK_MAX];
     operand_at(&p, a, p.i, p.k, a_at);
     operand_at(&p, b, p.k, p.j, b_at);
-    if (p.plan->pack_b)
-        pack(&p, b, b_at, "j", p.cols, p.plan->cols, p.plan->tile_n,
-             emit_buffer(e, e->k->workspace, true));
+    int opened = open_stack(&p);
+    bool packs_b = p.plan->pack_b && !e->k->packed, packs = packs_b || p.plan->pack_a;
+    if (packs_b)
+        pack_right(&p);
     if (p.plan->pack_a)
-        pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m,
-             arena_format(e->arena, "%s + %lld", emit_buffer(e, e->k->workspace, true),
-                          (long long)p.plan->b_floats));
+        pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p));
+    if (packs)
+        emit_wait(e);
     tiles(&p, a_at, b_at);
+    if (packs && opened)
+        emit_wait(e);
     while (opened--)
         out_close(e->out);
 }

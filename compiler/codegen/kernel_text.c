@@ -147,7 +147,7 @@ static const char *kernel_name(Texts *t, const Kernel *k)
     Str base = str_new(t->arena);
     str_add(&base, "%s", t->p->name);
     add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
-    const char *role = role_text(of);
+    const char *role = k->kind == KERNEL_pack ? "pack" : role_text(of);
     const char *name = arena_format(t->arena, "%s_%s", base.at, role);
     int *next = map_get(&t->next, name);
     if (!next) {
@@ -184,6 +184,9 @@ static const char *kernel_title(Texts *t, const Kernel *k)
         seen[n++] = what;
     }
     Role role = kernel_role(k);
+    if (k->kind == KERNEL_pack)
+        return arena_format(t->arena, "%d %s: weight packed", k->product->loc.line,
+                            k->product->what ? k->product->what : op_rows[k->product->op].name);
     if (role == ROLE_backward)
         str_add(&s, ": gradient");
     else if (role == ROLE_update)
@@ -212,6 +215,7 @@ static const char *arg_text(Arena *arena, const KernelArg *a, bool restricted)
     switch (a->kind) {
     case KARG_key: return arena_format(arena, "const nnrt_rand_key %s", a->name);
     case KARG_scalar: return arena_format(arena, "const float %s", a->name);
+    case KARG_team: return arena_format(arena, "nnrt_team *%s", a->name);
     case KARG_buffer: break;
     }
     return arena_format(arena, "%s%s *%s%s", a->written ? "" : "const ", ctypes[a->buffer->dtype],
@@ -273,7 +277,7 @@ static void write_comment(Texts *t, Out *out, const Graph *g, const Kernel *k, b
 {
     Str line = str_new(t->arena);
     str_add(&line, "/* line %s", k->title);
-    if (stores)
+    if (stores && k->stores.n)
         str_add(&line, "\n * %s", stores_text(t, g, k));
     if (k->serves)
         str_add(&line, "\n * serves as well: %s", k->serves);
@@ -307,6 +311,12 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_matmul: emit_matmul(&e); break;
     case KERNEL_conv: emit_conv(&e); break;
     case KERNEL_conv_weight: emit_conv_weight(&e); break;
+    case KERNEL_pack:
+        if (k->product->op == OP_matmul)
+            emit_matmul_pack(&e);
+        else
+            emit_conv_pack(&e);
+        break;
     }
     count_uses(&e, -1);
     t->known = e.known;
@@ -389,6 +399,11 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
 {
     const Lowered *low = k->lowered;
     const ConvPlan *c = &low->conv;
+    if (k->kind == KERNEL_pack) {
+        if (k->product->op == OP_conv && c->winograd.used)
+            write_winograd(t, out, "weight");
+        return;
+    }
     if (k->kind == KERNEL_matmul) {
         int m = low->plan.tile_m, n = low->plan.tile_n;
         write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
@@ -409,7 +424,8 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         write_conv_tile(t, out, c->tile_h, c->tile_w, c->tile_n);
     if (c->winograd.used) {
         write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
-        write_winograd(t, out, "weight");
+        if (!k->pack)
+            write_winograd(t, out, "weight");
         write_winograd(t, out, "patch");
         write_winograd(t, out, "results");
     }

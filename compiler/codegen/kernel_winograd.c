@@ -13,7 +13,7 @@ static const char *name(Conv *c, const char *what)
 }
 
 /* The weight, transformed: [panels][36][channels][tile_n]. */
-static void transform_weight(Conv *c)
+void emit_winograd_pack(Conv *c)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
@@ -21,7 +21,7 @@ static void transform_weight(Conv *c)
     bool whole = p->units % p->tile_n == 0;
     Ix at[RANK_MAX] = {ix_loop(&e->space, "k1", 3), ix_loop(&e->space, "k2", 3),
                        ix_loop(&e->space, "k", p->channels), ix_loop(&e->space, "j", p->units)};
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)(p->panels * p->channels));
     conv_let(c, "p", conv_part(c, "t", p->channels, -1));
     conv_let(c, "k", conv_part(c, "t", 1, p->channels));
@@ -41,7 +41,7 @@ static void transform_weight(Conv *c)
     out_close(e->out);
     out_close(e->out);
     out_wrap(e->out, "%s(taps, %d, %s + ((size_t)p * %lld + k) * %d, %lld);", name(c, "weight"),
-             p->tile_n, conv_packed(c, p->x_floats), (long long)(WINOGRAD_POINTS * p->channels),
+             p->tile_n, conv_packed(c, PART_other), (long long)(WINOGRAD_POINTS * p->channels),
              p->tile_n, (long long)(p->channels * p->tile_n));
     conv_unlet(c, 0);
     out_close(e->out);
@@ -147,7 +147,7 @@ static void transform_all(Conv *c, const char *place)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(e->out, "for (int t = 0; t < filled; t++)");
     out_line(e->out, "const int u = t %% %d, r = t < all ? t : all - 1;", block);
     out_line(e->out, "float *const patches = %s + (size_t)(t / %d) * %lld;", place, block,
@@ -169,7 +169,7 @@ static void multiply(Conv *c)
     out_wrap(e->out,
              "%s(patches + (k * %d + u) * %lld, 0, %lld, (%s_taps){1, 1, 1, %lld, 0, 0, 0}, %s + "
              "((size_t)p * %d + k) * %lld, %d, products + (k * %d + u) * %d);",
-             tile, w->block, channels, channels, tile, channels, conv_packed(c, p->x_floats),
+             tile, w->block, channels, channels, tile, channels, conv_packed(c, PART_other),
              WINOGRAD_POINTS, channels * p->tile_n, p->tile_n, w->block, p->tile_n);
     out_close(e->out);
     out_close(e->out);
@@ -224,7 +224,7 @@ static void open_pieces(Conv *c, const char *place, const char *pieces)
 {
     Emit *e = c->e;
     const WinogradPlan *w = &c->plan->winograd;
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(e->out, "for (int s = 0; s < %d; s++)", w->slices);
     out_line(e->out, "float *const %s = %s + (size_t)s * %lld;",
              w->together ? "products" : "patches", place, (long long)w->slice);
@@ -254,6 +254,7 @@ static void emit_together(Conv *c, const char *place)
     long long slices = w->slices * w->slice;
     const char *all = arena_format(e->arena, "%s + %lld", place, slices);
     transform_all(c, all);
+    emit_wait(e);
     open_pieces(c, place, conv_times(c, "blocks", p->panels));
     out_line(e->out, "const int p = t / blocks, r0 = t %% blocks * %d;", w->block);
     out_line(e->out, "const float *const patches = %s + (size_t)(t %% blocks) * %lld;", all,
@@ -271,6 +272,8 @@ static void emit_apart(Conv *c, const char *place)
     const ConvPlan *p = c->plan;
     long long panels = p->panels;
     enum { ENOUGH = 16 };
+    if (!e->k->packed)
+        emit_wait(e);
     if (panels > 1)
         out_line(e->out,
                  "const int parts = blocks >= %d ? 1 : %d / blocks < %lld ? %d / blocks : %lld;",
@@ -295,8 +298,9 @@ void emit_winograd(Conv *c)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
-    const char *place = conv_packed(c, p->x_floats + p->other_floats);
-    transform_weight(c);
+    const char *place = conv_packed(c, PART_sums);
+    if (!e->k->packed)
+        emit_winograd_pack(c);
     out_line(e->out, "const int all = %s, filled = (all + %d) / %d * %d, blocks = (all + %d) / %d;",
              conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows, w->rows,
              w->block - 1, w->block);
@@ -314,7 +318,7 @@ static void transform_both(Conv *c)
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
     Patches dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
-    conv_share(c);
+    emit_share(c->e, 1);
     out_open(c->e->out, "for (int u = 0; u < count; u++)");
     out_line(c->e->out, "const int r = r0 + u;");
     let_patch(c);
@@ -402,9 +406,9 @@ static void open_tiles(Conv *c)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
-    const char *place = conv_packed(c, p->x_floats + p->other_floats);
+    const char *place = conv_packed(c, PART_sums);
     long long tiles = p->tiles, slice = w->slice;
-    conv_share(c);
+    emit_share(c->e, 1);
     if (!w->one) {
         out_open(e->out, "for (int t = 0; t < %lld; t++)", tiles);
         out_line(e->out, "float *const sums = %s + (size_t)t * %lld;", place, slice);
@@ -421,8 +425,8 @@ void emit_winograd_weight(Conv *c)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
-    out_line(e->out, "float *const patches = %s, *const errors = %s;", conv_packed(c, 0),
-             conv_packed(c, p->x_floats));
+    out_line(e->out, "float *const patches = %s, *const errors = %s;", conv_packed(c, PART_x),
+             conv_packed(c, PART_other));
     const char *all = conv_times(c, conv_samples(c, c->y->in[1]), w->high * w->wide);
     if (w->one) {
         out_line(e->out, "const int r0 = 0, count = %s;", all);
@@ -432,6 +436,7 @@ void emit_winograd_weight(Conv *c)
         out_line(e->out, "const int count = all - r0 < %d ? all - r0 : %d;", w->block, w->block);
     }
     transform_both(c);
+    emit_wait(e);
     open_tiles(c);
     const char *from = let_tile(c);
     sum_products(c, from);
@@ -443,5 +448,7 @@ void emit_winograd_weight(Conv *c)
         out_close(e->out);
     conv_unlet(c, 0);
     out_close(e->out);
+    if (!w->one)
+        emit_wait(e);
     out_close(e->out);
 }

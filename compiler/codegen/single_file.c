@@ -28,6 +28,7 @@ static void paste(SourceText *s, const char *name)
 static const char *const files[] = {"nnrt.h",
                                     "nnrt_math.h",
                                     "nnrt_rand.h",
+                                    "nnrt_team.h",
                                     "nnrt_data.h",
                                     "nnrt_crc32c.c",
                                     "nnrt_array.c",

@@ -197,9 +197,9 @@ static void flush_declaration(SourceText *s, Str *line)
 static void declare(SourceText *s, Str *line, const Buffer *b)
 {
     enum { COLUMNS = 100 - 4 - 1 };
-    const char *part = arena_format(s->arena, "*%s = %s + %lld", b->name,
-                                    b->kind == BUF_grads ? "grads" : "scratch",
-                                    (long long)b->offset / 4);
+    const char *part =
+        arena_format(s->arena, "*%s = %s + %lld", b->name,
+                     b->kind == BUF_grads ? "grads" : "scratch", (long long)b->offset / 4);
     if (line->n && line->n + strlen(part) + 2 > COLUMNS - 4 * (size_t)(s->out->depth - 1))
         flush_declaration(s, line);
     str_add(line, "%s%s", line->n ? ", " : "float ", part);
@@ -226,6 +226,7 @@ static const char *argument(SourceText *s, const KernelArg *a)
     switch (a->kind) {
     case KARG_key: return arena_format(s->arena, "key%u", (unsigned)a->node->attr->stream);
     case KARG_scalar: return arena_format(s->arena, "(float)%s", uniform_name(s, a->node));
+    case KARG_team: return "&team";
     case KARG_buffer: break;
     }
     const Buffer *b = root_of(a->buffer);
@@ -244,25 +245,138 @@ static const char *call_text(SourceText *s, const Kernel *k)
     return line.at;
 }
 
-/* A run of kernels that one thread executes, or a shared one. */
-static int emit_run(SourceText *s, const Graph *g, const char *const *calls, int from)
+/* --- who waits for whom ----------------------------------------------------------------------- */
+
+/* Whether two parameters are, in part, the same memory. */
+static bool share_memory(const KernelArg *x, const KernelArg *y)
 {
-    int to = from + 1;
-    bool shared = g->kernels.at[from]->shared;
-    while (!shared && to < g->kernels.n && !g->kernels.at[to]->shared)
-        to++;
-    bool several = to > from + 1;
-    if (!shared)
-        out_raw(s->out, "#pragma omp single");
-    if (several) {
+    if (x->kind != KARG_buffer || y->kind != KARG_buffer)
+        return false;
+    const Buffer *a = root_of(x->buffer), *b = root_of(y->buffer);
+    if (a->kind != b->kind)
+        return false;
+    if (a->kind == BUF_scratch || a->kind == BUF_grads)
+        return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
+    return a->index == b->index;
+}
+
+/* Whether one of two kernels writes what the other reads or writes. */
+static bool in_conflict(const Kernel *a, const Kernel *b)
+{
+    for (int i = 0; i < a->args.n; i++)
+        for (int k = 0; k < b->args.n; k++)
+            if ((a->args.at[i].written || b->args.at[k].written) &&
+                share_memory(&a->args.at[i], &b->args.at[k]))
+                return true;
+    return false;
+}
+
+/* Whether threads wait for each other inside a kernel. */
+static bool waits_inside(const Kernel *k)
+{
+    for (int i = 0; i < k->args.n; i++)
+        if (k->args.at[i].kind == KARG_team)
+            return true;
+    return false;
+}
+
+/* Whether kernel `next` must not begin before all threads are done with those from `since` on. What is
+ * not shared is all one thread's. */
+static bool must_wait(const Graph *g, int since, int next)
+{
+    const Kernel *k = g->kernels.at[next];
+    for (int i = since; i < next; i++)
+        if ((k->shared || g->kernels.at[i]->shared) && in_conflict(g->kernels.at[i], k))
+            return true;
+    return false;
+}
+
+/* --- the calls -------------------------------------------------------------------------------- */
+
+/* Kernels that no thread shares, in a row: how many from `from` on without a wait between them. */
+static int alone(const Graph *g, int from, int to)
+{
+    int n = 0;
+    while (from + n < to && !g->kernels.at[from + n]->shared)
+        n++;
+    return n;
+}
+
+/* Kernels from .. to-1 as one thread calls them. */
+static void emit_plain_calls(SourceText *s, const char *const *calls, int from, int to)
+{
+    for (int i = from; i < to; i++)
+        out_hang(s->out, "%s", calls[i]);
+}
+
+/* What one thread does. */
+static void emit_alone(SourceText *s, const char *const *calls, int n)
+{
+    out_raw(s->out, "#pragma omp master");
+    if (n > 1) {
         out_line(s->out, "{");
         s->out->depth++;
     }
-    for (int i = from; i < to; i++)
-        out_hang(s->out, "%s", calls[i]);
-    if (several)
+    emit_plain_calls(s, calls, 0, n);
+    if (n > 1)
         out_close(s->out);
-    return to;
+}
+
+/* Inside a parallel region: kernels from .. to-1, and waits between those in conflict and at the end. */
+static void emit_shared_calls(SourceText *s, const Graph *g, const char *const *calls, int from,
+                              int to)
+{
+    int since = from;
+    for (int i = from, n; i < to; i += n) {
+        const Kernel *k = g->kernels.at[i];
+        n = k->shared ? 1 : alone(g, i, to);
+        bool wait = false;
+        for (int j = i; j < i + n; j++)
+            wait |= must_wait(g, since, j);
+        if (wait) {
+            out_line(s->out, "nnrt_wait(&team);");
+            since = i;
+        }
+        if (k->shared)
+            out_hang(s->out, "%s", calls[i]);
+        else
+            emit_alone(s, &calls[i], n);
+        if (waits_inside(k))
+            since = i;
+    }
+    out_line(s->out, "nnrt_wait(&team);");
+}
+
+/* Kernels from .. to-1. */
+static void emit_some_calls(SourceText *s, const Graph *g, const char *const *calls, bool parallel,
+                            int from, int to)
+{
+    if (parallel)
+        emit_shared_calls(s, g, calls, from, to);
+    else
+        emit_plain_calls(s, calls, from, to);
+}
+
+/* How many kernels stand first that run only after a weight has changed. */
+static int count_kept(const Graph *g)
+{
+    int n = 0;
+    while (n < g->kernels.n && g->kernels.at[n]->kept)
+        n++;
+    return n;
+}
+
+/* All kernels from `from` on, those that are kept where there is something new for them. */
+static void emit_all_calls(SourceText *s, const Graph *g, const char *const *calls, bool parallel,
+                           int from)
+{
+    int kept = g->fn == FN_predict && from == 0 ? count_kept(g) : from;
+    if (kept > from) {
+        out_open(s->out, "if (stale)");
+        emit_some_calls(s, g, calls, parallel, from, kept);
+        out_close(s->out);
+    }
+    emit_some_calls(s, g, calls, parallel, kept, g->kernels.n);
 }
 
 static void emit_calls(SourceText *s, const Graph *g, int from)
@@ -275,21 +389,27 @@ static void emit_calls(SourceText *s, const Graph *g, int from)
         broken |= strlen(calls[i]) > WIDTH;
         parallel |= g->kernels.at[i]->shared;
     }
+    if (parallel)
+        out_line(s->out, "nnrt_team team = {0};");
     if (broken)
         out_line(s->out, "/* clang-format off */");
     if (parallel) {
         out_raw(s->out, "#pragma omp parallel");
         out_line(s->out, "{");
         s->out->depth++;
-        for (int i = from; i < g->kernels.n;)
-            i = emit_run(s, g, calls, i);
+        emit_all_calls(s, g, calls, true, from);
         out_close(s->out);
     } else {
-        for (int i = from; i < g->kernels.n; i++)
-            out_hang(s->out, "%s", calls[i]);
+        emit_all_calls(s, g, calls, false, from);
     }
     if (broken)
         out_line(s->out, "/* clang-format on */");
+}
+
+/* Whether there is something in scratch that predict counts on. */
+static bool keeps_in_predict(const Program *p)
+{
+    return p->fn[FN_predict] && count_kept(p->fn[FN_predict]);
 }
 
 /* Everything from the buffers to the last kernel. */
@@ -298,7 +418,11 @@ static void emit_body(SourceText *s, const Graph *g)
     emit_buffers(s, g, 0, NULL);
     emit_uniforms(s, g, 0);
     emit_keys(s, g, 0);
+    if (g->fn == FN_predict && count_kept(g))
+        out_line(s->out, "const int stale = nnrt_stale(&m->head);");
     emit_calls(s, g, 0);
+    if (g->fn != FN_predict && keeps_in_predict(s->p))
+        out_line(s->out, "m->head.kept = 0;");
 }
 
 /* --- a function that begins with all of another ----------------------------------------------- */
@@ -322,6 +446,8 @@ static bool same_argument(SourceText *s, const KernelArg *of_head, const KernelA
 {
     if (of_head->kind != of_g->kind || of_head->kind == KARG_key)
         return false;
+    if (of_head->kind == KARG_team)
+        return true;
     if (of_head->kind == KARG_scalar)
         return same_uniform(of_head->node, of_g->node);
     const Buffer *a = root_of(of_head->buffer), *b = root_of(of_g->buffer);
@@ -422,8 +548,7 @@ static void emit_rest_of_eval(SourceText *s, const Graph *g, const Buffer *const
 static void emit_eval(SourceText *s)
 {
     const Graph *g = s->p->fn[FN_eval];
-    const Buffer **output =
-        arena_take(s->arena, sizeof(Buffer *) * (size_t)(s->p->outputs.n + 1));
+    const Buffer **output = arena_take(s->arena, sizeof(Buffer *) * (size_t)(s->p->outputs.n + 1));
     open_function(s, "float", "eval", FN_eval, "__builtin_nanf(\"\")");
     if (begins_with(s, g, s->p->fn[FN_predict], output))
         emit_rest_of_eval(s, g, output);
@@ -446,8 +571,10 @@ static void emit_train_part(SourceText *s, Fn fn)
     const Graph *g = s->p->fn[fn];
     emit_body(s, g);
     out_line(s->out, "m->head.calls++;");
-    if (fn == FN_train)
+    if (fn == FN_train) {
         out_line(s->out, "m->head.step++;");
+        out_line(s->out, "m->head.changes++;");
+    }
     if (s->p->n_sums) {
         out_open(s->out, "if (m->head.metric_sums)");
         emit_metrics(s, g, "m->head.metric_sums");

@@ -42,9 +42,16 @@ typedef struct Buffer {
     struct Buffer *over; /* scratch: lies on this buffer, which dies in the kernel that writes it */
 } Buffer;
 
-typedef enum { KERNEL_loop, KERNEL_matmul, KERNEL_conv, KERNEL_conv_weight } KernelKind;
+/* pack: makes the form in which a product reads its weight. */
+typedef enum {
+    KERNEL_loop,
+    KERNEL_matmul,
+    KERNEL_conv,
+    KERNEL_conv_weight,
+    KERNEL_pack
+} KernelKind;
 
-typedef enum { KARG_key, KARG_buffer, KARG_scalar } KernelArgKind;
+typedef enum { KARG_key, KARG_buffer, KARG_scalar, KARG_team } KernelArgKind;
 
 /* A parameter of the kernel's function, after `int n`. */
 typedef struct KernelArg {
@@ -59,19 +66,22 @@ typedef struct KernelArg {
 
 struct Kernel {
     KernelKind kind;
-    int id;              /* position in g->kernels */
-    const char *name;    /* the emitted function: mnist_fc1_fwd */
-    const char *title;   /* one line for the kernel table: "8 dense, relu" (YAML lines and ops) */
-    const char *serves;  /* other layers whose kernels have the same text; or NULL */
-    VEC(Node *) stores;  /* nodes it stores, in order */
-    VEC(Node *) nodes;   /* all nodes computed in it, operands first (inlined ones included) */
-    Node *product;       /* of all but KERNEL_loop: the node of class MAT */
-    VEC(KernelArg) args; /* filled by kernel_text */
+    int id;             /* position in g->kernels */
+    const char *name;   /* the emitted function: mnist_fc1_fwd */
+    const char *title;  /* one line for the kernel table: "8 dense, relu" (YAML lines and ops) */
+    const char *serves; /* other layers whose kernels have the same text; or NULL */
+    VEC(Node *) stores; /* nodes it stores, in order */
+    VEC(Node *) nodes;  /* all nodes computed in it, operands first (inlined ones included) */
+    Node *product; /* of all but KERNEL_loop: the node of class MAT (pack: whose weight it packs) */
+    VEC(KernelArg) args;         /* filled by kernel_text */
     VEC(Buffer *) reads, writes; /* filled by pass fuse/schedule: what it loads and stores */
-    Buffer *workspace;           /* of a product: packed operands; or NULL */
-    bool shared;                 /* its loops are shared among threads; else one thread runs it */
-    double flops, bytes;         /* of a full batch */
-    const char *text; /* the function's C text, comment included; NULL where `same` is set */
+    struct Kernel *pack;         /* of a product: the kernel that packs its weight; or NULL */
+    Buffer *packed;              /* of the two: what it packs */
+    Buffer *workspace;           /* of a product: operands that it packs itself; or NULL */
+    bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
+    bool shared; /* its loops are shared among threads; else one thread runs it */
+    double flops, bytes;   /* of a full batch */
+    const char *text;      /* the function's C text, comment included; NULL where `same` is set */
     struct Family *family; /* those equal to it but for numbers: private to codegen */
     Kernel *same;  /* a kernel (of any function of the program) with equal text, emitted instead */
     void *lowered; /* loops, placements: private to passes/lower and codegen/kernel_*.c */

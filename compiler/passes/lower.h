@@ -69,7 +69,9 @@ int64_t tile_pieces(int64_t length, int64_t of); /* how many pieces of `of` cove
 int tile_rows(const Target *, int64_t length, int vectors);
 int64_t tile_samples(const Graph *, const Node *x);
 
-MatmulPlan matmul_plan(const Graph *, const Node *matmul);
+/* How a product runs; kept: what is made of the right operand, or of a convolution's weight, is made once and
+ * kept. */
+MatmulPlan matmul_plan(const Graph *, const Node *matmul, bool kept);
 
 /* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the
  * loop variables `row` and `inner` (atoms; -1: a loop of one turn). Then *base is the node of
@@ -85,6 +87,7 @@ enum { WINOGRAD_PIXELS = 4, WINOGRAD_PATCH = 6, WINOGRAD_POINTS = 36, WINOGRAD_S
 typedef struct WinogradPlan {
     bool used;
     int64_t few;        /* so many samples are summed tap by tap */
+    int64_t floats;     /* of the transformed weight; panels for the few may lie behind it */
     int64_t high, wide; /* patches of a sample, down and along */
     int chunk;          /* channels transformed together */
     int rows;           /* patches of a register tile; conv_weight: channels in */
@@ -106,7 +109,6 @@ typedef struct ConvPlan {
     bool run_taps;                   /* a row of taps is one run of numbers of x */
     int tile_n;                      /* columns (channels out) of a register tile */
     int64_t panels;                  /* of tile_n columns, of one group */
-    int64_t few; /* conv: a weight to be packed is read in place for so many samples; 0: never */
     bool panels_kept; /* conv: the weight is kept in panels as they would be packed */
     int64_t inner; /* conv: numbers of x a sum; conv_weight: rows of a run of taps and channels */
     /* conv: the weight, packed in panels [groups][panels][inner][tile_n]; conv_weight: dy, packed as
@@ -124,11 +126,11 @@ typedef struct ConvPlan {
 } ConvPlan;
 
 /* tile_winograd.c: decides whether a planned convolution, or the gradient of a weight, is one of
- * Winograd's, and how; readable: tiles can read the weight as it is. */
-void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable);
+ * Winograd's, and how; readable: tiles can read the weight as it is; kept: see conv_plan. */
+void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable, bool kept);
 void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
 
-ConvPlan conv_plan(const Graph *, const Node *conv);
+ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
 
 /* Whether x, indexed by the loop variables `at`, lies in one f32 buffer, from `offset` on, at a constant

@@ -207,27 +207,46 @@ static void add_once(Arena *arena, Kernel *k, Buffer *b, bool write)
         vec_push(arena, &k->reads, b);
 }
 
-/* Memory of kernel p alone, for operands that it packs; none if it packs none. */
-static void add_workspace(Memory *m, Kernel *k, int64_t floats, int p)
+/* Memory of so many floats that no node has; none of 0. */
+static Buffer *packed_buffer(Memory *m, int64_t floats)
 {
-    k->workspace = NULL;
     if (floats == 0)
-        return;
+        return NULL;
     Shape s = shape_of(1, &floats);
-    k->workspace = new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
-    touch(k->workspace, p);
+    return new_buffer(m, BUF_scratch, -1, unique_name(m, "", "packed", ""), DT_f32, &s);
 }
 
-/* Decides how a product runs; gives the floats that it packs. */
-static int64_t plan_product(const Graph *g, Kernel *k)
+/* What kernel p packs, for itself or for the product whose kernel it is. */
+static void add_packed(Memory *m, Kernel *k, int p)
 {
-    Lowered *low = k->lowered;
-    if (k->kind == KERNEL_matmul) {
-        low->plan = matmul_plan(g, k->product);
-        return low->plan.a_floats + low->plan.b_floats;
+    const Lowered *low = k->lowered;
+    bool matmul = k->product->op == OP_matmul;
+    int64_t weight = matmul ? low->plan.b_floats : low->conv.other_floats;
+    int64_t others = matmul ? low->plan.a_floats : low->conv.x_floats + low->conv.sum_floats;
+    k->workspace = NULL;
+    if (k->kind == KERNEL_pack) {
+        k->packed = packed_buffer(m, weight);
+        touch(k->packed, p);
+        add_once(m->arena, k, k->packed, true);
+        return;
     }
-    low->conv = k->kind == KERNEL_conv ? conv_plan(g, k->product) : conv_weight_plan(g, k->product);
-    return low->conv.x_floats + low->conv.other_floats + low->conv.sum_floats;
+    if (k->pack) {
+        k->packed = k->pack->packed;
+        touch(k->packed, p);
+        add_once(m->arena, k, k->packed, false);
+    }
+    k->workspace = packed_buffer(m, k->pack ? others : weight + others);
+    if (k->workspace)
+        touch(k->workspace, p);
+}
+
+/* What a kernel that is kept stores lives from the first kernel of one call to the last of another. */
+static void keep(const Graph *g, const Kernel *k)
+{
+    for (int i = 0; i < k->writes.n; i++) {
+        touch(k->writes.at[i], 0);
+        touch(k->writes.at[i], g->kernels.n);
+    }
 }
 
 static void find_lifetimes(Memory *m)
@@ -252,7 +271,9 @@ static void find_lifetimes(Memory *m)
             }
         }
         if (k->product)
-            add_workspace(m, k, plan_product(g, k), p);
+            add_packed(m, k, p);
+        if (k->kept)
+            keep(g, k);
     }
     /* What the step function reads after the last kernel. */
     for (int i = 0; i < g->roots.n; i++)

@@ -104,7 +104,7 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
-MatmulPlan matmul_plan(const Graph *g, const Node *y)
+MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
 {
     const Target *t = g->program->target;
     const Shape *s = &y->shape, *a = &y->in[0]->shape;
@@ -119,7 +119,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y)
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
     p.pack_a = !stands(g, y->in[0], false);
-    p.pack_b = p.cols % p.tile_n || !stands(g, y->in[1], true);
+    p.pack_b = kept || p.cols % p.tile_n || !stands(g, y->in[1], true);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

@@ -172,7 +172,7 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
         p->pack_x ? tile_round_up(tile_samples(g, x) * product(p->in) * p->channels, LINE) : 0;
 }
 
-ConvPlan conv_plan(const Graph *g, const Node *y)
+ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
 {
     const Node *x = y->in[0], *w = y->in[1];
     ConvPlan p = {0};
@@ -192,15 +192,10 @@ ConvPlan conv_plan(const Graph *g, const Node *y)
     p.panels_kept = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
     p.pack_other = !(plain && p.units <= NARROW) && !p.panels_kept;
     p.other_floats = !p.pack_other ? 0 : p.groups * p.panels * p.inner * p.tile_n;
-    /* What few tiles read is not worth packing. */
-    enum { FEW_TILES = 7 };
-    if (p.pack_other && plain)
-        p.few = FEW_TILES /
-                (p.out[0] * tile_pieces(p.out[1], p.tile_h) * tile_pieces(p.out[2], p.tile_w));
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
     p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
-    winograd_plan(g, y, &p, plain || p.panels_kept);
+    winograd_plan(g, y, &p, plain || p.panels_kept || kept, kept);
     return p;
 }
 

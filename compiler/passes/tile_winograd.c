@@ -6,8 +6,8 @@
 #include "lower.h"
 
 /* What transforms take, a vector of channels: a patch, its pixels of the result, a weight's taps (which
- * become 36 for 9, and go to memory). */
-enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200 };
+ * become 36 for 9, and go to memory), and, where that was done before, reading them. */
+enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200, READ_COST = 300 };
 
 static bool suits(const Graph *g, const ConvPlan *p)
 {
@@ -25,12 +25,13 @@ static int64_t cost_direct(const ConvPlan *p, int64_t samples)
     return samples * p->out[1] * p->out[2] * 9 * p->channels * p->panels * p->tile_n;
 }
 
-static int64_t cost_winograd(const ConvPlan *p, int64_t samples)
+static int64_t cost_winograd(const ConvPlan *p, int64_t samples, bool kept)
 {
     const WinogradPlan *w = &p->winograd;
     int64_t units = p->panels * p->tile_n, patches = samples * w->high * w->wide;
     int64_t computed = tile_round_up(patches, w->rows);
-    return WINOGRAD_POINTS * computed * p->channels * units + TAPS_COST * p->channels * units +
+    return WINOGRAD_POINTS * computed * p->channels * units +
+           (kept ? READ_COST : TAPS_COST) * p->channels * units +
            patches * (PATCH_COST * p->channels + RESULT_COST * units);
 }
 
@@ -59,14 +60,14 @@ static int choose_chunk(int64_t channels, int lanes)
 }
 
 /* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
-static void place_parts(ConvPlan *p, int64_t samples)
+static void place_parts(ConvPlan *p, int64_t samples, bool kept)
 {
     WinogradPlan *w = &p->winograd;
+    w->floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
     p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
     p->x_floats = tile_round_up(p->x_floats, 16);
-    p->pack_other = false;
-    p->few = 0;
-    p->other_floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
+    p->pack_other = p->pack_other && kept && w->few;
+    p->other_floats = w->floats + (p->pack_other ? p->panels * p->inner * p->tile_n : 0);
     int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block), work = blocks * p->panels;
     int64_t patches = WINOGRAD_POINTS * w->block * p->channels;
     w->together = blocks < WINOGRAD_SLICES;
@@ -85,18 +86,18 @@ static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
     return tile_samples(g, y);
 }
 
-void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable)
+void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bool kept)
 {
     WinogradPlan *w = &p->winograd;
     if (!suits(g, p))
         return;
     int64_t samples = cut(g, p, y);
     choose_block(g, p, samples * w->high * w->wide);
-    w->used = cost_winograd(p, samples) < cost_direct(p, samples);
-    while (w->used && readable && cost_winograd(p, w->few + 1) >= cost_direct(p, w->few + 1))
+    w->used = cost_winograd(p, samples, kept) < cost_direct(p, samples);
+    while (w->used && readable && cost_winograd(p, w->few + 1, kept) >= cost_direct(p, w->few + 1))
         w->few++;
     if (w->used)
-        place_parts(p, samples);
+        place_parts(p, samples, kept);
 }
 
 /* Patches whose sums are added at a time: as many as the caches hold, so that sums are seldom read and

@@ -3,28 +3,29 @@
  * For x86-64-v3. Compile with: -O3 -fopenmp -march=x86-64-v3
  *
  * kernels, calls of                  predict  eval train     MFLOP        KB  from the model file
- *   mlp_fc1_fwd                            1     1         0.01968     6.375  7 dense, relu
+ *   mlp_fc1_pack                           1     1     1         0         5  7 dense: weight packed
+ *   mlp_fc1_fwd                            1     1         0.01968     11.38  7 dense, relu
  *   mlp_logits_fwd                         1     1     1   0.00245      1.75  9 dense
  *   mlp_probs_fwd                          1                0.0009       0.5  11 softmax
  *   mlp_accuracy_loss                            1         0.00174    0.4375  12 softmax_cross_entropy, 14 accuracy
  *   mlp_loss_loss                                1     1   1.1e-05     0.125  12 softmax_cross_entropy
  *   mlp_accuracy_metric                          1     1     1e-05     0.125  14 accuracy
  *   mlp_softmax_cross_entropy_loss               1     1         0    0.0625  12 softmax_cross_entropy
- *   mlp_fc1_2_fwd                                      1   0.02064      8.25  7 dense, relu, 8 dropout
+ *   mlp_fc1_2_fwd                                      1   0.02064     13.25  7 dense, relu, 8 dropout
  *   mlp_softmax_cross_entropy_2_loss                   1  0.001962    0.6875  12 softmax_cross_entropy, 14 accuracy
  *   mlp_logits_bias_upd                                1  0.000199     0.625  9 adam, dense: update
  *   mlp_fc1_bwd                                        1   0.00288     3.562  9 dense, 8 dropout, 7 relu: gradient
  *   mlp_logits_weight_upd                              1  0.004044     4.188  9 adam, dense: update
  *   mlp_fc1_bias_upd                                   1  0.000636     1.688  7 adam, dense: update
  *   mlp_fc1_weight_upd                                 1   0.03176        25  7 adam, dense: update
- *   all                                    3     6    11
+ *   all                                    4     7    12
  *
  * variables                               bytes     number
  *   mlp_vars                              13632         12
  *
  * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
- *   predict                                6080          3  packed 5120, fc1 960, logits 256
- *   eval                                   6080          8  packed 5120, fc1 960, logits 256, softmax_cross_entropy 64
+ *   predict                                6336          3  packed 5120, fc1 960, logits 256
+ *   eval                                   6336          8  packed 5120, fc1 960, logits 256, softmax_cross_entropy 64
  *   train                                  8000         13  packed 5120, packed_2 1280, dropout 960, dropout_1 960
  */
 #include "mlp.h"
@@ -32,8 +33,9 @@
 #include "nnrt.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
+#include "nnrt_team.h"
 
-#if NNRT_ABI != 3
+#if NNRT_ABI != 4
 #error "mlp.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -67,6 +69,25 @@ struct mlp_vars {
     _Alignas(64) float adam_exp_avg_sq_logits_bias[5];
 };
 _Static_assert(__builtin_offsetof(struct mlp_vars, adam_exp_avg_sq_logits_bias) == 13568, "layout");
+
+/* line 7 dense: weight packed */
+static void mlp_fc1_pack(int n, float *restrict packed, const float *restrict fc1_weight)
+{
+    (void)n;
+    for (int j0 = 0; j0 < 24; j0 += 16) {
+        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
+        float *const panel = packed + (size_t)j0 * 40;
+        for (int k = 0; k < 40; k++) {
+            for (int v = 0; v < width; v++) {
+                const int j = j0 + v;
+                panel[k * 16 + v] = fc1_weight[j + k * 24];
+            }
+        }
+        for (int k = 0; k < 40; k++)
+            for (int v = width; v < 16; v++)
+                panel[k * 16 + v] = 0.0f;
+    }
+}
 
 typedef float mlp_tile_5x16_vector __attribute__((vector_size(8 * 4)));
 
@@ -112,23 +133,9 @@ static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, pt
 
 /* line 7 dense, relu
  * fc1[N, 24] */
-static void mlp_fc1_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
-                        const float *restrict image, const float *restrict fc1_bias,
-                        float *restrict fc1)
+static void mlp_fc1_fwd(int n, const float *restrict image, const float *restrict packed,
+                        const float *restrict fc1_bias, float *restrict fc1)
 {
-    for (int j0 = 0; j0 < 24; j0 += 16) {
-        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
-        float *const panel = packed + (size_t)j0 * 40;
-        for (int k = 0; k < 40; k++) {
-            for (int v = 0; v < width; v++) {
-                const int j = j0 + v;
-                panel[k * 16 + v] = fc1_weight[j + k * 24];
-            }
-        }
-        for (int k = 0; k < 40; k++)
-            for (int v = width; v < 16; v++)
-                panel[k * 16 + v] = 0.0f;
-    }
     const int blocks = (n + 4) / 5;
     for (int t = 0; t < 2 * blocks; t++) {
         const int j0 = t / blocks * 16, i0 = t % blocks * 5;
@@ -295,24 +302,10 @@ static void mlp_softmax_cross_entropy_loss(int n, const float s1,
 
 /* line 7 dense, relu, 8 dropout
  * dropout[N, 24], dropout_1[N, 24], d_fc1[N, 24] */
-static void mlp_fc1_2_fwd(int n, float *restrict packed, const float *restrict fc1_weight,
-                          const float *restrict image, const nnrt_rand_key key0,
-                          const float *restrict fc1_bias, float *restrict dropout,
-                          float *restrict dropout_1, float *restrict d_fc1)
+static void mlp_fc1_2_fwd(int n, const float *restrict image, const float *restrict packed,
+                          const nnrt_rand_key key0, const float *restrict fc1_bias,
+                          float *restrict dropout, float *restrict dropout_1, float *restrict d_fc1)
 {
-    for (int j0 = 0; j0 < 24; j0 += 16) {
-        const int width = 24 - j0 < 16 ? 24 - j0 : 16;
-        float *const panel = packed + (size_t)j0 * 40;
-        for (int k = 0; k < 40; k++) {
-            for (int v = 0; v < width; v++) {
-                const int j = j0 + v;
-                panel[k * 16 + v] = fc1_weight[j + k * 24];
-            }
-        }
-        for (int k = 0; k < 40; k++)
-            for (int v = width; v < 16; v++)
-                panel[k * 16 + v] = 0.0f;
-    }
     const int blocks = (n + 4) / 5;
     for (int t = 0; t < 2 * blocks; t++) {
         const int j0 = t / blocks * 16, i0 = t % blocks * 5;
@@ -586,8 +579,12 @@ int mlp_predict(mlp *m, int n, const float *image, float *probs)
         return -1;
     const struct mlp_vars *const v = (const struct mlp_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    float *fc1 = scratch + 1280, *logits = scratch + 0, *packed = scratch + 0;
-    mlp_fc1_fwd(n, packed, v->fc1_weight, image, v->fc1_bias, fc1);
+    float *fc1 = scratch + 1280, *logits = scratch + 1520, *packed = scratch + 0;
+    const int stale = nnrt_stale(&m->head);
+    if (stale) {
+        mlp_fc1_pack(n, packed, v->fc1_weight);
+    }
+    mlp_fc1_fwd(n, image, packed, v->fc1_bias, fc1);
     mlp_logits_fwd(n, fc1, v->logits_weight, v->logits_bias, logits);
     mlp_probs_fwd(n, logits, probs);
     return 0;
@@ -599,16 +596,18 @@ float mlp_eval(mlp *m, int n, const float *image, const int32_t *label, double *
         return __builtin_nanf("");
     const struct mlp_vars *const v = (const struct mlp_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
-    float *fc1 = scratch + 1280, *logits = scratch + 0, *softmax_cross_entropy = scratch + 64;
-    float *loss = scratch + 0, *accuracy = scratch + 80, *accuracy_2 = scratch + 16;
-    float *softmax_cross_entropy_2 = scratch + 32, *packed = scratch + 0;
+    float *fc1 = scratch + 1280, *logits = scratch + 1520, *softmax_cross_entropy = scratch + 1280;
+    float *loss = scratch + 1296, *accuracy = scratch + 1312, *accuracy_2 = scratch + 1280;
+    float *softmax_cross_entropy_2 = scratch + 1312, *packed = scratch + 0;
     const double u31 = n;
-    mlp_fc1_fwd(n, packed, v->fc1_weight, image, v->fc1_bias, fc1);
+    mlp_fc1_pack(n, packed, v->fc1_weight);
+    mlp_fc1_fwd(n, image, packed, v->fc1_bias, fc1);
     mlp_logits_fwd(n, fc1, v->logits_weight, v->logits_bias, logits);
     mlp_accuracy_loss(n, label, logits, accuracy, softmax_cross_entropy);
     mlp_loss_loss(n, softmax_cross_entropy, (float)u31, loss);
     mlp_accuracy_metric(n, accuracy, accuracy_2);
     mlp_softmax_cross_entropy_loss(n, (float)u31, softmax_cross_entropy_2);
+    m->head.kept = 0;
     if (sums) {
         sums[0] += (double)accuracy_2[0];
         sums[1] += (double)softmax_cross_entropy_2[0];
@@ -641,7 +640,8 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
     const double u88 = __builtin_sqrt(u87);
     const nnrt_rand_key key0 = nnrt_rand_key_of(m->head.seed, (uint64_t)m->head.calls, 0u);
     /* clang-format off */
-    mlp_fc1_2_fwd(n, packed, v->fc1_weight, image, key0, v->fc1_bias, dropout, dropout_1, d_fc1);
+    mlp_fc1_pack(n, packed, v->fc1_weight);
+    mlp_fc1_2_fwd(n, image, packed, key0, v->fc1_bias, dropout, dropout_1, d_fc1);
     mlp_logits_fwd(n, dropout_1, v->logits_weight, v->logits_bias, logits);
     mlp_softmax_cross_entropy_2_loss(n, label, logits, (float)u66, accuracy,
         d_softmax_cross_entropy, softmax_cross_entropy);
@@ -658,8 +658,10 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
     mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, v->fc1_weight, (float)u61,
         v->adam_exp_avg_fc1_weight, v->adam_exp_avg_sq_fc1_weight, (float)u88);
     /* clang-format on */
+    m->head.kept = 0;
     m->head.calls++;
     m->head.step++;
+    m->head.changes++;
     if (m->head.metric_sums) {
         m->head.metric_sums[0] += (double)accuracy_2[0];
         m->head.metric_sums[1] += (double)softmax_cross_entropy_2[0];

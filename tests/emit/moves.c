@@ -16,8 +16,9 @@
 #include "nnrt.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
+#include "nnrt_team.h"
 
-#if NNRT_ABI != 3
+#if NNRT_ABI != 4
 #error "moves.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -117,7 +118,7 @@ static void moves_matmul_fwd(int n, float *restrict packed, const float *restric
  * scores[N, 12, 12] */
 static __attribute__((noinline)) void moves_scores_fwd(int n, float *restrict matmul)
 {
-#pragma omp for collapse(2) schedule(static)
+#pragma omp for collapse(2) schedule(static) nowait
     for (int i = 0; i < n; i++) {
         for (int j = 0; j < 12; j++) {
             float c1[12];
@@ -187,13 +188,17 @@ int moves_predict(moves *m, int n, const float *x, float *y)
         return -1;
     float *const scratch = (float *)m->head.scratch;
     float *matmul = scratch + 0, *packed = scratch + 4608;
+    nnrt_team team = {0};
 #pragma omp parallel
     {
-#pragma omp single
+#pragma omp master
         moves_matmul_fwd(n, packed, x, matmul);
+        nnrt_wait(&team);
         moves_scores_fwd(n, matmul);
-#pragma omp single
+        nnrt_wait(&team);
+#pragma omp master
         moves_padded_fwd(n, matmul, y);
+        nnrt_wait(&team);
     }
     return 0;
 }

@@ -27,8 +27,9 @@
 #include "nnrt.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
+#include "nnrt_team.h"
 
-#if NNRT_ABI != 3
+#if NNRT_ABI != 4
 #error "tiny.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -348,6 +349,7 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
     /* clang-format on */
     m->head.calls++;
     m->head.step++;
+    m->head.changes++;
     return loss[0];
 }
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* pack: decides how each product runs, and does once what depends on the weights alone.
+ *
+ * needs   kernels in order, k->nodes
+ * gives   the plan of every product; a kernel of its own (KERNEL_pack) in front of each product that wants a
+ *         weight in another form, in panels of columns or transformed; kernel->kept
+ * breaks  nothing
+ *
+ * In predict and eval a kernel that reads weights alone gives the same from call to call. Those are kept: they
+ * stand first, run only after a weight has changed, and what they store stays in the arena until then. */
+#include "../ops/ops.h"
+#include "lower.h"
+#include "passes.h"
+
+typedef struct Packing {
+    Graph *g;
+    Arena *arena;     /* the program's */
+    Arena *scratch;   /* of the pass */
+    bool *of_weights; /* by node id: depends on variables and constants alone */
+    bool *is_root;    /* by node id */
+} Packing;
+
+static void find_weights(Packing *p)
+{
+    for (int i = 0; i < p->g->nodes.n; i++) {
+        const Node *y = p->g->nodes.at[i];
+        bool leaf = op_rows[y->op].cls == CLASS_LEAF || y->n_in == 0;
+        bool still = leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota : true;
+        for (int k = 0; k < y->n_in; k++)
+            still &= p->of_weights[y->in[k]->id];
+        p->of_weights[i] = still && op_rows[y->op].cls != CLASS_EFFECT;
+    }
+    for (int i = 0; i < p->g->roots.n; i++)
+        p->is_root[p->g->roots.at[i].node->id] = true;
+}
+
+/* Whether the function computes with weights that it does not change, and may be called again. */
+static bool keeps(const Graph *g)
+{
+    return g->fn == FN_predict || g->fn == FN_eval;
+}
+
+/* One product of a stack would pack its own weight. */
+static bool one_for_all(const Node *w)
+{
+    for (int axis = 0; axis < w->shape.rank - 2; axis++)
+        if (!shape_unit(&w->shape, axis))
+            return false;
+    return true;
+}
+
+/* Decides how a product runs; whether a kernel of its own makes the form in which it reads its weight. */
+static bool plan_product(Packing *p, Kernel *k)
+{
+    Lowered *low = k->lowered;
+    const Node *w = k->product->in[1];
+    bool weight = p->of_weights[w->id], kept = weight && keeps(p->g);
+    switch (k->kind) {
+    case KERNEL_matmul:
+        weight = weight && one_for_all(w);
+        low->plan = matmul_plan(p->g, k->product, kept && weight);
+        return weight && low->plan.pack_b;
+    case KERNEL_conv:
+        low->conv = conv_plan(p->g, k->product, kept);
+        return weight && low->conv.other_floats > 0;
+    case KERNEL_conv_weight: low->conv = conv_weight_plan(p->g, k->product); return false;
+    default: return false;
+    }
+}
+
+/* What is computed of y inside a kernel: y and below it what no kernel stores, operands first. */
+static void add_inlined(Packing *p, Kernel *k, Node *y)
+{
+    bool *inside = arena_take(p->scratch, (size_t)p->g->nodes.n);
+    inside[y->id] = true;
+    for (int i = y->id; i >= 0; i--) {
+        const Node *x = p->g->nodes.at[i];
+        if (!inside[i] || op_rows[x->op].cls == CLASS_LEAF || x->kernel) {
+            inside[i] = false;
+            continue;
+        }
+        for (int n = 0; n < x->n_in; n++)
+            inside[x->in[n]->id] = true;
+    }
+    for (int i = 0; i <= y->id; i++)
+        if (inside[i])
+            vec_push(p->arena, &k->nodes, p->g->nodes.at[i]);
+}
+
+static Kernel *packing_kernel(Packing *p, Kernel *of)
+{
+    Kernel *k = arena_take(p->arena, sizeof *k);
+    k->kind = KERNEL_pack;
+    k->product = of->product;
+    k->lowered = of->lowered;
+    add_inlined(p, k, of->product->in[1]);
+    of->pack = k;
+    return k;
+}
+
+static bool stores_of_weights(const Packing *p, const Kernel *k)
+{
+    for (int i = 0; i < k->stores.n; i++) {
+        const Node *y = k->stores.at[i];
+        if (!p->of_weights[y->id] || p->is_root[y->id] || y->role != ROLE_forward)
+            return false;
+    }
+    return !k->product;
+}
+
+static bool is_kept(const Packing *p, const Kernel *k)
+{
+    if (!keeps(p->g))
+        return false;
+    return k->kind == KERNEL_pack ? k->product->role == ROLE_forward : stores_of_weights(p, k);
+}
+
+void pass_pack(Graph *g)
+{
+    Packing p = {.g = g, .arena = g->program->ctx->arena, .scratch = arena_new()};
+    p.of_weights = arena_take(p.scratch, (size_t)g->nodes.n + 1);
+    p.is_root = arena_take(p.scratch, (size_t)g->nodes.n + 1);
+    find_weights(&p);
+    VEC(Kernel *) all = {0};
+    for (int i = 0; i < g->kernels.n; i++) {
+        Kernel *k = g->kernels.at[i];
+        if (k->product && plan_product(&p, k))
+            vec_push(p.scratch, &all, packing_kernel(&p, k));
+        vec_push(p.scratch, &all, k);
+    }
+    g->kernels.n = 0;
+    for (int i = 0; i < all.n; i++) {
+        all.at[i]->kept = is_kept(&p, all.at[i]);
+        if (all.at[i]->kept)
+            vec_push(p.arena, &g->kernels, all.at[i]);
+    }
+    for (int i = 0; i < all.n; i++)
+        if (!all.at[i]->kept)
+            vec_push(p.arena, &g->kernels, all.at[i]);
+    for (int i = 0; i < g->kernels.n; i++)
+        g->kernels.at[i]->id = i;
+    arena_free(p.scratch);
+}
