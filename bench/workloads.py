@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train.
+# batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train; y is
+# what the loss takes beside the network's result: targets, or noise.
 Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer', defaults=(None, None, None))
 
 
@@ -102,6 +103,25 @@ class UNet(nn.Module):
         return self.out(self.e(torch.cat((self.up1(y), a), 1)))
 
 
+class VAE(nn.Module):
+    """Encoder and decoder. Evaluated, it decodes the mean; in training it gives what vae_loss, which has the noise, needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.h, self.mu, self.lv = dense(784, 400, last=nn.ReLU), nn.Linear(400, 20), nn.Linear(400, 20)
+        self.decode = dense(20, 400, 784, last=nn.Sigmoid)
+
+    def forward(self, x):
+        h = self.h(x)
+        return (x, self.mu(h), self.lv(h), self.decode) if self.training else self.decode(self.mu(h))
+
+
+def vae_loss(given, eps):
+    x, mu, lv, decode = given
+    r = decode(mu + eps * torch.exp(0.5 * lv))
+    return F.binary_cross_entropy(r, x, reduction='sum') - 0.5 * torch.sum(1 + lv - mu.pow(2) - lv.exp())
+
+
 # --- the table -------------------------------------------------------------------------------------------------------
 
 def classes(count):
@@ -110,6 +130,10 @@ def classes(count):
 
 def bits(*shape):
     return lambda batch: torch.randint(0, 2, (batch, *shape)).float()
+
+
+def normal(*shape):
+    return lambda batch: torch.randn(batch, *shape)
 
 
 def sgd(**arguments):
@@ -130,6 +154,7 @@ WORKLOADS = [
              F.cross_entropy, sgd(lr=0.1, momentum=0.9)),
     Workload('unet_64', 116753, 8, (1, 8), UNet, (1, 64, 64), bits(1, 64, 64),
              F.binary_cross_entropy_with_logits, adam(lr=1e-3)),
+    Workload('vae_mnist', 652824, 128, (1, 128), VAE, (784,), normal(20), vae_loss, adam(lr=1e-3)),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
     Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
 ]

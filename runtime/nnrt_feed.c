@@ -115,19 +115,23 @@ int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, co
                     nnrt_score *score, nnrt_fault *fault)
 {
     const nnrt_model *model = f->model;
+    const int64_t calls = m->calls;
+    int status = 0;
     score->loss_sum = score->samples = 0;
     for (int i = 0; i < model->n_sums; i++)
         score->sums[i] = 0;
-    for (int64_t at = 0; at < rows->n; at += model->batch) {
+    for (int64_t at = 0; at < rows->n && !status; at += model->batch) {
         int n = (int)(rows->n - at < model->batch ? rows->n - at : model->batch);
         nnrt_dataset_batch(data, rows->at + at, n, f->in);
+        m->calls = -1 - at; /* random numbers: of no step, and the same whenever the set is taken */
         float loss = model->eval(m, n, (const void *const *)f->in, score->sums);
         if (!isfinite(loss))
-            return feed_not_finite(m, at, n, (double)loss, fault);
+            status = feed_not_finite(m, at, n, (double)loss, fault);
         score->loss_sum += (double)loss * n;
         score->samples += n;
     }
-    return 0;
+    m->calls = calls;
+    return status;
 }
 
 static double feed_finish(nnrt_finish finish, const double *s)

@@ -94,7 +94,7 @@ void nnrt_rows_shuffle(const nnrt_rows *, uint64_t seed, int64_t epoch, int64_t 
  * both parts then in their own order. NNRT_NO_MEMORY, or NNRT_BAD_CONTENT where one were empty. */
 int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint64_t seed,
                     nnrt_fault *);
-/* Loss and metric sums of a set. NNRT_NOT_FINITE where a batch's loss is not a number. */
+/* Loss and metric sums of a set; what is drawn at random is the same whenever it is taken. NNRT_NOT_FINITE where a batch's loss is not a number. */
 int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nnrt_rows *,
                     nnrt_score *, nnrt_fault *);
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */

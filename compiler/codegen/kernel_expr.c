@@ -386,7 +386,7 @@ static const char *guarded(Emit *e, const Node *y, const Ix *at)
  * buffer, a batch axis is n long wherever it stands. */
 static const char *random_text(Emit *e, const Node *y, const Ix *at)
 {
-    const char *key = key_arg(e, y);
+    const char *draw = op_impls[y->op]->c, *key = key_arg(e, y);
     const Shape *s = &y->shape;
     Ix before = ix_const(0), from = ix_const(0);
     int64_t sample = 1;
@@ -397,8 +397,8 @@ static const char *random_text(Emit *e, const Node *y, const Ix *at)
     }
     const char *index = ix_text(&e->space, &from, true);
     if (!before.n && !before.c)
-        return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s)", key, index);
-    return arena_format(e->arena, "nnrt_rand_uniform(%s, (uint64_t)%s * (uint64_t)(%s) + %s)", key,
+        return arena_format(e->arena, "%s(%s, (uint64_t)%s)", draw, key, index);
+    return arena_format(e->arena, "%s(%s, (uint64_t)%s * (uint64_t)(%s) + %s)", draw, key,
                         ix_text(&e->space, &before, true), emit_extent(e, sample, true),
                         arena_format(e->arena, "(uint64_t)%s", index));
 }
@@ -441,7 +441,7 @@ const char *emit_value(Emit *e, const Node *y, const Ix *at)
         return arena_format(e->arena, "(float)%s", ix_text(&e->space, &at[y->attr->axes[0]], true));
     if (in_memory(e, y))
         text = emit_element(e, y, at, false);
-    else if (y->op == OP_random_uniform)
+    else if (op_draws(y))
         text = random_text(e, y, at);
     else
         text = compute(e, y, at);

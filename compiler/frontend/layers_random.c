@@ -16,7 +16,7 @@ static Node *dropout(Call *c)
     Node *x = rows_operand(c, 0);
     if (!x || p == 1)
         return x ? rows_times(g, x, 0) : NULL;
-    Node *u = build_random(g, &x->shape, call_stream(c));
+    Node *u = build_random(g, OP_random_uniform, &x->shape, call_stream(c));
     Node *kept = build_binary(g, OP_greater_equal, u, build_const(g, p));
     return build_binary(g, OP_mul, x, rows_times(g, kept, 1 / (1 - p)));
 }

@@ -57,10 +57,10 @@ Node *build_scalar(Graph *g, Scalar scalar)
     return leaf(g, OP_scalar, &attr, &shape, DT_f32);
 }
 
-Node *build_random(Graph *g, const Shape *shape, uint32_t stream)
+Node *build_random(Graph *g, OpKind op, const Shape *shape, uint32_t stream)
 {
     Attr attr = {.stream = stream};
-    return leaf(g, OP_random_uniform, &attr, shape, DT_f32);
+    return leaf(g, op, &attr, shape, DT_f32);
 }
 
 Node *build_size(Graph *g, const Shape *shape)

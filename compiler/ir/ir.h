@@ -111,7 +111,7 @@ typedef struct Attr {
     Var *var;                /* var, assign */
     int input;               /* input: index in Program.inputs */
     Scalar scalar;           /* scalar */
-    uint32_t stream;         /* random_uniform: which stream of random numbers */
+    uint32_t stream;         /* random_uniform, random_normal: which stream of random numbers */
 } Attr;
 
 typedef enum { ROLE_forward, ROLE_loss, ROLE_metric, ROLE_backward, ROLE_update } Role;
@@ -412,7 +412,8 @@ Node *build_conv_input(Graph *, Node *dy, Node *w, const Taps *, const int64_t *
 /* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
 Node *build_window(Graph *, Node *x, const Taps *);
 Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
-Node *build_random(Graph *, const Shape *, uint32_t stream); /* uniform in [0, 1) */
+/* op: random_uniform, random_normal */
+Node *build_random(Graph *, OpKind op, const Shape *, uint32_t stream);
 Node *build_cast(Graph *, Node *, DType);
 Node *build_size(Graph *, const Shape *); /* rank 0: how many numbers, with n */
 /* 1 where the class index (i32, shape without `axis`) equals the position along `axis`, else 0. */
@@ -443,7 +444,7 @@ typedef struct InterpInput {
     double *const *vars;   /* one a var, in saved order; assign writes them */
     double lr;
     int64_t step;  /* SCALAR_step */
-    uint64_t seed; /* random_uniform draws nnrt_rand's numbers: (seed, calls, stream, index) */
+    uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, index) */
     int64_t calls;
 } InterpInput;
 

@@ -4,6 +4,7 @@
 
 #include "../../runtime/nnrt_rand.h"
 
+#include <math.h>
 #include <string.h>
 
 static void copy(Tensor *out, const double *from)
@@ -121,24 +122,48 @@ static void iota_eval(const Node *y, const InterpInput *run, const Tensor *in, T
 
 const OpImpl op_iota = {.attrs = ATTR_axes | ATTR_shape, .shape = iota_shape, .eval = iota_eval};
 
-/* --- random_uniform: in [0, 1), stream attr.stream; nnrt_rand.h's numbers --------------------- */
+/* --- random_uniform, random_normal: nnrt_rand.h's numbers of stream attr.stream ---------------- */
 
-static bool random_uniform_shape(Graph *g, Node *y)
+static bool random_shape(Graph *g, Node *y)
 {
     (void)g;
     y->dtype = DT_f32;
     return true;
 }
 
+static nnrt_rand_key key_of(const Node *y, const InterpInput *run)
+{
+    return nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
+}
+
 static void random_uniform_eval(const Node *y, const InterpInput *run, const Tensor *in,
                                 Tensor *out)
 {
     (void)in;
-    nnrt_rand_key key = nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
+    nnrt_rand_key key = key_of(y, run);
     int64_t n = shape_count(&out->shape);
     for (int64_t i = 0; i < n; i++)
         out->data[i] = nnrt_rand_uniform(key, (uint64_t)i);
 }
 
-const OpImpl op_random_uniform = {
-    .attrs = ATTR_stream | ATTR_shape, .shape = random_uniform_shape, .eval = random_uniform_eval};
+/* Box and Muller's formula in double, of the same bits. */
+static void random_normal_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
+{
+    (void)in;
+    nnrt_rand_key key = key_of(y, run);
+    int64_t n = shape_count(&out->shape);
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t bits = nnrt_rand_bits64(key, (uint64_t)i);
+        double u = (double)((bits & 0xffffffff) >> 8) + 1, turn = (double)(bits >> 40);
+        out->data[i] = sqrt(-2 * log(u * 0x1p-24)) * cos(turn * 0x1p-24 * 2 * M_PI);
+    }
+}
+
+#define RANDOM(name)                                                                               \
+    const OpImpl op_random_##name = {.attrs = ATTR_stream | ATTR_shape,                            \
+                                     .shape = random_shape,                                        \
+                                     .eval = random_##name##_eval,                                 \
+                                     .c = "nnrt_rand_" #name}
+
+RANDOM(uniform);
+RANDOM(normal);

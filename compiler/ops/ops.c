@@ -24,6 +24,11 @@ int op_find(const char *name)
     return -1;
 }
 
+bool op_draws(const Node *y)
+{
+    return op_impls[y->op]->attrs & ATTR_stream;
+}
+
 bool op_error(Graph *g, const Node *y, const char *format, ...)
 {
     Ctx *ctx = g->program->ctx;

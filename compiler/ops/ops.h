@@ -35,7 +35,8 @@ typedef struct OpImpl {
     void (*eval)(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out);
     int flops;        /* EW: floating-point operations an element, as cost models count */
     const char *c;    /* EW: C text with $0 $1 $2 for operands, fully parenthesised where needed:
-                         "($0 + $1)", "nnrt_expf($0)" */
+                         "($0 + $1)", "nnrt_expf($0)"; random numbers: the function of a key and an
+                         index that draws one */
 } OpImpl;
 
 typedef struct OpRow {
@@ -53,6 +54,8 @@ extern const OpImpl *const op_impls[OP_COUNT];
 
 /* ops.c. -1: none of that name. */
 int op_find(const char *name);
+/* Whether y is drawn at random: a leaf with a stream. */
+bool op_draws(const Node *y);
 
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);

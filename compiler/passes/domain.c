@@ -142,7 +142,7 @@ bool node_uniform(const Node *y)
 
 bool node_inlined(const Node *y)
 {
-    return y->op == OP_iota || y->op == OP_random_uniform ||
+    return y->op == OP_iota || op_draws(y) ||
            (y->op == OP_const && !y->attr->data) || op_rows[y->op].cls == CLASS_MOVE ||
            node_uniform(y);
 }

@@ -59,7 +59,7 @@ typedef struct KernelArg {
     Buffer *buffer; /* KARG_buffer */
     bool written;   /* KARG_buffer: not const */
     Node *
-        node; /* KARG_scalar: a uniform node, passed as float; KARG_key: random_uniform (its stream) */
+        node; /* KARG_scalar: a uniform node, passed as float; KARG_key: a random number (its stream) */
     const char *name;      /* the parameter's name */
     const char *full_name; /* that of the buffer, scalar or stream in the functions that call */
 } KernelArg;

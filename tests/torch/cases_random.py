@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""Initial weights and dropout: their distributions, and what seeds do."""
+"""Initial weights, dropout, random functions: their distributions, what seeds do; a VAE whose noise is an input."""
 import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from case import Case, real
+from case import Case, dense, probability, real
 from check import Built, Wrong, within
 
 UNITS, IN = 150, 100
@@ -178,4 +179,93 @@ def dropout_case():
     return case
 
 
-CASES = [init_case(), init_conv_case(), dropout_case()]
+# Of each function the gradient by `by` is what was drawn, where the loss is its sum: of location + scale * (standard
+# number) by scale, of bernoulli(p) times w by w. name: (expression, by, what PyTorch draws, its mean).
+D = torch.distributions
+DRAWN = {
+    "normal": ("normal(a, s_normal)", "s_normal", D.Normal(0., 1.)),
+    "normal_like": ("s_normal_like * normal_like(a)", "s_normal_like", D.Normal(0., 1.)),
+    "uniform": ("uniform(a, a + s_uniform)", "s_uniform", D.Uniform(0., 1.)),
+    "gumbel": ("gumbel(a, s_gumbel)", "s_gumbel", D.Gumbel(0., 1.)),
+    "bernoulli": ("s_bernoulli * bernoulli(0.3 + 0 * a)", "s_bernoulli", D.Bernoulli(torch.tensor(0.3)))}
+
+
+def check_random(case, nncc, work, seed):
+    """Gradients are what is drawn: distributed as PyTorch's, new for another seed, the loss that of the same numbers."""
+    torch.manual_seed(seed)
+    b = Built(case, nncc, work, seed)
+    for name, a in b.data.items():
+        np.save("%s/b_%s.npy" % (b.folder, name), a[:case.batch])
+    grads = []
+    for number, s in enumerate([3, 3, 4]):
+        b.run("grad", "--seed", str(s), "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g%d.safetensors" % number)
+        grads.append(b.load("g%d.safetensors" % number))
+    size = case.batch * WIDTH
+    loss = 0
+    for name, (_, by, law) in DRAWN.items():
+        first, again, other = (g["input." + by].ravel() for g in grads)
+        if not np.array_equal(first, again):
+            raise Wrong("%s: one seed, two results" % name)
+        if (first == other).mean() > 0.65:
+            raise Wrong("%s: two seeds, one result" % name)
+        far = kolmogorov_smirnov(first, law.sample((size,)).numpy())
+        if far > 2.6 / math.sqrt(size):
+            raise Wrong("%s: distributions differ by %.3g" % (name, far))
+        rows = first.reshape(case.batch, WIDTH).astype("f8") - float(law.mean)
+        if np.abs(np.corrcoef(rows) - np.eye(case.batch)).max() > 6 / math.sqrt(WIDTH):
+            raise Wrong("%s: samples are not independent" % name)
+        loss += (first.reshape(-1, WIDTH) * b.data[by][:case.batch]).sum(dtype="f8")
+    located = 3 * b.data["a"][:case.batch].sum(dtype="f8")  # of normal, uniform, gumbel
+    within("loss", grads[0]["loss"].reshape(()), loss + located, 1e-4, floor=100)
+    if abs(np.corrcoef(grads[0]["input.s_normal"].ravel(), grads[0]["input.s_normal_like"].ravel())[0, 1]) > 6 / math.sqrt(size):
+        raise Wrong("two calls draw the same numbers")
+
+    # predict takes means; eval draws, a batch at a time, the same each time
+    b.run("predict", "--weights", "w.safetensors", *b.files("--input"), *(x for n in DRAWN for x in ("--output", "%s=%s.npy" % (n, n))))
+    means = {"normal": b.data["a"], "normal_like": 0, "uniform": b.data["a"] + 0.5 * b.data["s_uniform"],
+             "gumbel": b.data["a"] + 0.57721566 * b.data["s_gumbel"], "bernoulli": 0.3 * b.data["s_bernoulli"]}
+    for name, want in means.items():
+        within("predict " + name, b.load(name + ".npy"), np.broadcast_to(want, b.data["a"].shape), 1e-6)
+    losses = {b.run("eval", "--weights", "w.safetensors", *b.files("--data")) for _ in range(2)}
+    if len(losses) != 1:
+        raise Wrong("eval: two results: %s" % losses)
+
+
+def random_case():
+    inputs = {"a": real(WIDTH), **{by: real(WIDTH) for _, by, _ in DRAWN.values()}}
+    layers = "".join('  - {name: d_%s, expr: "%s"}\n' % (name, text) for name, (text, _, _) in DRAWN.items())
+    case = Case("random_functions", inputs, layers, None, {n: "d_" + n for n in DRAWN}, " + ".join("sum(d_%s)" % n for n in DRAWN), None)
+    case.check = check_random
+    return case
+
+
+VAE = """
+  - dense: {units: 11, activation: relu, name: h, input: x}
+  - dense: {units: 3, name: mu, input: h}
+  - dense: {units: 3, name: lv, input: h}
+  - {name: z, expr: mu + eps * exp(0.5 * lv)}
+  - dense: {units: 11, activation: relu, name: g, input: z}
+  - dense: {units: 7, activation: sigmoid, name: r}
+  - dense: {units: 11, activation: relu, name: g_mean, input: mu, shared: g}
+  - dense: {units: 7, activation: sigmoid, name: r_mean, shared: r}
+"""
+
+
+def vae(w, x):
+    h = torch.relu(dense(w, "h", x["x"]))
+    mu, lv = dense(w, "mu", h), dense(w, "lv", h)
+    decode = lambda z: torch.sigmoid(dense(w, "r", torch.relu(dense(w, "g", z))))
+    return {"mu": mu, "lv": lv, "r": decode(mu + x["eps"] * torch.exp(0.5 * lv)), "r_mean": decode(mu)}
+
+
+def elbo(v, x):
+    return F.binary_cross_entropy(v["r"], x["x"], reduction="sum") - 0.5 * (1 + v["lv"] - v["mu"] ** 2 - v["lv"].exp()).sum()
+
+
+def vae_case():
+    return Case("vae", {"x": probability(7), "eps": real(3)}, VAE, vae, ["r_mean"],
+                "bce(r, x, reduction=sum) + kl_normal(mu, lv, reduction=sum)", elbo, "{adam: {lr: 0.02}}",
+                lambda p: torch.optim.Adam(p, 0.02))
+
+
+CASES = [init_case(), init_conv_case(), dropout_case(), random_case(), vae_case()]

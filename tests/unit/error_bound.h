@@ -149,13 +149,17 @@ FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, 
                              4 * bound_unit * (k + 8) * terms[0].data[i] + bound_least;
 }
 
-/* Leaves: inputs and variables hold floats; other numbers are rounded to one. */
+/* Leaves: inputs and variables hold floats; other numbers are rounded to one. A normal number is a
+ * root of at most 5.77 times a cosine whose angle, of at most 2 pi, was rounded twice. */
 FIXTURE void bound_leaf(const Node *y, Bound *out)
 {
+    const double normal = 5.77 * 2 * 6.2832 * bound_unit;
     for (int64_t i = 0, n = shape_count(&out->value.shape); i < n; i++) {
         double v = out->value.data[i];
         double rounded = (float)v == v || isnan(v) ? 0 : fabs((float)v - v);
-        out->error.data[i] = y->op == OP_scalar ? 2 * bound_unit * fabs(v) : rounded;
+        out->error.data[i] = y->op == OP_scalar          ? 2 * bound_unit * fabs(v)
+                             : y->op == OP_random_normal ? 8 * bound_unit * fabs(v) + normal
+                                                         : rounded;
     }
 }
 

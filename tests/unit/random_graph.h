@@ -433,7 +433,8 @@ FIXTURE Node *dropout(RandomGraph *r, Node *x)
 {
     if (r->g->fn != FN_train)
         return unary(r, OP_stop_gradient, x);
-    Node *kept = binary(r, OP_less, build_random(r->g, &x->shape, r->streams++), num(r, 0.75));
+    Node *kept = binary(r, OP_less, build_random(r->g, OP_random_uniform, &x->shape, r->streams++),
+                        num(r, 0.75));
     return binary(r, OP_mul, x, binary(r, OP_div, kept, num(r, 0.75)));
 }
 

@@ -70,7 +70,7 @@ Test(build, leaves)
     expect_values(f, build_scalar(f->g, SCALAR_step), 1, (double[]){1});
     expect_values(f, build_iota(f->g, &SHAPE(-1, 2, 3), -1), 6, (double[]){0, 1, 2, 0, 1, 2});
     expect_values(f, build_iota(f->g, &SHAPE(-1, 2, 3), 0), 6, (double[]){0, 0, 0, 1, 1, 1});
-    expect_shape(build_random(f->g, &SHAPE(0, 1, 5), 3), SHAPE(0, 1, 5));
+    expect_shape(build_random(f->g, OP_random_uniform, &SHAPE(0, 1, 5), 3), SHAPE(0, 1, 5));
     fixture_free(f);
 }
 

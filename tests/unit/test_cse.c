@@ -88,8 +88,12 @@ Test(cse, variables_and_random_numbers)
         *w = random_var(f, "w", VAR_weight, SHAPE(-1, 3));
     cr_expect(merges(f, build_var(g, v), build_var(g, v)));
     cr_expect_not(merges(f, build_var(g, v), build_var(g, w)));
-    cr_expect(merges(f, build_random(g, &v->shape, 4), build_random(g, &v->shape, 4)));
-    cr_expect_not(merges(f, build_random(g, &v->shape, 4), build_random(g, &v->shape, 5)));
+    cr_expect(merges(f, build_random(g, OP_random_uniform, &v->shape, 4),
+                     build_random(g, OP_random_uniform, &v->shape, 4)));
+    cr_expect_not(merges(f, build_random(g, OP_random_uniform, &v->shape, 4),
+                         build_random(g, OP_random_uniform, &v->shape, 5)));
+    cr_expect_not(merges(f, build_random(g, OP_random_uniform, &v->shape, 4),
+                         build_random(g, OP_random_normal, &v->shape, 4)));
     fixture_free(f);
 }
 

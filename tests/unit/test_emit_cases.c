@@ -77,12 +77,24 @@ Test(emit_cases, a_reshape_with_the_batch_behind_an_axis_of_one)
 static Node *random_inside(Fixture *f)
 {
     Node *x = emit_leaf(f, SHAPE(1, 3, 1, 2), -2, 2);
-    return build_binary(f->g, OP_mul, x, build_random(f->g, &x->shape, 3));
+    return build_binary(f->g, OP_mul, x, build_random(f->g, OP_random_uniform, &x->shape, 3));
 }
 
 Test(emit_cases, random_numbers_where_the_batch_is_not_first)
 {
     check_case(random_inside);
+}
+
+static Node *random_normals(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 37), -2, 2);
+    Node *z = build_random(f->g, OP_random_normal, &x->shape, 5);
+    return build_binary(f->g, OP_add, x, build_binary(f->g, OP_mul, x, z));
+}
+
+Test(emit_cases, normal_numbers)
+{
+    check_case(random_normals);
 }
 
 /* tanh(x) was kept for a later stage that kept what is made of it. */
@@ -122,7 +134,7 @@ static void build_named(Fixture *f, const void *arg)
         Node *x = emit_input(f, SHAPE(0, 1, 18), DT_f32, 0, -1, 1);
         y = build_unary(f->g, OP_tanh, build_binary(f->g, OP_add, y, x));
     }
-    y = build_binary(f->g, OP_mul, y, build_random(f->g, &y->shape, 0));
+    y = build_binary(f->g, OP_mul, y, build_random(f->g, OP_random_uniform, &y->shape, 0));
     for (int i = 0; i < COUNT(names); i++)
         f->p->inputs.at[i].name = names[i];
     emit_output(f, 0, build_softmax(f->g, y, 1));

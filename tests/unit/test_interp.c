@@ -98,7 +98,7 @@ Test(interp, kept_order)
 Test(interp, random_numbers_are_the_runtimes)
 {
     Fixture *f = fixture_new(FN_train);
-    graph_root(f->g, ROOT_output, 0, build_random(f->g, &SHAPE(0, 1, 5), 11));
+    graph_root(f->g, ROOT_output, 0, build_random(f->g, OP_random_uniform, &SHAPE(0, 1, 5), 11));
     for (int64_t call = 1; call < 3; call++) {
         Tensor t = run_step(f, f->g, 0.1, call)[0];
         nnrt_rand_key key = nnrt_rand_key_of(7, (uint64_t)call, 11);

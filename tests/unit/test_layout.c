@@ -129,7 +129,8 @@ static Node *dropped(Fixture *f, Node *x)
 {
     Graph *g = f->g;
     Node *a = relu(f, conv(f, x, 16));
-    Node *kept = build_binary(g, OP_less, build_random(g, &a->shape, 3), build_const(g, 0.75));
+    Node *kept = build_binary(g, OP_less, build_random(g, OP_random_uniform, &a->shape, 3),
+                              build_const(g, 0.75));
     return conv(f, build_binary(g, OP_mul, a, kept), 16);
 }
 

@@ -17,8 +17,8 @@ Test(ops, every_row_has_its_record)
                       "%s: NOGRAD or a gradient, not both", row->name);
         cr_expect_eq(row->cls == CLASS_EW, impl->ew != NULL, "%s: ew is for elementwise ops",
                      row->name);
-        cr_expect_eq(row->cls == CLASS_EW, impl->c != NULL, "%s: C text is for elementwise ops",
-                     row->name);
+        cr_expect_eq(row->cls == CLASS_EW || impl->attrs & ATTR_stream, impl->c != NULL,
+                     "%s: C text is for elementwise ops and random numbers", row->name);
         cr_expect_neq(row->cls == CLASS_EW, impl->eval != NULL, "%s: eval is for the others",
                       row->name);
         cr_expect(row->cls == CLASS_EW || impl->shape, "%s has no shape rule", row->name);
@@ -331,7 +331,8 @@ Test(ops, random_numbers_differ_by_stream_and_stay_in_range)
     Fixture *f = fixture_new(FN_predict);
     Shape shape = SHAPE(-1, 1000);
     for (uint32_t stream = 0; stream < 2; stream++)
-        graph_root(f->g, ROOT_output, (int)stream, build_random(f->g, &shape, stream));
+        graph_root(f->g, ROOT_output, (int)stream,
+                   build_random(f->g, OP_random_uniform, &shape, stream));
     graph_sort(f->g);
     Tensor *t = run(f);
     double sum = 0;
@@ -343,6 +344,25 @@ Test(ops, random_numbers_differ_by_stream_and_stay_in_range)
     }
     cr_expect_float_eq(sum / 1000, 0.5, 0.04);
     cr_expect_lt(same, 5);
+    fixture_free(f);
+}
+
+Test(ops, random_normal_is_normal)
+{
+    Fixture *f = fixture_new(FN_predict);
+    graph_root(f->g, ROOT_output, 0, build_random(f->g, OP_random_normal, &SHAPE(-1, 10000), 1));
+    graph_root(f->g, ROOT_output, 1, build_random(f->g, OP_random_normal, &SHAPE(-1, 10000), 2));
+    graph_sort(f->g);
+    Tensor *t = run(f);
+    double sum = 0, squares = 0, products = 0;
+    for (int i = 0; i < 10000; i++) {
+        sum += t[0].data[i];
+        squares += t[0].data[i] * t[0].data[i];
+        products += t[0].data[i] * t[1].data[i];
+    }
+    cr_expect_float_eq(sum / 10000, 0, 0.05);
+    cr_expect_float_eq(squares / 10000, 1, 0.07);
+    cr_expect_float_eq(products / 10000, 0, 0.05);
     fixture_free(f);
 }
 

@@ -40,7 +40,7 @@ static Fixture *program(void)
     y->name = "fc";
     Node *part = build_slice(g, y, 1, 1, 4, 1);
     Node *z = build_binary(g, OP_mul, part, build_data(g, &three, table));
-    z = build_binary(g, OP_mul, z, build_random(g, &z->shape, 7));
+    z = build_binary(g, OP_mul, z, build_random(g, OP_random_uniform, &z->shape, 7));
     g->role = ROLE_loss;
     z = build_binary(g, OP_sub, z, build_one_hot(g, build_input(g, 1), 3, 1));
     Node *loss =
