@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: MIT
-"""Initial weights, dropout, random functions: their distributions, what seeds do; a VAE whose noise is an input."""
+"""Initial weights, dropout, random functions: their distributions, what seeds do."""
 import math
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 
-from case import Case, dense, probability, real
+from case import Case, real
 from check import Built, Wrong, within
 
 UNITS, IN = 150, 100
@@ -239,33 +238,4 @@ def random_case():
     return case
 
 
-VAE = """
-  - dense: {units: 11, activation: relu, name: h, input: x}
-  - dense: {units: 3, name: mu, input: h}
-  - dense: {units: 3, name: lv, input: h}
-  - {name: z, expr: mu + eps * exp(0.5 * lv)}
-  - dense: {units: 11, activation: relu, name: g, input: z}
-  - dense: {units: 7, activation: sigmoid, name: r}
-  - dense: {units: 11, activation: relu, name: g_mean, input: mu, shared: g}
-  - dense: {units: 7, activation: sigmoid, name: r_mean, shared: r}
-"""
-
-
-def vae(w, x):
-    h = torch.relu(dense(w, "h", x["x"]))
-    mu, lv = dense(w, "mu", h), dense(w, "lv", h)
-    decode = lambda z: torch.sigmoid(dense(w, "r", torch.relu(dense(w, "g", z))))
-    return {"mu": mu, "lv": lv, "r": decode(mu + x["eps"] * torch.exp(0.5 * lv)), "r_mean": decode(mu)}
-
-
-def elbo(v, x):
-    return F.binary_cross_entropy(v["r"], x["x"], reduction="sum") - 0.5 * (1 + v["lv"] - v["mu"] ** 2 - v["lv"].exp()).sum()
-
-
-def vae_case():
-    return Case("vae", {"x": probability(7), "eps": real(3)}, VAE, vae, ["r_mean"],
-                "bce(r, x, reduction=sum) + kl_normal(mu, lv, reduction=sum)", elbo, "{adam: {lr: 0.02}}",
-                lambda p: torch.optim.Adam(p, 0.02))
-
-
-CASES = [init_case(), init_conv_case(), dropout_case(), random_case(), vae_case()]
+CASES = [init_case(), init_conv_case(), dropout_case(), random_case()]
