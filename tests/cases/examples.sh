@@ -33,6 +33,23 @@ learns mnist_cnn/model_augment.yaml mnist 0.994 0.95
 learns fashion_cnn/model.yaml fashion-mnist 0.923 0.7
 learns cifar_resnet/model.yaml cifar10-subset 0.76 0.2
 
+# The evidence lower bound of a VAE, nats an image; of MNIST after two epochs, but for LONG=1.
+vae()
+{
+    rm -f vae.txt
+    "$nncc" "$root/examples/vae_mnist/$1" -o vae && shift && ./vae train "$@" --out vae.safetensors >/dev/null 2>&1 &&
+        ./vae eval --data-dir "$DATA_DIR" --weights vae.safetensors >vae.txt
+    value vae.txt loss
+}
+at_most "vae_mnist/model.yaml: nats an image it has not seen" "$(vae model.yaml)" 275
+if [ ! -d "$DATA_DIR/mnist" ]; then
+    skip "vae_mnist/model_mnist.yaml: $DATA_DIR/mnist is not there"
+elif [ "${LONG:-0}" = 1 ]; then
+    at_most "vae_mnist/model_mnist.yaml: nats" "$(vae model_mnist.yaml --data-dir "$DATA_DIR")" 107
+else
+    at_most "vae_mnist/model_mnist.yaml: nats" "$(vae model_mnist.yaml --data-dir "$DATA_DIR" --epochs 2)" 120
+fi
+
 # The app of embed: what its README says, in a copy of the folder.
 mkdir -p embed/build && cp "$root"/examples/embed/*.* "$root/examples/embed/Makefile" embed/
 (cd embed && make -s HOME_DIR="$BUILD" ${CC:+CC="$CC"}) >embed.txt 2>&1

@@ -225,9 +225,13 @@ def check_random(case, nncc, work, seed):
              "gumbel": b.data["a"] + 0.57721566 * b.data["s_gumbel"], "bernoulli": 0.3 * b.data["s_bernoulli"]}
     for name, want in means.items():
         within("predict " + name, b.load(name + ".npy"), np.broadcast_to(want, b.data["a"].shape), 1e-6)
-    losses = {b.run("eval", "--weights", "w.safetensors", *b.files("--data")) for _ in range(2)}
-    if len(losses) != 1:
-        raise Wrong("eval: two results: %s" % losses)
+    for name, a in b.data.items():
+        np.save("%s/twice_%s.npy" % (b.folder, name), np.concatenate([a[:case.batch]] * 2))
+    once, again, twice = (b.run("eval", "--weights", "w.safetensors", *b.files("--data", p)) for p in ("b_", "b_", "twice_"))
+    if once != again:
+        raise Wrong("eval: two results: %s, %s" % (once, again))
+    if once == twice:
+        raise Wrong("eval: two batches, the same numbers drawn")
 
 
 def random_case():
