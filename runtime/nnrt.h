@@ -254,7 +254,7 @@ struct nnrt_instance {
 };
 
 /* Whether predict must make anew what it keeps of the weights; it is then taken as made. */
-static inline int nnrt_stale(nnrt_instance *m)
+static inline __attribute__((unused)) int nnrt_stale(nnrt_instance *m)
 {
     int stale = m->kept != m->owner->changes;
     m->kept = m->owner->changes;
