@@ -135,7 +135,7 @@ static void transform_row(Conv *c)
 /* The piece's patches. What the last register tile lacks is the last patch once more. */
 static void transform_piece(Conv *c)
 {
-    out_open(c->e->out, "for (int u = 0; u < %d && r0 + u < filled; u++)", c->plan->winograd.block);
+    out_open(c->e->out, "for (int u = 0; u < each && r0 + u < filled; u++)");
     out_line(c->e->out, "const int r = r0 + u < all ? r0 + u : all - 1;");
     transform_row(c);
     out_close(c->e->out);
@@ -149,8 +149,8 @@ static void transform_all(Conv *c, const char *place)
     int block = p->winograd.block;
     emit_share(c->e, 1);
     out_open(e->out, "for (int t = 0; t < filled; t++)");
-    out_line(e->out, "const int u = t %% %d, r = t < all ? t : all - 1;", block);
-    out_line(e->out, "float *const patches = %s + (size_t)(t / %d) * %lld;", place, block,
+    out_line(e->out, "const int u = t %% each, r = t < all ? t : all - 1;");
+    out_line(e->out, "float *const patches = %s + (size_t)(t / each) * %lld;", place,
              (long long)(WINOGRAD_POINTS * block * p->channels));
     transform_row(c);
     out_close(e->out);
@@ -165,7 +165,7 @@ static void multiply(Conv *c)
     long long channels = (long long)p->channels;
     const char *tile = arena_format(e->arena, "%s_conv_1x%dx%d", e->p->name, w->rows, p->tile_n);
     out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
-    out_open(e->out, "for (int u = 0; u < %d && r0 + u < all; u += %d)", w->block, w->rows);
+    out_open(e->out, "for (int u = 0; u < each && r0 + u < all; u += %d)", w->rows);
     out_wrap(e->out,
              "%s(patches + (k * %d + u) * %lld, 0, %lld, (%s_taps){1, 1, 1, %lld, 0, 0, 0}, %s + "
              "((size_t)p * %d + k) * %lld, %d, products + (k * %d + u) * %d);",
@@ -192,7 +192,7 @@ static void store_patches(Conv *c)
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
     int lets = c->n_lets;
-    out_open(e->out, "for (int u = 0; u < %d && r0 + u < all; u++)", w->block);
+    out_open(e->out, "for (int u = 0; u < each && r0 + u < all; u++)");
     out_line(e->out, "const int r = r0 + u;");
     let_patch(c);
     out_line(e->out, "_Alignas(64) float tile[%d];", WINOGRAD_PIXELS * WINOGRAD_PIXELS * p->tile_n);
@@ -256,7 +256,7 @@ static void emit_together(Conv *c, const char *place)
     transform_all(c, all);
     emit_wait(e);
     open_pieces(c, place, conv_times(c, "blocks", p->panels));
-    out_line(e->out, "const int p = t / blocks, r0 = t %% blocks * %d;", w->block);
+    out_line(e->out, "const int p = t / blocks, r0 = t %% blocks * each;");
     out_line(e->out, "const float *const patches = %s + (size_t)(t %% blocks) * %lld;", all,
              (long long)(WINOGRAD_POINTS * w->block * p->channels));
     emit_panel(c);
@@ -279,7 +279,7 @@ static void emit_apart(Conv *c, const char *place)
                  "const int parts = blocks >= %d ? 1 : %d / blocks < %lld ? %d / blocks : %lld;",
                  ENOUGH, ENOUGH, panels, ENOUGH, panels);
     open_pieces(c, place, panels > 1 ? "blocks * parts" : "blocks");
-    out_line(e->out, "const int r0 = %s * %d;", panels > 1 ? "t / parts" : "t", p->winograd.block);
+    out_line(e->out, "const int r0 = %s * each;", panels > 1 ? "t / parts" : "t");
     transform_piece(c);
     if (panels > 1)
         out_open(
@@ -293,6 +293,23 @@ static void emit_apart(Conv *c, const char *place)
         out_close(e->out);
 }
 
+/* `blocks` of `each` patches: where there are few, a number that threads divide evenly. */
+static void let_pieces(Conv *c)
+{
+    Emit *e = c->e;
+    const WinogradPlan *w = &c->plan->winograd;
+    out_line(e->out, "const int least = (all + %d) / %d;", w->block - 1, w->block);
+    const char *wanted = "least";
+    if (w->evenly > 1) {
+        out_line(e->out, "const int wanted = least < %d ? (least + %d) / %d * %d : least;",
+                 WINOGRAD_SLICES, w->evenly - 1, w->evenly, w->evenly);
+        wanted = "wanted";
+    }
+    out_line(e->out, "const int each = (all + %s * %d - 1) / (%s * %d) * %d;", wanted, w->rows,
+             wanted, w->rows, w->rows);
+    out_line(e->out, "const int blocks = (all + each - 1) / each;");
+}
+
 void emit_winograd(Conv *c)
 {
     Emit *e = c->e;
@@ -301,9 +318,9 @@ void emit_winograd(Conv *c)
     const char *place = conv_packed(c, PART_sums);
     if (!e->k->packed)
         emit_winograd_pack(c);
-    out_line(e->out, "const int all = %s, filled = (all + %d) / %d * %d, blocks = (all + %d) / %d;",
-             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows, w->rows,
-             w->block - 1, w->block);
+    out_line(e->out, "const int all = %s, filled = (all + %d) / %d * %d;",
+             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows, w->rows);
+    let_pieces(c);
     if (w->together)
         emit_together(c, place);
     else
@@ -341,12 +358,12 @@ static void weight_loops(Conv *c)
 }
 
 /* What tile t is: a panel and rows of channels; those from u0 on are computed, those from i0 on new. */
-static const char *let_tile(Conv *c)
+static const char *let_tile(Conv *c, const char *t)
 {
     const ConvPlan *p = c->plan;
     int rows = p->winograd.rows;
-    conv_let(c, "p", conv_part(c, "t", 1, p->panels));
-    conv_let(c, "i0", conv_first(c, conv_part(c, "t", p->panels, -1), rows));
+    conv_let(c, "p", conv_part(c, t, 1, p->panels));
+    conv_let(c, "i0", conv_first(c, conv_part(c, t, p->panels, -1), rows));
     conv_columns(c, "cols");
     if (p->channels % rows == 0)
         return "i0";
@@ -355,7 +372,7 @@ static const char *let_tile(Conv *c)
     return "u0";
 }
 
-/* The tile's sums over the block's patches at each point, onto those of the blocks before. */
+/* The tile's sums over the block's patches at point k, onto those of the blocks before. */
 static void sum_products(Conv *c, const char *from)
 {
     Emit *e = c->e;
@@ -363,7 +380,6 @@ static void sum_products(Conv *c, const char *from)
     const WinogradPlan *w = &p->winograd;
     const char *tile = arena_format(e->arena, "%s_weight_%dx%d", e->p->name, w->rows, p->tile_n);
     long long block = w->block, size = (long long)w->rows * p->tile_n;
-    out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
     out_wrap(
         e->out,
         "%s(patches + k * %lld + %s, errors + (k * %lld + p) * %lld, (%s_pixels){1, 1, count, 0, "
@@ -371,7 +387,6 @@ static void sum_products(Conv *c, const char *from)
         tile, block * (long long)p->channels, from, (long long)p->panels, block * p->tile_n, tile,
         (long long)p->channels, p->tile_n,
         w->one ? "0" : arena_format(e->arena, "r0 == 0 ? 0 : sums + k * %lld", size), size);
-    out_close(e->out);
 }
 
 /* The tile's change of taps, to where it belongs. */
@@ -408,7 +423,7 @@ static void open_tiles(Conv *c)
     const WinogradPlan *w = &p->winograd;
     const char *place = conv_packed(c, PART_sums);
     long long tiles = p->tiles, slice = w->slice;
-    emit_share(c->e, 1);
+    emit_share(e, 1);
     if (!w->one) {
         out_open(e->out, "for (int t = 0; t < %lld; t++)", tiles);
         out_line(e->out, "float *const sums = %s + (size_t)t * %lld;", place, slice);
@@ -418,6 +433,60 @@ static void open_tiles(Conv *c)
     out_line(e->out, "float *const sums = %s + (size_t)s * %lld;", place, slice);
     out_open(e->out, "for (int t = s * %lld / %d; t < (s + 1) * %lld / %d; t++)", tiles, w->slices,
              tiles, w->slices);
+}
+
+/* Threads share tiles: each sums the products at all points, and after the last block stores the change. */
+static void emit_by_tiles(Conv *c)
+{
+    Emit *e = c->e;
+    const WinogradPlan *w = &c->plan->winograd;
+    open_tiles(c);
+    const char *from = let_tile(c, "t");
+    out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
+    sum_products(c, from);
+    out_close(e->out);
+    if (!w->one)
+        out_open(e->out, "if (r0 + count == all)");
+    weight_loops(c);
+    store_changes(c, from);
+    if (!w->one)
+        out_close(e->out);
+    conv_unlet(c, 0);
+    out_close(e->out);
+    if (w->one)
+        out_close(e->out);
+}
+
+/* Of few tiles threads share the points. */
+static void emit_by_points(Conv *c)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    emit_share(e, 1);
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)(p->tiles * WINOGRAD_POINTS));
+    out_line(e->out, "const int k = t %% %d;", WINOGRAD_POINTS);
+    out_line(e->out, "float *const sums = %s + (size_t)(t / %d) * %lld;", conv_packed(c, PART_sums),
+             WINOGRAD_POINTS, (long long)p->winograd.slice);
+    const char *from = let_tile(c, arena_format(e->arena, "t / %d", WINOGRAD_POINTS));
+    sum_products(c, from);
+    conv_unlet(c, 0);
+    out_close(e->out);
+}
+
+/* What remains to be done with the sums of few tiles. */
+static void emit_changes(Conv *c)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    emit_share(e, 1);
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)p->tiles);
+    out_line(e->out, "const float *const sums = %s + (size_t)t * %lld;", conv_packed(c, PART_sums),
+             (long long)p->winograd.slice);
+    const char *from = let_tile(c, "t");
+    weight_loops(c);
+    store_changes(c, from);
+    conv_unlet(c, 0);
+    out_close(e->out);
 }
 
 void emit_winograd_weight(Conv *c)
@@ -437,18 +506,14 @@ void emit_winograd_weight(Conv *c)
     }
     transform_both(c);
     emit_wait(e);
-    open_tiles(c);
-    const char *from = let_tile(c);
-    sum_products(c, from);
-    if (!w->one)
-        out_open(e->out, "if (r0 + count == all)");
-    weight_loops(c);
-    store_changes(c, from);
+    if (w->by_points)
+        emit_by_points(c);
+    else
+        emit_by_tiles(c);
+    if (!w->one || w->by_points)
+        emit_wait(e);
     if (!w->one)
         out_close(e->out);
-    conv_unlet(c, 0);
-    out_close(e->out);
-    if (!w->one)
-        emit_wait(e);
-    out_close(e->out);
+    if (w->by_points)
+        emit_changes(c);
 }

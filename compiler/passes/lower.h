@@ -92,6 +92,8 @@ typedef struct WinogradPlan {
     int chunk;          /* channels transformed together */
     int rows;           /* patches of a register tile; conv_weight: channels in */
     int block;          /* patches of a piece, a multiple of rows; conv_weight: summed at a time */
+    int evenly;         /* where there are few pieces, their number is a multiple of this */
+    bool by_points;     /* conv_weight: few tiles: threads share the points of each */
     bool one;           /* conv_weight: there is one such block */
     bool together;      /* few pieces: all patches are transformed before any is multiplied */
     int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */

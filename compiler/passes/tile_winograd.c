@@ -60,6 +60,8 @@ static int choose_chunk(int64_t channels, int lanes)
 }
 
 /* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
+enum { EVENLY = 4 }; /* pieces are so many times as many, so that 2 threads, or 4, have the same work */
+
 static void place_parts(ConvPlan *p, int64_t samples, bool kept)
 {
     WinogradPlan *w = &p->winograd;
@@ -68,7 +70,11 @@ static void place_parts(ConvPlan *p, int64_t samples, bool kept)
     p->x_floats = tile_round_up(p->x_floats, 16);
     p->pack_other = p->pack_other && kept && w->few;
     p->other_floats = w->floats + (p->pack_other ? p->panels * p->inner * p->tile_n : 0);
-    int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block), work = blocks * p->panels;
+    int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block);
+    w->evenly = p->panels % EVENLY == 0 ? 1 : p->panels % (EVENLY / 2) == 0 ? EVENLY / 2 : EVENLY;
+    if (blocks < WINOGRAD_SLICES)
+        blocks = tile_round_up(blocks, w->evenly);
+    int64_t work = blocks * p->panels;
     int64_t patches = WINOGRAD_POINTS * w->block * p->channels;
     w->together = blocks < WINOGRAD_SLICES;
     w->slices = work < WINOGRAD_SLICES ? (int)work : WINOGRAD_SLICES;
@@ -137,5 +143,6 @@ void winograd_weight_plan(const Graph *g, const Node *y, ConvPlan *p)
     p->other_floats = WINOGRAD_POINTS * w->block * units;
     p->tiles = p->panels * tile_pieces(p->channels, w->rows);
     w->slices = p->tiles < WINOGRAD_SLICES ? (int)p->tiles : WINOGRAD_SLICES;
-    p->sum_floats = (w->one ? w->slices : p->tiles) * w->slice;
+    w->by_points = p->tiles < WINOGRAD_SLICES && p->tiles % EVENLY;
+    p->sum_floats = (w->one && !w->by_points ? w->slices : p->tiles) * w->slice;
 }
