@@ -31,9 +31,10 @@ static const candidate candidates[] = {{nothing, 0}};
 #endif
 
 /* nncc: begin */
-enum { TURNS_LEAST = 7, TURNS_MOST = 1000 };
+enum { TURNS_LEAST = 9, TURNS_FAIR = 4, TURNS_MOST = 1000 };
 #define GROUP_SECONDS 1e-3 /* calls timed together last about so long */
-#define HOPELESS      1.3  /* one that takes so much longer than the best is timed no more */
+#define HOPELESS                                                                                   \
+    1.3 /* one that takes so much longer than the best after TURNS_FAIR turns is timed no more */
 
 static double clock_now(void)
 {
@@ -86,23 +87,20 @@ static int turns[NNCC_CANDIDATES];
 
 static void time_all(void *const *buffers, double seconds)
 {
-    double first[NNCC_CANDIDATES], best = 1e30, end = clock_now() + seconds;
-    long calls[NNCC_CANDIDATES];
-    for (int c = 0; c < NNCC_CANDIDATES; c++) {
-        time_calls(&candidates[c], buffers, 1);
-        first[c] = time_calls(&candidates[c], buffers, 1);
-        double more = time_calls(&candidates[c], buffers, 1);
-        first[c] = more < first[c] ? more : first[c];
-        calls[c] = first[c] > GROUP_SECONDS ? 1 : (long)(GROUP_SECONDS / (first[c] + 1e-8)) + 1;
-        best = first[c] < best ? first[c] : best;
-    }
+    double least[NNCC_CANDIDATES], best = 1e30, end = clock_now() + seconds;
+    long calls = 1;
+    for (int c = 0; c < NNCC_CANDIDATES; c++)
+        do {
+            least[c] = time_calls(&candidates[c], buffers, calls);
+            best = least[c] < best ? least[c] : best;
+        } while (least[c] * (double)calls < GROUP_SECONDS && (calls *= 2));
     for (int turn = 0; turn < TURNS_MOST && (turn < TURNS_LEAST || clock_now() < end); turn++)
         for (int c = 0; c < NNCC_CANDIDATES; c++) {
-            if (turns[c] && first[c] > HOPELESS * best)
+            if (turns[c] >= TURNS_FAIR && least[c] > HOPELESS * best)
                 continue;
-            double t = time_calls(&candidates[c], buffers, calls[c]);
+            double t = time_calls(&candidates[c], buffers, calls);
             times[c][turns[c]++] = t;
-            first[c] = t < first[c] ? t : first[c];
+            least[c] = t < least[c] ? t : least[c];
             best = t < best ? t : best;
         }
 }
