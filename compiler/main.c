@@ -178,13 +178,13 @@ static int failed(const Diag *d)
 
 /* --- what products choose --------------------------------------------------------------------- */
 
-/* The choices in the file beside the model, or none; with --tune an empty table, so that plans say what
- * there is to choose, and those of the file are what *kept is. */
-static int read_choices(Program *p, const Options *o, ChoiceTable **kept)
+/* The choices in the file beside the model, or none. With --tune, or for a report, an empty table, so that
+ * plans say what there is to choose; with --tune those of the file are what *kept is. */
+static int read_choices(Program *p, const Options *o, EmitKind kind, ChoiceTable **kept)
 {
     Arena *arena = p->ctx->arena;
     ChoiceTable **to = o->tune ? kept : &p->choices;
-    if (o->tune)
+    if (o->tune || kind == EMIT_report)
         p->choices = tune_table(arena);
     if (o->no_tune || strcmp(o->model, "-") == 0)
         return DONE;
@@ -235,7 +235,7 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     for (int i = 0; i < o->no_pass.n; i++)
         p->unfused |= strcmp(o->no_pass.at[i], "fuse") == 0;
     ChoiceTable *kept = NULL;
-    int status = read_choices(p, o, &kept);
+    int status = read_choices(p, o, kind, &kept);
     if (status)
         return status;
     if (!build_functions(p, o, kind))
