@@ -13,6 +13,13 @@ done
 # No random changes: rounding alone may differ.
 sed -i -e '/augment:/d' -e '/dropout/d' image.yaml mixed.yaml
 
+for cc in gcc clang; do
+    usable $cc || { skip "templates/tune.c under $cc: it does not link OpenMP programs here"; continue; }
+    check "templates/tune.c under $cc" $cc -std=gnu11 -O1 -Wall -Wextra -Werror -fopenmp "$root/templates/tune.c" -o alone
+    check "templates/tune.c under $cc: runs" ./alone 0.01 alone.txt
+    check "templates/tune.c under $cc: a line a candidate" test "$(wc -l <alone.txt)" -eq 2
+done
+
 # The file that nncc writes: its header serves the files below.
 status "--tune" 0 "$nncc" --tune=1 mixed.yaml
 check "--tune: the distance of the cost model" grep -q "the cost model's plans are" out
