@@ -10,14 +10,18 @@
 #define NNCC_SAMPLES    64
 #include <stdlib.h>
 #include <time.h>
+typedef struct nnrt_team {
+    int round;
+} nnrt_team;
 typedef struct candidate {
-    void (*run)(int n, void *const *buffers);
+    void (*run)(int n, void *const *buffers, nnrt_team *team);
     int shared; /* threads share it */
 } candidate;
 static const size_t buffer_bytes[] = {4096};
 static const char buffer_type[] = "f"; /* float, i: int32_t, u: uint8_t */
-static void nothing(int n, void *const *buffers)
+static void nothing(int n, void *const *buffers, nnrt_team *team)
 {
+    (void)team;
     *(float *)buffers[0] = (float)n;
 }
 static const candidate candidates[] = {{nothing, 0}};
@@ -46,14 +50,15 @@ static double clock_now(void)
 /* Seconds of a call, of so many. */
 static double time_calls(const candidate *c, void *const *buffers, long calls)
 {
+    nnrt_team team = {0};
     double start = clock_now();
     if (c->shared) {
 #pragma omp parallel
         for (long i = 0; i < calls; i++)
-            c->run(NNCC_SAMPLES, buffers);
+            c->run(NNCC_SAMPLES, buffers, &team);
     } else {
         for (long i = 0; i < calls; i++)
-            c->run(NNCC_SAMPLES, buffers);
+            c->run(NNCC_SAMPLES, buffers, &team);
     }
     return (clock_now() - start) / (double)calls;
 }

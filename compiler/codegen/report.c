@@ -36,7 +36,7 @@ static void choices(const Kernel *k, FILE *f)
 {
     const Lowered *low = k->lowered;
     const Choosing *c = k->kind == KERNEL_matmul ? &low->plan.choosing : &low->conv.choosing;
-    if (!k->product || !c->key)
+    if (!k->product || k->kind == KERNEL_pack || !c->key)
         return;
     fprintf(f, "      product %s\n      choices", c->key);
     for (int i = 0; i < c->n; i++) {

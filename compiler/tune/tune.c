@@ -72,7 +72,7 @@ static void find_products(Tuner *t, Program *p)
     Map known = map_new(t->arena);
     for (int f = 0; f < FN_COUNT; f++)
         for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++)
-            if (p->fn[f]->kernels.at[i]->product)
+            if (p->fn[f]->kernels.at[i]->product && p->fn[f]->kernels.at[i]->kind != KERNEL_pack)
                 add_kernel(t, &known, p->fn[f], p->fn[f]->kernels.at[i]);
     if (t->products.n)
         qsort(t->products.at, (size_t)t->products.n, sizeof *t->products.at, most_first);
