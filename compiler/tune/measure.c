@@ -239,7 +239,7 @@ int measure(Measure *m, const Subject *s, int n, const Choices *choices, double 
 {
     Kernel before = *s->k;
     Lowered plan = *(Lowered *)s->k->lowered;
-    double result[CANDIDATES_MAX];
+    double result[CANDIDATES_MAX] = {0};
     int at[CANDIDATES_MAX];
     BenchText b = {.arena = arena_new(), .n_buffers = OWN_BUFFERS};
     b.kernels = str_new(b.arena);

@@ -28,7 +28,7 @@ typedef struct Tuner {
     Arena *arena;
     ChoiceTable *table;
     Measure measure;
-    VEC(Product) products;
+    VEC(Product *) products;
     double end, each; /* when the time is over; seconds that a measurement takes */
     bool began;
 } Tuner;
@@ -46,22 +46,20 @@ static void add_kernel(Tuner *t, Map *known, Graph *g, Kernel *k)
 {
     const Lowered *low = k->lowered;
     const char *key = k->kind == KERNEL_matmul ? low->plan.choosing.key : low->conv.choosing.key;
-    int *at = map_get(known, key);
-    if (!at) {
-        Product p = {.at = {g, k, key, t->table}, .best = choices_none()};
-        at = arena_take(t->arena, sizeof *at);
-        *at = t->products.n;
-        map_set(known, key, at);
+    Product *p = map_get(known, key);
+    if (!p) {
+        p = arena_take(t->arena, sizeof *p);
+        *p = (Product){.at = {g, k, key, t->table}, .best = choices_none()};
+        map_set(known, key, p);
         vec_push(t->arena, &t->products, p);
     }
-    Product *p = &t->products.at[*at];
     p->calls++;
     p->flops += k->flops;
 }
 
 static int most_first(const void *a, const void *b)
 {
-    const Product *x = a, *y = b;
+    const Product *x = *(Product *const *)a, *y = *(Product *const *)b;
     if (x->flops != y->flops)
         return x->flops < y->flops ? 1 : -1;
     return strcmp(x->at.key, y->at.key);
@@ -214,7 +212,7 @@ static void print_total(const Tuner *t, int64_t seconds)
     double model = 0, tuned = 0;
     int done = 0;
     for (int i = 0; i < t->products.n; i++) {
-        const Product *p = &t->products.at[i];
+        const Product *p = t->products.at[i];
         if (!p->done)
             continue;
         done++;
@@ -235,8 +233,8 @@ static ChoiceTable *results(Tuner *t, const ChoiceTable *kept)
 {
     ChoiceTable *all = tune_table(t->arena);
     for (int i = 0; i < t->products.n; i++)
-        if (t->products.at[i].done)
-            map_set(&all->by_key, t->products.at[i].at.key, &t->products.at[i].best);
+        if (t->products.at[i]->done)
+            map_set(&all->by_key, t->products.at[i]->at.key, &t->products.at[i]->best);
     for (int i = 0; kept && i < kept->by_key.n; i++)
         if (!map_get(&all->by_key, kept->by_key.entry[i].key))
             map_set(&all->by_key, kept->by_key.entry[i].key, kept->by_key.entry[i].value);
@@ -248,14 +246,15 @@ static int search_all(Tuner *t)
     int status = 0;
     printf("   the cost model         tuned  slower  calls  product, choices\n");
     for (int i = 0; i < t->products.n && status == 0 && !over(t); i++) {
-        status = search(t, &t->products.at[i]);
+        Product *p = t->products.at[i];
+        status = search(t, p);
         if (status == 1) {
             printf("%d/%d  cannot be measured: its program failed  %s\n", i + 1, t->products.n,
-                   t->products.at[i].at.key);
+                   p->at.key);
             status = 0;
         }
-        if (t->products.at[i].done)
-            print_product(&t->products.at[i], i, t->products.n);
+        if (p->done)
+            print_product(p, i, t->products.n);
     }
     return status;
 }
