@@ -12,6 +12,7 @@
 #include "codegen/codegen.h"
 #include "driver/options.h"
 #include "frontend/frontend.h"
+#include "tune/tune.h"
 
 enum { DONE = 0, BAD_MODEL = 1, BAD_CALL = 2, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
 
@@ -169,13 +170,48 @@ static int write_program(Program *p, const Home *home, CodegenOptions *c, const 
     return cc_program(p->ctx->arena, home, p->target, text, c->single_file, output);
 }
 
-/* --- the stages ------------------------------------------------------------------------------- */
-
 static int failed(const Diag *d)
 {
     fprintf(stderr, "%d error%s generated.\n", d->errors, d->errors == 1 ? "" : "s");
     return BAD_MODEL;
 }
+
+/* --- what products choose --------------------------------------------------------------------- */
+
+/* The choices in the file beside the model, or none. With --tune, or for a report, an empty table, so that
+ * plans say what there is to choose; with --tune those of the file are what *kept is. */
+static int read_choices(Program *p, const Options *o, EmitKind kind, ChoiceTable **kept)
+{
+    Arena *arena = p->ctx->arena;
+    ChoiceTable **to = o->tune ? kept : &p->choices;
+    if (o->tune || kind == EMIT_report)
+        p->choices = tune_table(arena);
+    if (o->no_tune || strcmp(o->model, "-") == 0)
+        return DONE;
+    int status = tune_read(arena, tune_path(arena, o->model), p->target, o->error_limit, to);
+    return status == BAD_MODEL ? failed(&(*to)->diag) : status;
+}
+
+static int run_tune(Program *p, const Options *o, const Home *home, CodegenOptions *c,
+                    ChoiceTable *kept)
+{
+    c->main = true;
+    TuneOptions t = {.path = tune_path(p->ctx->arena, o->model),
+                     .kept = kept,
+                     .seconds = o->tune,
+                     .large = cc_is_large(emit_source(p, c))};
+    return tune(p, home, &t);
+}
+
+static bool any_used(const ChoiceTable *table)
+{
+    for (int i = 0; table && i < table->by_key.n; i++)
+        if (((const Choices *)table->by_key.entry[i].value)->used)
+            return true;
+    return false;
+}
+
+/* --- the stages ------------------------------------------------------------------------------- */
 
 static int compile(Ctx *ctx, const Options *o, const Home *home)
 {
@@ -198,9 +234,13 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     p->unfused = o->O0;
     for (int i = 0; i < o->no_pass.n; i++)
         p->unfused |= strcmp(o->no_pass.at[i], "fuse") == 0;
+    ChoiceTable *kept = NULL;
+    int status = read_choices(p, o, kind, &kept);
+    if (status)
+        return status;
     if (!build_functions(p, o, kind))
         return failed(&ctx->diag);
-    if (kind == EMIT_ir && !o->dump_after)
+    if (kind == EMIT_ir && !o->dump_after && !o->tune)
         return print_text(p, kind, o->output);
     PassOptions passes = {.O0 = o->O0,
                           .n_skip = o->no_pass.n,
@@ -209,18 +249,25 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
                           .time = o->time_passes};
     if (!passes_run(p, &passes))
         return failed(&ctx->diag);
+    if (p->choices && p->choices->diag.errors)
+        return failed(&p->choices->diag);
+    if (p->choices && !o->tune && !o->no_train)
+        tune_warn_unused(p->choices);
     if (o->dump_after)
         return DONE;
     if (!within_limit(p, o->memory_limit))
         return NO_MEMORY;
     kernels_text(p);
-    if (kind == EMIT_dot || kind == EMIT_report)
-        return print_text(p, kind, o->output);
     CodegenOptions c = {.command = o->command,
                         .single_file = o->single_file,
                         .grad = o->grad,
                         .no_train = o->no_train,
+                        .tuned = any_used(p->choices) ? p->choices->diag.file : NULL,
                         .runtime_dir = home->runtime};
+    if (o->tune)
+        return run_tune(p, o, home, &c, kept);
+    if (kind == EMIT_dot || kind == EMIT_report)
+        return print_text(p, kind, o->output);
     return kind == EMIT_exe ? write_program(p, home, &c, output) : write_c(p, o, &c, output);
 }
 
@@ -251,6 +298,10 @@ int main(int argc, char **argv)
                           .limit = o.error_limit};
         if (!status)
             status = compile(&ctx, &o, &home);
+        if (!status && o.tune && (o.output || o.emit)) {
+            o.tune = 0;
+            status = compile(&ctx, &o, &home);
+        }
     }
     arena_free(ctx.arena);
     if (fflush(stdout) != 0 || ferror(stdout)) {

@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BAD_FILE = 3, INTERRUPTED = 130 };
+enum { BAD_FILE = 3 };
 
 /* --- home ------------------------------------------------------------------------------------- */
 
@@ -134,10 +134,7 @@ int file_write(Arena *arena, const char *path, const char *text, size_t size)
 
 /* --- the compiler ----------------------------------------------------------------------------- */
 
-/* Runs argv; quiet: its output is dropped. Ctrl-C ends the child alone, so that what it left can
- * be removed. Gives its exit status, INTERRUPTED, or -1 after any other end; errno says why it
- * could not be started, else it is 0. */
-static int run(char *const *argv, bool quiet)
+int program_run(char *const *argv, bool quiet)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
@@ -166,7 +163,7 @@ static int run(char *const *argv, bool quiet)
     sigaction(SIGINT, &before, NULL);
     errno = failure;
     if (!failure && WIFSIGNALED(status) && WTERMSIG(status) == SIGINT)
-        return INTERRUPTED;
+        return PROGRAM_INTERRUPTED;
     return !failure && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -190,7 +187,7 @@ static void add_words(Arena *arena, Argv *argv, const char *text)
 
 /* Unrolled loops pay in a tiny network; in a large one they gain nothing and cost clang most of its
  * time. */
-static bool is_large(const char *text)
+bool cc_is_large(const char *text)
 {
     enum { LARGE = 64 << 10 };
     return strlen(text) > LARGE;
@@ -220,22 +217,39 @@ static bool works(Arena *arena, const char *cc, const char *folder)
     add(arena, &argv, program);
     add(arena, &argv, source);
     vec_push(arena, &argv, NULL);
-    bool good = run(argv.at, true) == 0;
+    bool good = program_run(argv.at, true) == 0;
     unlink(source);
     unlink(program);
     return good;
 }
 
-static const char *choose(Arena *arena, const char *folder)
+char *folder_make(Arena *arena)
+{
+    const char *base = getenv("TMPDIR");
+    char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : "/tmp");
+    if (mkdtemp(folder))
+        return folder;
+    complain(folder);
+    return NULL;
+}
+
+const char *cc_find(Arena *arena)
 {
     static const char *const known[] = {"clang", "gcc", "cc"};
     const char *cc = getenv("CC");
     if (cc && *cc)
         return cc;
-    for (int i = 0; i < COUNT(known); i++)
+    const char *folder = folder_make(arena), *found = NULL;
+    if (!folder)
+        return NULL;
+    for (int i = 0; i < COUNT(known) && !found; i++)
         if (works(arena, known[i], folder))
-            return known[i];
-    return NULL;
+            found = known[i];
+    rmdir(folder);
+    if (!found)
+        fprintf(stderr, "nncc: error: no C compiler that links OpenMP programs: install clang and "
+                        "libomp-dev, or gcc\n");
+    return found;
 }
 
 /* clang -O3 ..., as it stands between the quotes of a C string: for the program's `info`. */
@@ -250,53 +264,53 @@ static const char *joined(Arena *arena, const Argv *argv)
     return s.at;
 }
 
-static int compile(Arena *arena, const Home *home, const Target *t, const char *cc,
-                   const char *source, bool single_file, bool large, const char *out)
+static int compile(Arena *arena, const Home *home, const Target *t, const CcHow *how,
+                   const char *source, const char *out)
 {
     Argv argv = {0};
-    add_words(arena, &argv, cc);
-    add_flags(arena, &argv, t, large);
+    add_words(arena, &argv, how->cc);
+    add_flags(arena, &argv, t, how->large);
     char *built = arena_format(arena, "-DNNRT_BUILT_WITH=\"%s\"", joined(arena, &argv));
     vec_push(arena, &argv, built);
     add(arena, &argv, arena_format(arena, "-I%s", home->include));
     add(arena, &argv, "-o");
     add(arena, &argv, out);
     add(arena, &argv, source);
-    if (!single_file)
+    if (!how->single_file)
         add(arena, &argv, home->library);
-    add_words(arena, &argv, single_file ? "-lm" : "-lz -lm");
+    add_words(arena, &argv, how->single_file ? "-lm" : "-lz -lm");
     vec_push(arena, &argv, NULL);
-    int status = run(argv.at, false);
-    if (status == 0 || status == INTERRUPTED)
+    int status = program_run(argv.at, false);
+    if (status == 0 || status == PROGRAM_INTERRUPTED)
         return status;
     fprintf(stderr, "nncc: error: the C compiler '%s' %s%s\n", argv.at[0],
             errno ? "cannot be run: " : "failed", errno ? strerror(errno) : "");
     return BAD_FILE;
 }
 
-int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file,
-               const char *path)
+int cc_program_as(Arena *arena, const Home *home, const Target *t, const CcHow *how,
+                  const char *text, const char *path)
 {
-    const char *base = getenv("TMPDIR");
-    char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : "/tmp");
-    if (!mkdtemp(folder))
-        return complain(folder);
+    char *folder = folder_make(arena);
+    if (!folder)
+        return BAD_FILE;
     const char *source = arena_format(arena, "%s/model.c", folder);
     const char *part =
         arena_format(arena, "%s%s.part-%ld", *path == '-' ? "./" : "", path, (long)getpid());
-    const char *cc = choose(arena, folder);
-    int status = BAD_FILE;
-    if (!cc)
-        fprintf(stderr, "nncc: error: no C compiler that links OpenMP programs: install clang and "
-                        "libomp-dev, or gcc\n");
-    else
-        status = file_write(arena, source, text, strlen(text));
-    if (cc && !status)
-        status = compile(arena, home, t, cc, source, single_file, is_large(text), part);
+    int status = file_write(arena, source, text, strlen(text));
+    if (!status)
+        status = compile(arena, home, t, how, source, part);
     if (!status && rename(part, path) != 0)
         status = complain(path);
     unlink(part);
     unlink(source);
     rmdir(folder);
     return status;
+}
+
+int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file,
+               const char *path)
+{
+    const CcHow how = {cc_find(arena), single_file, cc_is_large(text)};
+    return how.cc ? cc_program_as(arena, home, t, &how, text, path) : BAD_FILE;
 }

@@ -50,6 +50,7 @@ void kernels_text(Program *);
 typedef struct CodegenOptions {
     const char *command; /* the exact command, for the banner */
     const char *header;  /* what the .c includes: "mnist.h" (NULL: header text is inside) */
+    const char *tuned;   /* the file that some products' choices are from; or NULL */
     bool main;           /* --main */
     bool single_file;    /* the runtime is pasted in */
     bool grad, no_train;

@@ -31,11 +31,30 @@ static void fused(const Kernel *k, FILE *f)
                 c->tile_n, packs[c->pack_other][c->pack_x]);
 }
 
+/* The product as a file of choices calls it, and what its plan chose of what there was. */
+static void choices(const Kernel *k, FILE *f)
+{
+    const Lowered *low = k->lowered;
+    const Choosing *c = k->kind == KERNEL_matmul ? &low->plan.choosing : &low->conv.choosing;
+    if (!k->product || k->kind == KERNEL_pack || !c->key)
+        return;
+    fprintf(f, "      product %s\n      choices", c->key);
+    for (int i = 0; i < c->n; i++) {
+        const Knob *knob = &c->knobs[i];
+        fprintf(f, " %s=%lld", choice_names[knob->kind], (long long)knob->value);
+        if (knob->most > knob->least)
+            fprintf(f, "(%lld-%lld/%lld)", (long long)knob->least, (long long)knob->most,
+                    (long long)knob->step);
+    }
+    fprintf(f, "\n");
+}
+
 static void kernel(const Graph *g, const Kernel *k, FILE *f)
 {
     char shape[128];
     fprintf(f, "  %3d %s  (%s)%s\n", k->id + 1, k->name, k->title, k->shared ? "" : "  one thread");
     fused(k, f);
+    choices(k, f);
     for (int i = 0; i < k->stores.n; i++) {
         const Buffer *b = node_buffer(g, k->stores.at[i]);
         fprintf(f, "      stores %s %s%s%s\n", b->name, shape_text(&k->stores.at[i]->shape, shape),

@@ -137,6 +137,8 @@ static void banner(SourceText *s)
             comment_text(s->arena, s->options->command));
     out_raw(s->out, " * For %s. Compile with: -O3 -fopenmp%s%s", p->target->name,
             *p->target->flags ? " " : "", p->target->flags);
+    if (s->options->tuned)
+        out_raw(s->out, " * Products as measured: %s", comment_text(s->arena, s->options->tuned));
     kernel_rows(s);
     if (p->vars.n)
         var_row(s);
@@ -207,7 +209,8 @@ static void variables(SourceText *s)
     s->out->depth--;
     out_line(s->out, "};");
     const Var *last = p->vars.at[p->vars.n - 1];
-    out_line(s->out, "_Static_assert(__builtin_offsetof(struct %s_vars, %s) == %lld, \"layout\");\n",
+    out_line(s->out,
+             "_Static_assert(__builtin_offsetof(struct %s_vars, %s) == %lld, \"layout\");\n",
              p->name, s->var[p->vars.n - 1], (long long)last->offset);
 }
 

@@ -9,7 +9,7 @@
 
 #include "../targets/targets.h"
 
-enum { BAD_CALL = 2 };
+enum { BAD_CALL = 2, TUNE_SECONDS = 60, TUNE_SECONDS_MAX = 86400 };
 
 enum {
     O_emit = 256,
@@ -22,6 +22,8 @@ enum {
     O_target,
     O_batch,
     O_memory_limit,
+    O_tune,
+    O_no_tune,
     O_dump_after,
     O_time_passes,
     O_error_limit,
@@ -41,6 +43,8 @@ static const struct option long_options[] = {
     {"target", required_argument, NULL, O_target},
     {"batch", required_argument, NULL, O_batch},
     {"memory-limit", required_argument, NULL, O_memory_limit},
+    {"tune", optional_argument, NULL, O_tune},
+    {"no-tune", no_argument, NULL, O_no_tune},
     {"dump-after", required_argument, NULL, O_dump_after},
     {"time-passes", no_argument, NULL, O_time_passes},
     {"error-limit", required_argument, NULL, O_error_limit},
@@ -68,6 +72,12 @@ static const char help[] =
     "      --batch=N         overrides the batch size of the model file\n"
     "  -D NAME=VALUE         overrides a variable of the model file\n"
     "      --memory-limit=SIZE   fails where the plan takes more (suffixes K, M, G)\n"
+    "      --tune[=SECONDS]  measures on this machine how each product of the model is fastest, "
+    "for so long\n"
+    "                        (default 60), and keeps that in the model's stem and .tune, which "
+    "later calls use;\n"
+    "                        compiles only where -o or --emit is given as well\n"
+    "      --no-tune         does not read that file\n"
     "      --dump-after=PASS the graph after a pass (or all), to standard output\n"
     "      --time-passes     how long each pass took, to standard error\n"
     "      --error-limit=N   at most N diagnostics (default 20)\n"
@@ -221,6 +231,10 @@ static int read_option(Arena *arena, int c, Options *o)
     case O_target: o->target = optarg; return check_target(optarg);
     case O_batch: return number("batch", optarg, 1, INT32_MAX, &o->batch);
     case O_memory_limit: return size(optarg, &o->memory_limit);
+    case O_tune:
+        o->tune = TUNE_SECONDS;
+        return optarg ? number("tune", optarg, 1, TUNE_SECONDS_MAX, &o->tune) : 0;
+    case O_no_tune: o->no_tune = true; break;
     case O_dump_after: o->dump_after = optarg; return check_pass(optarg, false);
     case O_time_passes: o->time_passes = true; break;
     case O_error_limit:
@@ -298,6 +312,10 @@ static int contradiction(const Options *o)
         why = "a program cannot go to standard output";
     else if (o->grad && o->no_train)
         why = "--grad needs the gradients that --no-train leaves out";
+    else if (o->tune && strcmp(o->model, "-") == 0)
+        why = "--tune keeps its file beside the model's: standard input has none";
+    else if (o->tune && o->dump_after)
+        why = "--tune wants all passes, not --dump-after";
     if (why)
         fprintf(stderr, "nncc: error: %s\n", why);
     return why ? BAD_CALL : 0;

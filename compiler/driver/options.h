@@ -18,6 +18,8 @@ typedef struct Options {
     int64_t memory_limit; /* bytes; 0: none */
     int error_limit;
     const char *dump_after;
+    int64_t tune; /* seconds; 0: not asked for */
+    bool no_tune;
     VEC(const char *) defines, no_pass;
     bool done;           /* --help or --version was printed */
     const char *command; /* the whole call, for the banner */

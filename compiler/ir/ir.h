@@ -312,6 +312,8 @@ struct Program {
     const char *template_dir;    /* where matmul.c and its like are */
     bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
     double share_ops;   /* work from which threads share a kernel; 0: what a barrier is worth */
+    /* What products' plans are told (passes/choice.h); NULL: the cost model decides all. */
+    struct ChoiceTable *choices;
     int64_t vars_bytes; /* set by pass memory: of all variables */
     void *model;        /* the frontend's own */
 };

@@ -4,6 +4,7 @@
 #ifndef NNCC_LOWER_H
 #define NNCC_LOWER_H
 
+#include "choice.h"
 #include "index.h"
 #include "kernel.h"
 
@@ -56,6 +57,7 @@ typedef struct MatmulPlan {
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
+    Choosing choosing;
 } MatmulPlan;
 
 /* tile.c, what all register tiles share: floats of a vector; columns of a tile for so many in all, one or
@@ -64,6 +66,10 @@ int tile_lanes(const Target *);
 int tile_columns(const Target *, int64_t columns);
 int64_t tile_round_up(int64_t x, int64_t to);
 int64_t tile_pieces(int64_t length, int64_t of); /* how many pieces of `of` cover the length */
+/* The most rows of a tile that a choice may ask for: more vectors than there are registers only cost time. */
+enum { TILE_ROWS_MAX = 16 };
+/* The columns of a tile: a choice, else as tile_columns says. */
+int tile_choose_columns(Choosing *, const Target *, int64_t columns);
 /* tile_conv.c: the rows of a tile of so many vectors of columns that goes over `length` rows soonest; how
  * many samples [samples, spatial.., channels] has at most. */
 int tile_rows(const Target *, int64_t length, int vectors);
@@ -125,12 +131,17 @@ typedef struct ConvPlan {
         block_rows;     /* conv_weight: pixels that all tiles go over before others */
     int64_t sum_floats; /* conv_weight: tiles between blocks */
     WinogradPlan winograd;
+    Choosing choosing;
 } ConvPlan;
 
-/* tile_winograd.c: decides whether a planned convolution, or the gradient of a weight, is one of
- * Winograd's, and how; readable: tiles can read the weight as it is; kept: see conv_plan. */
+/* tile_winograd.c: decides whether a convolution, or the gradient of a weight, whose extents and columns
+ * are planned, is one of Winograd's, and how; readable: tiles can read the weight as it is; kept: see
+ * conv_plan. */
 void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable, bool kept);
 void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
+/* What one of Winograd's packs and works in, instead of what the direct sum would. */
+void winograd_place(const Graph *, const Node *conv, ConvPlan *, bool kept);
+void winograd_weight_place(ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
@@ -145,8 +156,18 @@ typedef struct Lowered {
     Domain domain;
     MatmulPlan plan; /* KERNEL_matmul */
     ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
+    bool weight;     /* a product: the right operand depends on weights alone, is one for all */
+    bool kept;       /* and what is made of it is kept from call to call */
     VEC(Node *)
     members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;
+
+/* pack.c: decides how a kernel's product runs, given `weight` and `kept`; whether a kernel of its own makes
+ * the form in which it reads its weight. */
+bool product_plan(const Graph *, Kernel *);
+/* That kernel, in the arena; k->pack is set to it. */
+Kernel *product_packing(Graph *, Arena *, Kernel *k);
+/* Floats that a planned product's weight takes when packed, and what else it packs or works in. */
+void product_floats(const Kernel *, int64_t *weight, int64_t *others);
 
 #endif

@@ -219,10 +219,8 @@ static Buffer *packed_buffer(Memory *m, int64_t floats)
 /* What kernel p packs, for itself or for the product whose kernel it is. */
 static void add_packed(Memory *m, Kernel *k, int p)
 {
-    const Lowered *low = k->lowered;
-    bool matmul = k->product->op == OP_matmul;
-    int64_t weight = matmul ? low->plan.b_floats : low->conv.other_floats;
-    int64_t others = matmul ? low->plan.a_floats : low->conv.x_floats + low->conv.sum_floats;
+    int64_t weight, others;
+    product_floats(k, &weight, &others);
     k->workspace = NULL;
     if (k->kind == KERNEL_pack) {
         k->packed = packed_buffer(m, weight);

@@ -49,32 +49,46 @@ static bool one_for_all(const Node *w)
     return true;
 }
 
-/* Decides how a product runs; whether a kernel of its own makes the form in which it reads its weight. */
-static bool plan_product(Packing *p, Kernel *k)
+bool product_plan(const Graph *g, Kernel *k)
 {
     Lowered *low = k->lowered;
-    const Node *w = k->product->in[1];
-    bool weight = p->of_weights[w->id], kept = weight && keeps(p->g);
     switch (k->kind) {
     case KERNEL_matmul:
-        weight = weight && one_for_all(w);
-        low->plan = matmul_plan(p->g, k->product, kept && weight);
-        return weight && low->plan.pack_b;
+        low->plan = matmul_plan(g, k->product, low->kept);
+        return low->weight && low->plan.pack_b;
     case KERNEL_conv:
-        low->conv = conv_plan(p->g, k->product, kept);
-        return weight && low->conv.other_floats > 0;
-    case KERNEL_conv_weight: low->conv = conv_weight_plan(p->g, k->product); return false;
+        low->conv = conv_plan(g, k->product, low->kept);
+        return low->weight && low->conv.other_floats > 0;
+    case KERNEL_conv_weight: low->conv = conv_weight_plan(g, k->product); return false;
     default: return false;
     }
 }
 
-/* What is computed of y inside a kernel: y and below it what no kernel stores, operands first. */
-static void add_inlined(Packing *p, Kernel *k, Node *y)
+void product_floats(const Kernel *k, int64_t *weight, int64_t *others)
 {
-    bool *inside = arena_take(p->scratch, (size_t)p->g->nodes.n);
+    const Lowered *low = k->lowered;
+    bool matmul = k->product->op == OP_matmul;
+    *weight = matmul ? low->plan.b_floats : low->conv.other_floats;
+    *others = matmul ? low->plan.a_floats : low->conv.x_floats + low->conv.sum_floats;
+}
+
+static bool plan_product(Packing *p, Kernel *k)
+{
+    Lowered *low = k->lowered;
+    const Node *w = k->product->in[1];
+    low->weight = p->of_weights[w->id] && (k->kind != KERNEL_matmul || one_for_all(w));
+    low->kept = low->weight && keeps(p->g);
+    return product_plan(p->g, k);
+}
+
+/* What is computed of y inside a kernel: y and below it what no kernel stores, operands first. */
+static void add_inlined(Graph *g, Arena *arena, Kernel *k, Node *y)
+{
+    Arena *scratch = arena_new();
+    bool *inside = arena_take(scratch, (size_t)g->nodes.n);
     inside[y->id] = true;
     for (int i = y->id; i >= 0; i--) {
-        const Node *x = p->g->nodes.at[i];
+        const Node *x = g->nodes.at[i];
         if (!inside[i] || op_rows[x->op].cls == CLASS_LEAF || x->kernel) {
             inside[i] = false;
             continue;
@@ -84,16 +98,17 @@ static void add_inlined(Packing *p, Kernel *k, Node *y)
     }
     for (int i = 0; i <= y->id; i++)
         if (inside[i])
-            vec_push(p->arena, &k->nodes, p->g->nodes.at[i]);
+            vec_push(arena, &k->nodes, g->nodes.at[i]);
+    arena_free(scratch);
 }
 
-static Kernel *packing_kernel(Packing *p, Kernel *of)
+Kernel *product_packing(Graph *g, Arena *arena, Kernel *of)
 {
-    Kernel *k = arena_take(p->arena, sizeof *k);
+    Kernel *k = arena_take(arena, sizeof *k);
     k->kind = KERNEL_pack;
     k->product = of->product;
     k->lowered = of->lowered;
-    add_inlined(p, k, of->product->in[1]);
+    add_inlined(g, arena, k, of->product->in[1]);
     of->pack = k;
     return k;
 }
@@ -125,7 +140,7 @@ void pass_pack(Graph *g)
     for (int i = 0; i < g->kernels.n; i++) {
         Kernel *k = g->kernels.at[i];
         if (k->product && plan_product(&p, k))
-            vec_push(p.scratch, &all, packing_kernel(&p, k));
+            vec_push(p.scratch, &all, product_packing(g, p.arena, k));
         vec_push(p.scratch, &all, k);
     }
     g->kernels.n = 0;

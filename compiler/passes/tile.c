@@ -86,6 +86,14 @@ int tile_columns(const Target *t, int64_t columns)
     return columns <= lanes ? lanes : 2 * lanes;
 }
 
+int tile_choose_columns(Choosing *c, const Target *t, int64_t columns)
+{
+    enum { VECTORS_MAX = 4 };
+    int lanes = tile_lanes(t);
+    return (int)choose(c, CHOICE_tile_n, lanes, (int64_t)VECTORS_MAX * lanes, lanes,
+                       tile_columns(t, columns));
+}
+
 int64_t tile_round_up(int64_t x, int64_t to)
 {
     /* NOLINTNEXTLINE(clang-analyzer-core.DivideZero): a tile has 1 and more */
@@ -113,13 +121,22 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
         p.lead *= extent(g, s, i);
+    bool left = stands(g, y->in[0], false), right = stands(g, y->in[1], true);
+    Choosing *c = &p.choosing;
+    *c = choosing_begin(g->program, "matmul:%lldx%lldx%lld,stack=%lld,a=%s,b=%s%s",
+                        (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
+                        left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     /* Two vectors of columns; rows so that accumulators, a row of the panel and a broadcast fit. */
-    p.tile_n = tile_columns(t, p.cols);
+    p.tile_n = tile_choose_columns(c, t, p.cols);
     int vectors = p.tile_n / tile_lanes(t);
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
-    p.pack_a = !stands(g, y->in[0], false);
-    p.pack_b = kept || p.cols % p.tile_n || !stands(g, y->in[1], true);
+    p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
+                           p.tile_m);
+    p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left);
+    right = right && p.cols % p.tile_n == 0;
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right);
+    choosing_end(c);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

@@ -13,7 +13,8 @@ static void fill_axes(int64_t *to, const int64_t *from, int spatial)
         to[i] = i < SPATIAL_MAX - spatial ? 1 : from[i - (SPATIAL_MAX - spatial)];
 }
 
-enum { LINE = 16 }; /* floats of a cache line: where each part of the packed memory begins */
+enum { AXES_TEXT = 64 }; /* of SPATIAL_MAX numbers */
+enum { LINE = 16 };      /* floats of a cache line: where each part of the packed memory begins */
 
 static int64_t product(const int64_t *list)
 {
@@ -71,6 +72,31 @@ static void fill_extents(ConvPlan *p, const Node *x, const Node *y, const Taps *
     p->units = y->shape.dim[spatial + 1];
 }
 
+/* "4x3", of the axes that the network has. */
+static const char *axes_text(const ConvPlan *p, const int64_t *list, char *text)
+{
+    size_t n = 0;
+    for (int i = SPATIAL_MAX - p->spatial; i < SPATIAL_MAX; i++)
+        n += (size_t)snprintf(text + n, AXES_TEXT - n, "%s%lld", n ? "x" : "", (long long)list[i]);
+    return text;
+}
+
+/* The key of the plan. */
+static void begin(const Graph *g, ConvPlan *p, const Node *y, const char *other, bool kept)
+{
+    char in[AXES_TEXT], out[AXES_TEXT], taps[AXES_TEXT], stride[AXES_TEXT], dilation[AXES_TEXT];
+    int64_t ignored[RANK_MAX];
+    const Node *x = y->in[0];
+    p->choosing = choosing_begin(
+        g->program,
+        "%s:%lldx%sx%lld,taps=%s,out=%sx%lld,stride=%s,dilation=%s,groups=%lld,a=%s,b=%s%s%s",
+        op_rows[y->op].name, (long long)tile_samples(g, x), axes_text(p, p->in, in),
+        (long long)p->channels, axes_text(p, p->taps, taps), axes_text(p, p->out, out),
+        (long long)p->units, axes_text(p, p->stride, stride), axes_text(p, p->dilation, dilation),
+        (long long)p->groups, stands(g, x, ignored) ? "plain" : "made", other, kept ? ",kept" : "",
+        g->program->exact ? ",exact" : "");
+}
+
 /* The most numbers of a tile of so many vectors of columns: accumulators, a row of the panel and a
  * broadcast fit in registers. */
 static int most_rows(const Target *t, int vectors)
@@ -103,7 +129,8 @@ int tile_rows(const Target *t, int64_t length, int vectors)
     return rows;
 }
 
-static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
+/* Pixels of a tile, so many along a row (0: any number) and down. */
+static void least_cost(const Graph *g, ConvPlan *p, int vectors, int along)
 {
     /* Pixels a multiple of this many floats apart share a set of the nearest cache, which holds so many. */
     enum { SET = 1024, WAYS = 7 };
@@ -111,7 +138,9 @@ static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
     if (p->channels * p->stride[2] % SET == 0 && most > WAYS)
         most = WAYS;
     int64_t best = INT64_MAX;
-    for (int w = 1; w <= most && w <= p->out[2]; w++)
+    if (along > most)
+        most = along;
+    for (int w = along ? along : 1; w <= (along ? along : most) && w <= p->out[2]; w++)
         for (int h = 1; h * w <= most && h <= p->out[1]; h++) {
             int64_t cost = tile_pieces(p->out[2], w) * tile_pieces(p->out[1], h) *
                            tile_cost((int64_t)w * h, vectors);
@@ -123,10 +152,27 @@ static void choose_pixels(const Graph *g, ConvPlan *p, int vectors)
         }
 }
 
+static int64_t least_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void choose_pixels(const Graph *g, ConvPlan *p, Choosing *c)
+{
+    int vectors = p->tile_n / tile_lanes(g->program->target);
+    least_cost(g, p, vectors, 0);
+    int model = p->tile_w;
+    p->tile_w = (int)choose(c, CHOICE_tile_w, 1, least_of(p->out[2], TILE_ROWS_MAX), 1, p->tile_w);
+    if (p->tile_w != model)
+        least_cost(g, p, vectors, p->tile_w);
+    p->tile_h = (int)choose(c, CHOICE_tile_h, 1, least_of(p->out[1], TILE_ROWS_MAX / p->tile_w), 1,
+                            p->tile_h);
+}
+
 static void choose_columns(const Graph *g, ConvPlan *p)
 {
     int64_t units = p->units / p->groups;
-    p->tile_n = tile_columns(g->program->target, units);
+    p->tile_n = tile_choose_columns(&p->choosing, g->program->target, units);
     p->panels = tile_pieces(units, p->tile_n);
 }
 
@@ -154,6 +200,16 @@ static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
     return same;
 }
 
+/* How a weight is kept, for the key of a plan. */
+static const char *weight_text(const Graph *g, ConvPlan p, const Node *w)
+{
+    int64_t stride[RANK_MAX];
+    p.tile_n = tile_columns(g->program->target, p.units / p.groups);
+    p.panels = tile_pieces(p.units / p.groups, p.tile_n);
+    bool panels = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
+    return panels ? "panels" : stands(g, w, stride) ? "plain" : "made";
+}
+
 /* How many samples [samples, spatial.., channels] has at most. */
 int64_t tile_samples(const Graph *g, const Node *x)
 {
@@ -161,11 +217,12 @@ int64_t tile_samples(const Graph *g, const Node *x)
 }
 
 /* x is read where it stands, else packed; whether a row of taps is one run of numbers. */
-static void choose_x(const Graph *g, ConvPlan *p, const Node *x)
+static void choose_x(const Graph *g, ConvPlan *p, const Node *x, Choosing *c)
 {
     int64_t stride[RANK_MAX];
     int rank = x->shape.rank;
-    p->pack_x = !stands(g, x, stride);
+    bool made = !stands(g, x, stride);
+    p->pack_x = choose(c, CHOICE_pack_a, made, 1, 1, made);
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
     p->x_floats =
@@ -179,28 +236,36 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
     int64_t stride[RANK_MAX];
     int rank = w->shape.rank;
     fill_extents(&p, x, y, &y->attr->taps);
+    p.inner = product(p.taps) * (p.channels / p.groups);
+    if (g->program->choices)
+        begin(g, &p, y, weight_text(g, p, w), kept);
     choose_columns(g, &p);
-    choose_pixels(g, &p, p.tile_n / tile_lanes(g->program->target));
-    choose_x(g, &p, x);
     /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
      * cache. */
     enum { NARROW = 64 };
     bool plain = stands(g, w, stride) && p.units % p.tile_n == 0 && p.groups == 1;
     for (int i = rank - 2; plain && i >= 0; i--)
         plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
-    p.inner = product(p.taps) * (p.channels / p.groups);
+    bool narrow = plain && p.units <= NARROW;
     p.panels_kept = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
-    p.pack_other = !(plain && p.units <= NARROW) && !p.panels_kept;
+    winograd_plan(g, y, &p, plain || p.panels_kept || kept, kept);
+    /* What the direct sum alone depends on. */
+    Choosing *c = p.winograd.used ? NULL : &p.choosing;
+    choose_pixels(g, &p, c);
+    choose_x(g, &p, x, c);
+    p.pack_other = !p.panels_kept && choose(c, CHOICE_pack_b, !plain, 1, 1, !narrow);
     p.other_floats = !p.pack_other ? 0 : p.groups * p.panels * p.inner * p.tile_n;
     /* All of a weight that stays in a cache is gone over for a few rows of pixels; else all pixels for
      * a panel. */
-    p.panel_first = 4 * p.inner * p.units > g->program->target->l2 / 2;
-    winograd_plan(g, y, &p, plain || p.panels_kept || kept, kept);
+    p.panel_first =
+        choose(c, CHOICE_panel_first, 0, 1, 1, 4 * p.inner * p.units > g->program->target->l2 / 2);
+    winograd_place(g, y, &p, kept);
+    choosing_end(&p.choosing);
     return p;
 }
 
 /* Samples, and rows of a sample, whose x and dy stay in a cache while all tiles go over them. */
-static void choose_block(const Graph *g, ConvPlan *p, int64_t batch)
+static void model_block(const Graph *g, ConvPlan *p, int64_t batch)
 {
     int64_t sample = 4 * (product(p->in) * p->channels + product(p->out) * p->units);
     int64_t room = g->program->target->l2 / 2;
@@ -212,30 +277,45 @@ static void choose_block(const Graph *g, ConvPlan *p, int64_t batch)
     p->block_rows = room / row < 1 ? 1 : room / row < p->out[1] ? room / row : p->out[1];
 }
 
+static void choose_block(const Graph *g, ConvPlan *p, int64_t batch, Choosing *c)
+{
+    model_block(g, p, batch);
+    p->block_samples = choose(c, CHOICE_block_samples, 1, batch, 1, p->block_samples);
+    p->block_rows = choose(c, CHOICE_block_rows, 1, p->out[1], 1, p->block_rows);
+}
+
 ConvPlan conv_weight_plan(const Graph *g, const Node *y)
 {
     const Node *x = y->in[0], *dy = y->in[1];
     ConvPlan p = {0};
     int64_t stride[RANK_MAX];
     fill_extents(&p, x, dy, &y->attr->taps);
+    if (g->program->choices)
+        begin(g, &p, y, stands(g, dy, stride) ? "plain" : "made", false);
     choose_columns(g, &p);
-    choose_x(g, &p, x);
+    winograd_weight_plan(g, y, &p);
+    /* What the direct sum alone depends on. */
+    Choosing *c = p.winograd.used ? NULL : &p.choosing;
+    choose_x(g, &p, x, c);
     int64_t run = p.channels / p.groups * (p.run_taps ? p.taps[2] : 1);
     int vectors = p.tile_n / tile_lanes(g->program->target);
-    p.tile_m = tile_rows(g->program->target, run, vectors);
+    p.tile_m = (int)choose(c, CHOICE_tile_m, 1, least_of(run, TILE_ROWS_MAX), 1,
+                           tile_rows(g->program->target, run, vectors));
     p.inner = run;
     p.runs = p.taps[0] * p.taps[1] * (p.run_taps ? 1 : p.taps[2]);
     bool whole = p.units / p.groups % p.tile_n == 0;
-    p.pack_other = !whole || !stands(g, dy, stride);
+    bool must = !whole || !stands(g, dy, stride);
+    p.pack_other = choose(c, CHOICE_pack_b, must, 1, 1, must);
     p.other_floats =
         p.pack_other
             ? tile_round_up(tile_samples(g, dy) * product(p.out) * p.groups * p.panels * p.tile_n,
                             LINE)
             : 0;
-    choose_block(g, &p, tile_samples(g, x));
+    choose_block(g, &p, tile_samples(g, x), c);
     p.tiles = p.groups * p.panels * p.runs * tile_pieces(run, p.tile_m);
     bool one = p.block_samples >= tile_samples(g, x) && p.block_rows >= p.out[1] && p.out[0] == 1;
     p.sum_floats = one ? 0 : p.tiles * p.tile_m * p.tile_n;
-    winograd_weight_plan(g, y, &p);
+    winograd_weight_place(&p);
+    choosing_end(&p.choosing);
     return p;
 }

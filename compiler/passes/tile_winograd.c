@@ -35,8 +35,21 @@ static int64_t cost_winograd(const ConvPlan *p, int64_t samples, bool kept)
            patches * (PATCH_COST * p->channels + RESULT_COST * units);
 }
 
+/* The most patches of a piece that a choice may ask for. */
+static int64_t most_patches(int64_t patches)
+{
+    enum { MOST = 1024 };
+    return patches < MOST ? patches : MOST;
+}
+
+/* Whether Winograd's method is used: a choice where it suits, else what the cost model says. */
+static bool choose_method(ConvPlan *p, bool suits, bool model)
+{
+    return choose(&p->choosing, CHOICE_winograd, 0, suits, 1, suits && model);
+}
+
 /* Pieces whose patches and products stay in a cache, each of whole register tiles. */
-static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
+static void choose_block(const Graph *g, ConvPlan *p, int64_t patches, Choosing *c)
 {
     WinogradPlan *w = &p->winograd;
     int vectors = p->tile_n / tile_lanes(g->program->target);
@@ -46,7 +59,9 @@ static void choose_block(const Graph *g, ConvPlan *p, int64_t patches)
     int64_t room = g->program->target->l2 / 2 / each;
     room = room < LEAST ? LEAST : room > MOST ? MOST : room;
     int64_t length = tile_pieces(patches, tile_pieces(patches, room));
-    w->rows = tile_rows(g->program->target, length, vectors);
+    w->rows = (int)choose(c, CHOICE_tile_m, 1, TILE_ROWS_MAX, 1,
+                          tile_rows(g->program->target, length, vectors));
+    length = choose(c, CHOICE_patches, 1, most_patches(patches), 1, length);
     w->block = (int)tile_round_up(length, w->rows);
 }
 
@@ -95,20 +110,29 @@ static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
 void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bool kept)
 {
     WinogradPlan *w = &p->winograd;
-    if (!suits(g, p))
+    if (!suits(g, p)) {
+        choose_method(p, false, false);
         return;
-    int64_t samples = cut(g, p, y);
-    choose_block(g, p, samples * w->high * w->wide);
-    w->used = cost_winograd(p, samples, kept) < cost_direct(p, samples);
-    while (w->used && readable && cost_winograd(p, w->few + 1, kept) >= cost_direct(p, w->few + 1))
-        w->few++;
+    }
+    int64_t samples = cut(g, p, y), patches = samples * w->high * w->wide;
+    choose_block(g, p, patches, NULL);
+    w->used = choose_method(p, true, cost_winograd(p, samples, kept) < cost_direct(p, samples));
     if (w->used)
-        place_parts(p, samples, kept);
+        choose_block(g, p, patches, &p->choosing);
+    while (w->used && readable && w->few + 1 < samples &&
+           cost_winograd(p, w->few + 1, kept) >= cost_direct(p, w->few + 1))
+        w->few++;
+}
+
+void winograd_place(const Graph *g, const Node *y, ConvPlan *p, bool kept)
+{
+    if (p->winograd.used)
+        place_parts(p, tile_samples(g, y), kept);
 }
 
 /* Patches whose sums are added at a time: as many as the caches hold, so that sums are seldom read and
  * written. */
-static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches)
+static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches, Choosing *c)
 {
     enum { LEAST = 32, MOST = 128, CACHES = 8 };
     WinogradPlan *w = &p->winograd;
@@ -116,9 +140,12 @@ static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches)
     int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->panels * p->tile_n);
     int64_t room = CACHES * g->program->target->l2 / each;
     room = room < LEAST ? LEAST : room > MOST ? MOST : room;
-    w->block = (int)tile_pieces(patches, tile_pieces(patches, room));
+    int64_t most = p->channels < TILE_ROWS_MAX ? p->channels : TILE_ROWS_MAX;
+    w->rows = (int)choose(c, CHOICE_tile_m, 1, most, 1,
+                          tile_rows(g->program->target, p->channels, vectors));
+    w->block = (int)choose(c, CHOICE_patches, 1, most_patches(patches), 1,
+                           tile_pieces(patches, tile_pieces(patches, room)));
     w->one = w->block >= patches;
-    w->rows = tile_rows(g->program->target, p->channels, vectors);
     w->slice = (int64_t)WINOGRAD_POINTS * w->rows * p->tile_n;
 }
 
@@ -127,18 +154,28 @@ void winograd_weight_plan(const Graph *g, const Node *y, ConvPlan *p)
     /* Of a channel in and one out: sums transformed, once; kept from block to block. */
     enum { CHANGE_COST = 150, SUM_COST = 72 };
     WinogradPlan *w = &p->winograd;
-    if (!suits(g, p))
+    if (!suits(g, p)) {
+        choose_method(p, false, false);
         return;
+    }
     int64_t samples = cut(g, p, y->in[1]), patches = samples * w->high * w->wide;
-    choose_sums(g, p, patches);
+    choose_sums(g, p, patches, NULL);
     int64_t units = p->panels * p->tile_n;
     int64_t sums = WINOGRAD_POINTS * patches + CHANGE_COST +
                    (w->one ? 0 : tile_pieces(patches, w->block) * SUM_COST);
-    w->used =
-        sums * p->channels * units + patches * (PATCH_COST * p->channels + RESULT_COST * units) <
-        cost_direct(p, samples);
+    int64_t cost =
+        sums * p->channels * units + patches * (PATCH_COST * p->channels + RESULT_COST * units);
+    w->used = choose_method(p, true, cost < cost_direct(p, samples));
+    if (w->used)
+        choose_sums(g, p, patches, &p->choosing);
+}
+
+void winograd_weight_place(ConvPlan *p)
+{
+    WinogradPlan *w = &p->winograd;
     if (!w->used)
         return;
+    int64_t units = p->panels * p->tile_n;
     p->x_floats = WINOGRAD_POINTS * w->block * p->channels;
     p->other_floats = WINOGRAD_POINTS * w->block * units;
     p->tiles = p->panels * tile_pieces(p->channels, w->rows);

@@ -77,3 +77,22 @@ const Target *target_find(const char *name)
 {
     return strcmp(name, "native") == 0 ? native() : row_named(name);
 }
+
+void target_cpu(char *name, int size)
+{
+    static const char *const keys[] = {"model name", "CPU part", "uarch", "Model"};
+    char line[256];
+    FILE *f = fopen("/proc/cpuinfo", "r");
+    snprintf(name, (size_t)size, "unknown");
+    while (f && fgets(line, sizeof line, f))
+        for (unsigned i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+            const char *colon = strchr(line, ':');
+            if (!colon || colon[1] != ' ' || strncmp(line, keys[i], strlen(keys[i])) != 0)
+                continue;
+            snprintf(name, (size_t)size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+            fclose(f);
+            return;
+        }
+    if (f)
+        fclose(f);
+}

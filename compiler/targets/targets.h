@@ -20,6 +20,8 @@ typedef struct Target {
 
 /* NULL: none of that name. `native` is a row made from the CPU that nncc runs on. */
 const Target *target_find(const char *name);
+/* What the system calls the CPU that nncc runs on, NUL-terminated; "unknown" where it says nothing. */
+void target_cpu(char *name, int size);
 int target_count(void);
 const Target *target_at(int i); /* without native */
 

@@ -46,8 +46,22 @@ Test(options, defaults)
     cr_assert_str_eq(o.target, "native");
     cr_assert_eq(o.emit, EMIT_default);
     cr_assert_eq(o.error_limit, 20);
+    cr_assert(!o.tune && !o.no_tune);
     cr_assert(!o.O0 && !o.grad && !o.main && !o.batch && !o.memory_limit && !o.defines.n);
     cr_assert_str_eq(o.command, "nncc m.yaml");
+}
+
+Test(options, tune)
+{
+    Options o;
+    cr_assert_eq(READ(&o, "--tune", "m.yaml"), 0);
+    cr_assert_eq(o.tune, 60);
+    cr_assert_str_eq(o.model, "m.yaml", "a value stands behind =");
+    cr_assert_eq(READ(&o, "--tune=5", "--no-tune", "m.yaml"), 0);
+    cr_assert(o.tune == 5 && o.no_tune);
+    cr_assert_eq(READ(&o, "--tune=0", "m.yaml"), 2);
+    cr_assert_eq(READ(&o, "--tune=1h", "m.yaml"), 2);
+    cr_assert_eq(READ(&o, "--tune", "-"), 2);
 }
 
 Test(options, each_is_read)
