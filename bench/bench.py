@@ -80,8 +80,8 @@ def main(nncc, folder, names):
     report.print_versions(bench.versions)
     print(f'\n{(time.monotonic() - start) / 60:.1f} minutes')
     result = {'cpu': machine.cpu_model(), 'cores': os.cpu_count(), 'system': platform.platform(),
-              'date': time.strftime('%F %T'), 'rounds': bench.rounds, 'seconds_each': bench.seconds, 'limits': bench.limits, 'versions': bench.versions,
-              'rows': rows, 'products': products, 'compiles': made}
+              'date': time.strftime('%F %T'), 'rounds': bench.rounds, 'seconds_each': bench.seconds,
+              'limits': bench.limits, 'versions': bench.versions, 'rows': rows, 'products': products, 'compiles': made}
     write(os.path.join(folder, 'bench.json'), json.dumps(result, indent=1))
     write(os.path.join(folder, 'roofline.svg'), roofline(result))
 

@@ -46,7 +46,8 @@ static double fma_rate(int threads, volatile float *sink)
     double start = 0, end = 0;
 #pragma omp parallel num_threads(threads)
     {
-        float kept = fma_rounds(0.25f); /* turbo frequency and team are there when the clock starts */
+        float kept =
+            fma_rounds(0.25f); /* turbo frequency and team are there when the clock starts */
 #pragma omp barrier
 #pragma omp master
         start = omp_get_wtime();
@@ -138,8 +139,8 @@ int main(int argc, char **argv)
             reads = larger(reads, memory_rate(threads, buffer, 0, &sink));
             triads = larger(triads, memory_rate(threads, buffer, 1, &sink));
         }
-        printf("%s\"%d\": {\"gflops\": %.1f, \"read_gbs\": %.2f, \"triad_gbs\": %.2f}", a > 1 ? ", " : "", threads,
-               flops, reads, triads);
+        printf("%s\"%d\": {\"gflops\": %.1f, \"read_gbs\": %.2f, \"triad_gbs\": %.2f}",
+               a > 1 ? ", " : "", threads, flops, reads, triads);
         free(buffer);
     }
     printf("}\n");

@@ -16,10 +16,12 @@
 enum { POOL = 4, WARM = 4, MOST = 100000, ROW_MAJOR = 101, NO_TRANSPOSE = 111 };
 #define GROUP 2e-3 /* seconds */
 
-typedef void openblas_function(int order, int turn_a, int turn_b, int m, int n, int k, float alpha, const float *a,
-                               int lda, const float *b, int ldb, float beta, float *c, int ldc);
-typedef int onednn_function(char turn_a, char turn_b, int64_t m, int64_t n, int64_t k, float alpha, const float *a,
-                            int64_t lda, const float *b, int64_t ldb, float beta, float *c, int64_t ldc);
+typedef void openblas_function(int order, int turn_a, int turn_b, int m, int n, int k, float alpha,
+                               const float *a, int lda, const float *b, int ldb, float beta,
+                               float *c, int ldc);
+typedef int onednn_function(char turn_a, char turn_b, int64_t m, int64_t n, int64_t k, float alpha,
+                            const float *a, int64_t lda, const float *b, int64_t ldb, float beta,
+                            float *c, int64_t ldc);
 
 typedef struct job {
     openblas_function *openblas; /* one of both */
@@ -41,7 +43,8 @@ static void call(job *j)
     const float *a = j->a[j->calls % POOL], *b = j->b[j->calls % POOL];
     j->calls++;
     if (j->openblas)
-        j->openblas(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, j->m, j->n, j->k, 1, a, j->k, b, j->n, 0, j->c, j->n);
+        j->openblas(ROW_MAJOR, NO_TRANSPOSE, NO_TRANSPOSE, j->m, j->n, j->k, 1, a, j->k, b, j->n, 0,
+                    j->c, j->n);
     else
         j->onednn('N', 'N', j->m, j->n, j->k, 1, a, j->k, b, j->n, 0, j->c, j->n);
 }
@@ -113,7 +116,8 @@ static void print_version(void *library)
     if (config)
         printf("%s", config());
     else if (dnnl_version)
-        printf("oneDNN %d.%d.%d", dnnl_version()->major, dnnl_version()->minor, dnnl_version()->patch);
+        printf("oneDNN %d.%d.%d", dnnl_version()->major, dnnl_version()->minor,
+               dnnl_version()->patch);
 }
 
 int main(int argc, char **argv)

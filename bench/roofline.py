@@ -3,6 +3,8 @@
 import math
 from html import escape
 
+from report import plural
+
 WIDTH, HEIGHT = 1000, 620
 LEFT, RIGHT, TOP, BOTTOM = 72, 196, 64, 72  # margins around the axes
 HUES = ('2563eb', 'dc2626', '059669', 'd97706', '7c3aed', '0891b2', 'db2777', '65a30d', '78716c', '0f766e')
@@ -10,13 +12,14 @@ DARK = ('60a5fa', 'f87171', '34d399', 'fbbf24', 'a78bfa', '22d3ee', 'f472b6', 'a
 STYLE = '''
 text { font: 13px system-ui, "DejaVu Sans", sans-serif; fill: #1f2937 }
 .title { font-size: 18px; font-weight: 600 } .note { fill: #6b7280; font-size: 12px }
-.page { fill: #ffffff } .minor { stroke: #f1f3f5 } .major { stroke: #d8dde3 } .axis { stroke: #6b7280; fill: none }
+.page { fill: #ffffff } .minor { stroke: #f1f3f5 } .major { stroke: #d8dde3 }
+.halo { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; stroke-linejoin: round }
 .roof { fill: none; stroke: #111827; stroke-width: 2 } .roof.few { stroke-dasharray: 7 5; stroke-width: 1.5 }
 .dot { fill-opacity: .7; stroke-width: 1.5 } .dot.predict { fill-opacity: .12 } .dot:hover { fill-opacity: 1 }
 '''
 STYLE_DARK = '''
 text { fill: #e5e7eb } .note { fill: #9ca3af }
-.page { fill: #111418 } .minor { stroke: #1b2026 } .major { stroke: #303841 } .axis { stroke: #9ca3af }
+.page { fill: #111418 } .minor { stroke: #1b2026 } .major { stroke: #303841 } .halo { stroke: #111418 }
 .roof { stroke: #f3f4f6 }
 '''
 
@@ -68,13 +71,13 @@ class Axes:
     """From FLOP a byte and GFLOP/s to places, both by their logarithms."""
 
     def __init__(self, xs, ys):
-        self.x0, self.x1 = self.decades(xs)
-        self.y0, self.y1 = self.decades(ys)
+        self.x0, self.x1 = self.span(xs)
+        self.y0, self.y1 = self.span(ys)
 
     @staticmethod
-    def decades(values):
-        """The whole decades around."""
-        return math.floor(math.log10(min(values))), math.ceil(math.log10(max(values) * 1.15))
+    def span(values):
+        """From a whole decade, to somewhat over the largest."""
+        return math.floor(math.log10(min(values))), math.log10(max(values) * 1.8)
 
     def x(self, v):
         return LEFT + (math.log10(v) - self.x0) / (self.x1 - self.x0) * (WIDTH - LEFT - RIGHT)
@@ -84,21 +87,25 @@ class Axes:
 
     def lines(self):
         """Grid and numbers."""
-        parts = []
-        for e in range(self.x0, self.x1 + 1):
-            for k in range(1, 10 if e < self.x1 else 2):
-                x = self.x(k * 10 ** e)
-                parts.append(f'<path class="{"major" if k == 1 else "minor"}" d="M{x:.1f} {TOP}V{HEIGHT - BOTTOM}"/>')
-            parts.append(text(self.x(10 ** e), HEIGHT - BOTTOM + 20, f'{10 ** e:g}', 'middle'))
-        for e in range(self.y0, self.y1 + 1):
-            for k in range(1, 10 if e < self.y1 else 2):
-                y = self.y(k * 10 ** e)
-                parts.append(f'<path class="{"major" if k == 1 else "minor"}" d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}"/>')
-            parts.append(text(LEFT - 8, self.y(10 ** e) + 4, f'{10 ** e:g}', 'end'))
+        minor, major, numbers = [], [], []
+        for v, whole in self.ticks(self.x0, self.x1):
+            x = self.x(v)
+            (major if whole else minor).append(f'M{x:.1f} {TOP}V{HEIGHT - BOTTOM}')
+            numbers += [text(x, HEIGHT - BOTTOM + 20, f'{v:g}', 'middle')] if whole else []
+        for v, whole in self.ticks(self.y0, self.y1):
+            y = self.y(v)
+            (major if whole else minor).append(f'M{LEFT} {y:.1f}H{WIDTH - RIGHT}')
+            numbers += [text(LEFT - 8, y + 4, f'{v:g}', 'end')] if whole else []
         middle = (TOP + HEIGHT - BOTTOM) / 2
-        return sorted(parts, key=lambda p: 'minor' not in p) + [
-            text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 44, 'FLOP a byte of memory traffic', 'middle'),
-            text(20, middle, 'GFLOP/s', 'middle', turn=f'rotate(-90 20 {middle})')]
+        return [f'<path class="minor" d="{"".join(minor)}"/>', f'<path class="major" d="{"".join(major)}"/>', *numbers,
+                text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 44, 'FLOP a byte of memory traffic', 'middle'),
+                text(20, middle, 'GFLOP/s', 'middle', turn=f'rotate(-90 20 {middle})')]
+
+    @staticmethod
+    def ticks(low, high):
+        """(value, whether it is a whole decade) of each line of the grid."""
+        return [(k * 10.0 ** e, k == 1) for e in range(low, math.ceil(high)) for k in range(1, 10)
+                if math.log10(k) + e <= high]
 
 
 def text(x, y, words, anchor='start', kind='', turn=''):
@@ -113,18 +120,17 @@ def bandwidth(limits):
     return max(limits['read_gbs'], limits['triad_gbs'])
 
 
-def roof(axes, threads, limits, most):
-    """Memory's slope and the peak, with their numbers."""
+def roof(axes, limits, most):
+    """Memory's slope and the peak."""
     peak, gbs = limits['gflops'], bandwidth(limits)
     left = max(10.0 ** axes.x0, 10.0 ** axes.y0 / gbs)
-    x0, y0, x1, y1 = axes.x(left), axes.y(left * gbs), axes.x(peak / gbs), axes.y(peak)
-    angle = math.degrees(math.atan2(y1 - y0, x1 - x0))
-    at, up = (0.45, -8) if most else (0.2, 16)
-    x, y = x0 + at * (x1 - x0), y0 + at * (y1 - y0)
-    name = f'{threads} thread{"s" if threads > 1 else ""}'
-    return [f'<path class="roof{"" if most else " few"}" d="M{x0:.1f} {y0:.1f}L{x1:.1f} {y1:.1f}H{WIDTH - RIGHT}"/>',
-            text(WIDTH - RIGHT - 8, y1 + (-7 if most else 17), f'{name}: {peak:g} GFLOP/s', 'end', 'note'),
-            text(x, y + up, f'{name}: {gbs:g} GB/s', 'middle', 'note', f'rotate({angle:.1f} {x:.1f} {y:.1f})')]
+    return (f'<path class="roof{"" if most else " few"}" d="M{axes.x(left):.1f} {axes.y(left * gbs):.1f}'
+            f'L{axes.x(peak / gbs):.1f} {axes.y(peak):.1f}H{WIDTH - RIGHT}"/>')
+
+
+def roof_name(axes, threads, limits, most):
+    return text(WIDTH - RIGHT - 8, axes.y(limits['gflops']) + (-8 if most else 18),
+                f'{plural(threads)}: {limits["gflops"]:g} GFLOP/s, {bandwidth(limits):g} GB/s', 'end', 'note halo')
 
 
 # --- the picture -----------------------------------------------------------------------------------------------------
@@ -173,13 +179,12 @@ def roofline(result):
     groups += ['products'] if result['products'] else []
     groups = [g for g in groups if any(d['group'] == g for d in dots)]
     parts = [text(LEFT, 28, 'nncc: kernels under the roofs of this machine', kind='title'),
-             text(LEFT, 48, f'{result["cpu"]}, {threads} thread{"s" if threads > 1 else ""}, FP32, '
-                            f'{result["date"].split()[0]}', kind='note'), *axes.lines()]
-    for t in sorted(limits):
-        parts += roof(axes, t, limits[t], t == threads)
+             text(LEFT, 48, f'{result["cpu"]}, {plural(threads)}, FP32, {result["date"].split()[0]}', kind='note'),
+             *axes.lines(), *(roof(axes, limits[t], t == threads) for t in sorted(limits))]
     for d in dots:
         x, y = axes.x(max(d['x'], 10.0 ** axes.x0)), axes.y(max(d['y'], 10.0 ** axes.y0))
         parts.append(shape(d, x, y, groups.index(d['group']) % len(HUES)))
+    parts += [roof_name(axes, t, limits[t], t == threads) for t in sorted(limits)]
     parts += legend(groups, {d['kind'] for d in dots})
     return f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}">
 <style>{STYLE}{style(HUES, "6b7280")}
