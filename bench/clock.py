@@ -22,10 +22,10 @@ def timed(step, calls):
 
 def median_ms(step, seconds):
     """Milliseconds a call: the median of groups of calls."""
-    group = 1
-    while timed(step, group) < GROUP:
+    end, group = time.perf_counter() + seconds, 1
+    while (took := timed(step, group)) < GROUP:
         group *= 2
-    times, end = [], time.perf_counter() + seconds
+    times = [took / group]
     while time.perf_counter() < end or len(times) < LEAST:
         times.append(timed(step, group) / group)
     return statistics.median(times) * 1e3
