@@ -136,7 +136,7 @@ uninstall:
 
 format:
 	clang-format -i $(wildcard compiler/*.c compiler/*/*.c compiler/*/*.h runtime/*.c runtime/*.h templates/*.c \
-	    tests/unit/*.c examples/*/*.c docs/*.c)
+	    tests/unit/*.c examples/*/*.c docs/*.c bench/*.c)
 
 # clang-tidy, a file at a time and only what has changed since it last passed; cppcheck. Two jobs.
 LINTED   := $(MAIN_C) $(COMPILER_C) $(RUNTIME_C)

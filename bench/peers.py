@@ -1,75 +1,65 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Times programs of nncc beside PyTorch and onnxruntime.
+"""One peer on one workload, in a process of its own that answers requests: `peers.py SYSTEM NAME THREADS`.
 
-  peers.py DIR [WORKLOAD]...              all of them, or those named; DIR holds the programs, named as the workloads
-  peers.py one SYSTEM NAME PHASE BATCH    one measurement in this process: milliseconds a step, the median
+Requests are lines of JSON on standard input, answers lines of JSON on standard output:
 
-Each measurement is a process of its own, with the same number of threads. Rounds alternate in order, so that what else
-the machine does falls on all alike; the median of the rounds counts. PyTorch runs eager, on channels-last tensors where
-there are images, and compiled (from PyTorch 2 on: model, loss and optimiser's step).
+  {}                                   -> {}: it is there, torch is imported
+  {"prepare": "train", "batch": 128}   -> {"parameters": 669706, "versions": {...}}: made, compiled, warmed up
+  {"seconds": 0.5}                     -> {"ms": 2.4, "rss": 123456}: milliseconds a step; bytes over an idle import
+  {"product": [128, 784, 512]}         -> as prepare: a product of matrices
+
+An answer {"error": "..."}: it does not run here. SYSTEM: see SYSTEMS in systems.py.
 """
-import importlib.util
 import json
 import os
-import statistics
-import subprocess
+import resource
 import sys
-import time
 
-SECONDS = float(os.environ.get('SECONDS_EACH', '2'))
-ROUNDS = int(os.environ.get('ROUNDS', '3'))
-THREADS = int(os.environ.get('THREADS') or os.environ.get('OMP_NUM_THREADS') or min(2, os.cpu_count() or 1))
-POOL, WARM, LEAST = 4, 4, 5  # batches used in turn; steps before the clock counts; steps that are timed at least
-TITLES = {'nncc': 'nncc', 'eager': 'torch', 'last': 'channels_last', 'compile': 'torch.compile', 'ort': 'onnxruntime'}
+from clock import in_turn, median_ms
 
-
-def measure(step):
-    """The median of groups of calls that last 2 ms or more, as the programs' own `bench` does."""
-    for _ in range(WARM):
-        step()
-    group, took = 1, 0.0
-    while took < 2e-3:
-        start = time.perf_counter()
-        for _ in range(group):
-            step()
-        took = time.perf_counter() - start
-        group *= 1 if took >= 2e-3 else 2
-    times, end = [], time.perf_counter() + SECONDS
-    while time.perf_counter() < end or len(times) < LEAST:
-        start = time.perf_counter()
-        for _ in range(group):
-            step()
-        times.append((time.perf_counter() - start) / group)
-    return statistics.median(times) * 1e3
+WARM = 4  # steps before the clock counts
 
 
 # --- PyTorch ---------------------------------------------------------------------------------------------------------
 
-def torch_step(w, phase, batch, system):
+def batches_of(w, batch, system):
+    """A function that gives (input, target) of made-up batches, in turn."""
     import torch
-    torch.set_num_threads(THREADS)
-    torch.manual_seed(1)
-    model = w.net()
-    pool = [(torch.rand(batch, *w.x), w.y(batch) if w.y else None) for _ in range(POOL)]
-    if system == 'last':
-        model = model.to(memory_format=torch.channels_last)
-        pool = [(x.contiguous(memory_format=torch.channels_last), y) for x, y in pool]
-    turn = [0]
+    layout = torch.channels_last if system == 'last' else torch.contiguous_format
+    return in_turn(lambda: (torch.rand(batch, *w.x).contiguous(memory_format=layout), w.y(batch) if w.y else None))
 
-    def take():
-        turn[0] += 1
-        return pool[turn[0] % POOL]
 
+def with_fast_updates(optimizer):
+    """Updates of all parameters in one sweep, or at least in few calls, as far as this PyTorch can."""
+    import torch
+    modern = tuple(int(v) for v in torch.__version__.split('.')[:2]) >= (2, 4)
+    for group in optimizer.param_groups:
+        group.update(fused=True, foreach=False) if modern else group.update(foreach=True)
+    return optimizer
+
+
+def predict_step(model, take, system):
+    import torch
+    model = model.eval()
+    if system == 'compile':
+        model = torch.compile(model)
+    elif system == 'tuned':
+        with torch.no_grad():
+            model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, take()[0])))
+
+    def predict():
+        with torch.inference_mode():
+            model(take()[0])
+    return predict
+
+
+def train_step(w, model, take, system):
+    import torch
     compiled = torch.compile if system == 'compile' else lambda f: f
-    if phase == 'predict':
-        run = compiled(model.eval())
-
-        def predict():
-            with torch.inference_mode():
-                run(take()[0])
-        return predict
     optimizer = w.optimizer(model.parameters())
+    if system == 'tuned':
+        optimizer = with_fast_updates(optimizer)
     forward, update = compiled(lambda x, y: w.loss(model(x), y)), compiled(optimizer.step)
 
     def train():
@@ -80,107 +70,120 @@ def torch_step(w, phase, batch, system):
     return train
 
 
+def torch_step(w, phase, batch, system):
+    import torch
+    torch.manual_seed(1)
+    model = w.net()
+    if system == 'last':
+        model = model.to(memory_format=torch.channels_last)
+    take = batches_of(w, batch, system)
+    return predict_step(model, take, system) if phase == 'predict' else train_step(w, model, take, system)
+
+
+def torch_product(m, k, n):
+    import torch
+    out = torch.empty(m, n)
+    take = in_turn(lambda: (torch.rand(m, k), torch.rand(k, n)))
+
+    def product():
+        torch.mm(*take(), out=out)
+    return product
+
+
+def torch_versions():
+    import torch
+    found = {'torch': torch.__version__}
+    for line in torch.__config__.show().splitlines():
+        for what in ('oneAPI Math Kernel Library', 'MKL-DNN', 'MKLDNN', 'oneDNN', 'BLAS_INFO'):
+            if what in line and 'Build settings' not in line:
+                found.setdefault(what, line.strip(' -'))
+    return found
+
+
 # --- onnxruntime -----------------------------------------------------------------------------------------------------
 
-def ort_step(w, batch):
+def ort_step(w, batch, threads):
     import numpy as np
     import onnxruntime
     from onnx_of import onnx_of
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
+    options.intra_op_num_threads = threads
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(onnx_of(w.net(), w.x), options, providers=['CPUExecutionProvider'])
-    rng, turn = np.random.default_rng(2), [0]
-    pool = [rng.random((batch, *w.x), dtype='f4') for _ in range(POOL)]
-
-    def run():
-        turn[0] += 1
-        session.run(None, {'x': pool[turn[0] % POOL]})
-    return run
+    rng = np.random.default_rng(2)
+    take = in_turn(lambda: rng.random((batch, *w.x), dtype='f4'))
+    return lambda: session.run(None, {'x': take()})
 
 
-# --- the table -------------------------------------------------------------------------------------------------------
-
-def one(system, name, phase, batch):
-    from workloads import find
-    w = find(name)
-    return measure(ort_step(w, batch) if system == 'ort' else torch_step(w, phase, batch, system))
+def ort_versions():
+    import onnxruntime
+    return {'onnxruntime': onnxruntime.__version__}
 
 
-def time_of(system, folder, name, phase, batch):
-    """Milliseconds a step, in a process of its own; None: it does not run here."""
-    env = dict(os.environ, OMP_NUM_THREADS=str(THREADS), OPENBLAS_NUM_THREADS=str(THREADS))
-    command = [sys.executable, os.path.abspath(__file__), 'one', system, name, phase, str(batch)]
-    if system == 'nncc':
-        command = [os.path.join(folder, name), 'bench', '--' + phase, '--json', '--batch', str(batch),
-                   '--threads', str(THREADS), '--seconds', str(SECONDS)]
-    try:
-        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600)
-        if done.returncode != 0:
-            return None
-        last = done.stdout.strip().splitlines()[-1]
-        return json.loads(last)['median_ms'] if system == 'nncc' else float(last)
-    except (subprocess.TimeoutExpired, OSError, ValueError, IndexError):
-        return None
+# --- requests --------------------------------------------------------------------------------------------------------
+
+def rss_now():
+    with open('/proc/self/statm') as f:
+        return int(f.read().split()[1]) * resource.getpagesize()
 
 
-def systems_here():
-    import torch
-    here = ['nncc', 'eager', 'last'] + (['compile'] if hasattr(torch, 'compile') else [])
-    if importlib.util.find_spec('onnxruntime') and importlib.util.find_spec('onnx'):
-        here.append('ort')
-    wanted = os.environ.get('SYSTEMS', '').split()
-    return [s for s in here if s in ['nncc', 'eager'] + wanted] if wanted else here, torch.__version__
+def rss_peak():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def check_size(folder, w):
-    """Both sides are the network that the table means: its number of parameters."""
-    theirs = sum(p.numel() for p in w.net().parameters())
-    done = subprocess.run([os.path.join(folder, w.name), 'info', '--json'], capture_output=True, text=True)
-    ours = json.loads(done.stdout)['parameters'] if done.returncode == 0 else None
-    if theirs != w.parameters or ours not in (None, w.parameters):
-        sys.exit(f'{w.name}: {w.parameters} parameters are wanted; torch has {theirs}, nncc {ours}')
+class Peer:
+    """What a process holds: a step that is ready to be timed."""
+
+    def __init__(self, system, name, threads):
+        import torch
+        from workloads import find
+        torch.set_num_threads(threads)
+        self.system, self.threads, self.workload, self.step = system, threads, find(name), None
+        self.idle = rss_now()
+
+    def prepare(self, phase, batch):
+        w = self.workload
+        if not w:
+            raise ValueError('workloads.py has no row for it')
+        ort = self.system == 'ort'
+        self.step = ort_step(w, batch, self.threads) if ort else torch_step(w, phase, batch, self.system)
+        for _ in range(WARM):
+            self.step()
+        parameters = sum(p.numel() for p in w.net().parameters())
+        if parameters != w.parameters:
+            raise ValueError(f'{w.parameters} parameters are wanted; torch has {parameters}')
+        return {'parameters': parameters, 'versions': ort_versions() if ort else torch_versions()}
+
+    def product(self, m, k, n):
+        self.step = torch_product(m, k, n)
+        for _ in range(WARM):
+            self.step()
+        return {'versions': torch_versions()}
+
+    def answer(self, request):
+        if 'product' in request:
+            return self.product(*request['product'])
+        if 'prepare' in request:
+            return self.prepare(request['prepare'], request['batch'])
+        if 'seconds' not in request:
+            return {}
+        return {'ms': median_ms(self.step, request['seconds']), 'rss': rss_peak() - self.idle}
 
 
-def row(systems, folder, w, phase, batch):
-    """One line: milliseconds of each system, then how many times as long eager PyTorch and the fastest of all take."""
-    times, failed = {s: [] for s in systems}, set()
-    failed |= {'ort'} if phase == 'train' else set()
-    failed |= {'last'} if len(w.x) < 3 else set()
-    for i in range(ROUNDS):
-        for s in systems if i % 2 == 0 else reversed(systems):
-            ms = None if s in failed else time_of(s, folder, w.name, phase, batch)
-            times[s].append(ms) if ms is not None else failed.add(s)
-    medians = {s: statistics.median(times[s]) for s in systems if s not in failed}
-
-    def ratio(others):
-        found = [medians[s] for s in others if s in medians]
-        return f'{min(found) / medians["nncc"]:8.2f}x' if found and 'nncc' in medians else f'{"-":>9s}'
-    cells = ''.join(f'{format(medians[s], ".4g") if s in medians else "-":>15s}' for s in systems)
-    return f'{w.name:16s} {phase:8s}{batch:4d}{cells}{ratio(["eager"])}{ratio([s for s in systems if s != "nncc"])}'
-
-
-def main(folder, names):
-    from workloads import WORKLOADS, find
-    for name in names:
-        if not find(name):
-            print(f'{name}: workloads.py has no row for it', file=sys.stderr)
-    systems, version = systems_here()
-    print(f'PyTorch {version}, {THREADS} thread{"s" if THREADS > 1 else ""}, {ROUNDS} rounds of {SECONDS:g} s; ms a step, '
-          'medians; the last columns: how many times as long eager PyTorch and the fastest peer take')
-    print(f'{"":29s}' + ''.join(f'{TITLES[s]:>15s}' for s in systems) + f'{"to eager":>9s}{"to best":>9s}')
-    for w in WORKLOADS:
-        if names and w.name not in names:
-            continue
-        check_size(folder, w)
-        for phase, batch in ([('train', w.batch)] if w.batch else []) + [('predict', b) for b in w.batches]:
-            print(row(systems, folder, w, phase, batch), flush=True)
+def serve(system, name, threads):
+    """Answers until standard input ends. Whatever else prints goes to standard error."""
+    out = os.fdopen(os.dup(1), 'w')
+    os.dup2(2, 1)
+    peer = Peer(system, name, threads)
+    for line in sys.stdin:
+        try:
+            said = peer.answer(json.loads(line))
+        except Exception as e:  # any failure of a peer is an empty cell of the table, with its reason
+            said = {'error': f'{type(e).__name__}: {e}'[:500]}
+        print(json.dumps(said), file=out, flush=True)
 
 
 if __name__ == '__main__':
-    if len(sys.argv) == 6 and sys.argv[1] == 'one':
-        print(one(sys.argv[2], sys.argv[3], sys.argv[4], int(sys.argv[5])))
-    elif len(sys.argv) >= 2 and os.path.isdir(sys.argv[1]):
-        main(sys.argv[1], sys.argv[2:])
-    else:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
+    serve(sys.argv[1], sys.argv[2], int(sys.argv[3]))

@@ -1,24 +1,20 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# make bench: programs of bench/*.yaml beside PyTorch (and onnxruntime), in one run; a table with ratios.
+# make bench: programs of bench/*.yaml beside PyTorch, onnxruntime, OpenBLAS and oneDNN, in one run: docs/benchmarks.md.
 #
-# WORKLOADS: names of some of them ("cnn_mnist unet_64"); without, all. BUILD: where nncc is (build).
+# WORKLOADS: names of some of them ("cnn_mnist unet_64 products"); without, all. BUILD: where nncc is (build).
 # PEER: the Python to use, with torch; else build/venv, which is made with pip's newest torch where there is a network
-# (OFFLINE=1: not tried); else Debian's python3 and its torch; without any, our numbers alone.
-# SYSTEMS: which peers beside eager PyTorch (of last, compile, ort: channels last, torch.compile, onnxruntime); all.
-# SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, how many threads.
+# (OFFLINE=1: not tried); else Debian's python3 and its torch; without any torch, what else is there.
+# SYSTEMS: which peers beside eager PyTorch, of tuned last compile ort debian openblas onednn mm; all.
+# SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, on how many threads ("1 2").
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${BUILD:-$here/../build}"
 mkdir -p bench
-[ -n "$WORKLOADS" ] || WORKLOADS=$(cd "$here" && echo *.yaml | sed 's/\.yaml//g')
+[ -n "$WORKLOADS" ] || WORKLOADS="$(cd "$here" && echo *.yaml | sed 's/\.yaml//g') products"
 for name in $WORKLOADS; do
-    [ -e "$here/$name.yaml" ] || { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
-done
-# Where a file's comment says with which options, those: "# nncc --batch=8 NAME.yaml".
-for name in $WORKLOADS; do
-    options=$(sed -n "s/^# nncc \(.*\) $name.yaml\$/\1/p" "$here/$name.yaml")
-    ./nncc $options "$here/$name.yaml" -o "bench/$name"
+    [ "$name" = products ] || [ -e "$here/$name.yaml" ] ||
+        { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
 done
 
 has_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }
@@ -39,13 +35,10 @@ if [ -z "$PEER" ] && [ ! -x venv/bin/python3 ]; then
     make_venv || rm -rf venv.part
 fi
 export PYTHONDONTWRITEBYTECODE=1
+# What torch.compile makes is kept for the next run.
+export TORCHINDUCTOR_CACHE_DIR="${TORCHINDUCTOR_CACHE_DIR:-$PWD/bench/inductor}"
 for python in "$PEER" "$PWD/venv/bin/python3" /usr/bin/python3; do
-    [ -n "$python" ] && has_torch "$python" && exec "$python" "$here/peers.py" bench $WORKLOADS
+    [ -n "$python" ] && has_torch "$python" && exec "$python" "$here/bench.py" ./nncc bench $WORKLOADS
 done
-echo "bench: no torch here: our numbers alone" >&2
-for name in $WORKLOADS; do
-    for phase in --train --predict; do
-        case $phase-$(bench/$name info --json) in --train-*'"trains": false'*) continue ;; esac
-        echo "$name: $(bench/$name bench $phase ${THREADS:+--threads "$THREADS"} ${SECONDS_EACH:+--seconds "$SECONDS_EACH"})"
-    done
-done
+echo "bench: no torch here: the rest alone" >&2
+exec python3 "$here/bench.py" ./nncc bench $WORKLOADS

@@ -16,7 +16,7 @@ fi
 
 # Files and folders that README.md and docs/ name in backquotes or link to are there.
 for page in README.md docs/adding-an-op.md docs/adding-a-layer.md docs/adding-a-pass.md docs/how-it-works.md \
-    docs/language.md docs/formats.md docs/limits.md docs/trust.md docs/tuning.md; do
+    docs/language.md docs/formats.md docs/limits.md docs/trust.md docs/tuning.md docs/benchmarks.md; do
     missing=
     [ -e "$root/$page" ] || missing=" $page"
     for f in $(grep -oE '\]\([A-Za-z][A-Za-z0-9_./-]*\)|`[a-z.]+/[A-Za-z0-9_./-]+[a-z0-9]`' "$root/$page" | tr -d '`]()' |
