@@ -40,9 +40,10 @@ void emit_winograd_pack(Conv *c)
     out_close(e->out);
     out_close(e->out);
     out_close(e->out);
-    out_wrap(e->out, "%s(taps, %d, %s + ((size_t)p * %lld + k) * %d, %lld);", name(c, "weight"),
-             p->tile_n, conv_packed(c, PART_other), (long long)(WINOGRAD_POINTS * p->channels),
-             p->tile_n, (long long)(p->channels * p->tile_n));
+    out_wrap(e->out, "%s(taps, %d, %s + (size_t)p * %lld + k * %d, %lld);", name(c, "weight"),
+             p->tile_n, conv_packed(c, PART_other),
+             (long long)(WINOGRAD_POINTS * p->winograd.w_point), p->tile_n,
+             (long long)p->winograd.w_point);
     conv_unlet(c, 0);
     out_close(e->out);
 }
@@ -122,7 +123,7 @@ static void transform_x(Conv *c)
     const ConvPlan *p = c->plan;
     Patches x = {c->y->in[0], p->in, WINOGRAD_PATCH, p->winograd.chunk, name(c, "patch")};
     transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
-                    p->winograd.block * p->channels);
+                    p->winograd.x_point);
 }
 
 static void transform_row(Conv *c)
@@ -146,12 +147,11 @@ static void transform_all(Conv *c, const char *place)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
-    int block = p->winograd.block;
     emit_share(c->e, 1);
     out_open(e->out, "for (int t = 0; t < filled; t++)");
     out_line(e->out, "const int u = t %% each, r = t < all ? t : all - 1;");
     out_line(e->out, "float *const patches = %s + (size_t)(t / each) * %lld;", place,
-             (long long)(WINOGRAD_POINTS * block * p->channels));
+             (long long)(WINOGRAD_POINTS * p->winograd.x_point));
     transform_row(c);
     out_close(e->out);
 }
@@ -167,10 +167,11 @@ static void multiply(Conv *c)
     out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
     out_open(e->out, "for (int u = 0; u < each && r0 + u < all; u += %d)", w->rows);
     out_wrap(e->out,
-             "%s(patches + (k * %d + u) * %lld, 0, %lld, (%s_taps){1, 1, 1, %lld, 0, 0, 0}, %s + "
-             "((size_t)p * %d + k) * %lld, %d, products + (k * %d + u) * %d);",
-             tile, w->block, channels, channels, tile, channels, conv_packed(c, PART_other),
-             WINOGRAD_POINTS, channels * p->tile_n, p->tile_n, w->block, p->tile_n);
+             "%s(patches + k * %lld + u * %lld, 0, %lld, (%s_taps){1, 1, 1, %lld, 0, 0, 0}, %s + "
+             "((size_t)p * %d + k) * %lld, %d, products + k * %lld + u * %d);",
+             tile, (long long)w->x_point, channels, channels, tile, channels,
+             conv_packed(c, PART_other), WINOGRAD_POINTS, (long long)w->w_point, p->tile_n,
+             (long long)w->y_point, p->tile_n);
     out_close(e->out);
     out_close(e->out);
 }
@@ -196,8 +197,8 @@ static void store_patches(Conv *c)
     out_line(e->out, "const int r = r0 + u;");
     let_patch(c);
     out_line(e->out, "_Alignas(64) float tile[%d];", WINOGRAD_PIXELS * WINOGRAD_PIXELS * p->tile_n);
-    out_line(e->out, "%s(products + u * %d, %d, %d, tile);", name(c, "results"), p->tile_n,
-             p->tile_n, w->block * p->tile_n);
+    out_line(e->out, "%s(products + u * %d, %d, %lld, tile);", name(c, "results"), p->tile_n,
+             p->tile_n, (long long)w->y_point);
     open_pixels(c, "k1", "h0", p->out[H]);
     conv_let(c, "l2", "h0 + k1");
     open_pixels(c, "k2", "w0", p->out[W]);
@@ -230,7 +231,7 @@ static void open_pieces(Conv *c, const char *place, const char *pieces)
              w->together ? "products" : "patches", place, (long long)w->slice);
     if (!w->together)
         out_line(e->out, "float *const products = patches + %lld;",
-                 (long long)(WINOGRAD_POINTS * w->block * c->plan->channels));
+                 (long long)(WINOGRAD_POINTS * w->x_point));
     out_open(e->out, "for (int t = %s; t < %s; t++)", first_piece(c, "s", pieces),
              first_piece(c, "(s + 1)", pieces));
 }
@@ -258,7 +259,7 @@ static void emit_together(Conv *c, const char *place)
     open_pieces(c, place, conv_times(c, "blocks", p->panels));
     out_line(e->out, "const int p = t / blocks, r0 = t %% blocks * each;");
     out_line(e->out, "const float *const patches = %s + (size_t)(t %% blocks) * %lld;", all,
-             (long long)(WINOGRAD_POINTS * w->block * p->channels));
+             (long long)(WINOGRAD_POINTS * w->x_point));
     emit_panel(c);
     out_close(e->out);
     out_close(e->out);
@@ -342,7 +343,7 @@ static void transform_both(Conv *c)
     transform_x(c);
     transform_patch(c, &dy,
                     arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
-                    block * p->panels * p->tile_n);
+                    p->winograd.w_point);
     conv_unlet(c, 0);
     out_close(c->e->out);
 }
@@ -382,9 +383,9 @@ static void sum_products(Conv *c, const char *from)
     long long block = w->block, size = (long long)w->rows * p->tile_n;
     out_wrap(
         e->out,
-        "%s(patches + k * %lld + %s, errors + (k * %lld + p) * %lld, (%s_pixels){1, 1, count, 0, "
+        "%s(patches + k * %lld + %s, errors + k * %lld + p * %lld, (%s_pixels){1, 1, count, 0, "
         "0, %lld, 0, 0, %d}, %s, sums + k * %lld);",
-        tile, block * (long long)p->channels, from, (long long)p->panels, block * p->tile_n, tile,
+        tile, (long long)w->x_point, from, (long long)w->w_point, block * p->tile_n, tile,
         (long long)p->channels, p->tile_n,
         w->one ? "0" : arena_format(e->arena, "r0 == 0 ? 0 : sums + k * %lld", size), size);
 }

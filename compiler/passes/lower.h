@@ -102,6 +102,8 @@ typedef struct WinogradPlan {
     bool by_points;     /* conv_weight: few tiles: threads share the points of each */
     bool one;           /* conv_weight: there is one such block */
     bool together;      /* few pieces: all patches are transformed before any is multiplied */
+    /* Floats from point to point: of patches, of the transformed weight (conv_weight: errors), of products. */
+    int64_t x_point, w_point, y_point;
     int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */
     int slices;         /* pieces that may be at work at once */
 } WinogradPlan;

@@ -74,13 +74,23 @@ static int choose_chunk(int64_t channels, int lanes)
     return chunk;
 }
 
-/* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
+/* So many floats, in an odd number of lines: what lies so far apart falls into all sets of a cache. */
+static int64_t odd_lines(int64_t floats)
+{
+    enum { LINE = 16 };
+    return (tile_pieces(floats, LINE) | 1) * LINE;
+}
+
 enum { EVENLY = 4 }; /* pieces are so many times as many, so that 2 threads, or 4, have the same work */
 
+/* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
 static void place_parts(ConvPlan *p, int64_t samples, bool kept)
 {
     WinogradPlan *w = &p->winograd;
-    w->floats = WINOGRAD_POINTS * p->panels * p->channels * p->tile_n;
+    w->x_point = odd_lines(w->block * p->channels);
+    w->w_point = odd_lines(p->channels * p->tile_n);
+    w->y_point = odd_lines(w->block * p->tile_n);
+    w->floats = WINOGRAD_POINTS * p->panels * w->w_point;
     p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
     p->x_floats = tile_round_up(p->x_floats, 16);
     p->pack_other = p->pack_other && kept && w->few;
@@ -90,10 +100,10 @@ static void place_parts(ConvPlan *p, int64_t samples, bool kept)
     if (blocks < WINOGRAD_SLICES)
         blocks = tile_round_up(blocks, w->evenly);
     int64_t work = blocks * p->panels;
-    int64_t patches = WINOGRAD_POINTS * w->block * p->channels;
+    int64_t patches = WINOGRAD_POINTS * w->x_point;
     w->together = blocks < WINOGRAD_SLICES;
     w->slices = work < WINOGRAD_SLICES ? (int)work : WINOGRAD_SLICES;
-    w->slice = WINOGRAD_POINTS * w->block * p->tile_n + (w->together ? 0 : patches);
+    w->slice = WINOGRAD_POINTS * w->y_point + (w->together ? 0 : patches);
     p->sum_floats = w->slices * w->slice + (w->together ? blocks * patches : 0);
 }
 
@@ -175,9 +185,10 @@ void winograd_weight_place(ConvPlan *p)
     WinogradPlan *w = &p->winograd;
     if (!w->used)
         return;
-    int64_t units = p->panels * p->tile_n;
-    p->x_floats = WINOGRAD_POINTS * w->block * p->channels;
-    p->other_floats = WINOGRAD_POINTS * w->block * units;
+    w->x_point = odd_lines(w->block * p->channels);
+    w->w_point = odd_lines(w->block * p->panels * p->tile_n);
+    p->x_floats = WINOGRAD_POINTS * w->x_point;
+    p->other_floats = WINOGRAD_POINTS * w->w_point;
     p->tiles = p->panels * tile_pieces(p->channels, w->rows);
     w->slices = p->tiles < WINOGRAD_SLICES ? (int)p->tiles : WINOGRAD_SLICES;
     w->by_points = p->tiles < WINOGRAD_SLICES && p->tiles % EVENLY;
