@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 4          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 5          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -201,6 +201,21 @@ typedef struct nnrt_train {
 
 typedef struct nnrt_instance nnrt_instance;
 
+/* A kernel of a program: what a call of it costs with a full batch. */
+typedef struct nnrt_kernel {
+    const char *name;
+    double flops, bytes;             /* computed; read and written */
+    double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
+} nnrt_kernel;
+
+/* Where `bench --profile` sums the time of each kernel, by its index in the model's table. */
+typedef struct nnrt_profile {
+    double *seconds;
+    int64_t *calls;
+    double last; /* seconds: when the last kernel was done */
+    double cost; /* seconds: what noting takes by itself */
+} nnrt_profile;
+
 /* Everything the runtime knows of a model. `in` and `out` hold one pointer an input or output, in
  * the order of the tables; inputs that a call does not need are not read. */
 typedef struct nnrt_model {
@@ -233,6 +248,12 @@ typedef struct nnrt_model {
      * (full batch rows, of which n are written), in saved order, one after the other. */
     float (*grad)(nnrt_instance *, int n, const void *const *in, float *grads);
     const char *flags;       /* the C compiler and its flags, for `info`; NULL: not known */
+    /* Of a program, NULL otherwise: predict and train_step with each kernel's time noted. */
+    int n_kernels;
+    const nnrt_kernel *kernels;
+    int (*predict_noted)(nnrt_instance *, int n, const void *const *in, float *const *out,
+                         nnrt_profile *);
+    float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -299,5 +320,7 @@ void nnrt_free(nnrt_instance *);
 /* The program: sub-commands train, eval, predict, grad, init, bench, info. Gives the exit status.
  */
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
+/* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
+void nnrt_note(nnrt_profile *, int kernel);
 
 #endif

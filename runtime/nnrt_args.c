@@ -90,6 +90,8 @@ static const args_option args_options[] = {
     {"predict", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(predict), NULL, "time predictions"},
     {"batch", 0, ARGS_IN_BENCH, ARGS_COUNT, ARGS_AT(batch), "N", "samples a step"},
     {"seconds", 0, ARGS_IN_BENCH, ARGS_SECONDS, ARGS_AT(seconds), "S", "how long (default: 1)"},
+    {"profile", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(profile), NULL,
+     "then so long again kernel by kernel: time, rates, share of what the machine can do"},
     {"json", 0, ARGS_IN_BENCH | ARGS_IN_INFO, ARGS_FLAG, ARGS_AT(json), NULL, "one JSON object"},
     {"threads", 0, ARGS_IN_ALL, ARGS_COUNT, ARGS_AT(threads), "N",
      "threads (default: OMP_NUM_THREADS, or all)"},
@@ -300,8 +302,8 @@ int nnrt_args_parse(nnrt_args *a, int argc, char **argv, nnrt_fault *fault)
         if (argv[i][0] == '-' && argv[i][1]) {
             /* Before the sub-command only what all of them take. */
             int in = command ? command->bit : ARGS_IN_ALL;
-            if (!command && strcmp(argv[i], "--help") != 0 &&
-                strcmp(argv[i], "-h") != 0 && strcmp(argv[i], "--version") != 0)
+            if (!command && strcmp(argv[i], "--help") != 0 && strcmp(argv[i], "-h") != 0 &&
+                strcmp(argv[i], "--version") != 0)
                 return nnrt_fail(fault, NNRT_BAD_CALL,
                                  "'%s' before a sub-command; --help lists them", argv[i]);
             int status = args_option_at(a, argc, argv, &i, in, fault);

@@ -143,6 +143,46 @@ static void bench_measure(bench_state *b, double seconds)
     qsort(b->times, (size_t)b->n_times, sizeof *b->times, bench_ascending);
 }
 
+/* --- bench --profile -------------------------------------------------------------------------- */
+
+static void bench_noted_call(bench_state *b, nnrt_profile *profile)
+{
+    const void *const *in = (const void *const *)b->pool[b->calls++ % BENCH_POOL].in;
+    if (b->training)
+        b->loss = b->model->train_step_noted(b->m, b->n, in, profile);
+    else
+        b->model->predict_noted(b->m, b->n, in, b->out, profile);
+}
+
+/* Whole optimiser steps, so that all kernels are called as often as in training. */
+static void bench_noted_calls(bench_state *b, nnrt_profiled *to, double seconds)
+{
+    int64_t whole = b->training && b->model->train.accumulate > 1 ? b->model->train.accumulate : 1;
+    for (int i = 0; i < BENCH_WARM; i++)
+        bench_noted_call(b, &to->profile);
+    nnrt_profile_clear(&to->profile, b->model);
+    double end = nnrt_clock() + seconds;
+    do {
+        bench_noted_call(b, &to->profile);
+        to->steps++;
+    } while (nnrt_clock() < end || to->steps % whole);
+}
+
+static int bench_profile(bench_state *b, const nnrt_args *args, nnrt_fault *fault)
+{
+    nnrt_profiled to = {.model = b->model, .n = b->n};
+    int status = nnrt_profile_open(&to.profile, b->model, fault);
+    if (!status) {
+        bench_noted_calls(b, &to, args->seconds);
+        to.peak = nnrt_measure_peak();
+        status = nnrt_profile_print(&to, args->json, fault);
+    }
+    nnrt_profile_close(&to.profile);
+    return status;
+}
+
+/* --- what bench prints ------------------------------------------------------------------------ */
+
 static void bench_print(const bench_state *b, int json)
 {
     const nnrt_model *model = b->model;
@@ -165,7 +205,6 @@ static void bench_print(const bench_state *b, int json)
            phase, b->n, nnrt_threads(), median * 1e3, least * 1e3, p90 * 1e3, rate, gflops,
            model->arena_bytes);
     json_number("%.9g", b->training ? (double)b->loss : NAN);
-    printf("}\n");
 }
 
 int nnrt_bench_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault *fault)
@@ -180,13 +219,20 @@ int nnrt_bench_command(const nnrt_args *args, const nnrt_model *model, nnrt_faul
     if (args->batch > model->batch)
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "--batch: at most %d, which the program was made for", model->batch);
+    if (args->profile &&
+        !(b.training ? model->train_step_noted != NULL : model->predict_noted != NULL))
+        return nnrt_fail(fault, NNRT_BAD_CALL, "--profile: this program's kernels have no marks");
     b.n = args->batch ? (int)args->batch : model->batch;
     int status = bench_open(&b, fault);
     if (!status) {
         b.m->total_steps = model->train.steps;
         bench_measure(&b, args->seconds);
         bench_print(&b, args->json);
-        status = nnrt_flush_results(fault);
+        status = args->profile ? bench_profile(&b, args, fault) : 0;
+        if (args->json)
+            printf("}\n");
+        if (!status)
+            status = nnrt_flush_results(fault);
     }
     bench_close(&b);
     return status;

@@ -20,7 +20,7 @@ typedef struct nnrt_args {
     int64_t epochs, steps, threads, batch; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
     uint64_t seed;
-    int has_seed, no_shuffle, train, predict, json, help, version;
+    int has_seed, no_shuffle, train, predict, profile, json, help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any
@@ -141,6 +141,31 @@ int nnrt_checkpoint_save(const nnrt_instance *, const nnrt_run *, const char *pa
  * caller's memory. *note: a sentence where the model file has changed since, or "". */
 int nnrt_checkpoint_load(nnrt_instance *, nnrt_run *, const char *path, nnrt_fault *note,
                          nnrt_fault *);
+
+/* --- nnrt_peak.c, nnrt_profile.c: bench --profile ---------------------------------------------- */
+
+/* A second, of all threads that a step runs on; bytes 0: not known. */
+typedef struct nnrt_peak {
+    double flops, bytes;
+} nnrt_peak;
+
+nnrt_peak nnrt_measure_peak(void);
+
+/* Steps of n samples whose kernels' times were noted. */
+typedef struct nnrt_profiled {
+    const nnrt_model *model;
+    nnrt_profile profile;
+    int64_t steps;
+    int n;
+    nnrt_peak peak;
+} nnrt_profiled;
+
+int nnrt_profile_open(nnrt_profile *, const nnrt_model *, nnrt_fault *);
+void nnrt_profile_close(nnrt_profile *);
+/* Forgets what was noted. */
+void nnrt_profile_clear(nnrt_profile *, const nnrt_model *);
+/* A table, or the keys of a JSON object that has others before. */
+int nnrt_profile_print(const nnrt_profiled *, int json, nnrt_fault *);
 
 /* --- nnrt_train.c ----------------------------------------------------------------------------- */
 

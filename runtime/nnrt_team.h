@@ -9,6 +9,9 @@
  *
  * Sleeping is Linux's futex (Franke, Russell and Kirkwood, "Fuss, futexes and furwocks", 2002); elsewhere
  * a thread yields. Without OpenMP there is one thread, and nothing to wait for.
+ *
+ * Here as well: the marks behind kernels by which `bench --profile` learns their times. To include
+ * after nnrt.h.
  */
 #ifndef NNRT_TEAM_H
 #define NNRT_TEAM_H
@@ -100,5 +103,25 @@ static inline __attribute__((unused)) void nnrt_wait(nnrt_team *t)
 }
 
 #endif
+
+/* Notes that kernel `kernel` is done, where times are noted at all. Called by one thread. */
+static inline __attribute__((unused)) void nnrt_mark(nnrt_profile *p, int kernel)
+{
+    if (p)
+        nnrt_note(p, kernel);
+}
+
+/* The same, called by all threads, when all have done their part. */
+static inline __attribute__((unused)) void nnrt_mark_all(nnrt_team *t, nnrt_profile *p, int kernel)
+{
+    if (!p)
+        return;
+    nnrt_wait(t);
+#ifdef _OPENMP
+    if (omp_get_thread_num() != 0)
+        return;
+#endif
+    nnrt_note(p, kernel);
+}
 
 #endif

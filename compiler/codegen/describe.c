@@ -153,8 +153,9 @@ static void emit_vars(SourceText *s)
                                        "NNRT_INIT_ORTHOGONAL"};
     if (!s->p->vars.n)
         return;
-    out_line(s->out, "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
-                     "(what, a, b), cut. */");
+    out_line(s->out,
+             "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
+             "(what, a, b), cut. */");
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
@@ -416,6 +417,12 @@ static void model_table(SourceText *s)
         out_line(o, ".eval = %s_eval_any,", m);
     if (emits_grad(p, s->options))
         out_line(o, ".grad = %s_grad_any,", m);
+    if (s->marks.n)
+        out_line(o, ".n_kernels = %d, .kernels = %s_kernels,", s->marks.n, m);
+    if (p->fn[FN_predict] && notes_times(s, FN_predict))
+        out_line(o, ".predict_noted = %s_predict_noted_any,", m);
+    if (p->fn[FN_train] && notes_times(s, FN_train))
+        out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
@@ -447,8 +454,14 @@ void emit_model(SourceText *s)
     wrapper(s, "float", "eval", FN_eval, ", double *sums", ", sums");
     if (emits_grad(s->p, s->options))
         wrapper(s, "float", "grad", FN_grad, ", float *grads", ", grads");
+    if (notes_times(s, FN_predict))
+        wrapper(s, "int", "predict_noted", FN_predict, ", float *const *out, nnrt_profile *profile",
+                ", profile");
+    if (notes_times(s, FN_train))
+        wrapper(s, "float", "train_step_noted", FN_train, ", nnrt_profile *profile", ", profile");
     out_raw(s->out, "%s", "");
     out_raw(s->out, "/* clang-format off */");
+    emit_marks(s);
     emit_values(s);
     emit_vars(s);
     emit_metrics(s);

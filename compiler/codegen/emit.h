@@ -14,7 +14,15 @@ typedef struct SourceText {
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
     const char **var;  /* by var id: what it is called in struct NAME_vars */
+    Map marks;         /* profile.c: a kernel's name to its Mark */
+    bool noted;        /* the function at hand notes when its kernels are done */
 } SourceText;
+
+/* A kernel in the table for bench --profile. */
+typedef struct Mark {
+    int number;
+    const Kernel *k;
+} Mark;
 
 /* Whether input i is a parameter of the function: some value that it gives depends on the input. */
 bool input_used(const Program *, Fn, int input);
@@ -31,12 +39,20 @@ const char *upper_text(Arena *, const char *); /* a-z to A-Z */
  * *image, float *probs". */
 const char *fn_parameters(Arena *, const Program *, Fn);
 
+/* ", image, probs": what a function of the same parameters passes on to it. */
+const char *fn_arguments(Arena *, const Program *, Fn);
+
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);
 /* describe.c: the nnrt_model table, before the step functions and after them. */
 void emit_tables(SourceText *);
 const char *data_name(SourceText *, const Buffer *); /* of an array of constants */
 void emit_model(SourceText *);
+/* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
+bool notes_times(const SourceText *, Fn);
+void find_marks(SourceText *);
+int mark_number(const SourceText *, const Kernel *);
+void emit_marks(SourceText *);
 /* single_file.c: the runtime's text, headers first. */
 void emit_runtime(SourceText *);
 /* The text with the runtime's identifiers made the model's own. */

@@ -50,6 +50,17 @@ const char *fn_parameters(Arena *arena, const Program *p, Fn fn)
     return s.at;
 }
 
+const char *fn_arguments(Arena *arena, const Program *p, Fn fn)
+{
+    Str s = str_new(arena);
+    for (int i = 0; i < p->inputs.n; i++)
+        if (fn_takes(p, fn, i))
+            str_add(&s, ", %s", c_name(arena, p->inputs.at[i].name));
+    for (int i = 0; fn == FN_predict && i < p->outputs.n; i++)
+        str_add(&s, ", %s", c_name(arena, p->outputs.at[i].name));
+    return s.at;
+}
+
 int64_t params_count(const Program *p)
 {
     int64_t n = 0;

@@ -24,44 +24,50 @@ typedef struct Texts {
 
 /* --- cost ------------------------------------------------------------------------------------- */
 
-static double elements(const Texts *t, const Shape *s)
-{
-    return (double)shape_elements(s, t->p->train.batch);
-}
-
-/* Multiply-adds. */
-static double product_terms(const Texts *t, const Node *y)
+/* Multiply-adds, with n samples. */
+static double product_terms(const Node *y, int64_t n)
 {
     const Shape *a = &y->in[0]->shape;
     if (y->op == OP_conv) /* each number of the result: a weight's taps and channels */
-        return elements(t, &y->shape) * (double)op_product(&y->in[1]->shape, 0, a->rank - 1);
+        return (double)shape_elements(&y->shape, n) *
+               (double)op_product(&y->in[1]->shape, 0, a->rank - 1);
     if (y->op == OP_conv_weight)
-        return elements(t, &y->in[1]->shape) * (double)op_product(&y->shape, 0, a->rank - 1);
-    double inner =
-        (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)t->p->train.batch : 1);
-    return inner * elements(t, &y->shape);
+        return (double)shape_elements(&y->in[1]->shape, n) *
+               (double)op_product(&y->shape, 0, a->rank - 1);
+    double inner = (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)n : 1);
+    return inner * (double)shape_elements(&y->shape, n);
 }
 
-static double node_flops(const Texts *t, const Node *y)
+static double node_flops(const Node *y, int64_t n)
 {
     switch (op_rows[y->op].cls) {
     case CLASS_EW:
-        return elements(t, &y->shape) * (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
-    case CLASS_REDUCE: return elements(t, &y->in[0]->shape);
-    case CLASS_MAT: return 2 * product_terms(t, y);
+        return (double)shape_elements(&y->shape, n) *
+               (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
+    case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
+    case CLASS_MAT: return 2 * product_terms(y, n);
     default: return 0;
     }
 }
 
-static void find_cost(Texts *t, Kernel *k)
+static void add_bytes(Kernel *k, const Buffer *b)
 {
-    k->flops = k->bytes = 0;
-    for (int i = 0; i < k->nodes.n; i++)
-        k->flops += node_flops(t, k->nodes.at[i]);
+    k->bytes += (double)b->bytes;
+    if (b->shape.batch < 0)
+        k->fixed_bytes += (double)b->bytes;
+}
+
+static void find_cost(const Texts *t, Kernel *k)
+{
+    k->flops = k->bytes = k->fixed_flops = k->fixed_bytes = 0;
+    for (int i = 0; i < k->nodes.n; i++) {
+        k->flops += node_flops(k->nodes.at[i], t->p->train.batch);
+        k->fixed_flops += node_flops(k->nodes.at[i], 0);
+    }
     for (int i = 0; i < k->reads.n; i++)
-        k->bytes += (double)k->reads.at[i]->bytes;
+        add_bytes(k, k->reads.at[i]);
     for (int i = 0; i < k->writes.n; i++)
-        k->bytes += (double)k->writes.at[i]->bytes;
+        add_bytes(k, k->writes.at[i]);
 }
 
 /* A kernel is shared where it is worth a barrier and has loops that threads may divide. */

@@ -159,7 +159,7 @@ static void guards(SourceText *s)
                    "#include \"nnrt_team.h\"\n");
     }
     out_raw(o,
-            "#if NNRT_ABI != 4\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 5\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
@@ -247,6 +247,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
                     .out = &out,
                     .upper = upper_text(p->ctx->arena, p->name)};
     s.var = name_vars(&s);
+    find_marks(&s);
     banner(&s);
     if (options->single_file)
         out_raw(&out, "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif");

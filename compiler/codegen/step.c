@@ -302,24 +302,39 @@ static int alone(const Graph *g, int from, int to)
     return n;
 }
 
-/* Kernels from .. to-1 as one thread calls them. */
-static void emit_plain_calls(SourceText *s, const char *const *calls, int from, int to)
+/* Behind the call of a kernel, where times are noted. */
+static void emit_mark(SourceText *s, const Kernel *k, bool parallel)
 {
-    for (int i = from; i < to; i++)
-        out_hang(s->out, "%s", calls[i]);
+    if (s->noted && parallel)
+        out_line(s->out, "nnrt_mark_all(&team, profile, %d);", mark_number(s, k));
+    else if (s->noted)
+        out_line(s->out, "nnrt_mark(profile, %d);", mark_number(s, k));
 }
 
-/* What one thread does. */
-static void emit_alone(SourceText *s, const char *const *calls, int n)
+/* Kernels from .. to-1 as one thread calls them. */
+static void emit_plain_calls(SourceText *s, const Graph *g, const char *const *calls, int from,
+                             int to)
 {
+    for (int i = from; i < to; i++) {
+        out_hang(s->out, "%s", calls[i]);
+        emit_mark(s, g->kernels.at[i], false);
+    }
+}
+
+/* Kernels from .. to-1 in a parallel region, by one of its threads. */
+static void emit_alone(SourceText *s, const Graph *g, const char *const *calls, int from, int to)
+{
+    const int last = to - 1;
     out_raw(s->out, "#pragma omp master");
-    if (n > 1) {
+    if (last > from) {
         out_line(s->out, "{");
         s->out->depth++;
     }
-    emit_plain_calls(s, calls, 0, n);
-    if (n > 1)
+    emit_plain_calls(s, g, calls, from, last);
+    out_hang(s->out, "%s", calls[last]);
+    if (last > from)
         out_close(s->out);
+    emit_mark(s, g->kernels.at[last], true);
 }
 
 /* Inside a parallel region: kernels from .. to-1, and waits between those in conflict and at the end. */
@@ -337,10 +352,12 @@ static void emit_shared_calls(SourceText *s, const Graph *g, const char *const *
             out_line(s->out, "nnrt_wait(&team);");
             since = i;
         }
-        if (k->shared)
+        if (k->shared) {
             out_hang(s->out, "%s", calls[i]);
-        else
-            emit_alone(s, &calls[i], n);
+            emit_mark(s, k, true);
+        } else {
+            emit_alone(s, g, calls, i, i + n);
+        }
         if (waits_inside(k))
             since = i;
     }
@@ -354,7 +371,7 @@ static void emit_some_calls(SourceText *s, const Graph *g, const char *const *ca
     if (parallel)
         emit_shared_calls(s, g, calls, from, to);
     else
-        emit_plain_calls(s, calls, from, to);
+        emit_plain_calls(s, g, calls, from, to);
 }
 
 /* How many kernels stand first that run only after a weight has changed. */
@@ -397,9 +414,13 @@ static void emit_calls(SourceText *s, const Graph *g, int from)
         out_raw(s->out, "#pragma omp parallel");
         out_line(s->out, "{");
         s->out->depth++;
+        if (s->noted)
+            out_line(s->out, "nnrt_mark_all(&team, profile, -1);");
         emit_all_calls(s, g, calls, true, from);
         out_close(s->out);
     } else {
+        if (s->noted)
+            out_line(s->out, "nnrt_mark(profile, -1);");
         emit_all_calls(s, g, calls, false, from);
     }
     if (broken)
@@ -501,23 +522,53 @@ static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
         out_line(s->out, "%s[%d] += (double)%s[0];", sums, i, result(g, ROOT_metric, i));
 }
 
+static void close_function(SourceText *s)
+{
+    s->out->depth = 0;
+    out_raw(s->out, "}");
+}
+
+/* A form of the function that notes times where `profile` is given. It is inlined in the two that call
+ * it: one without marks, and one for bench --profile. */
+static void noted_head(SourceText *s, const char *type, const char *name, Fn fn)
+{
+    out_raw(s->out,
+            "/* %s, which notes in `profile` how long its kernels take, unless that is NULL. */",
+            name);
+    out_hang(s->out,
+             "static inline __attribute__((always_inline)) %s %s_%s_noted(%s *m, %s, "
+             "nnrt_profile *const profile)",
+             type, s->p->name, name, s->p->name, fn_parameters(s->arena, s->p, fn));
+}
+
+/* The public function that passes on to the form with marks. */
+static void emit_unnoted(SourceText *s, const char *type, const char *name, Fn fn)
+{
+    const char *m = s->p->name;
+    out_raw(s->out, "%s", "");
+    out_wrap(s->out, "%s %s_%s(%s *m, %s)", type, m, name, m, fn_parameters(s->arena, s->p, fn));
+    out_raw(s->out, "{");
+    s->out->depth = 1;
+    out_wrap(s->out, "return %s_%s_noted(m, n%s, NULL);", m, name,
+             fn_arguments(s->arena, s->p, fn));
+    close_function(s);
+}
+
 static void open_function(SourceText *s, const char *type, const char *name, Fn fn,
                           const char *what_is_wrong)
 {
     out_raw(s->out, "%s", "");
-    out_wrap(s->out, "%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name,
-             fn_parameters(s->arena, s->p, fn));
+    s->noted = notes_times(s, fn);
+    if (s->noted)
+        noted_head(s, type, name, fn);
+    else
+        out_wrap(s->out, "%s %s_%s(%s *m, %s)", type, s->p->name, name, s->p->name,
+                 fn_parameters(s->arena, s->p, fn));
     out_raw(s->out, "{");
     s->out->depth = 1;
     out_loop(s->out, "if (%s_refuses(m, n))", s->p->name);
     out_line(s->out, "return %s;", what_is_wrong);
     out_end(s->out);
-}
-
-static void close_function(SourceText *s)
-{
-    s->out->depth = 0;
-    out_raw(s->out, "}");
 }
 
 static void emit_predict(SourceText *s)
@@ -526,6 +577,8 @@ static void emit_predict(SourceText *s)
     emit_body(s, s->p->fn[FN_predict]);
     out_line(s->out, "return 0;");
     close_function(s);
+    if (s->noted)
+        emit_unnoted(s, "int", "predict", FN_predict);
 }
 
 /* The body of eval where predict's kernels are its first: a call of predict, then the others. */
@@ -594,6 +647,8 @@ static void emit_train(SourceText *s)
     }
     emit_train_part(s, FN_train);
     close_function(s);
+    if (s->noted)
+        emit_unnoted(s, "float", "train_step", FN_train);
 }
 
 static void emit_grad(SourceText *s)

@@ -81,6 +81,7 @@ struct Kernel {
     bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
     bool shared; /* its loops are shared among threads; else one thread runs it */
     double flops, bytes;   /* of a full batch */
+    double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
     const char *text;      /* the function's C text, comment included; NULL where `same` is set */
     struct Family *family; /* those equal to it but for numbers: private to codegen */
     Kernel *same;  /* a kernel (of any function of the program) with equal text, emitted instead */

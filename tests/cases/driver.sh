@@ -69,7 +69,7 @@ layers:
   - {name: s, expr: relu(x + d_x + d_y_weight + INT32_MAX + key1)}
   - dropout: 0.5
   - dense: {units: 2, name: y}
-outputs: {o: y, grads: x, sums: x, n: x, m: x, in: x, lr: x, offsetof: x, EOF: x, stdin: x, names: x, errno: x, NNRT_ABI: x}
+outputs: {o: y, grads: x, sums: x, n: x, m: x, in: x, lr: x, offsetof: x, EOF: x, stdin: x, names: x, errno: x, NNRT_ABI: x, team: x, stale: x, profile: x}
 loss: mse(y, 0)
 train: {batch: 4, epochs: 1, optimizer: {adam: {lr: 0.01}}}
 END

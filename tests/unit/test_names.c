@@ -5,9 +5,10 @@
 #include "passes/kernel.h"
 
 static const char *const changed[] = {
-    "int",       "class", "this",   "template", "n",     "m",        "sums",     "grads", "lr",
-    "NULL",      "EOF",   "errno",  "stdin",    "t1",    "u22",      "key3",     "i",     "size_t",
-    "INT32_MAX", "_x",    "__line", "nnrt_lr",  "omp_x", "NNRT_ABI", "offsetof", "and",   "wchar_t",
+    "int",      "class",  "this",      "template", "n",      "m",       "sums",  "grads",
+    "lr",       "NULL",   "EOF",       "errno",    "stdin",  "t1",      "u22",   "key3",
+    "i",        "size_t", "INT32_MAX", "_x",       "__line", "nnrt_lr", "omp_x", "NNRT_ABI",
+    "offsetof", "and",    "wchar_t",   "team",     "stale",  "profile",
 };
 
 static const char *const kept[] = {

@@ -515,6 +515,7 @@ Test(nnrt_program, bench_and_info)
     cr_assert_not_null(strstr(out_text, "\"loss\": null"));
     RUN(0, "bench --seconds 0.05");
     RUN(NNRT_BAD_CALL, "bench --batch 9");
+    RUN(NNRT_BAD_CALL, "bench --profile"); /* its kernels have no marks */
     RUN(NNRT_BAD_CALL, "bench --train --predict");
     RUN(0, "info");
     cr_assert_not_null(strstr(out_text, "parameters: 8\n"));

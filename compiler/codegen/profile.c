@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/* profile.c: what a program's `bench --profile` knows of the kernels: a table of those that predict and
+ * train_step call, and the number of each in it, by which marks behind the calls name it. */
+#include "emit.h"
+
+/* Whether the functions of the file note the times of kernels. */
+bool notes_times(const SourceText *s, Fn fn)
+{
+    return s->options->main && (fn == FN_predict || fn == FN_train || fn == FN_accumulate);
+}
+
+/* Numbers the kernels in the order of the calls, those of one name once. */
+void find_marks(SourceText *s)
+{
+    s->marks = map_new(s->arena);
+    for (int f = 0; f < FN_COUNT; f++) {
+        const Graph *g = notes_times(s, (Fn)f) ? s->p->fn[f] : NULL;
+        for (int i = 0; g && i < g->kernels.n; i++) {
+            const Kernel *k = g->kernels.at[i];
+            if (map_get(&s->marks, k->name))
+                continue;
+            Mark *mark = arena_take(s->arena, sizeof *mark);
+            *mark = (Mark){.number = s->marks.n, .k = k};
+            map_set(&s->marks, k->name, mark);
+        }
+    }
+}
+
+int mark_number(const SourceText *s, const Kernel *k)
+{
+    return ((const Mark *)map_get(&s->marks, k->name))->number;
+}
+
+void emit_marks(SourceText *s)
+{
+    if (!s->marks.n)
+        return;
+    out_line(s->out,
+             "/* For bench --profile, of a full batch: flops, bytes; of these, of any batch. */");
+    out_open(s->out, "static const nnrt_kernel %s_kernels[] =", s->p->name);
+    for (int i = 0; i < s->marks.n; i++) {
+        const Kernel *k = ((const Mark *)s->marks.entry[i].value)->k;
+        out_line(s->out, "{\"%s\", %.0f, %.0f, %.0f, %.0f},", k->name, k->flops, k->bytes,
+                 k->fixed_flops, k->fixed_bytes);
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+}
