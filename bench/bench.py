@@ -74,11 +74,12 @@ def time_neighbour(nncc, folder, pythons, bench):
     return rows
 
 
-def time_batches(nncc, folder, _, bench):
+def time_batches(nncc, folder, pythons, bench):
     rows, threads = [], max(bench.threads)
     report.print_batch_heading(threads, batch_rows.BATCHES)
     for name in batch_rows.NAMES:
-        for row in batch_rows.rows_of(name, batch_rows.program_of(name, nncc, folder), threads, bench):
+        program = batch_rows.program_of(name, nncc, folder)
+        for row in batch_rows.rows_of(name, program, threads, pythons, bench):
             report.print_batches(row, batch_rows.BATCHES)
             rows.append(row)
     return rows

@@ -163,7 +163,7 @@ def print_neighbour(row):
 
 
 def print_batch_heading(threads, batches):
-    print(f'\nMilliseconds a sample in batches, {plural(threads)}\n{"":16s} {"":7s}'
+    print(f'\nMilliseconds a sample in batches, {plural(threads)}\n{"":16s} {"":7s} {"":8s}'
           + ''.join(f'{b:10d}' for b in batches) + '   apart', flush=True)
 
 
@@ -172,7 +172,7 @@ def print_batches(row, batches):
     cells = ''.join(f'{found[b]:10.4g}' if b in found else f'{"-":>10s}' for b in batches)
     row['apart'] = max(found.values()) / min(found.values()) if found else None
     busy = f'  busy: {row["others"]:g}' if row['busy'] else ''
-    print(f'{row["workload"]:16s} {row["phase"]:7s}{cells}{row["apart"] or 0:7.2f}x{busy}', flush=True)
+    print(f'{row["workload"]:16s} {row["phase"]:7s} {SYSTEMS[row["system"]]:8s}{cells}{row["apart"] or 0:7.2f}x{busy}', flush=True)
     for b, reason in row['failed'].items():
         print(f'{"":16s} batch {b} does not run: {reason}', flush=True)
 

@@ -42,7 +42,7 @@ made = compile_workload(sys.argv[2], 'toy_2_3_1', 'made')
 row, = neighbour_rows.rows_of(made, 1, {}, Bench)
 report.print_neighbour(row)
 assert row['system'] == 'nncc' and row['ratio'] == row['beside_ms'] / row['idle_ms'] > 0, row
-rows = list(batch_rows.rows_of('toy_2_3_1', batch_rows.program_of('toy_2_3_1', sys.argv[2], 'made'), 1, Bench))
+rows = list(batch_rows.rows_of('toy_2_3_1', batch_rows.program_of('toy_2_3_1', sys.argv[2], 'made'), 1, {}, Bench))
 for row in rows:
     report.print_batches(row, batch_rows.BATCHES)
     assert not row['failed'] and set(row['ms_a_sample']) == set(batch_rows.BATCHES) and row['apart'] >= 1, row
