@@ -9,6 +9,8 @@
 
 #include "kernel_emit.h"
 
+enum { LINE_FLOATS = 16 }; /* of a cache line */
+
 typedef struct Product {
     Emit *e;
     const Node *y;
@@ -206,6 +208,35 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     out_end(e->out);
 }
 
+/* What the tile's stores update in place, a weight and its optimiser's state, is on its way to the cache while
+ * the tile is summed. */
+static void fetch_updated(Product *p, const char *rows, const char *cols)
+{
+    Emit *e = p->e;
+    bool opened = false;
+    size_t i = 0, j = 0;
+    for (int s = 0; s < e->k->stores.n; s++) {
+        const Node *y = e->k->stores.at[s];
+        Ix at[RANK_MAX];
+        if (op_rows[y->op].cls != CLASS_EFFECT ||
+            domain_place(&e->low->domain, &y->shape) != PLACE_full || !emit_stand(e, y, at))
+            continue;
+        if (!opened) {
+            out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
+            out_open(e->out, "for (int v = 0; v < %s; v += %d)", cols, LINE_FLOATS);
+            i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+            opened = true;
+        }
+        out_line(e->out, "__builtin_prefetch(&%s, 1);", emit_element(e, y, at, true));
+    }
+    if (!opened)
+        return;
+    out_unindex(e->out, j, "j");
+    out_unindex(e->out, i, "i");
+    out_close(e->out);
+    out_end(e->out);
+}
+
 /* "panel, 32": the right operand at column j0 and inner step 0, and the distance of inner steps. */
 static const char *right_text(Product *p, const Node *b, const Ix *at)
 {
@@ -248,6 +279,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
                  p->cols, t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
+    fetch_updated(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     const char *left = left_text(p, p->y->in[0], a_at);
     const char *right = right_text(p, p->y->in[1], b_at);
     out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n, rows,
