@@ -130,6 +130,20 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
+/* Whether a panel of the right operand, read in place, falls on so few sets of the second cache (128 KB a way, 8
+ * ways) that its rows displace each other, and is read often enough to be worth a copy. */
+static bool displaced(const MatmulPlan *p)
+{
+    enum { WAY = 128 << 10, WAYS = 8, ROWS_LEAST = 512 };
+    int64_t apart = p->cols * (int64_t)sizeof(float), other = WAY;
+    while (other % apart) { /* the greatest common divisor */
+        int64_t rest = other % apart;
+        other = apart;
+        apart = rest;
+    }
+    return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
+}
+
 MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
 {
     const Target *t = g->program->target;
@@ -156,7 +170,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left);
     right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right);
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || displaced(&p));
     choosing_end(c);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
