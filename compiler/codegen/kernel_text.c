@@ -353,6 +353,15 @@ static void write_template(const Texts *t, Out *out, const char *text)
     out_raw(out, "%s", text);
 }
 
+/* "0, 4, 1, 5": what picks numbers of two vectors in turn, from `from` on, until one is full. */
+static const char *interleaved(Arena *a, int lanes, int from)
+{
+    Str s = str_new(a);
+    for (int i = from; i < from + lanes / 2; i++)
+        str_add(&s, "%s%d, %d", s.n ? ", " : "", i, i + lanes);
+    return s.at;
+}
+
 /* A template's functions, called NAME_`tile`, in front of the first kernel that calls them. */
 static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
                        int n)
@@ -380,6 +389,10 @@ static void write_tile(Texts *t, Out *out, const char *file, const char *tile, i
                                   {"NNCC_ERRORS_1D", one},
                                   {"NNCC_CHANGES", name},
                                   {"NNCC_CHANGES_1D", one},
+                                  {"NNCC_COPY", name},
+                                  {"NNCC_TURN", name},
+                                  {"NNCC_LOW", interleaved(a, lanes, 0)},
+                                  {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
                                   {"NNCC_TILE_M", arena_format(a, "%d", m)},
                                   {"NNCC_TILE_H", arena_format(a, "%d", h)},
                                   {"NNCC_TILE_W", arena_format(a, "%d", w)},
@@ -400,6 +413,15 @@ static void write_winograd(Texts *t, Out *out, const char *what)
                arena_format(t->arena, "winograd_%s", what), 0, 0, 0, tile_lanes(t->p->target));
 }
 
+/* What packs panels of so many rows or columns. */
+static void write_packing(Texts *t, Out *out, PackWay way, int width)
+{
+    const char *what = way == PACK_turned ? "turn" : "copy";
+    if (way != PACK_made)
+        write_tile(t, out, arena_format(t->arena, "matmul.c:%s", what),
+                   arena_format(t->arena, "%s_%d", what, width), 0, 0, 0, width);
+}
+
 /* What a product's kernel calls. */
 static void write_tiles(Texts *t, Out *out, const Kernel *k)
 {
@@ -408,10 +430,16 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
     if (k->kind == KERNEL_pack) {
         if (k->product->op == OP_conv && c->winograd.used)
             write_winograd(t, out, "weight");
+        if (k->product->op == OP_matmul)
+            write_packing(t, out, low->plan.way_b, low->plan.tile_n);
         return;
     }
     if (k->kind == KERNEL_matmul) {
         int m = low->plan.tile_m, n = low->plan.tile_n;
+        if (low->plan.pack_b && !k->packed)
+            write_packing(t, out, low->plan.way_b, n);
+        if (low->plan.pack_a)
+            write_packing(t, out, low->plan.way_a, m);
         write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
         return;
     }

@@ -47,6 +47,13 @@ int kernel_levels(const Kernel *, int *level);
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);
 
+/* How panels of an operand are packed. */
+typedef enum {
+    PACK_made,   /* number by number: computed, or from wherever they lie */
+    PACK_copied, /* from rows whose numbers along the panel are contiguous */
+    PACK_turned  /* from columns whose inner steps are */
+} PackWay;
+
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
  * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
  * [panels][k][n]; the left one is read in place where it is a plain buffer, else packed in panels of
@@ -56,6 +63,7 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
+    PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;
 } MatmulPlan;
@@ -84,6 +92,11 @@ MatmulPlan matmul_plan(const Graph *, const Node *matmul, bool kept);
  * that buffer and *linear the position. Looks through movement, but not through pad and concat. */
 bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base,
                      Ix *linear);
+
+/* The way of an operand whose panels lie along the loop variable `along`; where it is not PACK_made, the base
+ * and the position as operand_strides gives them. */
+PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner, const Node **base,
+                    Ix *linear);
 
 /* Winograd's F(4x4, 3x3), for a convolution in one plane of 3 x 3 taps, stride 1: 36 products for 16
  * pixels instead of 144. Pieces of `block` patches of 4 x 4 pixels are transformed, multiplied by the

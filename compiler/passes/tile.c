@@ -41,13 +41,30 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
     return affine_in(s, linear, row) && affine_in(s, linear, inner);
 }
 
+PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
+                    const Node **base, Ix *linear)
+{
+    if (!operand_strides(s, x, at, along, inner, base, linear))
+        return PACK_made;
+    if (along >= 0 && ix_coefficient(linear, along) == 1)
+        return PACK_copied;
+    return along >= 0 && inner >= 0 && ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
+}
+
 static int loop_atom(const Ix *loop)
 {
     return loop->n ? loop->t[0].atom : -1;
 }
 
-/* Whether a matrix lies in one buffer at constant strides, its rows contiguous if `rows` is set. */
-static bool stands(const Graph *g, const Node *x, bool rows)
+/* How a matrix lies. */
+typedef struct Lies {
+    bool plain;   /* in one buffer at constant strides */
+    bool rows;    /* with contiguous rows */
+    PackWay way;
+} Lies;
+
+/* along: which of the last two axes panels lie along. */
+static Lies lies(const Graph *g, const Node *x, int along)
 {
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
@@ -56,11 +73,12 @@ static bool stands(const Graph *g, const Node *x, bool rows)
     const Node *base;
     for (int i = 0; i < shape->rank; i++)
         at[i] = ix_loop(&s, "i", axis_extent(&s, shape, i));
-    int row = loop_atom(&at[shape->rank - 2]), col = loop_atom(&at[shape->rank - 1]);
-    bool plain = operand_strides(&s, x, at, row, col, &base, &linear) &&
-                 (!rows || (col >= 0 && ix_coefficient(&linear, col) == 1));
+    int atom[2] = {loop_atom(&at[shape->rank - 2]), loop_atom(&at[shape->rank - 1])};
+    Lies it = {.plain = operand_strides(&s, x, at, atom[0], atom[1], &base, &linear)};
+    it.rows = it.plain && atom[1] >= 0 && ix_coefficient(&linear, atom[1]) == 1;
+    it.way = operand_way(&s, x, at, atom[along], atom[!along], &base, &linear);
     arena_free(scratch);
-    return plain;
+    return it;
 }
 
 enum { TILE_M_MAX = 12 };
@@ -112,6 +130,20 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
+/* Whether a panel of the right operand, read in place, falls on so few sets of the second cache (128 KB a way, 8
+ * ways) that its rows displace each other, and is read often enough to be worth a copy. */
+static bool displaced(const MatmulPlan *p)
+{
+    enum { WAY = 128 << 10, WAYS = 8, ROWS_LEAST = 512 };
+    int64_t apart = p->cols * (int64_t)sizeof(float), other = WAY;
+    while (other % apart) { /* the greatest common divisor */
+        int64_t rest = other % apart;
+        other = apart;
+        apart = rest;
+    }
+    return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
+}
+
 MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
 {
     const Target *t = g->program->target;
@@ -121,7 +153,10 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
         p.lead *= extent(g, s, i);
-    bool left = stands(g, y->in[0], false), right = stands(g, y->in[1], true);
+    Lies a_lies = lies(g, y->in[0], 0), b_lies = lies(g, y->in[1], 1);
+    bool left = a_lies.plain, right = b_lies.rows;
+    p.way_a = a_lies.way;
+    p.way_b = b_lies.way;
     Choosing *c = &p.choosing;
     *c = choosing_begin(g->program, "matmul:%lldx%lldx%lld,stack=%lld,a=%s,b=%s%s",
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
@@ -135,7 +170,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left);
     right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right);
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || displaced(&p));
     choosing_end(c);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
