@@ -151,6 +151,8 @@ void winograd_place(const Graph *, const Node *conv, ConvPlan *, bool kept);
 void winograd_weight_place(ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
+/* Columns of a tile for so many channels out, sums of so many numbers, tap by tap. */
+int tile_conv_columns(const Target *, int64_t units, int64_t inner);
 /* The plan of what is summed tap by tap: all of a convolution, or few samples of one of Winograd's. */
 ConvPlan conv_direct(const ConvPlan *);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);

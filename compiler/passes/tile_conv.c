@@ -169,6 +169,23 @@ static void choose_pixels(const Graph *g, ConvPlan *p, Choosing *c)
                             p->tile_h);
 }
 
+int tile_conv_columns(const Target *t, int64_t units, int64_t inner)
+{
+    /* Three vectors take the fewest loads a product of what leaves no register over. Of a short sum a small
+     * tile: what is made of the last one's result runs beside the next one's sum. */
+    enum { VECTORS = 3, ROWS = 9, SHORT = 128 };
+    int lanes = tile_lanes(t), wide = VECTORS * lanes;
+    if (t->registers >= VECTORS * (ROWS + 1) + 1 && units % wide == 0)
+        return wide;
+    return inner <= SHORT && units % lanes == 0 ? lanes : tile_columns(t, units);
+}
+
+/* The model's, of the direct sum. */
+static int direct_columns(const Graph *g, const ConvPlan *p)
+{
+    return tile_conv_columns(g->program->target, p->units / p->groups, p->inner);
+}
+
 static void set_columns(ConvPlan *p, int columns)
 {
     p->tile_n = columns;
@@ -191,9 +208,9 @@ ConvPlan conv_direct(const ConvPlan *p)
 /* Columns of a convolution's tile: those of Winograd's where that pays. */
 static int model_columns(const Graph *g, const Node *y, ConvPlan p, bool kept)
 {
-    int units = (int)(p.units / p.groups), few = tile_columns(g->program->target, units);
-    set_columns(&p, winograd_columns(g->program->target, units));
-    return winograd_pays(g, y, &p, kept) ? p.tile_n : few;
+    int direct = direct_columns(g, &p);
+    set_columns(&p, winograd_columns(g->program->target, p.units / p.groups));
+    return winograd_pays(g, y, &p, kept) ? p.tile_n : direct;
 }
 
 /* Whether a weight [taps.., channels, units] is one block of memory, in panels as a kernel would pack
@@ -237,7 +254,7 @@ static bool is_plain(const Graph *g, const ConvPlan *p, const Node *w)
 static const char *weight_text(const Graph *g, ConvPlan p, const Node *w)
 {
     int64_t stride[RANK_MAX];
-    set_columns(&p, tile_columns(g->program->target, p.units / p.groups));
+    set_columns(&p, direct_columns(g, &p));
     return in_panels(g, &p, w) ? "panels" : stands(g, w, stride) ? "plain" : "made";
 }
 
@@ -270,7 +287,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
         begin(g, &p, y, weight_text(g, p, w), kept);
     choose_columns(g, &p, model_columns(g, y, p, kept));
     ConvPlan few = p;
-    p.winograd.few_columns = tile_columns(g->program->target, p.units / p.groups);
+    p.winograd.few_columns = direct_columns(g, &p);
     set_columns(&few, p.winograd.few_columns);
     winograd_plan(g, y, &p, kept || is_plain(g, &few, w) || in_panels(g, &few, w), kept);
     ConvPlan direct = conv_direct(&p);
