@@ -455,7 +455,7 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         return;
     }
     if (!c->winograd.used || c->winograd.few)
-        write_conv_tile(t, out, c->tile_h, c->tile_w, c->tile_n);
+        write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
     if (c->winograd.used) {
         write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
         if (!k->pack)

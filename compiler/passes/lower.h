@@ -76,8 +76,8 @@ int64_t tile_round_up(int64_t x, int64_t to);
 int64_t tile_pieces(int64_t length, int64_t of); /* how many pieces of `of` cover the length */
 /* The most rows of a tile that a choice may ask for: more vectors than there are registers only cost time. */
 enum { TILE_ROWS_MAX = 16 };
-/* The columns of a tile: a choice, else as tile_columns says. */
-int tile_choose_columns(Choosing *, const Target *, int64_t columns);
+/* The columns of a tile: a choice, else as the model says. */
+int tile_choose_columns(Choosing *, const Target *, int model);
 /* tile_conv.c: the rows of a tile of so many vectors of columns that goes over `length` rows soonest; how
  * many samples [samples, spatial.., channels] has at most. */
 int tile_rows(const Target *, int64_t length, int vectors);
@@ -106,6 +106,7 @@ enum { WINOGRAD_PIXELS = 4, WINOGRAD_PATCH = 6, WINOGRAD_POINTS = 36, WINOGRAD_S
 typedef struct WinogradPlan {
     bool used;
     int64_t few;        /* so many samples are summed tap by tap */
+    int few_columns;    /* channels out of their register tile */
     int64_t floats;     /* of the transformed weight; panels for the few may lie behind it */
     int64_t high, wide; /* patches of a sample, down and along */
     int chunk;          /* channels transformed together */
@@ -154,11 +155,19 @@ typedef struct ConvPlan {
  * conv_plan. */
 void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable, bool kept);
 void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
+/* Columns of a register tile for so many channels out, and whether the method pays with the columns of
+ * the plan. */
+int winograd_columns(const Target *, int64_t units);
+bool winograd_pays(const Graph *, const Node *conv, ConvPlan *, bool kept);
 /* What one of Winograd's packs and works in, instead of what the direct sum would. */
 void winograd_place(const Graph *, const Node *conv, ConvPlan *, bool kept);
 void winograd_weight_place(ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
+/* Columns of a tile for so many channels out, sums of so many numbers, tap by tap. */
+int tile_conv_columns(const Target *, int64_t units, int64_t inner);
+/* The plan of what is summed tap by tap: all of a convolution, or few samples of one of Winograd's. */
+ConvPlan conv_direct(const ConvPlan *);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
 
 /* Whether x, indexed by the loop variables `at`, lies in one f32 buffer, from `offset` on, at a constant

@@ -212,7 +212,8 @@ static void cut_panels(Program *p, const Graph *g)
             continue;
         const Node *w = y->in[1]->op == OP_transpose ? y->in[1]->in[0] : y->in[1];
         Var *v = w->op == OP_var ? w->attr->var : NULL;
-        int rank = w->shape.rank, columns = tile_columns(p->target, w->shape.dim[0]);
+        int rank = w->shape.rank;
+        int columns = tile_conv_columns(p->target, w->shape.dim[0], op_product(&w->shape, 1, rank));
         if (!v || v->cut || v->init.kind == INIT_orthogonal || v->perm[rank - 1] != 0 ||
             rank == RANK_MAX || w->shape.dim[0] % columns || w->shape.dim[0] == columns)
             continue;

@@ -104,12 +104,11 @@ int tile_columns(const Target *t, int64_t columns)
     return columns <= lanes ? lanes : 2 * lanes;
 }
 
-int tile_choose_columns(Choosing *c, const Target *t, int64_t columns)
+int tile_choose_columns(Choosing *c, const Target *t, int model)
 {
     enum { VECTORS_MAX = 4 };
     int lanes = tile_lanes(t);
-    return (int)choose(c, CHOICE_tile_n, lanes, (int64_t)VECTORS_MAX * lanes, lanes,
-                       tile_columns(t, columns));
+    return (int)choose(c, CHOICE_tile_n, lanes, (int64_t)VECTORS_MAX * lanes, lanes, model);
 }
 
 int64_t tile_round_up(int64_t x, int64_t to)
@@ -162,7 +161,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     /* Two vectors of columns; rows so that accumulators, a row of the panel and a broadcast fit. */
-    p.tile_n = tile_choose_columns(c, t, p.cols);
+    p.tile_n = tile_choose_columns(c, t, tile_columns(t, p.cols));
     int vectors = p.tile_n / tile_lanes(t);
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
