@@ -63,8 +63,8 @@ typedef struct Var {
     Loc loc;
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
-    int64_t cut;         /* saved axis 0 counts as two for perm, the second so long; 0: as one */
-    int perm[RANK_MAX];  /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
+    Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */
+    int perm[RANK_MAX];  /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
     int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
 } Var;
 
@@ -363,10 +363,11 @@ const char *fn_text(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
-/* The saved shape, axis 0 cut in two where it is kept so. */
-Shape var_cut_shape(const Var *);
+/* The saved shape, axes cut in parts where it is kept so. */
+Shape var_view(const Var *);
 Shape var_kept_shape(
-    const Var *); /* of its node in the graph: the saved shape, axes in order perm */
+    const Var *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
+                  * axis as one */
 void var_to_kept(const Var *, const double *saved, double *kept);
 void var_to_saved(const Var *, const double *kept, double *saved);
 
