@@ -412,6 +412,9 @@ Node *build_conv_weight(Graph *, Node *x, Node *dy, const Taps *);
  * of build_conv -> [N, extent.., C]. `extent`, by spatial axis, is at least (dy's - 1) * stride +
  * dilation * (taps - 1) + 1; what lies past that is 0. */
 Node *build_conv_input(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent);
+/* Of that, along each spatial axis, `length` elements after `from`. */
+Node *build_conv_input_part(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent,
+                            const int64_t *from, const int64_t *length);
 /* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
 Node *build_window(Graph *, Node *x, const Taps *);
 Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
