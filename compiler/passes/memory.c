@@ -99,11 +99,10 @@ static Buffer *var_buffer(Memory *m, Var *v)
 {
     if (m->of_var[v->id])
         return m->of_var[v->id];
-    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &v->shape);
-    b->var = v;
     /* The graph's var nodes have the kept shape, so in it the axes are in order. */
-    for (int i = 0; i < v->shape.rank; i++)
-        b->shape.dim[i] = v->shape.dim[v->perm[i]];
+    Shape kept = var_kept_shape(v);
+    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &kept);
+    b->var = v;
     m->of_var[v->id] = b;
     return b;
 }

@@ -35,7 +35,7 @@
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
 
-#if NNRT_ABI != 5
+#if NNRT_ABI != 6
 #error "mlp.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -692,20 +692,20 @@ static const nnrt_value mlp_inputs[] = {
 static const nnrt_value mlp_outputs[] = {
     {.name = "probs", .dtype = NNRT_F32, .rank = 1, .dim = {5}, .count = 5},
 };
-/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), cut. */
+/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), view. */
 static const nnrt_var mlp_vars[] = {
-    {"fc1.weight", NNRT_WEIGHT, 2, {24, 40}, 960, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
-    {"fc1.bias", NNRT_WEIGHT, 1, {24}, 24, 3840, {0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
-    {"logits.weight", NNRT_WEIGHT, 2, {5, 24}, 120, 3968, {1, 0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
-    {"logits.bias", NNRT_WEIGHT, 1, {5}, 5, 4480, {0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
-    {"adam.exp_avg.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 4544, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 8384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.fc1.bias", NNRT_STATE, 1, {24}, 24, 12224, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.fc1.bias", NNRT_STATE, 1, {24}, 24, 12352, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12480, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12992, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.logits.bias", NNRT_STATE, 1, {5}, 5, 13504, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"fc1.weight", NNRT_WEIGHT, 2, {24, 40}, 960, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0, {0}},
+    {"fc1.bias", NNRT_WEIGHT, 1, {24}, 24, 3840, {0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0, {0}},
+    {"logits.weight", NNRT_WEIGHT, 2, {5, 24}, 120, 3968, {1, 0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0, {0}},
+    {"logits.bias", NNRT_WEIGHT, 1, {5}, 5, 4480, {0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0, {0}},
+    {"adam.exp_avg.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 4544, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 8384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.fc1.bias", NNRT_STATE, 1, {24}, 24, 12224, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.fc1.bias", NNRT_STATE, 1, {24}, 24, 12352, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12480, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12992, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.logits.bias", NNRT_STATE, 1, {5}, 5, 13504, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 static const nnrt_metric mlp_metrics[] = {
     {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2},
