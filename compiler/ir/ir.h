@@ -173,6 +173,7 @@ struct Graph {
     Program *program;
     Fn fn;
     const Graph *outer; /* of a body: the graph of its scan; else NULL */
+    const Scan *scan;   /* of a body: its scan */
     VEC(Node *) nodes; /* operands first */
     VEC(Root) roots;
     VEC(Kernel *) kernels; /* after pass fuse; in order of execution after pass schedule */
@@ -468,6 +469,14 @@ Node *scan_end(ScanBuilder *);
 Node *scan_last(Graph *, Node *scan, int state);  /* the last value of a state */
 Node *scan_stack(Graph *, Node *scan, int stack); /* a stack: [length, ..] */
 int scan_stacks(const Scan *);                    /* how many there are */
+/* In a body: whether the leaf scan_operand is a state, a slice; else it is the same in every step. */
+bool scan_is_state(const Graph *body, const Node *leaf);
+bool scan_is_slice(const Graph *body, const Node *leaf);
+/* Whether what a state is last is the last slice of a stack: its next value is stacked. */
+bool scan_is_stacked(const Scan *, int state);
+/* The functions of a program in order, behind each body the graph around it. */
+typedef VEC(Graph *) GraphList;
+GraphList program_graphs(const Program *, Arena *);
 /* The shape of a stack of tensors of this shape, and of a slice of such a stack. */
 /* Adds to one graph the nodes of another, which is in order; copy[i]: that of node i. Bodies are copied as
  * well; roots are not. */

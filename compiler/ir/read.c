@@ -436,6 +436,7 @@ static bool read_scan(Reader *r, Attr *a)
         !integer(r, 0, 1, &backwards))
         return false;
     s->body = r->body;
+    s->body->scan = s;
     s->n_states = (int)states;
     s->n_slices = (int)slices;
     s->backwards = backwards != 0;

@@ -38,6 +38,44 @@ ScanBuilder scan_begin(Graph *outer, int64_t length, bool backwards)
     return b;
 }
 
+bool scan_is_state(const Graph *body, const Node *leaf)
+{
+    return leaf->op == OP_scan_operand && leaf->attr->input < body->scan->n_states;
+}
+
+bool scan_is_slice(const Graph *body, const Node *leaf)
+{
+    const Scan *s = body->scan;
+    return leaf->op == OP_scan_operand && leaf->attr->input >= s->n_states &&
+           leaf->attr->input < s->n_states + s->n_slices;
+}
+
+bool scan_is_stacked(const Scan *s, int state)
+{
+    const Node *next = graph_find_root(s->body, ROOT_next, state);
+    for (int i = 0; i < s->body->roots.n; i++)
+        if (s->body->roots.at[i].kind == ROOT_step && s->body->roots.at[i].node == next)
+            return true;
+    return false;
+}
+
+static void add_graphs(Arena *arena, GraphList *list, Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_scan)
+            add_graphs(arena, list, g->nodes.at[i]->attr->scan->body);
+    vec_push(arena, list, g);
+}
+
+GraphList program_graphs(const Program *p, Arena *arena)
+{
+    GraphList list = {0};
+    for (int f = 0; f < FN_COUNT; f++)
+        if (p->fn[f])
+            add_graphs(arena, &list, p->fn[f]);
+    return list;
+}
+
 /* --- copies ----------------------------------------------------------------------------------- */
 
 static const Attr *copy_scan(Graph *to, const Scan *s)
@@ -54,6 +92,7 @@ static const Attr *copy_scan(Graph *to, const Scan *s)
         const Root *r = &s->body->roots.at[i];
         graph_root(scan->body, r->kind, r->index, copy[r->node->id]);
     }
+    scan->body->scan = scan;
     attr->scan = scan;
     return attr;
 }
@@ -168,6 +207,7 @@ Node *scan_end(ScanBuilder *b)
                 .n_slices = n_slices,
                 .length = b->length,
                 .backwards = b->backwards};
+    b->body->scan = s;
     Attr attr = {.scan = s};
     return graph_add(b->outer, OP_scan, in.n, in.at, &attr);
 }
