@@ -133,14 +133,22 @@ static Node *copy_operands(Graph *g, Node *y, void *unused)
     return y;
 }
 
-static bool has_result(const Graph *g, const Node *scan, int i)
+/* The first node of that result, or NULL. */
+static Node *find_result(const Graph *g, const Node *scan, int i)
 {
-    for (int k = scan->id; k < g->nodes.n; k++) {
-        const Node *y = g->nodes.at[k];
+    for (int k = 0; k < g->nodes.n; k++) {
+        Node *y = g->nodes.at[k];
         if (y->op == OP_scan_result && y->in[0] == scan && y->attr->input == i)
-            return true;
+            return y;
     }
-    return false;
+    return NULL;
+}
+
+/* One node a result: it has one place. */
+static Node *one_result(Graph *g, Node *y, void *unused)
+{
+    (void)unused;
+    return y->op == OP_scan_result ? find_result(g, y->in[0], y->attr->input) : y;
 }
 
 /* A scan needs room for its results, also for those that nobody reads. */
@@ -151,10 +159,10 @@ static void add_results(Graph *g, Node *scan)
     g->role = scan->role;
     g->what = scan->what;
     for (int i = 0; i < s->n_states; i++)
-        if (!scan_is_stacked(s, i) && !has_result(g, scan, i))
+        if (!scan_is_stacked(s, i) && !find_result(g, scan, i))
             scan_last(g, scan, i);
     for (int i = 0; i < scan_stacks(s); i++)
-        if (!has_result(g, scan, s->n_states + i))
+        if (!find_result(g, scan, s->n_states + i))
             scan_stack(g, scan, i);
 }
 
@@ -166,6 +174,7 @@ static void prepare_scans(Graph *g)
     if (!any)
         return;
     graph_rewrite(g, last_slice, NULL);
+    graph_rewrite(g, one_result, NULL);
     graph_rewrite(g, copy_operands, NULL);
 }
 
