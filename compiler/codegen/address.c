@@ -17,7 +17,7 @@ const Buffer *buffer_root(const Buffer *b)
 static const Buffer *result_buffer(const Frame *f, int i)
 {
     for (int k = 0; k < f->scan->stores.n; k++)
-        if (f->scan->stores.at[k]->attr->input == i)
+        if (f->scan->stores.at[k]->attr->part == i)
             return node_buffer(f->outer->g, f->scan->stores.at[k]);
     BUG("a scan without result %d", i);
 }

@@ -116,9 +116,9 @@ static bool evaluate_scan(Interp *t, const Node *y)
     if (y->op == OP_scan)
         t->several[y->id] = scan_all(t, y);
     else if (y->op == OP_scan_result)
-        t->value[y->id] = t->several[y->in[0]->id][y->attr->input];
+        t->value[y->id] = t->several[y->in[0]->id][y->attr->part];
     else if (y->op == OP_scan_operand)
-        t->value[y->id] = t->given[y->attr->input];
+        t->value[y->id] = t->given[y->attr->part];
     else
         return false;
     return true;

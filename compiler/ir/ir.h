@@ -109,7 +109,8 @@ typedef struct Attr {
                      where the first of equal ones takes the gradient, 0: they share it */
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
-    int input;               /* input: index in Program.inputs; scan_operand, scan_result: which */
+    int input;               /* input: index in Program.inputs */
+    int part;                /* scan_operand, scan_result: which */
     const struct Scan *scan; /* scan */
     Scalar scalar;           /* scalar */
     uint32_t stream;         /* random_uniform, random_normal: which stream of random numbers */
@@ -469,6 +470,10 @@ Node *scan_end(ScanBuilder *);
 Node *scan_last(Graph *, Node *scan, int state);  /* the last value of a state */
 Node *scan_stack(Graph *, Node *scan, int stack); /* a stack: [length, ..] */
 int scan_stacks(const Scan *);                    /* how many there are */
+/* The stack of a node of the body, which the scan fills from now on if it did not. */
+Node *scan_stack_of(Graph *, Node *scan, Node *value);
+/* A stack of a state as it was before each step: its first value, then its next one of the steps before. */
+Node *scan_before(Graph *, Node *scan, int state);
 /* In a body: whether the leaf scan_operand is a state, a slice; else it is the same in every step. */
 bool scan_is_state(const Graph *body, const Node *leaf);
 bool scan_is_slice(const Graph *body, const Node *leaf);

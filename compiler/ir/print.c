@@ -16,7 +16,7 @@
  * The body of a scan stands before it:
  *
  *   body
- *   %0 = scan_operand {input=0} : f32 [N, 8]  ; forward h - 4:3
+ *   %0 = scan_operand {part=0} : f32 [N, 8]  ; forward h - 4:3
  *   ...
  *   root next 0 %5
  *   end
@@ -125,6 +125,8 @@ static void put_attrs(FILE *f, const Node *y)
         fprintf(f, "%svar=%s", separator, a->var->name);
     if (has & ATTR_input)
         fprintf(f, "%sinput=%d", separator, a->input);
+    if (has & ATTR_part)
+        fprintf(f, "%spart=%d", separator, a->part);
     if (has & ATTR_scan)
         fprintf(f, "length=%lld states=%d slices=%d backwards=%d", (long long)a->scan->length,
                 a->scan->n_states, a->scan->n_slices, a->scan->backwards);

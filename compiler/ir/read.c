@@ -487,7 +487,9 @@ static bool read_attr(Reader *r, unsigned has, Attr *a, int64_t *count)
     if ((has & ATTR_scan) && take(r, "length="))
         return read_scan(r, a);
     if ((has & ATTR_input) && take(r, "input="))
-        good = integer(r, 0, INT32_MAX, &i), a->input = (int)i;
+        good = integer(r, 0, r->p->inputs.n - 1, &i), a->input = (int)i;
+    else if ((has & ATTR_part) && take(r, "part="))
+        good = integer(r, 0, INT32_MAX, &i), a->part = (int)i;
     else if ((has & ATTR_stream) && take(r, "stream="))
         good = integer(r, 0, UINT32_MAX, &i), a->stream = (uint32_t)i;
     else
@@ -555,7 +557,7 @@ static bool check_call(Reader *r, OpKind op, const Attr *a, const Shape *s, int6
         return wrong(r, "as many operands as the op takes");
     if ((has & ATTR_var) && !a->var)
         return wrong(r, "var=");
-    if (op == OP_input && a->input >= r->p->inputs.n)
+    if ((has & ATTR_input) && a->input >= r->p->inputs.n)
         return wrong(r, "input=");
     if ((has & ATTR_scan) && !a->scan)
         return wrong(r, "length=");

@@ -40,14 +40,14 @@ ScanBuilder scan_begin(Graph *outer, int64_t length, bool backwards)
 
 bool scan_is_state(const Graph *body, const Node *leaf)
 {
-    return leaf->op == OP_scan_operand && leaf->attr->input < body->scan->n_states;
+    return leaf->op == OP_scan_operand && leaf->attr->part < body->scan->n_states;
 }
 
 bool scan_is_slice(const Graph *body, const Node *leaf)
 {
     const Scan *s = body->scan;
-    return leaf->op == OP_scan_operand && leaf->attr->input >= s->n_states &&
-           leaf->attr->input < s->n_states + s->n_slices;
+    return leaf->op == OP_scan_operand && leaf->attr->part >= s->n_states &&
+           leaf->attr->part < s->n_states + s->n_slices;
 }
 
 bool scan_is_stacked(const Scan *s, int state)
@@ -182,7 +182,7 @@ static void number(Arena *arena, const ScanLink *link, Operands *in)
 {
     Attr *attr = arena_take(arena, sizeof *attr);
     *attr = *link->leaf->attr;
-    attr->input = in->n;
+    attr->part = in->n;
     link->leaf->attr = attr;
     vec_push(arena, in, link->operand);
 }
@@ -214,7 +214,7 @@ Node *scan_end(ScanBuilder *b)
 
 static Node *result(Graph *g, Node *scan, int i)
 {
-    Attr attr = {.input = i};
+    Attr attr = {.part = i};
     return graph_add(g, OP_scan_result, 1, &scan, &attr);
 }
 
@@ -226,4 +226,28 @@ Node *scan_last(Graph *g, Node *scan, int state)
 Node *scan_stack(Graph *g, Node *scan, int stack)
 {
     return scan ? result(g, scan, scan->attr->scan->n_states + stack) : NULL;
+}
+
+Node *scan_stack_of(Graph *g, Node *scan, Node *value)
+{
+    const Scan *s = scan->attr->scan;
+    int n = scan_stacks(s), stack = 0;
+    while (stack < n && graph_find_root(s->body, ROOT_step, stack) != value)
+        stack++;
+    if (stack == n)
+        graph_root(s->body, ROOT_step, stack, value);
+    return scan_stack(g, scan, stack);
+}
+
+Node *scan_before(Graph *g, Node *scan, int state)
+{
+    const Scan *s = scan->attr->scan;
+    Node *next = graph_find_root(s->body, ROOT_next, state);
+    Node *first = build_unsqueeze(g, scan->in[state], 0);
+    if (s->length == 1)
+        return first;
+    Node *all = scan_stack_of(g, scan, next);
+    if (s->backwards)
+        return build_concat(g, 0, 2, (Node *[]){build_slice(g, all, 0, 1, s->length, 1), first});
+    return build_concat(g, 0, 2, (Node *[]){first, build_slice(g, all, 0, 0, s->length - 1, 1)});
 }

@@ -3,16 +3,16 @@
  * interpreter runs bodies itself (ir/interp.c); gradients are scans (passes/scan_grad.c). */
 #include "impl.h"
 
-/* --- scan_operand: in a body, operand attr.input of the scan, or a slice of it ---------------- */
+/* --- scan_operand: in a body, operand attr.part of the scan, or a slice of it ---------------- */
 
 static bool scan_operand_shape(Graph *g, Node *y)
 {
     if (!g->outer)
         return op_error(g, y, "stands outside of a body");
-    return y->attr->input >= 0 || op_error(g, y, "there is no operand %d", y->attr->input);
+    return y->attr->part >= 0 || op_error(g, y, "there is no operand %d", y->attr->part);
 }
 
-const OpImpl op_scan_operand = {.attrs = ATTR_input | ATTR_shape | ATTR_dtype,
+const OpImpl op_scan_operand = {.attrs = ATTR_part | ATTR_shape | ATTR_dtype,
                                 .shape = scan_operand_shape};
 
 /* --- scan ------------------------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ static bool mismatch(Graph *g, const Node *y, const char *what, int i, const Sha
 static bool check_leaf(Graph *g, const Node *y, const Node *leaf)
 {
     const Scan *s = y->attr->scan;
-    int i = leaf->attr->input;
+    int i = leaf->attr->part;
     if (i >= y->n_in)
         return op_error(g, y, "the body reads operand %d of %d", i, y->n_in);
     const Node *x = y->in[i];
@@ -100,7 +100,7 @@ const OpImpl op_scan = {.attrs = ATTR_scan, .shape = scan_shape};
 static bool scan_result_shape(Graph *g, Node *y)
 {
     const Node *scan = y->in[0];
-    int i = y->attr->input;
+    int i = y->attr->part;
     if (scan->op != OP_scan)
         return op_error(g, y, "its operand is no scan");
     const Scan *s = scan->attr->scan;
@@ -116,4 +116,4 @@ static bool scan_result_shape(Graph *g, Node *y)
     return true;
 }
 
-const OpImpl op_scan_result = {.attrs = ATTR_input, .shape = scan_result_shape};
+const OpImpl op_scan_result = {.attrs = ATTR_part, .shape = scan_result_shape};

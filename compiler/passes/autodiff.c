@@ -100,7 +100,7 @@ static void keep_part(Tape *tape, Arena *scratch, const Node *result)
     Node ***parts = &tape->parts[scan->mark];
     if (!*parts)
         *parts = arena_take(scratch, sizeof **parts * (size_t)(s->n_states + scan_stacks(s) + 1));
-    Node **sum = &(*parts)[result->attr->input], *dy = tape->grad[result->mark];
+    Node **sum = &(*parts)[result->attr->part], *dy = tape->grad[result->mark];
     *sum = *sum ? build_binary(tape->g, OP_add, *sum, dy) : dy;
 }
 
@@ -144,9 +144,11 @@ void autodiff_from(Graph *g, int n_ys, Node *const *ys, Node *const *dys, int n,
     Graph as = *g; /* what new nodes inherit, to be put back */
     Tape tape = tape_new(g, scratch, n, xs);
 
-    for (int i = 0; i < n_ys; i++)
+    for (int i = 0; i < n_ys; i++) {
+        write_as(g, ys[i]);
         if (on_tape(&tape, ys[i]) && tape.depends[ys[i]->mark])
-            contribute(&tape, ys[i], dys[i]);
+            contribute(&tape, ys[i], dys ? dys[i] : build_fill(g, &ys[i]->shape, 1));
+    }
     for (int i = tape.n - 1; i >= 0; i--)
         if (tape.grad[i] || tape.parts[i])
             step_back(&tape, scratch, g->nodes.at[i]);
@@ -161,13 +163,7 @@ void autodiff_from(Graph *g, int n_ys, Node *const *ys, Node *const *dys, int n,
 
 void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
 {
-    Graph as = *g;
-    write_as(g, y);
-    Node *one = build_fill(g, &y->shape, 1);
-    g->loc = as.loc;
-    g->role = as.role;
-    g->what = as.what;
-    autodiff_from(g, 1, &y, &one, n, xs, dxs);
+    autodiff_from(g, 1, &y, NULL, n, xs, dxs);
 }
 
 /* --- the pass --------------------------------------------------------------------------------- */

@@ -112,9 +112,9 @@ static Node *last_slice(Graph *g, Node *y, void *unused)
     if (y->op != OP_scan_result)
         return y;
     const Scan *s = y->in[0]->attr->scan;
-    if (y->attr->input >= s->n_states || !scan_is_stacked(s, y->attr->input))
+    if (y->attr->part >= s->n_states || !scan_is_stacked(s, y->attr->part))
         return y;
-    const Node *next = graph_find_root(s->body, ROOT_next, y->attr->input);
+    const Node *next = graph_find_root(s->body, ROOT_next, y->attr->part);
     int stack = 0;
     while (graph_find_root(s->body, ROOT_step, stack) != next)
         stack++;
@@ -138,7 +138,7 @@ static Node *find_result(const Graph *g, const Node *scan, int i)
 {
     for (int k = 0; k < g->nodes.n; k++) {
         Node *y = g->nodes.at[k];
-        if (y->op == OP_scan_result && y->in[0] == scan && y->attr->input == i)
+        if (y->op == OP_scan_result && y->in[0] == scan && y->attr->part == i)
             return y;
     }
     return NULL;
@@ -148,7 +148,7 @@ static Node *find_result(const Graph *g, const Node *scan, int i)
 static Node *one_result(Graph *g, Node *y, void *unused)
 {
     (void)unused;
-    return y->op == OP_scan_result ? find_result(g, y->in[0], y->attr->input) : y;
+    return y->op == OP_scan_result ? find_result(g, y->in[0], y->attr->part) : y;
 }
 
 /* A scan needs room for its results, also for those that nobody reads. */

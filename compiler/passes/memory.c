@@ -159,13 +159,14 @@ static Buffer *leaf_buffer(Memory *m, Node *y)
                           unique_name(m, "", y->what ? y->what : "data", "_data"), y->dtype,
                           &y->shape);
     BufferKind kind = y->op == OP_input ? BUF_input : BUF_operand;
+    int index = y->op == OP_input ? y->attr->input : y->attr->part;
     for (int i = 0; i < m->plan->buffers.n; i++) {
         Buffer *b = m->plan->buffers.at[i];
-        if (b->kind == kind && b->index == y->attr->input)
+        if (b->kind == kind && b->index == index)
             return b;
     }
     if (kind == BUF_operand)
-        return new_buffer(m, kind, y->attr->input, node_name(m, y), y->dtype, &y->shape);
+        return new_buffer(m, kind, index, node_name(m, y), y->dtype, &y->shape);
     const char *name = m->g->program->inputs.at[y->attr->input].name;
     return new_buffer(m, BUF_input, y->attr->input, unique_name(m, "", name, ""), y->dtype,
                       &y->shape);

@@ -42,8 +42,8 @@ bool passes_run(Program *, const PassOptions *);
  * autodiff) */
 void autodiff(Graph *, Node *y, int n, Node *const *xs, Node **dxs);
 
-/* The same of several nodes at once, of any shape: dys[i] is the gradient by ys[i], which no y of
- * rank 0 needs to have been. (autodiff.c) */
+/* The same of several nodes at once, of any shape: dys[i] is the gradient by ys[i]; NULL: 1
+ * everywhere. (autodiff.c) */
 void autodiff_from(Graph *, int n_ys, Node *const *ys, Node *const *dys, int n, Node *const *xs,
                    Node **dxs);
 /* Builds the gradient of a scan: given those of its results (NULL: none), dx[i] of the operands that

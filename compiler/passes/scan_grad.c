@@ -31,7 +31,7 @@ static void find_dependent(const ScanGrad *c, bool *depends)
     for (int i = 0; i < c->n; i++) {
         const Node *x = c->body->nodes.at[i];
         bool flows = !(op_rows[x->op].flags & NOGRAD);
-        depends[i] = x->op == OP_scan_operand && c->active[x->attr->input];
+        depends[i] = x->op == OP_scan_operand && c->active[x->attr->part];
         for (int k = 0; flows && k < x->n_in; k++)
             depends[i] |= depends[x->in[k]->id];
     }
@@ -100,10 +100,10 @@ static void differentiate(ScanGrad *c, const Seeds *seeds, Node **d)
     VEC(int) of = {0};
     for (int i = 0; i < c->n; i++) {
         const Node *x = c->body->nodes.at[i];
-        if (x->op != OP_scan_operand || !c->active[x->attr->input])
+        if (x->op != OP_scan_operand || !c->active[x->attr->part])
             continue;
         vec_push(c->arena, &xs, c->copy[i]);
-        vec_push(c->arena, &of, x->attr->input);
+        vec_push(c->arena, &of, x->attr->part);
     }
     Node **dxs = arena_take(c->arena, sizeof *dxs * (size_t)(xs.n + 1));
     Graph *back = c->back.body;
@@ -144,7 +144,7 @@ static Outcome finish_operand(ScanGrad *c, int i, Node *d)
 
 static bool is_state(const ScanGrad *c, const Node *x)
 {
-    return x->op == OP_scan_operand && x->attr->input < c->s->n_states;
+    return x->op == OP_scan_operand && x->attr->part < c->s->n_states;
 }
 
 /* Whether a value has to be stacked, whatever else is: it is not computed from others cheaply. (An inner
@@ -164,7 +164,7 @@ static bool computes_again(const ScanGrad *c, const Node *x, const bool *has)
     if (has[x->id])
         return true;
     if (op_rows[x->op].cls == CLASS_LEAF)
-        return x->op != OP_scan_operand || x->attr->input >= c->s->n_states;
+        return x->op != OP_scan_operand || x->attr->part >= c->s->n_states;
     if (must_keep(c, x))
         return false;
     for (int k = 0; k < x->n_in; k++)
@@ -200,39 +200,10 @@ static void find_needed(ScanGrad *c, bool *needed)
     }
 }
 
-/* The state as it was before each step: its first value, then what was stacked. */
-static Node *states_before(ScanGrad *c, int state)
-{
-    Graph *g = c->g;
-    const Scan *s = c->s;
-    Node *next = graph_find_root(c->body, ROOT_next, state), *first = c->y->in[state];
-    int stack = -1;
-    for (int i = 0; i < scan_stacks(s); i++)
-        if (graph_find_root(c->body, ROOT_step, i) == next)
-            stack = i;
-    if (stack < 0) {
-        stack = scan_stacks(s);
-        graph_root(c->body, ROOT_step, stack, next);
-    }
-    Node *before[2] = {build_unsqueeze(g, first, 0), NULL};
-    if (s->length == 1)
-        return before[0];
-    Node *all = scan_stack(g, c->y, stack);
-    before[1] = s->backwards ? build_slice(g, all, 0, 1, s->length, 1)
-                             : build_slice(g, all, 0, 0, s->length - 1, 1);
-    return build_concat(g, 0, 2,
-                        s->backwards ? (Node *[]){before[1], before[0]}
-                                     : (Node *[]){before[0], before[1]});
-}
-
 /* A stack, in the graph around, of the values of x in all steps. */
 static Node *stacked(ScanGrad *c, Node *x)
 {
-    if (is_state(c, x))
-        return states_before(c, x->attr->input);
-    int stack = scan_stacks(c->s);
-    graph_root(c->body, ROOT_step, stack, x);
-    return scan_stack(c->g, c->y, stack);
+    return is_state(c, x) ? scan_before(c->g, c->y, x->attr->part) : scan_stack_of(c->g, c->y, x);
 }
 
 /* The values that the scan must stack for its gradient, by id in the body. */
@@ -282,7 +253,7 @@ static void link_forward(ScanGrad *c)
         if (kept[i])
             instead.of[i] = scan_slice(&c->back, stacked(c, x));
         else if (x->op == OP_scan_operand && !is_state(c, x))
-            instead.of[i] = operand_leaf(c, x->attr->input, leaves);
+            instead.of[i] = operand_leaf(c, x->attr->part, leaves);
         if (instead.of[i])
             instead.of[i]->name = x->name;
     }
