@@ -283,33 +283,35 @@ static bool same_data(const Buffer *a, const Buffer *b)
            memcmp(a->node->attr->data, b->node->attr->data, sizeof(double) * (size_t)n) == 0;
 }
 
-/* The first buffer of all functions with the same numbers: they are emitted once, under its name. */
-static const Buffer *data_owner(const Program *p, const Buffer *b, Fn *fn)
+/* The first buffer of all graphs with the same numbers: they are emitted once, under its name. */
+static const Buffer *data_owner(const SourceText *s, const Buffer *b, int *graph)
 {
-    for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++) {
-            const Buffer *first = p->fn[f]->plan->buffers.at[i];
-            *fn = (Fn)f;
+    for (int f = 0; f < s->graphs.n; f++)
+        for (int i = 0; i < s->graphs.at[f]->plan->buffers.n; i++) {
+            const Buffer *first = s->graphs.at[f]->plan->buffers.at[i];
+            *graph = f;
             if (first->kind == BUF_data && same_data(first, b))
                 return first;
         }
-    BUG("data of no function");
+    BUG("data of no graph");
 }
 
 const char *data_name(SourceText *s, const Buffer *b)
 {
-    Fn fn;
-    const Buffer *owner = data_owner(s->p, b, &fn);
-    return arena_format(s->arena, "%s_%s_%s", s->p->name, fn_text(fn), owner->name);
+    int graph;
+    const Buffer *owner = data_owner(s, b, &graph);
+    const Graph *g = s->graphs.at[graph];
+    const char *body = g->outer ? arena_format(s->arena, "_body_%d", graph) : "";
+    return arena_format(s->arena, "%s_%s%s_%s", s->p->name, fn_text(g->fn), body, owner->name);
 }
 
 static void emit_data(SourceText *s, const Graph *g)
 {
     enum { COLUMNS = 100 };
-    Fn fn;
+    int graph;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->kind != BUF_data || data_owner(s->p, b, &fn) != b)
+        if (b->kind != BUF_data || data_owner(s, b, &graph) != b)
             continue;
         int64_t n = shape_count(&b->shape);
         out_raw(s->out, "/* clang-format off */");
@@ -332,9 +334,8 @@ static void emit_data(SourceText *s, const Graph *g)
 
 void emit_tables(SourceText *s)
 {
-    for (int f = 0; f < FN_COUNT; f++)
-        if (s->p->fn[f])
-            emit_data(s, s->p->fn[f]);
+    for (int f = 0; f < s->graphs.n; f++)
+        emit_data(s, s->graphs.at[f]);
 }
 
 /* --- wrappers and the model ------------------------------------------------------------------- */

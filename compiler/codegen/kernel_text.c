@@ -57,9 +57,28 @@ static void add_bytes(Kernel *k, const Buffer *b)
         k->fixed_bytes += (double)b->bytes;
 }
 
+/* What the kernels of a scan's body cost in all steps. */
+static void add_steps(Kernel *k)
+{
+    const Scan *s = k->scan->attr->scan;
+    int once = kernels_kept(s->body);
+    for (int i = 0; i < s->body->kernels.n; i++) {
+        const Kernel *child = s->body->kernels.at[i];
+        double times = i < once ? 1 : (double)s->length;
+        k->flops += times * child->flops;
+        k->bytes += times * child->bytes;
+        k->fixed_flops += times * child->fixed_flops;
+        k->fixed_bytes += times * child->fixed_bytes;
+    }
+}
+
 static void find_cost(const Texts *t, Kernel *k)
 {
     k->flops = k->bytes = k->fixed_flops = k->fixed_bytes = 0;
+    if (k->scan) {
+        add_steps(k);
+        return;
+    }
     for (int i = 0; i < k->nodes.n; i++) {
         k->flops += node_flops(k->nodes.at[i], t->p->train.batch);
         k->fixed_flops += node_flops(k->nodes.at[i], 0);
@@ -73,6 +92,12 @@ static void find_cost(const Texts *t, Kernel *k)
 /* A kernel is shared where it is worth a barrier and has loops that threads may divide. */
 static bool is_shared(const Texts *t, const Kernel *k)
 {
+    const Graph *body = k->scan ? k->scan->attr->scan->body : NULL;
+    for (int i = 0; body && i < body->kernels.n; i++)
+        if (body->kernels.at[i]->shared)
+            return true;
+    if (body)
+        return false;
     const Domain *d = &((const Lowered *)k->lowered)->domain;
     bool rows = k->product != NULL;
     for (int i = 0; i < d->n; i++)
@@ -153,7 +178,9 @@ static const char *kernel_name(Texts *t, const Kernel *k)
     Str base = str_new(t->arena);
     str_add(&base, "%s", t->p->name);
     add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
-    const char *role = k->kind == KERNEL_pack ? "pack" : role_text(of);
+    const char *role = k->kind == KERNEL_pack   ? "pack"
+                       : k->kind == KERNEL_scan ? arena_format(t->arena, "%s_scan", role_text(of))
+                                                : role_text(of);
     const char *name = arena_format(t->arena, "%s_%s", base.at, role);
     int *next = map_get(&t->next, name);
     if (!next) {
@@ -317,6 +344,7 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_matmul: emit_matmul(&e); break;
     case KERNEL_conv: emit_conv(&e); break;
     case KERNEL_conv_weight: emit_conv_weight(&e); break;
+    case KERNEL_scan: BUG("a scan has no function of its own");
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -465,6 +493,24 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
     }
 }
 
+/* What the function that holds a scan hands to its body: operands, results, scratch. */
+static void scan_args(Texts *t, const Graph *g, Kernel *k)
+{
+    k->args.n = 0;
+    for (int i = 0; i < k->scan->n_in; i++) {
+        KernelArg arg = {.kind = KARG_buffer, .buffer = node_buffer(g, k->scan->in[i])};
+        vec_push(t->arena, &k->args, arg);
+    }
+    for (int i = 0; i < k->stores.n; i++) {
+        KernelArg arg = {
+            .kind = KARG_buffer, .buffer = node_buffer(g, k->stores.at[i]), .written = true};
+        vec_push(t->arena, &k->args, arg);
+    }
+    KernelArg work = {.kind = KARG_buffer, .buffer = k->workspace, .written = true};
+    if (k->workspace)
+        vec_push(t->arena, &k->args, work);
+}
+
 /* --- each kernel's text ----------------------------------------------------------------------- */
 
 /* Finds out what the kernel is equal to: another, or another but for numbers. */
@@ -473,6 +519,11 @@ static void compare(Texts *t, Graph *g, Kernel *k)
     find_cost(t, k);
     k->shared = is_shared(t, k);
     k->title = kernel_title(t, k);
+    if (k->scan) {
+        scan_args(t, g, k);
+        k->name = kernel_name(t, k);
+        return;
+    }
     const char *body = body_text(t, g, k);
     const char *args = args_text(t->arena, k, true);
     const char *key = arena_format(t->arena, "%s%s%s", storage(k), body, args);
@@ -616,20 +667,19 @@ void kernels_text(Program *p)
                .names = map_new(p->ctx->arena),
                .next = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
+    GraphList graphs = program_graphs(p, t.arena);
     int most = 0;
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && p->fn[f]->nodes.n > most)
-            most = p->fn[f]->nodes.n;
+    for (int f = 0; f < graphs.n; f++)
+        if (graphs.at[f]->nodes.n > most)
+            most = graphs.at[f]->nodes.n;
     t.uses = arena_take(t.arena, sizeof *t.uses * (size_t)(most + 1));
     t.level = arena_take(t.arena, sizeof *t.level * (size_t)(most + 1));
     t.fresh = arena_take(t.arena, (size_t)most + 1);
-    for (int f = 0; f < FN_COUNT; f++) /* parameters and locals would hide a kernel of their name */
-        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++)
-            map_set(&t.names, p->fn[f]->plan->buffers.at[i]->name, &t);
-    for (int f = 0; f < FN_COUNT; f++) {
-        Graph *g = p->fn[f];
-        if (!g)
-            continue;
+    for (int f = 0; f < graphs.n; f++) /* parameters and locals would hide a kernel of their name */
+        for (int i = 0; i < graphs.at[f]->plan->buffers.n; i++)
+            map_set(&t.names, graphs.at[f]->plan->buffers.at[i]->name, &t);
+    for (int f = 0; f < graphs.n; f++) {
+        Graph *g = graphs.at[f];
         g->plan->flops = 0;
         for (int i = 0; i < g->kernels.n; i++) {
             Kernel *k = g->kernels.at[i];
@@ -638,8 +688,10 @@ void kernels_text(Program *p)
             g->plan->parallel |= k->shared;
         }
     }
-    for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++)
-            if (!p->fn[f]->kernels.at[i]->same)
-                write_kernel(&t, p->fn[f], p->fn[f]->kernels.at[i]);
+    for (int f = 0; f < graphs.n; f++)
+        for (int i = 0; i < graphs.at[f]->kernels.n; i++) {
+            Kernel *k = graphs.at[f]->kernels.at[i];
+            if (!k->same && !k->scan)
+                write_kernel(&t, graphs.at[f], k);
+        }
 }

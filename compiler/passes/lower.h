@@ -44,6 +44,9 @@ bool node_reduces(const Node *);
  * the last stage. */
 int kernel_levels(const Kernel *, int *level);
 
+/* A leaf that lies in memory: an input, a variable, a table of constants, an operand of a scan. */
+bool node_lies(const Node *);
+
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);
 

@@ -33,8 +33,7 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
         x = x->in[0];
         memcpy(here, next, sizeof here);
     }
-    bool leaf = x->op == OP_input || x->op == OP_var || (x->op == OP_const && x->attr->data);
-    if ((!x->kernel && !leaf) || x->dtype != DT_f32)
+    if ((!x->kernel && !node_lies(x)) || x->dtype != DT_f32)
         return false;
     *base = x;
     *linear = index_linear(s, &x->shape, NULL, here);
