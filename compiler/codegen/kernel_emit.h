@@ -111,6 +111,7 @@ void emit_loops(Emit *);
 void emit_matmul(Emit *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
+void emit_scatter(Emit *); /* kernel_scatter.c */
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

@@ -403,11 +403,31 @@ static const char *random_text(Emit *e, const Node *y, const Ix *at)
                         arena_format(e->arena, "(uint64_t)%s", index));
 }
 
+/* gather: the index has a local name, by which the row of the matrix is called. */
+static const char *gathered(Emit *e, const Node *y, const Ix *at)
+{
+    Ix operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    int n;
+    index_operand(&e->space, y, 1, at, operand, guards, &n);
+    const char *row = emit_value(e, y->in[1], operand);
+    if (!is_atom(row)) {
+        row = to_temp(e, y->in[1], row);
+        emit_know(e, y->in[1], operand, row);
+    }
+    index_operand(&e->space, y, 0, at, operand, guards, &n);
+    if (operand[0].n)
+        e->space.atoms.at[operand[0].t[0].atom].name = row;
+    return emit_value(e, y->in[0], operand);
+}
+
 static const char *moved(Emit *e, const Node *y, const Ix *at)
 {
     Ix operand[RANK_MAX];
     Guard guards[RANK_MAX];
     int n;
+    if (y->op == OP_gather)
+        return gathered(e, y, at);
     if (y->op == OP_pad || y->op == OP_concat || y->op == OP_unwindow)
         return guarded(e, y, at);
     domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);

@@ -45,7 +45,9 @@ static double node_flops(const Node *y, int64_t n)
         return (double)shape_elements(&y->shape, n) *
                (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
-    case CLASS_MAT: return 2 * product_terms(y, n);
+    case CLASS_MAT:
+        return y->op == OP_scatter_add ? (double)shape_elements(&y->in[0]->shape, n)
+                                       : 2 * product_terms(y, n);
     default: return 0;
     }
 }
@@ -317,6 +319,7 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_matmul: emit_matmul(&e); break;
     case KERNEL_conv: emit_conv(&e); break;
     case KERNEL_conv_weight: emit_conv_weight(&e); break;
+    case KERNEL_scatter: emit_scatter(&e); break;
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -557,7 +560,7 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     Family *f = k->family;
     Out out = out_new(t->arena);
     bool first = f->members.at[0].k == k;
-    if (k->product)
+    if (k->product && k->kind != KERNEL_scatter)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)

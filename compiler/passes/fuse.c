@@ -554,9 +554,12 @@ static KernelKind kernel_kind(const Node *product)
 {
     if (!product)
         return KERNEL_loop;
-    return product->op == OP_conv          ? KERNEL_conv
-           : product->op == OP_conv_weight ? KERNEL_conv_weight
-                                           : KERNEL_matmul;
+    switch (product->op) {
+    case OP_conv: return KERNEL_conv;
+    case OP_conv_weight: return KERNEL_conv_weight;
+    case OP_scatter_add: return KERNEL_scatter;
+    default: return KERNEL_matmul;
+    }
 }
 
 static void make_kernels(Fuse *f, const bool *stored)

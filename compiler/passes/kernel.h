@@ -48,6 +48,7 @@ typedef enum {
     KERNEL_matmul,
     KERNEL_conv,
     KERNEL_conv_weight,
+    KERNEL_scatter,
     KERNEL_pack
 } KernelKind;
 

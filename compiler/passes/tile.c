@@ -25,7 +25,7 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
     while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE) {
         Guard guards[RANK_MAX];
         int n_guards;
-        if (x->op == OP_concat)
+        if (x->op == OP_concat || x->op == OP_gather)
             return false;
         index_operand(s, x, 0, here, next, guards, &n_guards);
         if (n_guards)
