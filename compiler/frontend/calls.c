@@ -144,6 +144,14 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return var ? build_var(c->g, var) : NULL;
 }
 
+/* --- values named by arguments ---------------------------------------------------------------- */
+
+Node *call_value(Call *c, const Arg *arg)
+{
+    Value *value = builder_find(c->b, arg->s, arg->loc);
+    return value ? value_node(c->b, value) : NULL;
+}
+
 /* --- random numbers, axes, ignored classes ---------------------------------------------------- */
 
 uint32_t call_stream(Call *c)

@@ -319,6 +319,28 @@ FIXTURE Node *make_conv_weight(Fixture *f, Node **x, int trial)
     return build_conv_weight(f->g, x[0], x[1], &c.taps);
 }
 
+/* Rows of a table; now and then of few rows, or of many more than positions. */
+FIXTURE Node *make_gather(Fixture *f, Node **x, int trial)
+{
+    int64_t count = trial % 4 == 0 ? 3 : trial % 4 == 1 && f->sizes ? 700 : random_size(f, 64);
+    Shape at = {.rank = 1 + trial % 3, .batch = 0};
+    for (int i = 0; i < at.rank; i++)
+        at.dim[i] = i ? random_size(f, 8) : 1 + random_below(f, 2);
+    x[0] = random_leaf(f, SHAPE(-1, count, random_size(f, 33)), -2, 2);
+    return build_binary(f->g, OP_gather, x[0], random_tokens(f, at, count));
+}
+
+FIXTURE Node *make_scatter_add(Fixture *f, Node **x, int trial)
+{
+    int64_t count = trial % 2 && f->sizes ? 700 : random_size(f, 64);
+    int64_t dim = trial % 3 || !f->sizes ? random_size(f, 33) : 300;
+    Shape at = {.rank = 1, .batch = 0, .dim = {random_size(f, 8)}};
+    Shape rows = {.rank = 2, .batch = at.batch, .dim = {at.dim[0], dim}};
+    x[0] = random_leaf(f, rows, -2, 2);
+    Node *in[2] = {x[0], random_tokens(f, at, count)};
+    return graph_add_as(f->g, OP_scatter_add, 2, in, NULL, &SHAPE(-1, count, dim), DT_f32);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -332,6 +354,7 @@ static const Maker makers[] = {
     {OP_matmul, 2, make_matmul},   {OP_flip, 1, make_flip},
     {OP_window, 1, make_window},   {OP_unwindow, 1, make_unwindow},
     {OP_conv, 2, make_conv},       {OP_conv_weight, 2, make_conv_weight},
+    {OP_gather, 1, make_gather},   {OP_scatter_add, 1, make_scatter_add},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */
