@@ -111,7 +111,9 @@ void emit_loops(Emit *);
 void emit_matmul(Emit *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
-void emit_scatter(Emit *); /* kernel_scatter.c */
+void emit_scatter(Emit *);   /* kernel_scatter.c */
+void emit_attention(Emit *); /* kernel_attention.c */
+void emit_attention_grad(Emit *);
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

@@ -409,15 +409,17 @@ static const char *gathered(Emit *e, const Node *y, const Ix *at)
     Ix operand[RANK_MAX];
     Guard guards[RANK_MAX];
     int n;
-    index_operand(&e->space, y, 1, at, operand, guards, &n);
-    const char *row = emit_value(e, y->in[1], operand);
+    Ix index[RANK_MAX];
+    index_operand(&e->space, y, 0, at, operand, guards, &n);
+    if (!operand[0].n) /* a table of one row */
+        return emit_value(e, y->in[0], operand);
+    index_operand(&e->space, y, 1, at, index, guards, &n);
+    const char *row = emit_value(e, y->in[1], index);
     if (!is_atom(row)) {
         row = to_temp(e, y->in[1], row);
-        emit_know(e, y->in[1], operand, row);
+        emit_know(e, y->in[1], index, row);
     }
-    index_operand(&e->space, y, 0, at, operand, guards, &n);
-    if (operand[0].n)
-        e->space.atoms.at[operand[0].t[0].atom].name = row;
+    e->space.atoms.at[operand[0].t[0].atom].name = row;
     return emit_value(e, y->in[0], operand);
 }
 

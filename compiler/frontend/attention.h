@@ -3,6 +3,7 @@
 #ifndef NNCC_ATTENTION_H
 #define NNCC_ATTENTION_H
 
+#include "../ops/ops.h"
 #include "rows.h"
 
 typedef enum { POSITIONS_none, POSITIONS_rope, POSITIONS_alibi } Positions;

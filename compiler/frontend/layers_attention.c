@@ -113,18 +113,6 @@ static Node *rotate(Graph *g, Node *x)
     return build_concat(g, 3, 2, parts);
 }
 
-/* ALiBi's slopes: 2^(-8 / n), its square, ... for n heads, a power of 2; for others those of the power of 2
- * below, then every other one of twice as many. */
-static void alibi_slopes(int64_t heads, double *slope)
-{
-    int64_t power = 1;
-    while (2 * power <= heads)
-        power *= 2;
-    for (int64_t i = 0; i < heads; i++)
-        slope[i] = i < power ? exp2(-8.0 * (double)(i + 1) / (double)power)
-                             : exp2(-4.0 * (double)(2 * (i - power) + 1) / (double)power);
-}
-
 /* --- attention -------------------------------------------------------------------------------- */
 
 /* [N, T, groups * each, dim] as [N, groups, each, T, dim] */
@@ -144,7 +132,7 @@ static Node *alibi(Call *c, const Attention *a, const Shape *scores)
 {
     Graph *g = c->g;
     double *slope = arena_take(c->ctx->arena, sizeof *slope * (size_t)a->heads);
-    alibi_slopes(a->heads, slope);
+    attention_slopes(a->heads, slope);
     for (int64_t i = 0; i < a->heads; i++)
         slope[i] = -slope[i];
     const Shape of_head = shape_of(4, (int64_t[]){a->kv_heads, a->heads / a->kv_heads, 1, 1});
@@ -191,6 +179,24 @@ static Node *attend(Call *c, const Attention *a, const Heads *h)
     return y ? build_reshape(g, y, &(Shape){.rank = 3, .batch = 0, .dim = {1, h->q->shape.dim[1],
                                                                           h->q->shape.dim[2] * h->q->shape.dim[3]}})
              : NULL;
+}
+
+/* Whether the op that never writes the weights takes it: not where weights are dropped, nor very wide
+ * heads; of a few positions loops are faster. */
+static bool is_whole(const Call *c, const Attention *a, const Heads *h)
+{
+    enum { FEW = 16 };
+    return (a->dropout == 0 || !c->training) && h->q->shape.dim[1] >= FEW &&
+           h->k->shape.dim[1] >= FEW && a->heads <= ATTENTION_HEADS_MAX &&
+           h->q->shape.dim[3] <= ATTENTION_DIM_MAX;
+}
+
+static Node *attend_whole(Graph *g, const Attention *a, const Heads *h)
+{
+    Node *in[4] = {h->q, h->k, h->v, a->lengths};
+    const Attr attr = {.n_axes = 2, .axes = {a->causal, a->positions == POSITIONS_alibi}};
+    Node *y = graph_add(g, OP_attention, a->lengths ? 4 : 3, in, &attr);
+    return y ? build_slice(g, y, 2, 0, a->heads * h->q->shape.dim[3], 1) : NULL;
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
@@ -263,7 +269,7 @@ Node *attention_build(Call *c, const Attention *a, Node *const *x)
         h.q = rotate(g, h.q);
         h.k = rotate(g, h.k);
     }
-    Node *y = attend(c, a, &h);
+    Node *y = is_whole(c, a, &h) ? attend_whole(g, a, &h) : attend(c, a, &h);
     Node *w = weight(c, a, "out_proj.weight", 2, e, e, rows_uniform(e));
     Node *b = a->bias ? weight(c, a, "out_proj.bias", 1, e, 1, (Init){INIT_constant, 0, 0}) : NULL;
     return y && w && (b || !a->bias) ? rows_linear(g, y, w, b) : NULL;

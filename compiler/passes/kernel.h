@@ -49,6 +49,8 @@ typedef enum {
     KERNEL_conv,
     KERNEL_conv_weight,
     KERNEL_scatter,
+    KERNEL_attention,
+    KERNEL_attention_grad,
     KERNEL_pack
 } KernelKind;
 

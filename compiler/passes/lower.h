@@ -93,6 +93,16 @@ typedef struct ScatterPlan {
     int64_t words; /* of the lists: count, rows, next positions, heads, what occurs */
 } ScatterPlan;
 
+/* How attention and its gradient run: in blocks of so many queries and keys; products in tiles of
+ * tile_m x tile_n numbers. */
+typedef struct AttentionPlan {
+    long long block;
+    int tile_m, tile_n;
+} AttentionPlan;
+
+/* tile.c */
+AttentionPlan attention_plan(const Graph *, const Node *);
+
 /* scatter.c */
 ScatterPlan scatter_plan(const Graph *, const Kernel *);
 
@@ -170,6 +180,7 @@ typedef struct Lowered {
     MatmulPlan plan; /* KERNEL_matmul */
     ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
     ScatterPlan scatter; /* KERNEL_scatter */
+    AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
     bool weight;     /* a product: the right operand depends on weights alone, is one for all */
     bool kept;       /* and what is made of it is kept from call to call */
     VEC(Node *)

@@ -141,3 +141,13 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
 }
+
+/* Tiles that whole blocks are made of. */
+AttentionPlan attention_plan(const Graph *g, const Node *y)
+{
+    enum { BLOCK = 64, MANY_REGISTERS = 32 };
+    const Target *t = g->program->target;
+    return (AttentionPlan){.block = BLOCK,
+                           .tile_m = t->registers >= MANY_REGISTERS ? 8 : 4,
+                           .tile_n = tile_columns(t, attention_sizes(y).dim)};
+}

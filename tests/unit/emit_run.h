@@ -127,6 +127,7 @@ FIXTURE Node *emit_tokens(Fixture *f, Shape shape, int64_t below)
     for (int i = 0; i < shape.rank; i++)
         from.dim[from.rank++] = shape.dim[i];
     Node *x = emit_input(f, from, DT_i32, below, 0, (double)below);
+    f->p->inputs.at[x->attr->input].looked_up = true;
     return build_reshape(f->g, x, &shape);
 }
 
