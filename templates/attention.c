@@ -16,7 +16,9 @@
 #define NNCC_SCORES   attention_scores
 #define NNCC_WEIGHTS  attention_weights
 #define NNCC_AGAIN    attention_again
+#define NNCC_DROP     attention_drop
 #include "nnrt_math.h"
+#include "nnrt_rand.h"
 #endif
 
 #include <stddef.h>
@@ -86,8 +88,9 @@ static inline void NNCC_SCORES(int keys, int ahead, int causal, float slope, flo
                 row[i] -= slope * (float)(far < 0 ? -far : far);
             }
         if (causal && j > ahead)
-            for (int i = 0; i < NNCC_BLOCK && i < j - ahead; i++)
-                row[i] = -1e38f;
+#pragma omp simd
+            for (int i = 0; i < NNCC_BLOCK; i++)
+                row[i] = i < j - ahead ? -1e38f : row[i];
     }
 }
 
@@ -130,6 +133,18 @@ static inline void NNCC_AGAIN(int keys, const float *log, const float *rest, flo
             const float p = nnrt_expf(score[j * NNCC_BLOCK + i] - log[i]);
             score[j * NNCC_BLOCK + i] = p;
             error[j * NNCC_BLOCK + i] = p * (error[j * NNCC_BLOCK + i] - rest[i]);
+        }
+}
+
+/* Drops weights of a block, each with probability p, and multiplies the others by `more`. The random number
+ * of query i and key j is the one at first + i * step + j. */
+static inline void NNCC_DROP(int keys, nnrt_rand_key key, uint64_t first, uint64_t step, float p,
+                             float more, float *weight)
+{
+    for (int j = 0; j < keys; j++)
+        for (int i = 0; i < NNCC_BLOCK; i++) {
+            const float x = nnrt_rand_uniform(key, first + (uint64_t)i * step + (uint64_t)j);
+            weight[j * NNCC_BLOCK + i] *= x >= p ? more : 0.0f;
         }
 }
 /* nncc: end */

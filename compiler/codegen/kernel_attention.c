@@ -96,12 +96,13 @@ static void load_queries(Attend *a, bool both)
 {
     Emit *e = a->e;
     int known = e->known.n;
-    const double scale = 1 / __builtin_sqrt((double)a->s.dim);
+    const char *scale = emit_number(e, 1 / __builtin_sqrt((double)a->s.dim));
     clear_block(a, "turned", "queries");
     if (both)
         clear_block(a, "query", "queries");
     size_t line = open_rows(a, "queries", "i", "i0");
-    out_line(e->out, "const float x = %.9gf * %s;", scale, emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d}));
+    const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
+    out_line(e->out, "const float x = %s * %s;", scale, value);
     out_line(e->out, "turned[d * %lld + u] = x;", a->plan->block);
     if (both)
         out_line(e->out, "query[u * %lld + d] = x;", a->width);
@@ -162,7 +163,7 @@ static void declare_slopes(Attend *a)
     attention_slopes(a->s.heads, slope);
     Str list = str_new(e->arena);
     for (int64_t h = 0; h < a->s.heads; h++)
-        str_add(&list, "%s%.9gf", h ? ", " : "", slope[h]);
+        str_add(&list, "%s%s", h ? ", " : "", emit_number(e, slope[h]));
     out_hang(e->out, "static const float slopes[] = {%s};", list.at);
 }
 
@@ -183,6 +184,19 @@ static void scores(Attend *a, const char *to)
     if (a->s.alibi || a->s.causal)
         out_wrap(e->out, "%s(keys, i0 - j0, %d, %s, %s);", name_of(a, "scores"), a->s.causal,
                  a->s.alibi ? "slopes[h]" : "0.0f", to);
+}
+
+/* Drops of a block, where any are dropped. */
+static void drop(Attend *a, const char *of)
+{
+    Emit *e = a->e;
+    const AttentionSizes *s = &a->s;
+    double p = a->y->attr->value;
+    if (p == 0)
+        return;
+    out_wrap(e->out, "%s(keys, %s, (((uint64_t)b * %lld + (uint64_t)h) * %lld + (uint64_t)i0) * %lld + (uint64_t)j0, %lld, %s, %s, %s);",
+             name_of(a, "drop"), emit_key(e, a->y), (long long)s->heads, (long long)s->queries,
+             (long long)s->keys, (long long)s->keys, emit_number(e, p), emit_number(e, 1 / (1 - p)), of);
 }
 
 /* --- forward ---------------------------------------------------------------------------------- */
@@ -238,10 +252,10 @@ void emit_attention(Emit *e)
     declare_slopes(&a);
     emit_share(e, 1);
     out_open(e->out, "for (int task = 0; task < %s * %lld; task++)", a.samples, heads * blocks);
-    out_line(e->out, "const int b = task / %lld, h = task / %lld %% %lld;", heads * blocks, blocks,
-             heads);
-    out_line(e->out, "const int i0 = task %% %lld * %lld, g = h / %lld;", blocks, block,
-             heads / (long long)a.s.groups);
+    size_t b = out_index(e->out, "b", arena_format(e->arena, "task / %lld", heads * blocks));
+    out_line(e->out, "const int h = task / %lld %% %lld, i0 = task %% %lld * %lld;", blocks, heads, blocks,
+             block);
+    size_t g = out_index(e->out, "g", arena_format(e->arena, "h / %lld", heads / (long long)a.s.groups));
     declare_queries(&a);
     declare_seen(&a, known_keys(&a));
     declare_block(&a, "turned");
@@ -253,11 +267,14 @@ void emit_attention(Emit *e)
     load_keys(&a, 1, "key_block");
     scores(&a, "score");
     out_wrap(e->out, "%s(keys, score, most, sum, %lld, value);", name_of(&a, "weights"), a.width);
+    drop(&a, "score");
     load_keys(&a, 2, "key_block");
     out_wrap(e->out, "%s(queries, %lld, keys, score, 1, %lld, key_block, %lld, value, %lld, 1);",
              name_of(&a, "product"), a.width, block, a.width, a.width);
     out_close(e->out);
     store_block(&a);
+    out_unindex(e->out, g, "g");
+    out_unindex(e->out, b, "b");
     out_close(e->out);
 }
 
@@ -334,7 +351,9 @@ static void add_block(Attend *a, const Places *p)
     scores(a, "score");
     out_wrap(e->out, "%s(keys, %lld, %lld, value, %lld, 1, error_turned, %lld, slope, %lld, 0);", product,
              block, dim, width, block, block);
+    drop(a, "slope");
     out_wrap(e->out, "%s(keys, log_sum, rest, score, slope);", name_of(a, "again"));
+    drop(a, "score");
     out_wrap(e->out, "%s(keys, %lld, queries, score, %lld, 1, error, %lld, dv + (size_t)j0 * %lld, %lld, 1);",
              product, dim, block, width, p->k_step, p->k_step);
     out_wrap(e->out, "%s(keys, %lld, queries, slope, %lld, 1, query, %lld, dk + (size_t)j0 * %lld, %lld, 1);",
@@ -348,8 +367,8 @@ static void store_queries(Attend *a, const Places *p)
     Emit *e = a->e;
     out_loop(e->out, "for (int u = 0; u < queries; u++)");
     out_loop(e->out, "for (int d = 0; d < %lld; d++)", (long long)a->s.dim);
-    out_line(e->out, "dq[(size_t)(i0 + u) * %lld + d] = dq_block[u * %lld + d] * %.9gf;", p->q_step, a->width,
-             1 / __builtin_sqrt((double)a->s.dim));
+    out_line(e->out, "dq[(size_t)(i0 + u) * %lld + d] = dq_block[u * %lld + d] * %s;", p->q_step,
+             a->width, emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)));
     out_end(e->out);
     out_end(e->out);
 }

@@ -77,7 +77,10 @@ static void sum_block(Scatter *s, const char *width)
     int known = e->known.n;
     out_line(e->out, "float sum[%d];", BLOCK);
     out_loop(e->out, "for (int v = 0; v < %s; v++)", width);
-    out_line(e->out, "sum[v] = 0.0f;");
+    if (s->y->attr->value == 0 || s->plan->sparse)
+        out_line(e->out, "sum[v] = 0.0f;");
+    else
+        out_line(e->out, "sum[v] = first < 0 ? %s : 0.0f;", emit_number(e, s->y->attr->value));
     out_end(e->out);
     out_loop(e->out, "for (int p = first; p >= 0; p = next[p])");
     out_open(e->out, "for (int v = 0; v < %s; v++)", width);

@@ -181,22 +181,26 @@ static Node *attend(Call *c, const Attention *a, const Heads *h)
              : NULL;
 }
 
-/* Whether the op that never writes the weights takes it: not where weights are dropped, nor very wide
- * heads; of a few positions loops are faster. */
-static bool is_whole(const Call *c, const Attention *a, const Heads *h)
+/* Whether the op that never writes the weights takes it: not of very wide heads; of a few positions loops
+ * are faster. */
+static bool is_whole(const Attention *a, const Heads *h)
 {
     enum { FEW = 16 };
-    return (a->dropout == 0 || !c->training) && h->q->shape.dim[1] >= FEW &&
-           h->k->shape.dim[1] >= FEW && a->heads <= ATTENTION_HEADS_MAX &&
-           h->q->shape.dim[3] <= ATTENTION_DIM_MAX;
+    return h->q->shape.dim[1] >= FEW && h->k->shape.dim[1] >= FEW &&
+           a->heads <= ATTENTION_HEADS_MAX && h->q->shape.dim[3] <= ATTENTION_DIM_MAX &&
+           a->dropout < 1;
 }
 
-static Node *attend_whole(Graph *g, const Attention *a, const Heads *h)
+static Node *attend_whole(Call *c, const Attention *a, const Heads *h)
 {
     Node *in[4] = {h->q, h->k, h->v, a->lengths};
-    const Attr attr = {.n_axes = 2, .axes = {a->causal, a->positions == POSITIONS_alibi}};
-    Node *y = graph_add(g, OP_attention, a->lengths ? 4 : 3, in, &attr);
-    return y ? build_slice(g, y, 2, 0, a->heads * h->q->shape.dim[3], 1) : NULL;
+    Attr attr = {.n_axes = 2, .axes = {a->causal, a->positions == POSITIONS_alibi}};
+    if (c->training && a->dropout > 0) {
+        attr.value = a->dropout;
+        attr.stream = call_stream(c);
+    }
+    Node *y = graph_add(c->g, OP_attention, a->lengths ? 4 : 3, in, &attr);
+    return y ? build_slice(c->g, y, 2, 0, a->heads * h->q->shape.dim[3], 1) : NULL;
 }
 
 /* --- checks ----------------------------------------------------------------------------------- */
@@ -248,8 +252,8 @@ Node *attention_lengths(Call *c, const Arg *arg)
         return NULL;
     if (x->shape.batch == 0 && shape_count(&x->shape) == 1)
         return build_reshape(c->g, rows_f32(c->g, x), &(Shape){.rank = 1, .batch = 0, .dim = {1}});
-    diag_error(&c->ctx->diag, arg->loc, "%s: lengths: one number a sample is wanted, '%s' is %s",
-               c->row->name, arg->s, shape_text(&x->shape, text));
+    diag_error(&c->ctx->diag, arg->loc, "%s: %s: one number a sample is wanted, '%s' is %s",
+               c->row->name, c->row->arg[arg - c->arg].name, arg->s, shape_text(&x->shape, text));
     return NULL;
 }
 
@@ -269,7 +273,7 @@ Node *attention_build(Call *c, const Attention *a, Node *const *x)
         h.q = rotate(g, h.q);
         h.k = rotate(g, h.k);
     }
-    Node *y = is_whole(c, a, &h) ? attend_whole(g, a, &h) : attend(c, a, &h);
+    Node *y = is_whole(a, &h) ? attend_whole(c, a, &h) : attend(c, a, &h);
     Node *w = weight(c, a, "out_proj.weight", 2, e, e, rows_uniform(e));
     Node *b = a->bias ? weight(c, a, "out_proj.bias", 1, e, 1, (Init){INIT_constant, 0, 0}) : NULL;
     return y && w && (b || !a->bias) ? rows_linear(g, y, w, b) : NULL;

@@ -9,6 +9,7 @@
  */
 #include <math.h>
 
+#include "../../runtime/nnrt_rand.h"
 #include "impl.h"
 
 static const double hidden_log = 1e30; /* e^(x - this) is 0 */
@@ -101,14 +102,20 @@ typedef struct Row { /* one query of one head */
     int64_t seen;            /* keys it may see, from the first on */
     double slope;
     int64_t at;
+    double drop; /* the probability; 0: no weight is dropped */
+    nnrt_rand_key key;
+    uint64_t first; /* the index of the number that decides about key 0 */
 } Row;
 
-static Row row_of(const Node *y, const Tensor *in, int64_t sample, int64_t t, int64_t head,
-                  const double *slopes)
+static Row row_of(const Node *y, const InterpInput *run, const Tensor *in, int64_t sample, int64_t t,
+                  int64_t head, const double *slopes)
 {
     AttentionSizes s = attention_sizes(y);
     int64_t group = head / (s.heads / s.groups), step = s.groups * s.dim;
     Row r = {.s = s, .step = step, .at = t, .seen = s.keys, .slope = s.alibi ? slopes[head] : 0};
+    r.drop = y->attr->value;
+    r.key = nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
+    r.first = (uint64_t)(((sample * s.heads + head) * s.queries + t) * s.keys);
     r.q = in[0].data + ((sample * s.queries + t) * s.heads + head) * s.dim;
     r.k = in[1].data + sample * s.keys * step + group * s.dim;
     r.v = in[2].data + sample * s.keys * step + group * s.dim;
@@ -136,6 +143,16 @@ static double score(const Row *r, int64_t j)
            r->slope * distance;
 }
 
+/* What a weight is multiplied by. */
+static double kept(const Row *r, int64_t j)
+{
+    if (r->drop == 0)
+        return 1;
+    return (double)nnrt_rand_uniform(r->key, r->first + (uint64_t)j) >= (float)r->drop
+               ? 1 / (1 - r->drop)
+               : 0;
+}
+
 static double log_of_sum(const Row *r)
 {
     double most = -INFINITY, sum = 0;
@@ -148,20 +165,19 @@ static double log_of_sum(const Row *r)
 
 static void attention_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
-    (void)run;
     AttentionSizes s = attention_sizes(y);
     double slopes[ATTENTION_HEADS_MAX];
     attention_slopes(s.heads, slopes);
     int64_t width = s.heads * s.dim + s.heads;
     for (int64_t i = 0, n = out->shape.dim[0] * s.queries * s.heads; i < n; i++) {
         int64_t head = i % s.heads, position = i / s.heads;
-        Row r = row_of(y, in, position / s.queries, position % s.queries, head, slopes);
+        Row r = row_of(y, run, in, position / s.queries, position % s.queries, head, slopes);
         double *to = out->data + position * width, *value = to + head * s.dim, log = log_of_sum(&r);
         to[s.heads * s.dim + head] = log;
         for (int64_t d = 0; d < s.dim; d++)
             value[d] = 0;
         for (int64_t j = 0; j < r.seen; j++) {
-            double p = exp(score(&r, j) - log);
+            double p = exp(score(&r, j) - log) * kept(&r, j);
             for (int64_t d = 0; d < s.dim; d++)
                 value[d] += p * r.v[j * r.step + d];
         }
@@ -192,18 +208,18 @@ static void add_gradients(const Row *r, const double *value, const double *log, 
     for (int64_t j = 0; j < r->seen; j++) {
         const double *k = r->k + j * r->step, *v = r->v + j * r->step;
         double p = exp(score(r, j) - *log);
-        double ds = p * (product(dy, v, dim) - rest) / sqrt((double)dim);
+        double keep = kept(r, j);
+        double ds = p * (keep * product(dy, v, dim) - rest) / sqrt((double)dim);
         for (int64_t d = 0; d < dim; d++) {
             dq[d] += ds * k[d];
             dk[j * step + d] += ds * r->q[d];
-            dv[j * step + d] += p * dy[d];
+            dv[j * step + d] += p * keep * dy[d];
         }
     }
 }
 
 static void attention_grad_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
-    (void)run;
     AttentionSizes s = attention_sizes(y);
     double slopes[ATTENTION_HEADS_MAX];
     attention_slopes(s.heads, slopes);
@@ -214,7 +230,7 @@ static void attention_grad_eval(const Node *y, const InterpInput *run, const Ten
     for (int64_t i = 0, n = out->shape.dim[0] * s.queries * s.heads; i < n; i++) {
         int64_t head = i % s.heads, position = i / s.heads, sample = position / s.queries;
         int64_t t = position % s.queries, group = head / (s.heads / s.groups);
-        Row r = row_of(y, in, sample, t, head, slopes);
+        Row r = row_of(y, run, in, sample, t, head, slopes);
         Places to = places_of(&s, out->data + sample * each);
         const double *of = in[3].data + position * width, *dy = in[4].data + position * width;
         add_gradients(&r, of + head * s.dim, of + logs + head, dy + head * s.dim, dy[logs + head],
@@ -248,9 +264,11 @@ static void attention_grad(Graph *g, Node *y, Node *dy, const bool *want, Node *
         dx[2] = part(g, all, v_at, &y->in[2]->shape);
 }
 
-const OpImpl op_attention = {.attrs = ATTR_axes,
+const OpImpl op_attention = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
                              .shape = attention_shape,
                              .grad = attention_grad,
                              .eval = attention_eval};
 const OpImpl op_attention_grad = {
-    .attrs = ATTR_axes, .shape = attention_grad_shape, .eval = attention_grad_eval};
+    .attrs = ATTR_axes | ATTR_value | ATTR_stream,
+    .shape = attention_grad_shape,
+    .eval = attention_grad_eval};

@@ -86,11 +86,13 @@ static bool scatter_add_shape(Graph *g, Node *y)
 
 static void scatter_add_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
-    (void)y;
     (void)run;
     int64_t width = in[0].shape.dim[1], n = in[0].shape.dim[0];
     for (int64_t i = 0, all = shape_count(&out->shape); i < all; i++)
-        out->data[i] = 0;
+        out->data[i] = y->attr->value;
+    for (int64_t p = 0; p < n; p++)
+        for (int64_t j = 0; j < width; j++)
+            out->data[(int64_t)in[1].data[p] * width + j] = 0;
     for (int64_t p = 0; p < n; p++)
         for (int64_t j = 0; j < width; j++)
             out->data[(int64_t)in[1].data[p] * width + j] += in[0].data[p * width + j];
@@ -103,7 +105,7 @@ static void scatter_add_grad(Graph *g, Node *y, Node *dy, const bool *want, Node
         dx[0] = graph_add(g, OP_gather, 2, in, NULL);
 }
 
-const OpImpl op_scatter_add = {.attrs = ATTR_shape,
+const OpImpl op_scatter_add = {.attrs = ATTR_shape | ATTR_value,
                                .shape = scatter_add_shape,
                                .grad = scatter_add_grad,
                                .eval = scatter_add_eval};

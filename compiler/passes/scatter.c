@@ -4,8 +4,8 @@
 #include "../ops/ops.h"
 #include "lower.h"
 
-/* What a node of the kernel is in a row whose sum is 0. */
-typedef enum { REST_zero, REST_old /* a variable, as it was */, REST_other } Rest;
+/* What a node of the kernel is in a row that does not occur. */
+typedef enum { REST_zero, REST_nan, REST_old /* a variable, as it was */, REST_other } Rest;
 
 typedef struct Resting {
     Rest rest;
@@ -34,9 +34,22 @@ static Resting resting_movement(const Kernel *k, const Node *y)
     return zero_or(resting(k, y->in[0]).rest == REST_zero && y->op != OP_pad);
 }
 
+/* Equal to itself: all but NaN. */
+static Resting resting_equal(const Kernel *k, const Node *y)
+{
+    return zero_or(y->in[0] == y->in[1] && resting(k, y->in[0]).rest == REST_nan);
+}
+
+static Resting resting_choice(const Kernel *k, const Node *y)
+{
+    return resting(k, y->in[0]).rest == REST_zero ? resting(k, y->in[2]) : zero_or(false);
+}
+
 /* Weights are taken as finite: 0 times one is 0. */
 static Resting resting(const Kernel *k, const Node *y)
 {
+    if (y == k->product && y->attr->value != 0)
+        return (Resting){y->attr->value != y->attr->value ? REST_nan : REST_other, NULL};
     if (y == k->product || (y->op == OP_const && !y->attr->data && y->attr->value == 0))
         return zero_or(true);
     if (y->op == OP_var)
@@ -51,6 +64,8 @@ static Resting resting(const Kernel *k, const Node *y)
                        resting(k, y->in[1]).rest == REST_zero);
     case OP_div: return zero_or(resting(k, y->in[0]).rest == REST_zero);
     case OP_neg: return zero_or(resting(k, y->in[0]).rest == REST_zero);
+    case OP_equal: return resting_equal(k, y);
+    case OP_where: return resting_choice(k, y);
     case OP_reshape:
     case OP_expand:
     case OP_assign: return resting_movement(k, y);
@@ -58,7 +73,7 @@ static Resting resting(const Kernel *k, const Node *y)
     }
 }
 
-/* All that the kernel stores are variables that a sum of 0 does not change. */
+/* All that the kernel stores are variables that keep their values where a row does not occur. */
 static bool leaves_others(const Kernel *k)
 {
     for (int i = 0; i < k->stores.n; i++) {

@@ -44,6 +44,28 @@ for kind, (optimizer, make) in OPTIMIZERS.items():
     sequence("embedding_" + kind, {"x": tokens(40, 6, 12)}, TAGGER, tagger, ["e", "h", "y"], optimizer=optimizer, make=make)
 
 
+class Lazy(torch.optim.Adam):
+    """Adam that leaves rows of the first tensor alone, state too, which have no gradient."""
+
+    def step(self):
+        table = self.param_groups[0]["params"][0]
+        still = (table.grad == 0).all(1)
+        kept = [table] + [t for t in self.state[table].values() if torch.is_tensor(t) and t.shape == table.shape]
+        before = [t.detach().clone() for t in kept]
+        super().step()
+        now = [table] + [t for t in self.state[table].values() if torch.is_tensor(t) and t.shape == table.shape]
+        with torch.no_grad():
+            for i, t in enumerate(now):
+                t[still] = before[i][still] if before[1:] or i == 0 else 0
+
+
+sequence("embedding_lazy", {"x": tokens(40, 6, 30)}, TAGGER, tagger, ["e", "h", "y"], optimizer="{adam: {lr: 1e-2, eps: 1e-3, lazy: true}}",
+         make=lambda p: Lazy(p, 1e-2, eps=1e-3))
+sequence("embedding_lazy_amsgrad", {"x": tokens(3000, 4)}, TAGGER.replace("40", "3000"), tagger, ["e", "h", "y"],
+         optimizer="{adam: {lr: 1e-2, eps: 1e-3, weight_decay: 0.1, amsgrad: true, lazy: true}}",
+         make=lambda p: Lazy(p, 1e-2, eps=1e-3, weight_decay=0.1, amsgrad=True))
+
+
 def twice(w, x):  # a table read at two places, one of classes, and as the matrix of a product
     e = F.embedding(x["x"], w["tok.weight"])
     f = F.embedding(x["c"], w["tok.weight"])

@@ -139,6 +139,33 @@ FIXTURE void bound_scatter(const Node *y, const InterpInput *run, Arena *arena, 
         out->error.data[i] += 4 * bound_unit * (k + 8) * total.data[i] + bound_least;
 }
 
+/* Attention: what its operands' errors change, and rounding of scores, weights and sums. */
+FIXTURE void bound_attention(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
+                             Bound *out)
+{
+    const double rounding = 64 * bound_unit;
+    Tensor values[6], other = bound_tensor(arena, &out->value.shape, 1);
+    int64_t n = shape_count(&other.shape);
+    double most = 0;
+    for (int k = 0; k < y->n_in; k++)
+        values[k] = in[k]->value;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(out->value.data[i]) < 1e29)
+            most = fmax(most, fabs(out->value.data[i]));
+    for (int64_t i = 0; i < n; i++)
+        out->error.data[i] = rounding * (1 + most + fabs(out->value.data[i]));
+    for (int k = 0; k < y->n_in; k++) {
+        Tensor moved = bound_absolute(arena, &in[k]->value);
+        for (int64_t i = 0; i < shape_count(&moved.shape); i++)
+            moved.data[i] = in[k]->value.data[i] + in[k]->error.data[i];
+        values[k] = moved;
+        op_impls[y->op]->eval(y, run, values, &other);
+        values[k] = in[k]->value;
+        for (int64_t i = 0; i < n; i++)
+            out->error.data[i] += 4 * fabs(other.data[i] - out->value.data[i]);
+    }
+}
+
 FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
                            Bound *out)
 {
@@ -207,7 +234,9 @@ FIXTURE void bound_node(const Node *y, const InterpInput *run, Arena *arena, Bou
     switch (op_rows[y->op].cls) {
     case CLASS_LEAF: bound_leaf(y, out); return;
     case CLASS_MAT:
-        (y->op == OP_scatter_add ? bound_scatter : bound_product)(y, run, arena, in, out);
+        (y->op == OP_scatter_add                                   ? bound_scatter
+         : y->op == OP_attention || y->op == OP_attention_grad ? bound_attention
+                                                               : bound_product)(y, run, arena, in, out);
         break;
     case CLASS_REDUCE:
         if (y->op == OP_reduce_sum)
