@@ -42,10 +42,10 @@ static void declare_lists(Scatter *s)
     long long n = (long long)s->plan->positions;
     out_line(e->out, "int32_t *const count = (int32_t *)%s;",
              emit_buffer(e, e->k->workspace, true));
-    out_line(e->out, "int32_t *const row = count + 1, *const next = row + %lld;", n);
-    out_line(e->out, "int32_t *const head = next + %lld;", n);
+    out_line(e->out, "int32_t *const row = count + 1, *const next_at = row + %lld;", n);
+    out_line(e->out, "int32_t *const head_at = next_at + %lld;", n);
     if (s->plan->sparse)
-        out_line(e->out, "int32_t *const occurs = head + %lld;", (long long)s->plan->slots);
+        out_line(e->out, "int32_t *const occurs = head_at + %lld;", (long long)s->plan->slots);
 }
 
 static void list_positions(Scatter *s)
@@ -62,7 +62,7 @@ static void list_positions(Scatter *s)
     out_line(e->out, "row[p] = %s;", emit_bare(e, index));
     out_close(e->out);
     e->known.n = known;
-    out_wrap(e->out, "*count = nnrt_list_rows(%s, row, %lld, %lld, head, next, %s);", s->positions,
+    out_wrap(e->out, "*count = nnrt_list_rows(%s, row, %lld, %lld, head_at, next_at, %s);", s->positions,
              (long long)s->y->shape.dim[0], (long long)s->plan->slots,
              s->plan->sparse ? "occurs" : "NULL");
     if (e->k->shared)
@@ -75,18 +75,18 @@ static void sum_block(Scatter *s, const char *width)
 {
     Emit *e = s->e;
     int known = e->known.n;
-    out_line(e->out, "float sum[%d];", BLOCK);
+    out_line(e->out, "float sums[%d];", BLOCK);
     out_loop(e->out, "for (int v = 0; v < %s; v++)", width);
     if (s->y->attr->value == 0 || s->plan->sparse)
-        out_line(e->out, "sum[v] = 0.0f;");
+        out_line(e->out, "sums[v] = 0.0f;");
     else
-        out_line(e->out, "sum[v] = first < 0 ? %s : 0.0f;", emit_number(e, s->y->attr->value));
+        out_line(e->out, "sums[v] = first < 0 ? %s : 0.0f;", emit_number(e, s->y->attr->value));
     out_end(e->out);
-    out_loop(e->out, "for (int p = first; p >= 0; p = next[p])");
+    out_loop(e->out, "for (int p = first; p >= 0; p = next_at[p])");
     out_open(e->out, "for (int v = 0; v < %s; v++)", width);
     size_t j = out_index(e->out, "j", "j0 + v");
     const char *value = emit_value(e, s->y->in[0], (Ix[]){s->position, s->column});
-    out_line(e->out, "sum[v] += %s;", emit_bare(e, value));
+    out_line(e->out, "sums[v] += %s;", emit_bare(e, value));
     out_unindex(e->out, j, "j");
     out_close(e->out);
     out_end(e->out);
@@ -96,7 +96,7 @@ static void sum_block(Scatter *s, const char *width)
     out_open(e->out, "for (int v = 0; v < %s; v++)", width);
     j = out_index(e->out, "j", "j0 + v");
     emit_stand(e, s->y, at);
-    emit_know(e, s->y, at, "sum[v]");
+    emit_know(e, s->y, at, "sums[v]");
     emit_stores(e, e->k->stores.n, e->k->stores.at);
     out_unindex(e->out, j, "j");
     out_close(e->out);
@@ -114,10 +114,10 @@ void emit_scatter(Emit *e)
     emit_share(e, 1);
     if (s.plan->sparse) {
         out_open(e->out, "for (int u = 0; u < rows; u++)");
-        out_line(e->out, "const int first = head[occurs[u]], r = row[first];");
+        out_line(e->out, "const int first = head_at[occurs[u]], r = row[first];");
     } else {
         out_open(e->out, "for (int r = 0; r < %lld; r++)", (long long)s.y->shape.dim[0]);
-        out_line(e->out, "const int first = head[r];");
+        out_line(e->out, "const int first = head_at[r];");
     }
     out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %d)", columns, BLOCK);
     if (columns % BLOCK == 0) {
