@@ -144,7 +144,7 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return var ? build_var(c->g, var) : NULL;
 }
 
-/* --- values named by arguments ---------------------------------------------------------------- */
+/* --- values by name --------------------------------------------------------------------------- */
 
 Node *call_value(Call *c, const Arg *arg)
 {

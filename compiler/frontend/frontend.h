@@ -170,7 +170,7 @@ Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64
                   int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
-/* The value that an argument of type word names, or NULL after a report. */
+/* The value that a word names; NULL after a report. */
 Node *call_value(Call *, const Arg *);
 /* A new stream of random numbers; the same in every function of the program. */
 uint32_t call_stream(Call *);

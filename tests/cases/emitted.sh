@@ -70,6 +70,6 @@ emitted()
     done
 }
 
-for model in mixed image; do
+for model in mixed image sequence; do
     emitted $model
 done
