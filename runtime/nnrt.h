@@ -296,6 +296,16 @@ int nnrt_set(nnrt_instance *, const char *name, const float *in);
 /* The same by index in the table, any kind of var. */
 void nnrt_var_read(const nnrt_instance *, int var, float *out);
 void nnrt_var_write(nnrt_instance *, int var, const float *in);
+/* Whether some of `count` tokens is not from 0 to below - 1; m->error then says why (less than
+ * NNRT_ERROR_SIZE bytes). */
+int nnrt_refuses_tokens(nnrt_instance *, const int32_t *token, size_t count, int64_t below,
+                        const char *why);
+/* Lists which of n positions have the same row: head[] leads to the first position of a row, next[] to
+ * the one after, -1 ends; ascending. With a slot a row, head[r] is row r's. With fewer, a power of two
+ * and at least 2 n, they are a hash table; `occurs` (may be NULL) gets the slots that are in use. Gives
+ * how many rows occur. */
+int nnrt_list_rows(int n, const int32_t *row, int64_t rows, int64_t slots, int32_t *head,
+                   int32_t *next, int32_t *occurs);
 /* Weights from the bytes of a safetensors file (F32, F16, BF16, F64), strictly checked before
  * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names
  * the tensors that the model does not use, or is empty. (nnrt_load.c) */

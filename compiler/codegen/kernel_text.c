@@ -38,6 +38,16 @@ static double product_terms(const Node *y, int64_t n)
     return inner * (double)shape_elements(&y->shape, n);
 }
 
+/* A product a pair of a query and a key that it may see, of so many numbers. */
+static double attention_terms(const Node *y, int64_t n)
+{
+    AttentionSizes s = attention_sizes(y);
+    double pairs = (double)(s.queries * s.keys) * (s.causal ? 0.5 : 1);
+    double products = y->op == OP_attention ? 2 : 5;
+    double samples = (double)y->shape.dim[0] * (y->shape.batch == 0 ? (double)n : 1);
+    return products * pairs * (double)(s.heads * s.dim) * samples;
+}
+
 static double node_flops(const Node *y, int64_t n)
 {
     switch (op_rows[y->op].cls) {
@@ -45,7 +55,11 @@ static double node_flops(const Node *y, int64_t n)
         return (double)shape_elements(&y->shape, n) *
                (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
-    case CLASS_MAT: return 2 * product_terms(y, n);
+    case CLASS_MAT:
+        if (y->op == OP_scatter_add)
+            return (double)shape_elements(&y->in[0]->shape, n);
+        return 2 * (y->op == OP_attention || y->op == OP_attention_grad ? attention_terms(y, n)
+                                                                        : product_terms(y, n));
     default: return 0;
     }
 }
@@ -345,6 +359,9 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_conv: emit_conv(&e); break;
     case KERNEL_conv_weight: emit_conv_weight(&e); break;
     case KERNEL_scan: BUG("a scan has no function of its own");
+    case KERNEL_scatter: emit_scatter(&e); break;
+    case KERNEL_attention: emit_attention(&e); break;
+    case KERNEL_attention_grad: emit_attention_grad(&e); break;
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -448,6 +465,31 @@ static void write_packing(Texts *t, Out *out, PackWay way, int width)
     if (way != PACK_made)
         write_tile(t, out, arena_format(t->arena, "matmul.c:%s", what),
                    arena_format(t->arena, "%s_%d", what, width), 0, 0, 0, width);
+}
+
+/* What attention calls: NAME_product_8x32, ... */
+static void write_attention(Texts *t, Out *out, const AttentionPlan *plan)
+{
+    static const char *const what[] = {"product", "scores", "weights", "again", "drop"};
+    Arena *a = t->arena;
+    int lanes = tile_lanes(t->p->target);
+    const char *names[COUNT(what)];
+    for (int i = 0; i < COUNT(what); i++)
+        names[i] = arena_format(a, "%s_%s_%dx%d", t->p->name, what[i], plan->tile_m, plan->tile_n);
+    if (map_get(&t->tiles, names[0]))
+        return;
+    map_set(&t->tiles, names[0], t);
+    const TemplateWord words[] = {{"NNCC_PRODUCT", names[0]},
+                                  {"NNCC_SCORES", names[1]},
+                                  {"NNCC_WEIGHTS", names[2]},
+                                  {"NNCC_AGAIN", names[3]},
+                                  {"NNCC_DROP", names[4]},
+                                  {"NNCC_VECTOR", arena_format(a, "%s_vector", names[0])},
+                                  {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
+                                  {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
+                                  {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
+                                  {"NNCC_LANES", arena_format(a, "%d", lanes)}};
+    write_template(t, out, template_text(t->p, "attention.c", COUNT(words), words));
 }
 
 /* What a product's kernel calls. */
@@ -636,7 +678,9 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     Family *f = k->family;
     Out out = out_new(t->arena);
     bool first = f->members.at[0].k == k;
-    if (k->product)
+    if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
+        write_attention(t, &out, &((const Lowered *)k->lowered)->attention);
+    else if (k->product && k->kind != KERNEL_scatter)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)

@@ -217,6 +217,7 @@ typedef struct Input {
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
+    bool looked_up;  /* its tokens choose rows of a table: functions refuse any other number */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 

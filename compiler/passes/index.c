@@ -377,6 +377,19 @@ static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out
     guard_axis(s, out[axis], x->dim[axis], 1, guards, n);
 }
 
+/* The row of the matrix is known when the kernel runs: a variable of its own, `gathered`. */
+static void index_gather(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out)
+{
+    const Shape *indices = &y->in[1]->shape;
+    if (i == 0) {
+        out[0] = ix_loop(s, "gathered", y->in[0]->shape.dim[0]);
+        out[1] = at[indices->rank];
+        return;
+    }
+    for (int d = 0; d < indices->rank; d++)
+        out[d] = shape_unit(indices, d) ? ix_const(0) : at[d];
+}
+
 /* NumPy's alignment from the right; an axis of length 1 is read at 0. */
 static void index_broadcast(const Shape *y, const Shape *x, const Ix *at, Ix *out)
 {
@@ -413,6 +426,7 @@ void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guar
     case OP_unwindow: index_unwindow(s, y, at, out, guards, n_guards); break;
     case OP_pad: index_pad(s, y, at, out, guards, n_guards); break;
     case OP_concat: index_concat(s, y, i, at, out, guards, n_guards); break;
+    case OP_gather: index_gather(s, y, i, at, out); break;
     default: index_broadcast(&y->shape, x, at, out); break;
     }
 }

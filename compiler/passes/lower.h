@@ -100,6 +100,26 @@ bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner,
  * and the position as operand_strides gives them. */
 PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner, const Node **base,
                     Ix *linear);
+/* How a kernel adds up rows by their indices: positions with the same index are in a list, which
+ * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
+typedef struct ScatterPlan {
+    int64_t positions, slots;
+    bool sparse; /* rows that do not occur stay as they are */
+    int64_t words; /* of the lists: count, rows, next positions, heads, what occurs */
+} ScatterPlan;
+
+/* How attention and its gradient run: in blocks of so many queries and keys; products in tiles of
+ * tile_m x tile_n numbers. */
+typedef struct AttentionPlan {
+    long long block;
+    int tile_m, tile_n;
+} AttentionPlan;
+
+/* tile.c */
+AttentionPlan attention_plan(const Graph *, const Node *);
+
+/* scatter.c */
+ScatterPlan scatter_plan(const Graph *, const Kernel *);
 
 /* Winograd's F(4x4, 3x3), for a convolution in one plane of 3 x 3 taps, stride 1: 36 products for 16
  * pixels instead of 144. Pieces of `block` patches of 4 x 4 pixels are transformed, multiplied by the
@@ -183,6 +203,8 @@ typedef struct Lowered {
     Domain domain;
     MatmulPlan plan; /* KERNEL_matmul */
     ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
+    ScatterPlan scatter; /* KERNEL_scatter */
+    AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
     bool weight;     /* a product: the right operand depends on weights alone, is one for all */
     bool kept;       /* and what is made of it is kept from call to call */
     VEC(Node *)

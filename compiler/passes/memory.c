@@ -369,9 +369,9 @@ static bool product_reads(const Kernel *k, const Node *y, const Node *x, int dep
 static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
 {
     const Lowered *low = k->lowered;
-    if (k->product &&
-        (product_reads(k, k->product->in[0], x, 0) || product_reads(k, k->product->in[1], x, 0)))
-        return false;
+    for (int i = 0; k->product && i < k->product->n_in; i++)
+        if (product_reads(k, k->product->in[i], x, 0))
+            return false;
     InPlace c = {.m = m, .k = k, .x = x};
     m->stamp++;
     m->space.atoms.n = 0;

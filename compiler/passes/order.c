@@ -230,6 +230,20 @@ static void vote_flattened(const Node *y, Vote *votes)
         votes[v->id] = vote;
 }
 
+/* Rows of a matrix that are gathered are rows of it as it is saved. */
+static void vote_gathers(const Graph *g, Vote *votes)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        if (y->op != OP_gather || y->in[0]->op != OP_var)
+            continue;
+        Vote *v = &votes[y->in[0]->attr->var->id];
+        v->given = true;
+        for (int k = 0; k < RANK_MAX; k++)
+            v->perm[k] = k;
+    }
+}
+
 static void vote_products(const Graph *g, Vote *votes)
 {
     for (int i = 0; i < g->nodes.n; i++) {
@@ -279,6 +293,9 @@ void order_vars(Program *p)
 {
     Arena *scratch = arena_new();
     Vote *votes = arena_take(scratch, sizeof *votes * (size_t)(p->vars.n + 1));
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
+            vote_gathers(p->fn[fn], votes);
     for (int fn = 0; fn < FN_COUNT; fn++)
         if (p->fn[fn])
             vote_products(p->fn[fn], votes);

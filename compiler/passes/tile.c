@@ -25,7 +25,7 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
     while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE) {
         Guard guards[RANK_MAX];
         int n_guards;
-        if (x->op == OP_concat)
+        if (x->op == OP_concat || x->op == OP_gather)
             return false;
         index_operand(s, x, 0, here, next, guards, &n_guards);
         if (n_guards)
@@ -173,4 +173,14 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
+}
+
+/* Tiles that whole blocks are made of. */
+AttentionPlan attention_plan(const Graph *g, const Node *y)
+{
+    enum { BLOCK = 64, MANY_REGISTERS = 32 };
+    const Target *t = g->program->target;
+    return (AttentionPlan){.block = BLOCK,
+                           .tile_m = t->registers >= MANY_REGISTERS ? 8 : 4,
+                           .tile_n = tile_columns(t, attention_sizes(y).dim)};
 }
