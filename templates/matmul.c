@@ -10,6 +10,7 @@
 #ifndef NNCC_TILE_M
 #define NNCC_TILE_M 8
 #define NNCC_TILE_N 32
+#define NNCC_ROW    32
 #define NNCC_LANES  16
 #define NNCC_NAME   tile_8x32
 #define NNCC_VECTOR tile_vector
@@ -24,7 +25,7 @@
 /* nncc: begin */
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
-/* tile[NNCC_TILE_M][NNCC_TILE_N] = the first `rows` rows of a times a panel of NNCC_TILE_N columns;
+/* tile[NNCC_TILE_M][NNCC_ROW] = the first `rows` rows of a times NNCC_TILE_N columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
                       const float *panel, ptrdiff_t stride, float *tile)
@@ -47,7 +48,7 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
         for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
             for (int v = 0; v < V; v++)
-                __builtin_memcpy(tile + i * NNCC_TILE_N + v * L, &acc[i][v], sizeof acc[i][v]);
+                __builtin_memcpy(tile + i * NNCC_ROW + v * L, &acc[i][v], sizeof acc[i][v]);
         return;
     }
     for (int i = 0; i < rows; i++) {
@@ -60,7 +61,7 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
             for (int v = 0; v < V; v++)
                 acc[v] += x * b[v];
         }
-        __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_TILE_N, acc, sizeof acc);
+        __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_ROW, acc, sizeof acc);
     }
 }
 /* nncc: end */

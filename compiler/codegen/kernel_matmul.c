@@ -282,8 +282,18 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     fetch_updated(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     const char *left = left_text(p, p->y->in[0], a_at);
     const char *right = right_text(p, p->y->in[1], b_at);
+    int last = matmul_narrow(e->p->target, t);
+    if (last) {
+        out_loop(e->out, "if (cols <= %d)", last);
+        out_wrap(e->out, "%s_tile_%dx%dof%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, last,
+                 t->tile_n, rows, p->inner, left, right);
+        out_end(e->out);
+        out_loop(e->out, "else");
+    }
     out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n, rows,
              p->inner, left, right);
+    if (last)
+        out_end(e->out);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
 }

@@ -407,9 +407,10 @@ static const char *interleaved(Arena *a, int lanes, int from)
     return s.at;
 }
 
-/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them. */
-static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
-                       int n)
+/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; row: numbers from
+ * row to row of what a tile gives. */
+static void write_tile_in(Texts *t, Out *out, const char *file, const char *tile, int m, int h,
+                          int w, int n, int row)
 {
     Arena *a = t->arena;
     const char *name = arena_format(a, "%s_%s", t->p->name, tile);
@@ -442,8 +443,15 @@ static void write_tile(Texts *t, Out *out, const char *file, const char *tile, i
                                   {"NNCC_TILE_H", arena_format(a, "%d", h)},
                                   {"NNCC_TILE_W", arena_format(a, "%d", w)},
                                   {"NNCC_TILE_N", arena_format(a, "%d", n)},
+                                  {"NNCC_ROW", arena_format(a, "%d", row)},
                                   {"NNCC_LANES", arena_format(a, "%d", lanes)}};
     write_template(t, out, template_text(t->p, file, COUNT(words), words));
+}
+
+static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
+                       int n)
+{
+    write_tile_in(t, out, file, tile, m, h, w, n, n);
 }
 
 static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
@@ -511,6 +519,10 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         if (low->plan.pack_a)
             write_packing(t, out, low->plan.way_a, m);
         write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
+        int last = matmul_narrow(t->p->target, &low->plan);
+        if (last)
+            write_tile_in(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%dof%d", m, last, n),
+                          m, 0, 0, last, n);
         return;
     }
     if (k->kind == KERNEL_conv_weight) {

@@ -86,6 +86,10 @@ int tile_choose_columns(Choosing *, const Target *, int model);
 int tile_rows(const Target *, int64_t length, int vectors);
 int64_t tile_samples(const Graph *, const Node *x);
 
+/* Columns of the tile that the last panel takes, where fewer vectors than a whole one has hold what is left;
+ * else 0. */
+int matmul_narrow(const Target *, const MatmulPlan *);
+
 /* How a product runs; kept: what is made of the right operand, or of a convolution's weight, is made once and
  * kept. */
 MatmulPlan matmul_plan(const Graph *, const Node *matmul, bool kept);
@@ -141,8 +145,8 @@ typedef struct WinogradPlan {
     bool together;      /* few pieces: all patches are transformed before any is multiplied */
     /* Floats from point to point: of patches, of the transformed weight (conv_weight: errors), of products. */
     int64_t x_point, w_point, y_point;
-    int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */
-    int slices;         /* pieces that may be at work at once */
+    int64_t slice; /* floats that a piece works in: patches and products; conv_weight: sums */
+    int slices;    /* pieces that may be at work at once */
 } WinogradPlan;
 
 /* How a convolution (of nodes conv, conv_weight) runs, channels last. Lists by depth, height, width;

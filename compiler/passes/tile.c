@@ -57,8 +57,8 @@ static int loop_atom(const Ix *loop)
 
 /* How a matrix lies. */
 typedef struct Lies {
-    bool plain;   /* in one buffer at constant strides */
-    bool rows;    /* with contiguous rows */
+    bool plain; /* in one buffer at constant strides */
+    bool rows;  /* with contiguous rows */
     PackWay way;
 } Lies;
 
@@ -140,6 +140,12 @@ static bool displaced(const MatmulPlan *p)
         apart = rest;
     }
     return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
+}
+
+int matmul_narrow(const Target *t, const MatmulPlan *p)
+{
+    int64_t left = tile_round_up(p->cols % p->tile_n, tile_lanes(t));
+    return p->cols > p->tile_n && left < p->tile_n ? (int)left : 0;
 }
 
 MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
