@@ -615,7 +615,7 @@ static Node *sink_reduction_of_all(Graph *g, Node *y)
     return reshaped(g, build_reduce_as(g, y, source, source->shape.rank, axes), &y->shape);
 }
 
-/* --- the pass --------------------------------------------------------------------------------- */
+/* --- all nodes ------------------------------------------------------------------------------- */
 
 static Node *sink(Graph *g, Node *y, void *arg)
 {
@@ -653,12 +653,58 @@ static Node *sink(Graph *g, Node *y, void *arg)
     }
 }
 
+static void sink_all(Graph *g)
+{
+    Sink s = {.g = g, .arena = arena_new()};
+    graph_rewrite(g, sink, &s);
+    arena_free(s.arena);
+}
+
+/* --- bodies ---------------------------------------------------------------------------------- */
+
+typedef struct Pushed { /* a transpose of operand `part` of a scan, done inside */
+    int part;
+    const Node *transpose;
+} Pushed;
+
+static Node *transpose_inside(Graph *body, Node *y, void *arg)
+{
+    const Pushed *p = arg;
+    const Node *x = p->transpose->in[0];
+    if (y->op != OP_scan_operand || y->attr->part != p->part)
+        return y;
+    Node *leaf = graph_add_as(body, OP_scan_operand, 0, NULL, y->attr, &x->shape, x->dtype);
+    leaf->name = y->name;
+    return build_transpose(body, leaf, p->transpose->attr->axes);
+}
+
+/* What all steps read is read as it is kept; its transpose meets others inside. */
+static void push_transposes(Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        bool any = false;
+        for (int k = 0; y->op == OP_scan && k < y->n_in; k++) {
+            const Scan *s = y->attr->scan;
+            Pushed p = {k, y->in[k]};
+            if (k < s->n_states + s->n_slices || p.transpose->op != OP_transpose)
+                continue;
+            graph_rewrite(s->body, transpose_inside, &p);
+            y->in[k] = p.transpose->in[0];
+            any = true;
+        }
+        if (any)
+            sink_all(y->attr->scan->body);
+    }
+}
+
+/* --- the pass --------------------------------------------------------------------------------- */
+
 void pass_layout(Graph *g)
 {
     if (is_first(g)) /* the pipeline takes every function through a pass before the next begins */
         order_vars(g->program);
     graph_rewrite(g, relay, NULL);
-    Sink s = {.g = g, .arena = arena_new()};
-    graph_rewrite(g, sink, &s);
-    arena_free(s.arena);
+    sink_all(g);
+    push_transposes(g);
 }

@@ -168,15 +168,30 @@ static bool is_forward(const Node *y)
     return y->role == ROLE_forward || y->role == ROLE_loss;
 }
 
+/* What a leaf of a body stands for, where all steps read the same. */
+static const Node *through_scan(const Graph *g, const Node *leaf)
+{
+    if (leaf->op != OP_scan_operand || scan_is_state(g, leaf) || scan_is_slice(g, leaf))
+        return leaf;
+    for (int i = 0; i < g->outer->nodes.n; i++) {
+        const Node *y = g->outer->nodes.at[i];
+        if (y->op == OP_scan && y->attr->scan == g->scan)
+            return through_scan(g->outer, y->in[leaf->attr->part]);
+    }
+    return leaf;
+}
+
 /* A product's operand that is a weight, perhaps transposed and then moved in other ways. */
-static void vote(const Node *operand, bool unless_as_it_is, Vote *votes)
+static void vote(const Graph *g, const Node *operand, bool unless_as_it_is, Vote *votes)
 {
     const Node *transpose = NULL, *w = operand;
     for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
         transpose = w->op == OP_transpose ? w : NULL;
-    if (w->op != OP_var || votes[w->attr->var->id].given || (unless_as_it_is && !transpose))
+    const Node *weight = through_scan(g, w);
+    if (weight->op != OP_var || votes[weight->attr->var->id].given ||
+        (unless_as_it_is && !transpose))
         return;
-    Vote *v = &votes[w->attr->var->id];
+    Vote *v = &votes[weight->attr->var->id];
     int perm[RANK_MAX];
     v->given = true;
     for (int i = 0; i < RANK_MAX; i++)
@@ -251,7 +266,9 @@ static void vote_products(const Graph *g, Vote *votes)
         if (is_forward(y) && y->op == OP_matmul)
             vote_flattened(y, votes);
         if (is_forward(y) && (y->op == OP_matmul || y->op == OP_conv))
-            vote(y->in[1], false, votes);
+            vote(g, y->in[1], false, votes);
+        if (y->op == OP_scan)
+            vote_products(y->attr->scan->body, votes);
     }
 }
 
@@ -261,7 +278,9 @@ static void vote_loops(const Graph *g, Vote *votes)
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *y = g->nodes.at[i];
         for (int k = 0; k < y->n_in && y->op == OP_mul && is_forward(y); k++)
-            vote(y->in[k], true, votes);
+            vote(g, y->in[k], true, votes);
+        if (y->op == OP_scan)
+            vote_loops(y->attr->scan->body, votes);
     }
 }
 

@@ -69,6 +69,58 @@ recurrent("gru_one_unit", "gru", 4, 1, 1, layers=2)
 recurrent("lstm_wide", "lstm", 9, 40, 48, batch=20)
 
 
+def own_cell(w, x):
+    h, m, all_h = torch.zeros(x["x"].shape[0], 6, dtype=x["x"].dtype), torch.zeros(x["x"].shape[0], 4, dtype=x["x"].dtype), []
+    for t in range(x["x"].shape[1]):
+        both = torch.cat([x["x"][:, t], h * torch.sigmoid(x["s"])], 1)
+        z, c = torch.sigmoid(dense(w, "a.z", both)), torch.tanh(dense(w, "a.c", both))
+        h = z * h + (1 - z) * torch.nn.functional.layer_norm(c, (6,), w["a.n.weight"], w["a.n.bias"])
+        m = 0.5 * m + torch.relu(dense(w, "a.k.d", torch.cat([h, x["x"][:, t]], 1)))
+        all_h.append(torch.cat([h, m], 1))
+    every = torch.stack(all_h, 1)
+    last = all_h[-1]
+    return {"a": every, "p": dense(w, "p", every[:, 1] * last)}
+
+
+CASES.append(Case("own_cell", {"x": real(5, 4), "s": real(6)},
+                  "  - scan:\n      name: a\n      state: {h: {shape: 6, next: nh}, m: {shape: [4], next: nm}}\n      body:\n"
+                  "        - {name: gated, expr: h * sigmoid(s)}\n        - concat: {input: [input, gated], name: both}\n"
+                  "        - dense: {units: 6, activation: sigmoid, name: z}\n        - dense: {units: 6, activation: tanh, input: both, name: c}\n"
+                  "        - layernorm: {name: n}\n        - {name: nh, expr: z * h + (1 - z) * n}\n"
+                  "        - concat: {input: [nh, input]}\n        - side: {name: k}\n"
+                  "        - {name: nm, expr: 0.5 * m + k}\n        - concat: {input: [nh, nm], name: out}\n"
+                  "  - {name: e, expr: \"a[:, 1] * a[:, -1]\"}\n  - dense: {units: 3, name: p}\n",
+                  own_cell, ["a", "p"], *squares(["a", "p"]), top="blocks:\n  side: {layers: [dense: {units: 4, activation: relu, name: d}]}"))
+
+
+def shortest(w, x):
+    h = torch.zeros(x["x"].shape[0], 3, dtype=x["x"].dtype)
+    for t in range(x["x"].shape[1]):
+        h = torch.tanh(dense(w, "scan_1.dense_1", torch.cat([h, x["x"][:, t]], 1)))
+    return {"scan_1": h}
+
+
+CASES.append(Case("own_cell_short", {"x": real(4, 2)},
+                  "  - scan: {state: {h: 3}, return: last, body: [concat: {input: [h, input]}, dense: {units: 3, activation: tanh}]}\n",
+                  shortest, ["scan_1"], *squares(["scan_1"])))
+
+
+def in_turn(w, x):
+    h, outs = torch.zeros(x["x"].shape[0], 5, dtype=x["x"].dtype), []
+    for t in range(x["x"].shape[1]):
+        _, inner = run("gru", w, "a.g", x["x"][:, t] + dense(w, "a.d", h)[:, None])
+        h = torch.tanh(inner)
+        outs.append(h)
+    return {"a": torch.stack(outs, 1)}
+
+
+CASES.append(Case("own_cell_of_gru", {"x": real(3, 4, 2)},
+                  "  - scan:\n      name: a\n      state: {h: 5}\n      body:\n        - dense: {units: 2, input: h, name: d}\n"
+                  "        - reshape: {shape: [1, 2]}\n        - add: {input: [input, reshape_1]}\n"
+                  "        - gru: {hidden: 5, return: last, name: g}\n        - tanh\n",
+                  in_turn, ["a"], *squares(["a"])))
+
+
 def stacked(w, x):
     every, _ = run("lstm", w, "a", x["x"])
     _, last = run("gru", w, "b", every * torch.tanh(every))
