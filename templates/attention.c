@@ -7,16 +7,16 @@
  * vectors of queries. Blocks are of NNCC_BLOCK queries and keys; what is past the last one computes with
  * zeros. After Rabe and Staats, 2021, and Dao et al., 2022. */
 #ifndef NNCC_TILE_M
-#define NNCC_TILE_M   8
-#define NNCC_TILE_N   32
-#define NNCC_LANES    16
-#define NNCC_BLOCK    64
-#define NNCC_VECTOR   attention_vector
-#define NNCC_PRODUCT  attention_product
-#define NNCC_SCORES   attention_scores
-#define NNCC_WEIGHTS  attention_weights
-#define NNCC_AGAIN    attention_again
-#define NNCC_DROP     attention_drop
+#define NNCC_TILE_M  8
+#define NNCC_TILE_N  32
+#define NNCC_LANES   16
+#define NNCC_BLOCK   64
+#define NNCC_VECTOR  attention_vector
+#define NNCC_PRODUCT attention_product
+#define NNCC_SCORES  attention_scores
+#define NNCC_WEIGHTS attention_weights
+#define NNCC_AGAIN   attention_again
+#define NNCC_DROP    attention_drop
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #endif
