@@ -17,6 +17,9 @@
 #define NNCC_WEIGHTS attention_weights
 #define NNCC_AGAIN   attention_again
 #define NNCC_DROP    attention_drop
+#define NNCC_TURN    attention_turn
+#define NNCC_FOUR    attention_four
+#define NNCC_DOTS    attention_dots
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #endif
@@ -73,6 +76,57 @@ static void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdi
                 for (int v = 0; v < N && v < columns - j; v++)
                     at[u * to_row + v] = tile[u * N + v] + (more ? at[u * to_row + v] : 0.0f);
         }
+}
+
+typedef float NNCC_FOUR __attribute__((vector_size(16)));
+
+/* to[k][i] = x[i][k] for i below NNCC_BLOCK and k below width, a multiple of 4: squares of 4 by 4 are turned in
+ * registers. */
+static inline void NNCC_TURN(int width, const float *x, float *to)
+{
+#if defined(__clang__) || __GNUC__ >= 12
+    for (int i = 0; i < NNCC_BLOCK; i += 4)
+        for (int k = 0; k < width; k += 4) {
+            NNCC_FOUR a, b, c, d;
+            __builtin_memcpy(&a, x + i * width + k, sizeof a);
+            __builtin_memcpy(&b, x + (i + 1) * width + k, sizeof b);
+            __builtin_memcpy(&c, x + (i + 2) * width + k, sizeof c);
+            __builtin_memcpy(&d, x + (i + 3) * width + k, sizeof d);
+            const NNCC_FOUR low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
+            const NNCC_FOUR high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
+            const NNCC_FOUR more = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+            const NNCC_FOUR most = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+            a = __builtin_shufflevector(low, more, 0, 1, 4, 5);
+            b = __builtin_shufflevector(low, more, 2, 3, 6, 7);
+            c = __builtin_shufflevector(high, most, 0, 1, 4, 5);
+            d = __builtin_shufflevector(high, most, 2, 3, 6, 7);
+            __builtin_memcpy(to + k * NNCC_BLOCK + i, &a, sizeof a);
+            __builtin_memcpy(to + (k + 1) * NNCC_BLOCK + i, &b, sizeof b);
+            __builtin_memcpy(to + (k + 2) * NNCC_BLOCK + i, &c, sizeof c);
+            __builtin_memcpy(to + (k + 3) * NNCC_BLOCK + i, &d, sizeof d);
+        }
+#else
+    for (int i = 0; i < NNCC_BLOCK; i++)
+        for (int k = 0; k < width; k++)
+            to[k * NNCC_BLOCK + i] = x[i * width + k];
+#endif
+}
+
+/* sum[i] = the sum over k of a[i][k] * b[i][k], of width numbers, whole vectors. */
+static inline void NNCC_DOTS(int width, const float *a, const float *b, float *sum)
+{
+    for (int i = 0; i < NNCC_BLOCK; i++) {
+        NNCC_VECTOR all = {0};
+        for (int k = 0; k < width; k += NNCC_LANES) {
+            NNCC_VECTOR x, y;
+            __builtin_memcpy(&x, a + i * width + k, sizeof x);
+            __builtin_memcpy(&y, b + i * width + k, sizeof y);
+            all += x * y;
+        }
+        sum[i] = 0.0f;
+        for (int v = 0; v < NNCC_LANES; v++)
+            sum[i] += all[v];
+    }
 }
 
 /* The scores of a block: less slope * distance; far below all others where a query, `ahead` positions

@@ -39,6 +39,13 @@ static Attend attend_of(Emit *e)
     return a;
 }
 
+/* A call of a function of the template. */
+static const char *name_of(Attend *a, const char *what)
+{
+    return arena_format(a->e->arena, "%s_%s_%dx%d", a->e->p->name, what, a->plan->tile_m,
+                        a->plan->tile_n);
+}
+
 /* --- blocks of operands ----------------------------------------------------------------------- */
 
 /* An element of operand i of the node at (b, `row`, head or group, d). */
@@ -92,22 +99,24 @@ static void load_keys(Attend *a, int operand, const char *name)
     close_rows(a, line, "j", known);
 }
 
-/* Queries, scaled, from i0 on: transposed and, for the gradient, as they are. */
-static void load_queries(Attend *a, bool both)
+/* The block, transposed. */
+static void turn(Attend *a, const char *name, const char *to)
+{
+    out_line(a->e->out, "%s(%lld, %s, %s);", name_of(a, "turn"), a->width, name, to);
+}
+
+/* Queries, scaled, from i0 on: as they are, and transposed. */
+static void load_queries(Attend *a, const char *name)
 {
     Emit *e = a->e;
     int known = e->known.n;
-    const char *scale = emit_number(e, 1 / __builtin_sqrt((double)a->s.dim));
-    clear_block(a, "qt_block", "rows");
-    if (both)
-        clear_block(a, "q_block", "rows");
+    clear_block(a, name, "rows");
     size_t line = open_rows(a, "rows", "i", "i0");
     const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
-    out_line(e->out, "const float x1 = %s * %s;", scale, value);
-    out_line(e->out, "qt_block[k * %lld + u] = x1;", a->plan->block);
-    if (both)
-        out_line(e->out, "q_block[u * %lld + k] = x1;", a->width);
+    out_line(e->out, "%s[u * %lld + k] = %s * %s;", name, a->width,
+             emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
     close_rows(a, line, "i", known);
+    turn(a, name, "qt_block");
 }
 
 /* --- what both have --------------------------------------------------------------------------- */
@@ -168,13 +177,6 @@ static void declare_slopes(Attend *a)
     for (int64_t h = 0; h < a->s.heads; h++)
         str_add(&list, "%s%s", h ? ", " : "", emit_number(e, slope[h]));
     out_hang(e->out, "static const float slope_block[] = {%s};", list.at);
-}
-
-/* A call of a function of the template. */
-static const char *name_of(Attend *a, const char *what)
-{
-    return arena_format(a->e->arena, "%s_%s_%dx%d", a->e->p->name, what, a->plan->tile_m,
-                        a->plan->tile_n);
 }
 
 /* to = scores of the block: rows keys, columns queries. */
@@ -271,7 +273,7 @@ void emit_attention(Emit *e)
     declare_block(&a, "k_block");
     declare_block(&a, "o_block");
     begin_sums(&a);
-    load_queries(&a, false);
+    load_queries(&a, "k_block");
     open_keys(&a);
     load_keys(&a, 1, "k_block");
     scores(&a, "s_block");
@@ -291,37 +293,42 @@ void emit_attention(Emit *e)
 
 /* --- the gradient ----------------------------------------------------------------------------- */
 
-/* The gradient of a block of values, transposed and as it is, the logs of the sums, and what a query's
+/* A block of operand 3, the result, or 4, its gradient. */
+static void load_values(Attend *a, int operand, const char *name)
+{
+    Emit *e = a->e;
+    int known = e->known.n;
+    long long dim = (long long)a->s.dim;
+    clear_block(a, name, "rows");
+    size_t line = open_rows(a, "rows", "i", "i0");
+    size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
+    Ix at = ix_add(&e->space, ix_scale(a->h, dim), a->d);
+    const char *value = emit_value(e, a->y->in[operand], (Ix[]){a->b, a->i, at});
+    out_line(e->out, "%s[u * %lld + k] = %s;", name, a->width, emit_bare(e, value));
+    out_unindex(e->out, c, "c");
+    close_rows(a, line, "i", known);
+}
+
+/* The gradient of a block of values, as it is and transposed; the logs of the sums; and what a query's
  * gradients of weights are less: the product of its value and the gradient of that. */
 static void load_errors(Attend *a)
 {
     Emit *e = a->e;
-    long long dim = (long long)a->s.dim, logs = (long long)a->s.heads * dim, block = a->plan->block;
+    long long block = a->plan->block;
     int known = e->known.n;
-    clear_block(a, "dyt_block", "rows");
-    clear_block(a, "dy_block", "rows");
-    out_open(e->out, "for (int u = 0; u < %lld; u++)", block);
+    load_values(a, 4, "dy_block");
+    turn(a, "dy_block", "dyt_block");
+    load_values(a, 3, "dq_block");
+    out_line(e->out, "%s(%lld, dy_block, dq_block, rest_block);", name_of(a, "dots"), a->width);
+    out_loop(e->out, "for (int u = rows; u < %lld; u++)", block);
     out_line(e->out, "log_block[u] = 1e30f;");
-    out_line(e->out, "rest_block[u] = 0.0f;");
-    out_close(e->out);
+    out_end(e->out);
     out_open(e->out, "for (int u = 0; u < rows; u++)");
     size_t i = out_index(e->out, "i", "i0 + u");
-    out_line(e->out, "float v1 = 0.0f;");
-    out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
-    size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
-    Ix value = ix_add(&e->space, ix_scale(a->h, dim), a->d);
-    const char *dy = emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, value});
-    out_line(e->out, "const float x1 = %s;", emit_bare(e, dy));
-    out_line(e->out, "dyt_block[k * %lld + u] = dy_block[u * %lld + k] = x1;", block, a->width);
-    out_line(e->out, "v1 += x1 * %s;", emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, value}));
-    out_unindex(e->out, c, "c");
-    out_close(e->out);
-    e->known.n = known;
-    Ix log = ix_add(&e->space, a->h, ix_const(logs));
-    out_line(e->out, "log_block[u] = %s;",
-             emit_bare(e, emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, log})));
-    out_line(e->out, "rest_block[u] = v1 - %s;",
-             emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, log}));
+    Ix log = ix_add(&e->space, a->h, ix_const((int64_t)a->s.heads * a->s.dim));
+    const char *sum = emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, log});
+    out_line(e->out, "log_block[u] = %s;", emit_bare(e, sum));
+    out_line(e->out, "rest_block[u] -= %s;", emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, log}));
     out_unindex(e->out, i, "i");
     out_close(e->out);
     e->known.n = known;
@@ -427,7 +434,7 @@ void emit_attention_grad(Emit *e)
     out_line(e->out, "float *const dq = all + h1 * %lld;", dim);
     declare_queries(&a);
     declare_seen(&a, there);
-    load_queries(&a, true);
+    load_queries(&a, "q_block");
     load_errors(&a);
     out_line(e->out, "__builtin_memset(dq_block, 0, sizeof dq_block);");
     open_keys(&a);

@@ -420,7 +420,8 @@ static void write_winograd(Texts *t, Out *out, const char *what)
 /* What attention calls: NAME_product_8x32, ... */
 static void write_attention(Texts *t, Out *out, const AttentionPlan *plan)
 {
-    static const char *const what[] = {"product", "scores", "weights", "again", "drop"};
+    static const char *const what[] = {"product", "scores", "weights", "again",
+                                       "drop",    "turn",   "dots"};
     Arena *a = t->arena;
     int lanes = tile_lanes(t->p->target);
     const char *names[COUNT(what)];
@@ -434,6 +435,9 @@ static void write_attention(Texts *t, Out *out, const AttentionPlan *plan)
                                   {"NNCC_WEIGHTS", names[2]},
                                   {"NNCC_AGAIN", names[3]},
                                   {"NNCC_DROP", names[4]},
+                                  {"NNCC_TURN", names[5]},
+                                  {"NNCC_FOUR", arena_format(a, "%s_four", names[5])},
+                                  {"NNCC_DOTS", names[6]},
                                   {"NNCC_VECTOR", arena_format(a, "%s_vector", names[0])},
                                   {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
                                   {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},

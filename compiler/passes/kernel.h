@@ -48,10 +48,10 @@ typedef enum {
     KERNEL_matmul,
     KERNEL_conv,
     KERNEL_conv_weight,
+    KERNEL_pack,
     KERNEL_scatter,
     KERNEL_attention,
-    KERNEL_attention_grad,
-    KERNEL_pack
+    KERNEL_attention_grad
 } KernelKind;
 
 typedef enum { KARG_key, KARG_buffer, KARG_scalar, KARG_team } KernelArgKind;
