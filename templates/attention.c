@@ -2,7 +2,7 @@
 /* attention.c: what a kernel of attention does with a block of queries and a block of keys.
  *
  * A template: it compiles as it stands, with the numbers below, and is tested so; nncc pastes
- * what lies between the two marks into a model, with its own numbers for the NNCC_ names. Weights are
+ * what lies between two marks into a model, with its own numbers for the NNCC_ names. Weights are
  * held transposed, a row a key and a column a query, so that maxima and sums over keys are of whole
  * vectors of queries. Blocks are of NNCC_BLOCK queries and keys; what is past the last one computes with
  * zeros. After Rabe and Staats, 2021, and Dao et al., 2022. */
@@ -16,6 +16,7 @@
 #define NNCC_SCORES  attention_scores
 #define NNCC_WEIGHTS attention_weights
 #define NNCC_AGAIN   attention_again
+#define NNCC_PART    attention_part
 #define NNCC_DROP    attention_drop
 #define NNCC_TURN    attention_turn
 #define NNCC_FOUR    attention_four
@@ -26,22 +27,31 @@
 
 #include <stddef.h>
 
-/* nncc: begin */
+/* nncc: begin product */
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* What a causal mask leaves of a product: row i of a holds numbers other than 0 from i - before on and up to
+ * i + after, and column j of the result is wanted in rows up to j + below. NNCC_BLOCK: all. */
+typedef struct {
+    int before, after, below;
+} NNCC_PART;
 
 /* to[rows][columns], rows `to_row` apart, = the sum over k of a(i, k) * b[k][j], plus what is there if
  * `more`; a(i, k) = a[i * row + k * step]. Rows of a, and columns of b, are there up to a multiple of
  * the tile's. */
 static void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdiff_t row,
                          ptrdiff_t step, const float *b, ptrdiff_t b_row, float *to,
-                         ptrdiff_t to_row, int more)
+                         ptrdiff_t to_row, int more, NNCC_PART part)
 {
     enum { M = NNCC_TILE_M, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L };
     for (int j = 0; j < columns; j += N)
         for (int i = 0; i < rows; i += M) {
             NNCC_VECTOR acc[M][V] = {{{0}}};
             const float *from = a + i * row, *panel = b + j;
-            for (int k = 0; k < inner; k++) {
+            const int end = i + M + part.after < inner ? i + M + part.after : inner;
+            if (i > j + N - 1 + part.below)
+                continue;
+            for (int k = i > part.before ? i - part.before : 0; k < end; k++) {
                 NNCC_VECTOR x[V];
                 __builtin_memcpy(x, panel + k * b_row, sizeof x);
 #pragma GCC unroll 16
@@ -77,7 +87,9 @@ static void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdi
                     at[u * to_row + v] = tile[u * N + v] + (more ? at[u * to_row + v] : 0.0f);
         }
 }
+/* nncc: end */
 
+/* nncc: begin turn */
 typedef float NNCC_FOUR __attribute__((vector_size(16)));
 
 /* to[k][i] = x[i][k] for i below NNCC_BLOCK and k below width, a multiple of 4: squares of 4 by 4 are turned in
@@ -111,7 +123,9 @@ static inline void NNCC_TURN(int width, const float *x, float *to)
             to[k * NNCC_BLOCK + i] = x[i * width + k];
 #endif
 }
+/* nncc: end */
 
+/* nncc: begin dots */
 /* sum[i] = the sum over k of a[i][k] * b[i][k], of width numbers, whole vectors. */
 static inline void NNCC_DOTS(int width, const float *a, const float *b, float *sum)
 {
@@ -128,7 +142,9 @@ static inline void NNCC_DOTS(int width, const float *a, const float *b, float *s
             sum[i] += all[v];
     }
 }
+/* nncc: end */
 
+/* nncc: begin scores */
 /* The scores of a block: less slope * distance; far below all others where a query, `ahead` positions
  * behind the first key, does not see a key. */
 static inline void NNCC_SCORES(int keys, int ahead, int causal, float slope, float *score)
@@ -147,7 +163,9 @@ static inline void NNCC_SCORES(int keys, int ahead, int causal, float slope, flo
                 row[i] = i < j - ahead ? -1e38f : row[i];
     }
 }
+/* nncc: end */
 
+/* nncc: begin weights */
 /* Makes weights of the scores of a block: e^(score - most), most being the largest score so far of a
  * query; sum and the values summed so far, [NNCC_BLOCK][width], shrink as that grows. */
 static inline void NNCC_WEIGHTS(int keys, float *score, float *most, float *sum, int width,
@@ -176,7 +194,9 @@ static inline void NNCC_WEIGHTS(int keys, float *score, float *most, float *sum,
         for (int d = 0; d < width; d++)
             value[i * width + d] *= shrink[i];
 }
+/* nncc: end */
 
+/* nncc: begin again */
 /* Makes the weights of the scores again, from the logs of their sums, and the gradients of the scores
  * of those of the weights. */
 static inline void NNCC_AGAIN(int keys, const float *log, const float *rest, float *score,
@@ -189,7 +209,9 @@ static inline void NNCC_AGAIN(int keys, const float *log, const float *rest, flo
             error[j * NNCC_BLOCK + i] = p * (error[j * NNCC_BLOCK + i] - rest[i]);
         }
 }
+/* nncc: end */
 
+/* nncc: begin drop */
 /* Drops weights of a block, each with probability p, and multiplies the others by `more`. The random number
  * of query i and key j is the one at first + i * step + j. */
 static inline void NNCC_DROP(int keys, nnrt_rand_key key, uint64_t first, uint64_t step, float p,

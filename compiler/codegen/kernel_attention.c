@@ -46,6 +46,19 @@ static const char *name_of(Attend *a, const char *what)
                         a->plan->tile_n);
 }
 
+/* What of a product is needed: the queries that see a key are i0 - j0 behind it at least. */
+typedef enum { ALL, FROM_SEEN, TO_SEEN, SEEN } Needed;
+
+static const char *part_of(Attend *a, Needed needed)
+{
+    const char *all = arena_format(a->e->arena, "%lld", a->plan->block), *ahead = "i0 - j0";
+    bool causal = a->s.causal;
+    return arena_format(a->e->arena, "(%s){%s, %s, %s}", name_of(a, "part"),
+                        causal && needed == FROM_SEEN ? ahead : all,
+                        causal && needed == TO_SEEN ? ahead : all,
+                        causal && needed == SEEN ? ahead : all);
+}
+
 /* --- blocks of operands ----------------------------------------------------------------------- */
 
 /* An element of operand i of the node at (b, `row`, head or group, d). */
@@ -183,9 +196,10 @@ static void declare_slopes(Attend *a)
 static void scores(Attend *a, const char *to)
 {
     Emit *e = a->e;
-    out_wrap(e->out, "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0);",
+    out_wrap(e->out,
+             "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s);",
              name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block,
-             to, a->plan->block);
+             to, a->plan->block, part_of(a, SEEN));
     if (a->s.alibi || a->s.causal)
         out_wrap(e->out, "%s(keys_here, i0 - j0, %d, %s, %s);", name_of(a, "scores"), a->s.causal,
                  a->s.alibi ? "slope_block[h1]" : "0.0f", to);
@@ -282,8 +296,8 @@ void emit_attention(Emit *e)
     drop(&a, "s_block");
     load_keys(&a, 2, "k_block");
     out_wrap(e->out,
-             "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1);",
-             name_of(&a, "product"), a.width, block, a.width, a.width);
+             "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s);",
+             name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
     out_close(e->out);
     store_block(&a);
     out_unindex(e->out, g, "g");
@@ -370,23 +384,23 @@ static void add_block(Attend *a, const Places *p)
     load_keys(a, 2, "v_block");
     scores(a, "s_block");
     out_wrap(e->out,
-             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0);",
-             product, block, dim, width, block, block);
+             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s);",
+             product, block, dim, width, block, block, part_of(a, SEEN));
     drop(a, "ds_block");
     out_wrap(e->out, "%s(keys_here, log_block, rest_block, s_block, ds_block);",
              name_of(a, "again"));
     drop(a, "s_block");
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, s_block, %lld, 1, dy_block, %lld, dv + (size_t)j0 * %lld, "
-             "%lld, 1);",
-             product, dim, block, width, p->k_step, p->k_step);
+             "%lld, 1, %s);",
+             product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, ds_block, %lld, 1, q_block, %lld, dk + (size_t)j0 * %lld, "
-             "%lld, 1);",
-             product, dim, block, width, p->k_step, p->k_step);
+             "%lld, 1, %s);",
+             product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
     out_wrap(e->out,
-             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1);",
-             product, width, block, width, width);
+             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s);",
+             product, width, block, width, width, part_of(a, TO_SEEN));
 }
 
 static void store_queries(Attend *a, const Places *p)
@@ -427,6 +441,8 @@ void emit_attention_grad(Emit *e)
              p.k, dim, p.v, dim);
     const char *there = known_keys(&a);
     declare_blocks(&a);
+    if (a.s.causal) /* what a causal mask hides is not written, and is multiplied by 0 */
+        out_line(e->out, "__builtin_memset(ds_block, 0, sizeof ds_block);");
     clear_gradients(&a, &p);
     out_open(e->out, "for (int h1 = g * %lld; h1 < (g + 1) * %lld; h1++)",
              (long long)a.s.heads / groups, (long long)a.s.heads / groups);

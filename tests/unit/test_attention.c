@@ -19,6 +19,7 @@
 #define NNCC_SCORES  attention_scores
 #define NNCC_WEIGHTS attention_weights
 #define NNCC_AGAIN   attention_again
+#define NNCC_PART    attention_part
 #define NNCC_DROP    attention_drop
 #define NNCC_TURN    attention_turn
 #define NNCC_FOUR    attention_four
@@ -26,6 +27,7 @@
 #include "../../templates/attention.c"
 
 enum { B = NNCC_BLOCK };
+static const attention_part whole = {B, B, B};
 
 static float *numbers(int n, unsigned seed)
 {
@@ -44,7 +46,7 @@ Test(attention, products_of_any_size)
             int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
             float *a = numbers(B * B, 1), *b = numbers(B * B, 2), *c = numbers(B * B, 3);
             float *was = numbers(B * B, 3);
-            attention_product(m, n, k, a, 1, B, b, B, c, B, more);
+            attention_product(m, n, k, a, 1, B, b, B, c, B, more, whole);
             for (int i = 0; i < B; i++)
                 for (int j = 0; j < B; j++) {
                     double sum = i < m && j < n && !more ? 0 : was[i * B + j];
@@ -88,7 +90,7 @@ Test(attention, weights)
         attention_scores(keys, FIRST - j, 1, 0.25f, score + j * B);
         attention_weights(keys, score + j * B, most, sum, WIDTH, to);
         attention_product(B, WIDTH, keys, score + j * B, 1, B, value + j * WIDTH, WIDTH, to, WIDTH,
-                          1);
+                          1, whole);
     }
     for (int i = 0; i < B; i++) {
         double all = 0, first = 0;
