@@ -13,9 +13,10 @@ typedef struct Attend {
     const Node *y;
     AttentionSizes s;
     const AttentionPlan *plan;
-    long long width;       /* of a row of a block: dim, rounded up to whole tiles */
-    const char *samples;   /* how many, as text */
-    Ix b, i, j, h, g, d, c; /* sample, query, key, head, group, element of a head, of a result's row */
+    long long width;     /* of a row of a block: dim, rounded up to whole tiles */
+    const char *samples; /* how many, as text */
+    Ix b, i, j, h, g, d,
+        c; /* sample, query, key, head, group, element of a head, of a result's row */
 } Attend;
 
 static Attend attend_of(Emit *e)
@@ -36,6 +37,26 @@ static Attend attend_of(Emit *e)
         if (!shape_unit(&y->shape, axis))
             e->loops[d++] = axes[axis];
     return a;
+}
+
+/* A call of a function of the template. */
+static const char *name_of(Attend *a, const char *what)
+{
+    return arena_format(a->e->arena, "%s_%s_%dx%d", a->e->p->name, what, a->plan->tile_m,
+                        a->plan->tile_n);
+}
+
+/* What of a product is needed: the queries that see a key are i0 - j0 behind it at least. */
+typedef enum { ALL, FROM_SEEN, TO_SEEN, SEEN } Needed;
+
+static const char *part_of(Attend *a, Needed needed)
+{
+    const char *all = arena_format(a->e->arena, "%lld", a->plan->block), *ahead = "i0 - j0";
+    bool causal = a->s.causal;
+    return arena_format(a->e->arena, "(%s){%s, %s, %s}", name_of(a, "part"),
+                        causal && needed == FROM_SEEN ? ahead : all,
+                        causal && needed == TO_SEEN ? ahead : all,
+                        causal && needed == SEEN ? ahead : all);
 }
 
 /* --- blocks of operands ----------------------------------------------------------------------- */
@@ -91,22 +112,24 @@ static void load_keys(Attend *a, int operand, const char *name)
     close_rows(a, line, "j", known);
 }
 
-/* Queries, scaled, from i0 on: transposed and, for the gradient, as they are. */
-static void load_queries(Attend *a, bool both)
+/* The block, transposed. */
+static void turn(Attend *a, const char *name, const char *to)
+{
+    out_line(a->e->out, "%s(%lld, %s, %s);", name_of(a, "turn"), a->width, name, to);
+}
+
+/* Queries, scaled, from i0 on: as they are, and transposed. */
+static void load_queries(Attend *a, const char *name)
 {
     Emit *e = a->e;
     int known = e->known.n;
-    const char *scale = emit_number(e, 1 / __builtin_sqrt((double)a->s.dim));
-    clear_block(a, "qt_block", "rows");
-    if (both)
-        clear_block(a, "q_block", "rows");
+    clear_block(a, name, "rows");
     size_t line = open_rows(a, "rows", "i", "i0");
     const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
-    out_line(e->out, "const float x1 = %s * %s;", scale, value);
-    out_line(e->out, "qt_block[k * %lld + u] = x1;", a->plan->block);
-    if (both)
-        out_line(e->out, "q_block[u * %lld + k] = x1;", a->width);
+    out_line(e->out, "%s[u * %lld + k] = %s * %s;", name, a->width,
+             emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
     close_rows(a, line, "i", known);
+    turn(a, name, "qt_block");
 }
 
 /* --- what both have --------------------------------------------------------------------------- */
@@ -121,7 +144,8 @@ static const char *known_keys(Attend *a)
     int known = e->known.n;
     const char *length = emit_value(e, a->s.lengths, &a->b);
     out_line(e->out, "const float l1 = %s;", emit_bare(e, length));
-    out_line(e->out, "const int all_keys = l1 < %s.0f ? l1 > 0.0f ? (int)__builtin_ceilf(l1) : 0 : %s;",
+    out_line(e->out,
+             "const int all_keys = l1 < %s.0f ? l1 > 0.0f ? (int)__builtin_ceilf(l1) : 0 : %s;",
              all, all);
     e->known.n = known;
     return "all_keys";
@@ -142,15 +166,16 @@ static void declare_queries(Attend *a)
     if (all % block == 0)
         out_line(a->e->out, "const int rows = %lld;", block);
     else
-        out_line(a->e->out, "const int rows = %lld - i0 < %lld ? (int)(%lld - i0) : %lld;", all, block, all,
-                 block);
+        out_line(a->e->out, "const int rows = %lld - i0 < %lld ? (int)(%lld - i0) : %lld;", all,
+                 block, all, block);
 }
 
 static void open_keys(Attend *a)
 {
     long long block = a->plan->block;
     out_open(a->e->out, "for (int j0 = 0; j0 < some_keys; j0 += %lld)", block);
-    out_line(a->e->out, "const int keys_here = some_keys - j0 < %lld ? some_keys - j0 : %lld;", block, block);
+    out_line(a->e->out, "const int keys_here = some_keys - j0 < %lld ? some_keys - j0 : %lld;",
+             block, block);
 }
 
 /* ALiBi's slope of each head. */
@@ -167,20 +192,14 @@ static void declare_slopes(Attend *a)
     out_hang(e->out, "static const float slope_block[] = {%s};", list.at);
 }
 
-/* A call of a function of the template. */
-static const char *name_of(Attend *a, const char *what)
-{
-    return arena_format(a->e->arena, "%s_%s_%dx%d", a->e->p->name, what, a->plan->tile_m,
-                        a->plan->tile_n);
-}
-
 /* to = scores of the block: rows keys, columns queries. */
 static void scores(Attend *a, const char *to)
 {
     Emit *e = a->e;
-    out_wrap(e->out, "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0);",
-             name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block, to,
-             a->plan->block);
+    out_wrap(e->out,
+             "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s);",
+             name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block,
+             to, a->plan->block, part_of(a, SEEN));
     if (a->s.alibi || a->s.causal)
         out_wrap(e->out, "%s(keys_here, i0 - j0, %d, %s, %s);", name_of(a, "scores"), a->s.causal,
                  a->s.alibi ? "slope_block[h1]" : "0.0f", to);
@@ -194,9 +213,12 @@ static void drop(Attend *a, const char *of)
     double p = a->y->attr->value;
     if (p == 0)
         return;
-    out_wrap(e->out, "%s(keys_here, %s, (((uint64_t)b * %lld + (uint64_t)h1) * %lld + (uint64_t)i0) * %lld + (uint64_t)j0, %lld, %s, %s, %s);",
+    out_wrap(e->out,
+             "%s(keys_here, %s, (((uint64_t)b * %lld + (uint64_t)h1) * %lld + (uint64_t)i0) * %lld "
+             "+ (uint64_t)j0, %lld, %s, %s, %s);",
              name_of(a, "drop"), emit_key(e, a->y), (long long)s->heads, (long long)s->queries,
-             (long long)s->keys, (long long)s->keys, emit_number(e, p), emit_number(e, 1 / (1 - p)), of);
+             (long long)s->keys, (long long)s->keys, emit_number(e, p), emit_number(e, 1 / (1 - p)),
+             of);
 }
 
 /* --- forward ---------------------------------------------------------------------------------- */
@@ -221,7 +243,9 @@ static void store_block(Attend *a)
     out_open(e->out, "for (int u = 0; u < rows; u++)");
     size_t line = out_index(e->out, "i", "i0 + u");
     out_line(e->out, "const float u1 = sum_block[u] > 0.0f ? 1.0f / sum_block[u] : 0.0f;");
-    out_line(e->out, "const float y1 = sum_block[u] > 0.0f ? top_block[u] + nnrt_logf(sum_block[u]) : 1e30f;");
+    out_line(
+        e->out,
+        "const float y1 = sum_block[u] > 0.0f ? top_block[u] + nnrt_logf(sum_block[u]) : 1e30f;");
     out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
     store_value(a, arena_format(e->arena, "h1 * %lld + k", dim),
                 arena_format(e->arena, "(o_block[u * %lld + k] * u1)", a->width));
@@ -253,24 +277,27 @@ void emit_attention(Emit *e)
     emit_share(e, 1);
     out_open(e->out, "for (int t = 0; t < %s * %lld; t++)", a.samples, heads * blocks);
     size_t b = out_index(e->out, "b", arena_format(e->arena, "t / %lld", heads * blocks));
-    out_line(e->out, "const int h1 = t / %lld %% %lld, i0 = t %% %lld * %lld;", blocks, heads, blocks,
-             block);
-    size_t g = out_index(e->out, "g", arena_format(e->arena, "h1 / %lld", heads / (long long)a.s.groups));
+    out_line(e->out, "const int h1 = t / %lld %% %lld, i0 = t %% %lld * %lld;", blocks, heads,
+             blocks, block);
+    size_t g =
+        out_index(e->out, "g", arena_format(e->arena, "h1 / %lld", heads / (long long)a.s.groups));
     declare_queries(&a);
     declare_seen(&a, known_keys(&a));
     declare_block(&a, "qt_block");
     declare_block(&a, "k_block");
     declare_block(&a, "o_block");
     begin_sums(&a);
-    load_queries(&a, false);
+    load_queries(&a, "k_block");
     open_keys(&a);
     load_keys(&a, 1, "k_block");
     scores(&a, "s_block");
-    out_wrap(e->out, "%s(keys_here, s_block, top_block, sum_block, %lld, o_block);", name_of(&a, "weights"), a.width);
+    out_wrap(e->out, "%s(keys_here, s_block, top_block, sum_block, %lld, o_block);",
+             name_of(&a, "weights"), a.width);
     drop(&a, "s_block");
     load_keys(&a, 2, "k_block");
-    out_wrap(e->out, "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1);",
-             name_of(&a, "product"), a.width, block, a.width, a.width);
+    out_wrap(e->out,
+             "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s);",
+             name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
     out_close(e->out);
     store_block(&a);
     out_unindex(e->out, g, "g");
@@ -280,35 +307,42 @@ void emit_attention(Emit *e)
 
 /* --- the gradient ----------------------------------------------------------------------------- */
 
-/* The gradient of a block of values, transposed and as it is, the logs of the sums, and what a query's
+/* A block of operand 3, the result, or 4, its gradient. */
+static void load_values(Attend *a, int operand, const char *name)
+{
+    Emit *e = a->e;
+    int known = e->known.n;
+    long long dim = (long long)a->s.dim;
+    clear_block(a, name, "rows");
+    size_t line = open_rows(a, "rows", "i", "i0");
+    size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
+    Ix at = ix_add(&e->space, ix_scale(a->h, dim), a->d);
+    const char *value = emit_value(e, a->y->in[operand], (Ix[]){a->b, a->i, at});
+    out_line(e->out, "%s[u * %lld + k] = %s;", name, a->width, emit_bare(e, value));
+    out_unindex(e->out, c, "c");
+    close_rows(a, line, "i", known);
+}
+
+/* The gradient of a block of values, as it is and transposed; the logs of the sums; and what a query's
  * gradients of weights are less: the product of its value and the gradient of that. */
 static void load_errors(Attend *a)
 {
     Emit *e = a->e;
-    long long dim = (long long)a->s.dim, logs = (long long)a->s.heads * dim, block = a->plan->block;
+    long long block = a->plan->block;
     int known = e->known.n;
-    clear_block(a, "dyt_block", "rows");
-    clear_block(a, "dy_block", "rows");
-    out_open(e->out, "for (int u = 0; u < %lld; u++)", block);
+    load_values(a, 4, "dy_block");
+    turn(a, "dy_block", "dyt_block");
+    load_values(a, 3, "dq_block");
+    out_line(e->out, "%s(%lld, dy_block, dq_block, rest_block);", name_of(a, "dots"), a->width);
+    out_loop(e->out, "for (int u = rows; u < %lld; u++)", block);
     out_line(e->out, "log_block[u] = 1e30f;");
-    out_line(e->out, "rest_block[u] = 0.0f;");
-    out_close(e->out);
+    out_end(e->out);
     out_open(e->out, "for (int u = 0; u < rows; u++)");
     size_t i = out_index(e->out, "i", "i0 + u");
-    out_line(e->out, "float v1 = 0.0f;");
-    out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
-    size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
-    Ix value = ix_add(&e->space, ix_scale(a->h, dim), a->d);
-    const char *dy = emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, value});
-    out_line(e->out, "const float x1 = %s;", emit_bare(e, dy));
-    out_line(e->out, "dyt_block[k * %lld + u] = dy_block[u * %lld + k] = x1;", block, a->width);
-    out_line(e->out, "v1 += x1 * %s;", emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, value}));
-    out_unindex(e->out, c, "c");
-    out_close(e->out);
-    e->known.n = known;
-    Ix log = ix_add(&e->space, a->h, ix_const(logs));
-    out_line(e->out, "log_block[u] = %s;", emit_bare(e, emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, log})));
-    out_line(e->out, "rest_block[u] = v1 - %s;", emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, log}));
+    Ix log = ix_add(&e->space, a->h, ix_const((int64_t)a->s.heads * a->s.dim));
+    const char *sum = emit_value(e, a->y->in[3], (Ix[]){a->b, a->i, log});
+    out_line(e->out, "log_block[u] = %s;", emit_bare(e, sum));
+    out_line(e->out, "rest_block[u] -= %s;", emit_value(e, a->y->in[4], (Ix[]){a->b, a->i, log}));
     out_unindex(e->out, i, "i");
     out_close(e->out);
     e->known.n = known;
@@ -349,17 +383,24 @@ static void add_block(Attend *a, const Places *p)
     load_keys(a, 1, "k_block");
     load_keys(a, 2, "v_block");
     scores(a, "s_block");
-    out_wrap(e->out, "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0);", product,
-             block, dim, width, block, block);
+    out_wrap(e->out,
+             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s);",
+             product, block, dim, width, block, block, part_of(a, SEEN));
     drop(a, "ds_block");
-    out_wrap(e->out, "%s(keys_here, log_block, rest_block, s_block, ds_block);", name_of(a, "again"));
+    out_wrap(e->out, "%s(keys_here, log_block, rest_block, s_block, ds_block);",
+             name_of(a, "again"));
     drop(a, "s_block");
-    out_wrap(e->out, "%s(keys_here, %lld, rows, s_block, %lld, 1, dy_block, %lld, dv + (size_t)j0 * %lld, %lld, 1);",
-             product, dim, block, width, p->k_step, p->k_step);
-    out_wrap(e->out, "%s(keys_here, %lld, rows, ds_block, %lld, 1, q_block, %lld, dk + (size_t)j0 * %lld, %lld, 1);",
-             product, dim, block, width, p->k_step, p->k_step);
-    out_wrap(e->out, "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1);", product,
-             width, block, width, width);
+    out_wrap(e->out,
+             "%s(keys_here, %lld, rows, s_block, %lld, 1, dy_block, %lld, dv + (size_t)j0 * %lld, "
+             "%lld, 1, %s);",
+             product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    out_wrap(e->out,
+             "%s(keys_here, %lld, rows, ds_block, %lld, 1, q_block, %lld, dk + (size_t)j0 * %lld, "
+             "%lld, 1, %s);",
+             product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    out_wrap(e->out,
+             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s);",
+             product, width, block, width, width, part_of(a, TO_SEEN));
 }
 
 static void store_queries(Attend *a, const Places *p)
@@ -376,11 +417,12 @@ static void store_queries(Attend *a, const Places *p)
 static void declare_blocks(Attend *a)
 {
     static const char *const names[] = {"qt_block", "q_block", "dyt_block", "dy_block",
-                                        "k_block", "v_block", "dq_block"};
+                                        "k_block",  "v_block", "dq_block"};
     long long block = a->plan->block;
     for (int i = 0; i < COUNT(names); i++)
         declare_block(a, names[i]);
-    out_line(a->e->out, "_Alignas(64) float s_block[%lld], ds_block[%lld];", block * block, block * block);
+    out_line(a->e->out, "_Alignas(64) float s_block[%lld], ds_block[%lld];", block * block,
+             block * block);
     out_line(a->e->out, "float log_block[%lld], rest_block[%lld];", block, block);
 }
 
@@ -395,18 +437,20 @@ void emit_attention_grad(Emit *e)
     out_open(e->out, "for (int t = 0; t < %s * %lld; t++)", a.samples, groups);
     out_line(e->out, "const int b = t / %lld, g = t %% %lld;", groups, groups);
     out_line(e->out, "float *const all = %s + (size_t)b * %lld;", to, p.sample);
-    out_line(e->out, "float *const dk = all + %lld + g * %lld, *const dv = all + %lld + g * %lld;", p.k, dim, p.v,
-             dim);
+    out_line(e->out, "float *const dk = all + %lld + g * %lld, *const dv = all + %lld + g * %lld;",
+             p.k, dim, p.v, dim);
     const char *there = known_keys(&a);
     declare_blocks(&a);
+    if (a.s.causal) /* what a causal mask hides is not written, and is multiplied by 0 */
+        out_line(e->out, "__builtin_memset(ds_block, 0, sizeof ds_block);");
     clear_gradients(&a, &p);
-    out_open(e->out, "for (int h1 = g * %lld; h1 < (g + 1) * %lld; h1++)", (long long)a.s.heads / groups,
-             (long long)a.s.heads / groups);
+    out_open(e->out, "for (int h1 = g * %lld; h1 < (g + 1) * %lld; h1++)",
+             (long long)a.s.heads / groups, (long long)a.s.heads / groups);
     out_open(e->out, "for (int i0 = 0; i0 < %lld; i0 += %lld)", (long long)a.s.queries, block);
     out_line(e->out, "float *const dq = all + h1 * %lld;", dim);
     declare_queries(&a);
     declare_seen(&a, there);
-    load_queries(&a, true);
+    load_queries(&a, "q_block");
     load_errors(&a);
     out_line(e->out, "__builtin_memset(dq_block, 0, sizeof dq_block);");
     open_keys(&a);

@@ -62,8 +62,8 @@ static void list_positions(Scatter *s)
     out_line(e->out, "row[p] = %s;", emit_bare(e, index));
     out_close(e->out);
     e->known.n = known;
-    out_wrap(e->out, "*count = nnrt_list_rows(%s, row, %lld, %lld, head_at, next_at, %s);", s->positions,
-             (long long)s->y->shape.dim[0], (long long)s->plan->slots,
+    out_wrap(e->out, "*count = nnrt_list_rows(%s, row, %lld, %lld, head_at, next_at, %s);",
+             s->positions, (long long)s->y->shape.dim[0], (long long)s->plan->slots,
              s->plan->sparse ? "occurs" : "NULL");
     if (e->k->shared)
         out_close(e->out);

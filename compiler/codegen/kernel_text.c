@@ -475,29 +475,47 @@ static void write_packing(Texts *t, Out *out, PackWay way, int width)
                    arena_format(t->arena, "%s_%d", what, width), 0, 0, 0, width);
 }
 
-/* What attention calls: NAME_product_8x32, ... */
-static void write_attention(Texts *t, Out *out, const AttentionPlan *plan)
+/* A part of the template of attention: NAME_product_8x32, ... */
+static void write_part(Texts *t, Out *out, const AttentionPlan *plan, const char *part)
 {
-    static const char *const what[] = {"product", "scores", "weights", "again", "drop"};
+    static const char *const parts[][2] = {
+        {"NNCC_PRODUCT", "product"}, {"NNCC_TURN", "turn"},       {"NNCC_DOTS", "dots"},
+        {"NNCC_SCORES", "scores"},   {"NNCC_WEIGHTS", "weights"}, {"NNCC_AGAIN", "again"},
+        {"NNCC_DROP", "drop"},       {"NNCC_PART", "part"},       {"NNCC_VECTOR", "part_vector"},
+        {"NNCC_FOUR", "turn_four"}};
+    enum { PARTS = COUNT(parts) };
     Arena *a = t->arena;
-    int lanes = tile_lanes(t->p->target);
-    const char *names[COUNT(what)];
-    for (int i = 0; i < COUNT(what); i++)
-        names[i] = arena_format(a, "%s_%s_%dx%d", t->p->name, what[i], plan->tile_m, plan->tile_n);
-    if (map_get(&t->tiles, names[0]))
+    TemplateWord words[PARTS + 4] = {
+        {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
+        {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
+        {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
+        {"NNCC_LANES", arena_format(a, "%d", tile_lanes(t->p->target))}};
+    for (int i = 0; i < PARTS; i++)
+        words[4 + i] =
+            (TemplateWord){parts[i][0], arena_format(a, "%s_%s_%dx%d", t->p->name, parts[i][1],
+                                                     plan->tile_m, plan->tile_n)};
+    const char *key = arena_format(a, "attention:%s_%dx%d", part, plan->tile_m, plan->tile_n);
+    if (map_get(&t->tiles, key))
         return;
-    map_set(&t->tiles, names[0], t);
-    const TemplateWord words[] = {{"NNCC_PRODUCT", names[0]},
-                                  {"NNCC_SCORES", names[1]},
-                                  {"NNCC_WEIGHTS", names[2]},
-                                  {"NNCC_AGAIN", names[3]},
-                                  {"NNCC_DROP", names[4]},
-                                  {"NNCC_VECTOR", arena_format(a, "%s_vector", names[0])},
-                                  {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
-                                  {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
-                                  {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
-                                  {"NNCC_LANES", arena_format(a, "%d", lanes)}};
-    write_template(t, out, template_text(t->p, "attention.c", COUNT(words), words));
+    map_set(&t->tiles, key, t);
+    const char *file = arena_format(a, "attention.c:%s", part);
+    write_template(t, out, template_text(t->p, file, PARTS + 4, words));
+}
+
+static void write_attention(Texts *t, Out *out, const Kernel *k)
+{
+    const AttentionPlan *plan = &((const Lowered *)k->lowered)->attention;
+    AttentionSizes s = attention_sizes(k->product);
+    bool forward = k->kind == KERNEL_attention;
+    write_part(t, out, plan, "product");
+    write_part(t, out, plan, "turn");
+    if (s.causal || s.alibi)
+        write_part(t, out, plan, "scores");
+    write_part(t, out, plan, forward ? "weights" : "again");
+    if (!forward)
+        write_part(t, out, plan, "dots");
+    if (k->product->attr->value != 0)
+        write_part(t, out, plan, "drop");
 }
 
 /* What a product's kernel calls. */
@@ -691,7 +709,7 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     Out out = out_new(t->arena);
     bool first = f->members.at[0].k == k;
     if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
-        write_attention(t, &out, &((const Lowered *)k->lowered)->attention);
+        write_attention(t, &out, k);
     else if (k->product && k->kind != KERNEL_scatter)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);

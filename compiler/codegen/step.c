@@ -620,7 +620,8 @@ static void refuse_tokens(SourceText *s, Fn fn, const char *what_is_wrong)
         bool used = input_used(p, fn, i) || (fn == FN_train && input_used(p, FN_accumulate, i));
         if (!in->looked_up || !used)
             continue;
-        out_line(s->out, "static const char why_%d[] = \"%s holds a number that is not from 0 to %lld\";",
+        out_line(s->out,
+                 "static const char why_%d[] = \"%s holds a number that is not from 0 to %lld\";",
                  i, in->name, (long long)in->classes - 1);
         out_hang(s->out, "if (nnrt_refuses_tokens(&m->head, %s, (size_t)n * %lld, %lld, why_%d))",
                  c_name(s->arena, in->name), (long long)shape_count(&in->shape),

@@ -9,7 +9,7 @@
 typedef enum { POSITIONS_none, POSITIONS_rope, POSITIONS_alibi } Positions;
 
 typedef struct Attention {
-    const char *prefix; /* of its weights' names: "" or "layers.0.self_attn." */
+    const char *prefix;                  /* of its weights' names: "" or "layers.0.self_attn." */
     const Arg *heads_arg, *kv_heads_arg; /* where a wrong number is reported */
     int64_t heads, kv_heads;
     bool causal, bias;

@@ -16,12 +16,13 @@ static Init xavier(int64_t in, int64_t out)
     return (Init){INIT_uniform, -bound, bound};
 }
 
-typedef struct Heads { /* what is computed on: q [N, Tq, heads, dim], k and v [N, Tk, kv_heads, dim] */
+typedef struct
+    Heads { /* what is computed on: q [N, Tq, heads, dim], k and v [N, Tk, kv_heads, dim] */
     Node *q, *k, *v;
 } Heads;
 
-static Node *weight(Call *c, const Attention *a, const char *name, int rank, int64_t out, int64_t in,
-                    Init init)
+static Node *weight(Call *c, const Attention *a, const char *name, int rank, int64_t out,
+                    int64_t in, Init init)
 {
     const Shape shape = shape_of(rank, (int64_t[]){out, in});
     return call_weight(c, arena_format(c->ctx->arena, "%s%s", a->prefix, name), &shape, init, in,
@@ -39,7 +40,8 @@ static bool project_together(Call *c, const Attention *a, Node *const *x, Node *
     Graph *g = c->g;
     int64_t e = x[0]->shape.dim[2];
     Node *w = weight(c, a, "in_proj_weight", 2, 3 * e, e, xavier(e, 3 * e));
-    Node *b = a->bias ? weight(c, a, "in_proj_bias", 1, 3 * e, 1, (Init){INIT_constant, 0, 0}) : NULL;
+    Node *b =
+        a->bias ? weight(c, a, "in_proj_bias", 1, 3 * e, 1, (Init){INIT_constant, 0, 0}) : NULL;
     if (!w || (a->bias && !b))
         return false;
     if (x[0] == x[1] && x[1] == x[2]) {
@@ -49,12 +51,14 @@ static bool project_together(Call *c, const Attention *a, Node *const *x, Node *
         return out[2] != NULL;
     }
     if (x[1] == x[2]) {
-        Node *both = rows_linear(g, x[1], rows_from(g, w, e, 2 * e), b ? rows_from(g, b, e, 2 * e) : NULL);
+        Node *both =
+            rows_linear(g, x[1], rows_from(g, w, e, 2 * e), b ? rows_from(g, b, e, 2 * e) : NULL);
         for (int i = 0; i < 2; i++)
             out[1 + i] = build_slice(g, both, 2, i * e, (i + 1) * e, 1);
     }
     for (int i = 0; i < (x[1] == x[2] ? 1 : 3); i++)
-        out[i] = rows_linear(g, x[i], rows_from(g, w, i * e, e), b ? rows_from(g, b, i * e, e) : NULL);
+        out[i] =
+            rows_linear(g, x[i], rows_from(g, w, i * e, e), b ? rows_from(g, b, i * e, e) : NULL);
     return out[0] && out[2];
 }
 
@@ -77,7 +81,8 @@ static bool project_apart(Call *c, const Attention *a, Node *const *x, Node **ou
         Node *w = weight(c, a, name, 2, width, in, grouped ? rows_uniform(in) : xavier(in, width));
         Node *b = all ? rows_from(g, all, i * e, e) : NULL;
         if (a->bias && grouped)
-            b = weight(c, a, arena_format(arena, "%s.bias", names[i]), 1, width, 1, rows_uniform(in));
+            b = weight(c, a, arena_format(arena, "%s.bias", names[i]), 1, width, 1,
+                       rows_uniform(in));
         if (!w || (a->bias && !b))
             return false;
         out[i] = rows_linear(g, x[i], w, b);
@@ -138,7 +143,8 @@ static Node *alibi(Call *c, const Attention *a, const Shape *scores)
     const Shape of_head = shape_of(4, (int64_t[]){a->kv_heads, a->heads / a->kv_heads, 1, 1});
     const Shape square = shape_of(2, (int64_t[]){scores->dim[3], scores->dim[4]});
     Node *distance = build_binary(g, OP_sub, build_iota(g, &square, 0), build_iota(g, &square, 1));
-    return build_binary(g, OP_mul, build_data(g, &of_head, slope), build_unary(g, OP_abs, distance));
+    return build_binary(g, OP_mul, build_data(g, &of_head, slope),
+                        build_unary(g, OP_abs, distance));
 }
 
 /* 1 where a query may see a key, broadcast to the scores; NULL: everywhere. */
@@ -176,8 +182,11 @@ static Node *attend(Call *c, const Attention *a, const Heads *h)
         p = build_where(g, seen, p, zero);
     p = rows_dropout(c, p, a->dropout);
     Node *y = build_transpose(g, build_matmul(g, p, by_group(g, h->v, a->kv_heads)), back);
-    return y ? build_reshape(g, y, &(Shape){.rank = 3, .batch = 0, .dim = {1, h->q->shape.dim[1],
-                                                                          h->q->shape.dim[2] * h->q->shape.dim[3]}})
+    return y ? build_reshape(g, y,
+                             &(Shape){.rank = 3,
+                                      .batch = 0,
+                                      .dim = {1, h->q->shape.dim[1],
+                                              h->q->shape.dim[2] * h->q->shape.dim[3]}})
              : NULL;
 }
 
@@ -233,14 +242,17 @@ static bool check_heads(Call *c, const Attention *a, int64_t width)
 {
     Arena *arena = c->ctx->arena;
     if (a->heads < 1 || width % a->heads)
-        return wrong(c, a->heads_arg->loc, arena_format(arena, "heads: %lld heads do not divide a width of %lld",
-                                                        (long long)a->heads, (long long)width));
+        return wrong(c, a->heads_arg->loc,
+                     arena_format(arena, "heads: %lld heads do not divide a width of %lld",
+                                  (long long)a->heads, (long long)width));
     if (a->kv_heads < 1 || a->heads % a->kv_heads)
-        return wrong(c, a->kv_heads_arg->loc, arena_format(arena, "kv_heads: %lld do not divide %lld heads",
-                                                           (long long)a->kv_heads, (long long)a->heads));
+        return wrong(c, a->kv_heads_arg->loc,
+                     arena_format(arena, "kv_heads: %lld do not divide %lld heads",
+                                  (long long)a->kv_heads, (long long)a->heads));
     if (a->positions == POSITIONS_rope && width / a->heads % 2)
-        return wrong(c, c->loc, arena_format(arena, "rope turns pairs: a head of width %lld is odd",
-                                             (long long)(width / a->heads)));
+        return wrong(c, c->loc,
+                     arena_format(arena, "rope turns pairs: a head of width %lld is odd",
+                                  (long long)(width / a->heads)));
     return true;
 }
 
@@ -320,7 +332,9 @@ const CallRow call_attention = {
             WORDS("positions", "none", "none rope alibi"), TAKES("lengths", word, "")},
     .build = attention,
     .flags = CALL_layer | CALL_weights,
-    .text = "multi-head attention of [N, T, E], or of [q, k, v]; in_proj_weight: [3E, E], in_proj_bias, "
-            "out_proj.weight, out_proj.bias; with kv_heads: q_proj, k_proj, v_proj; keys from `lengths` on "
+    .text = "multi-head attention of [N, T, E], or of [q, k, v]; in_proj_weight: [3E, E], "
+            "in_proj_bias, "
+            "out_proj.weight, out_proj.bias; with kv_heads: q_proj, k_proj, v_proj; keys from "
+            "`lengths` on "
             "do not count",
 };

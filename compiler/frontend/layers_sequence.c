@@ -50,8 +50,7 @@ static Node *embedding(Call *c)
     }
     input->looked_up = true;
     const Shape table = shape_of(2, (int64_t[]){count, dim});
-    Node *weight =
-        call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
+    Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
     return build_binary(c->g, OP_gather, weight, indices);
 }
 

@@ -36,8 +36,10 @@ static Node *linear(const Stack *s, const char *name, Node *x, int64_t units)
     const Shape matrix = shape_of(2, (int64_t[]){units, in}), row = shape_of(1, &units);
     Arena *arena = s->c->ctx->arena;
     const char *path = named(s, name);
-    Node *w = call_weight(s->c, arena_format(arena, "%s.weight", path), &matrix, rows_uniform(in), in, units);
-    Node *b = call_weight(s->c, arena_format(arena, "%s.bias", path), &row, rows_uniform(in), in, units);
+    Node *w = call_weight(s->c, arena_format(arena, "%s.weight", path), &matrix, rows_uniform(in),
+                          in, units);
+    Node *b =
+        call_weight(s->c, arena_format(arena, "%s.bias", path), &row, rows_uniform(in), in, units);
     return w && b ? rows_linear(s->c->g, x, w, b) : NULL;
 }
 
@@ -96,8 +98,8 @@ static bool in_range(Call *c, int arg, int64_t most)
 {
     if (c->arg[arg].i >= 1 && c->arg[arg].i <= most)
         return true;
-    diag_error(&c->ctx->diag, c->arg[arg].loc, "%s: %s: %lld is out of range: 1 to %lld", c->row->name,
-               c->row->arg[arg].name, (long long)c->arg[arg].i, (long long)most);
+    diag_error(&c->ctx->diag, c->arg[arg].loc, "%s: %s: %lld is out of range: 1 to %lld",
+               c->row->name, c->row->arg[arg].name, (long long)c->arg[arg].i, (long long)most);
     return false;
 }
 
@@ -164,7 +166,8 @@ const CallRow call_transformer_encoder = {
     .arg = {STACK},
     .build = transformer_encoder,
     .flags = CALL_layer | CALL_weights,
-    .text = "layers of attention and a network of two dense layers (activation: relu), each added to what it "
+    .text = "layers of attention and a network of two dense layers (activation: relu), each added "
+            "to what it "
             "is made of and normed; weights: PyTorch's, layers.0.self_attn.in_proj_weight, ...",
 };
 
@@ -175,6 +178,7 @@ const CallRow call_transformer_decoder = {
     .arg = {STACK, TAKES("memory_lengths", word, "")},
     .build = transformer_decoder,
     .flags = CALL_layer | CALL_weights,
-    .text = "the same of [x, memory], with attention to memory between the two; weights: PyTorch's, "
-            "layers.0.multihead_attn.in_proj_weight, ...",
+    .text =
+        "the same of [x, memory], with attention to memory between the two; weights: PyTorch's, "
+        "layers.0.multihead_attn.in_proj_weight, ...",
 };

@@ -107,8 +107,8 @@ typedef struct Row { /* one query of one head */
     uint64_t first; /* the index of the number that decides about key 0 */
 } Row;
 
-static Row row_of(const Node *y, const InterpInput *run, const Tensor *in, int64_t sample, int64_t t,
-                  int64_t head, const double *slopes)
+static Row row_of(const Node *y, const InterpInput *run, const Tensor *in, int64_t sample,
+                  int64_t t, int64_t head, const double *slopes)
 {
     AttentionSizes s = attention_sizes(y);
     int64_t group = head / (s.heads / s.groups), step = s.groups * s.dim;
@@ -194,7 +194,8 @@ static Places places_of(const AttentionSizes *s, double *sample)
 {
     int64_t of_q = s->heads * s->dim, of_k = s->groups * s->dim;
     if (s->queries == s->keys)
-        return (Places){sample, sample + of_q, sample + of_q + of_k, of_q + 2 * of_k, of_q + 2 * of_k};
+        return (Places){sample, sample + of_q, sample + of_q + of_k, of_q + 2 * of_k,
+                        of_q + 2 * of_k};
     double *k = sample + s->queries * of_q;
     return (Places){sample, k, k + s->keys * of_k, of_q, of_k};
 }
@@ -218,7 +219,8 @@ static void add_gradients(const Row *r, const double *value, const double *log, 
     }
 }
 
-static void attention_grad_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
+static void attention_grad_eval(const Node *y, const InterpInput *run, const Tensor *in,
+                                Tensor *out)
 {
     AttentionSizes s = attention_sizes(y);
     double slopes[ATTENTION_HEADS_MAX];
@@ -254,7 +256,8 @@ static void attention_grad(Graph *g, Node *y, Node *dy, const bool *want, Node *
     Node *in[6] = {y->in[0], y->in[1], y->in[2], y, dy, y->n_in > 3 ? y->in[3] : NULL};
     Node *all = graph_add(g, OP_attention_grad, y->n_in > 3 ? 6 : 5, in, y->attr);
     AttentionSizes s = attention_sizes(y);
-    int64_t times_q = all->shape.dim[1] == 1 ? s.queries : 1, times_k = all->shape.dim[1] == 1 ? s.keys : 1;
+    int64_t times_q = all->shape.dim[1] == 1 ? s.queries : 1,
+            times_k = all->shape.dim[1] == 1 ? s.keys : 1;
     int64_t k_at = times_q * s.heads * s.dim, v_at = k_at + times_k * s.groups * s.dim;
     if (want[0])
         dx[0] = part(g, all, 0, &y->in[0]->shape);
@@ -268,7 +271,6 @@ const OpImpl op_attention = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
                              .shape = attention_shape,
                              .grad = attention_grad,
                              .eval = attention_eval};
-const OpImpl op_attention_grad = {
-    .attrs = ATTR_axes | ATTR_value | ATTR_stream,
-    .shape = attention_grad_shape,
-    .eval = attention_grad_eval};
+const OpImpl op_attention_grad = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
+                                  .shape = attention_grad_shape,
+                                  .eval = attention_grad_eval};

@@ -52,10 +52,10 @@ typedef enum {
     KERNEL_matmul,
     KERNEL_conv,
     KERNEL_conv_weight,
+    KERNEL_pack,
     KERNEL_scatter,
     KERNEL_attention,
     KERNEL_attention_grad,
-    KERNEL_pack,
     KERNEL_scan
 } KernelKind;
 

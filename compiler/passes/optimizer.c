@@ -27,7 +27,8 @@ typedef struct Update { /* of one weight */
     const Optimizer *by;
     Var *var;
     Node *weight, *grad;
-    Node *occurs; /* 1 where the gradient is one of rows that occur, which alone change; NULL: all do */
+    Node *
+        occurs; /* 1 where the gradient is one of rows that occur, which alone change; NULL: all do */
 } Update;
 
 /* --- short forms ------------------------------------------------------------------------------ */

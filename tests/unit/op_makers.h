@@ -371,7 +371,8 @@ FIXTURE Node *make_attention(Fixture *f, Node **x, int trial)
         Node *y = graph_add(f->g, OP_attention, 4, in, &attr);
         int64_t values = x[0]->shape.dim[2] * x[0]->shape.dim[3];
         x[3] = x[2];
-        return build_slice(f->g, y, 2, 0, values, 1); /* the log of nothing is far from all others */
+        return build_slice(f->g, y, 2, 0, values,
+                           1); /* the log of nothing is far from all others */
     }
     return graph_add(f->g, OP_attention, n, x, &attr);
 }
@@ -397,14 +398,22 @@ typedef struct Maker {
 } Maker;
 
 static const Maker makers[] = {
-    {OP_reshape, 1, make_reshape}, {OP_transpose, 1, make_transpose},
-    {OP_expand, 1, make_expand},   {OP_slice, 1, make_slice},
-    {OP_pad, 1, make_pad},         {OP_concat, 3, make_concat},
-    {OP_matmul, 2, make_matmul},   {OP_flip, 1, make_flip},
-    {OP_window, 1, make_window},   {OP_unwindow, 1, make_unwindow},
-    {OP_conv, 2, make_conv},       {OP_conv_weight, 2, make_conv_weight},
-    {OP_gather, 1, make_gather},   {OP_scatter_add, 1, make_scatter_add},
-    {OP_attention, 3, make_attention}, {OP_attention_grad, 3, make_attention_grad},
+    {OP_reshape, 1, make_reshape},
+    {OP_transpose, 1, make_transpose},
+    {OP_expand, 1, make_expand},
+    {OP_slice, 1, make_slice},
+    {OP_pad, 1, make_pad},
+    {OP_concat, 3, make_concat},
+    {OP_matmul, 2, make_matmul},
+    {OP_flip, 1, make_flip},
+    {OP_window, 1, make_window},
+    {OP_unwindow, 1, make_unwindow},
+    {OP_conv, 2, make_conv},
+    {OP_conv_weight, 2, make_conv_weight},
+    {OP_gather, 1, make_gather},
+    {OP_scatter_add, 1, make_scatter_add},
+    {OP_attention, 3, make_attention},
+    {OP_attention_grad, 3, make_attention_grad},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */

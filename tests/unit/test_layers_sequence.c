@@ -10,7 +10,8 @@ static const char *tokens_model(const char *layers)
 {
     static char text[2048];
     snprintf(text, sizeof text,
-             "model: m\ninputs: {x: {tokens: 5, shape: [3]}}\nlayers:\n%s  - identity: {name: last}\noutputs: "
+             "model: m\ninputs: {x: {tokens: 5, shape: [3]}}\nlayers:\n%s  - identity: {name: "
+             "last}\noutputs: "
              "{y: last}\nloss: mean(last * last * last + last)\ntrain: {optimizer: adam}\n",
              layers);
     return text;
@@ -28,7 +29,8 @@ Test(sequence, embedding)
             cr_expect_eq(y->data[2 * p + j], w[2 * (int)run.in[0][p] + j]);
     check_gradients(&run);
     cr_expect(run.p->inputs.at[0].looked_up);
-    wrong_model(tokens_model("  - embedding: {count: 4, dim: 2}\n"), "'x' has 5 tokens, the table only 4");
+    wrong_model(tokens_model("  - embedding: {count: 4, dim: 2}\n"),
+                "'x' has 5 tokens, the table only 4");
     WRONG("[3]", "  - embedding: {count: 4, dim: 2}\n", "holds no tokens");
     WRONG("[3]", "  - embedding: {count: 4}\n", "'dim' is missing");
 }
@@ -71,9 +73,9 @@ Test(sequence, attention_of_one_head)
                 value[1] += p * qkv[j][5];
             }
             for (int r = 0; r < 2; r++)
-                cr_expect_float_eq(y->data[6 * s + 2 * t + r],
-                                   shift[r] + (out[2 * r] * value[0] + out[2 * r + 1] * value[1]) / sum,
-                                   1e-12);
+                cr_expect_float_eq(
+                    y->data[6 * s + 2 * t + r],
+                    shift[r] + (out[2 * r] * value[0] + out[2 * r + 1] * value[1]) / sum, 1e-12);
         }
     }
     check_gradients(&run);
@@ -105,9 +107,11 @@ Test(sequence, attention_by_loops_and_whole)
 
 Test(sequence, transformers)
 {
-    Run run = run_of(model_of("[3, 4]", "  - transformer_encoder: {heads: 2, ffn: 5, activation: tanh, norm: pre, "
-                                        "dropout: 0.25, name: t}\n"),
-                     2);
+    Run run =
+        run_of(model_of("[3, 4]",
+                        "  - transformer_encoder: {heads: 2, ffn: 5, activation: tanh, norm: pre, "
+                        "dropout: 0.25, name: t}\n"),
+               2);
     check_gradients(&run);
     var_index(&run, "t.layers.0.self_attn.in_proj_weight");
     var_index(&run, "t.layers.0.linear1.bias");
