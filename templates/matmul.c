@@ -109,8 +109,12 @@ static void NNCC_TURN(int width, int inner, const float *x, ptrdiff_t row, float
             for (int done = 1; done < L; done *= 2) {
 #pragma GCC unroll 8
                 for (int i = 0; i < L / 2; i++) {
-                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2], NNCC_LOW);
-                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2], NNCC_HIGH);
+                    /* clang-format off */
+                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        NNCC_LOW);
+                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        NNCC_HIGH);
+                    /* clang-format on */
                 }
 #pragma GCC unroll 16
                 for (int i = 0; i < L; i++)

@@ -58,8 +58,12 @@ static void moves_turn_16(int width, int inner, const float *x, ptrdiff_t row, f
             for (int done = 1; done < L; done *= 2) {
 #pragma GCC unroll 8
                 for (int i = 0; i < L / 2; i++) {
-                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2], 0, 8, 1, 9, 2, 10, 3, 11);
-                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2], 4, 12, 5, 13, 6, 14, 7, 15);
+                    /* clang-format off */
+                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        0, 8, 1, 9, 2, 10, 3, 11);
+                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        4, 12, 5, 13, 6, 14, 7, 15);
+                    /* clang-format on */
                 }
 #pragma GCC unroll 16
                 for (int i = 0; i < L; i++)
