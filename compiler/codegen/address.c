@@ -39,9 +39,13 @@ static int stack_of(const Scan *s, int state)
 
 /* --- text ------------------------------------------------------------------------------------- */
 
-static const char *plus(SourceText *s, const char *base, int64_t floats)
+static const char *plus(SourceText *s, const char *base, const Buffer *b)
 {
-    return floats ? arena_format(s->arena, "%s + %lld", base, (long long)floats) : base;
+    static const char *const types[] = {
+        [DT_f32] = "float", [DT_i32] = "int32_t", [DT_u8] = "uint8_t"};
+    const char *sum =
+        b->offset ? arena_format(s->arena, "%s + %lld", base, (long long)b->offset / 4) : base;
+    return b->dtype == DT_f32 ? sum : arena_format(s->arena, "(%s *)(%s)", types[b->dtype], sum);
 }
 
 /* Slice t + `shift` of a stack of such slices. */
@@ -88,8 +92,7 @@ static const char *body_address(SourceText *s, const Frame *f, const Buffer *b)
     const Scan *scan = f->g->scan;
     int64_t slice = shape_elements(&b->shape, s->p->train.batch);
     switch (b->kind) {
-    case BUF_scratch:
-        return plus(s, buffer_address(s, f->outer, f->scan->workspace), b->offset / 4);
+    case BUF_scratch: return plus(s, buffer_address(s, f->outer, f->scan->workspace), b);
     case BUF_step: return slice_text(s, f, result_buffer(f, scan->n_states + b->index), slice, 0);
     case BUF_next: return turn_text(s, f, b->index, false);
     case BUF_operand:

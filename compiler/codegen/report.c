@@ -6,6 +6,22 @@
 #include "../passes/lower.h"
 #include "codegen.h"
 
+static void kernel(const Graph *g, const Kernel *k, FILE *f);
+
+/* A scan: what the kernels of its body do, their numbers being those of a step. */
+static void steps(const Kernel *k, FILE *f)
+{
+    const Scan *s = k->scan->attr->scan;
+    const Plan *plan = s->body->plan;
+    int once = kernels_kept(s->body);
+    fprintf(f, "      %lld steps%s of %d kernels, %d before the first, %lld bytes of scratch\n",
+            (long long)s->length, s->backwards ? " backwards" : "", s->body->kernels.n - once, once,
+            (long long)plan->scratch_bytes);
+    for (int i = 0; i < s->body->kernels.n; i++)
+        kernel(s->body, s->body->kernels.at[i], f);
+    fprintf(f, "      the end of the body\n");
+}
+
 static void fused(const Kernel *k, FILE *f)
 {
     /* by pack_b, pack_a */
@@ -53,7 +69,10 @@ static void kernel(const Graph *g, const Kernel *k, FILE *f)
 {
     char shape[128];
     fprintf(f, "  %3d %s  (%s)%s\n", k->id + 1, k->name, k->title, k->shared ? "" : "  one thread");
-    fused(k, f);
+    if (k->scan)
+        steps(k, f);
+    else
+        fused(k, f);
     choices(k, f);
     for (int i = 0; i < k->stores.n; i++) {
         const Buffer *b = node_buffer(g, k->stores.at[i]);

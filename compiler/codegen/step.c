@@ -201,6 +201,14 @@ static void flush_declaration(SourceText *s, Str *line)
     *line = str_new(s->arena);
 }
 
+/* Integers, which lie in scratch as floats do. */
+static void declare_integers(SourceText *s, const Buffer *b)
+{
+    const char *type = b->dtype == DT_i32 ? "int32_t" : "uint8_t";
+    out_wrap(s->out, "%s *%s = (%s *)(scratch + %lld);", type, b->name, type,
+             (long long)b->offset / 4);
+}
+
 /* "float *x = scratch + 0, *y = scratch + 64;": as many to a line as fit. */
 static void declare(SourceText *s, Str *line, const Buffer *b)
 {
@@ -222,7 +230,7 @@ static void emit_buffers(SourceText *s, const Graph *g, int from, const Buffer *
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
         if (declared(uses, b) && (b->kind == BUF_scratch || b->kind == BUF_grads))
-            declare(s, &line, b);
+            b->dtype == DT_f32 ? declare(s, &line, b) : declare_integers(s, b);
     }
     flush_declaration(s, &line);
 }

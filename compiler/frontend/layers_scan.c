@@ -64,6 +64,8 @@ static bool read_state(Cell *cell, const YPair *pair)
     const Y *y = y_resolve(c->ctx, c->scope, pair->value);
     if (!y || !y_name(c->ctx, pair->key, "scan: state", &s->name))
         return false;
+    if (strcmp(s->name, "input") == 0)
+        return report(c, s->loc, "'input' is what a step is given: no state may be called so");
     if (y->kind != Y_map)
         return read_shape(c, y, s);
     const Y *shape = y_get(y, "shape"), *next = y_get(y, "next");

@@ -328,6 +328,7 @@ static bool read_function(Reader *r)
     if (r->levels.n)
         return wrong(r, "the end of the body");
     r->g = r->p->fn[f] = graph_new(r->p, (Fn)f);
+    r->body = NULL;
     r->nodes.n = 0;
     return line_ends(r);
 }

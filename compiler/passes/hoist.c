@@ -18,6 +18,11 @@
 #include "over_time.h"
 #include "passes.h"
 
+typedef struct Leaving {
+    bool can, dear;
+    int depth;
+} Leaving;
+
 typedef struct Hoist {
     Graph *g;
     Node *y; /* the scan */
@@ -29,12 +34,14 @@ typedef struct Hoist {
     bool *of_slice; /* the same of a slice */
     bool *live;     /* some state's next value, but for sums, depends on it */
     int *uses;
-    Node **summed; /* by state: what it is the sum of; NULL: it is no such sum, or stays */
-    bool *read;    /* by result: somebody reads it */
-    Node **result; /* by result: what stands for it, once asked for */
-    bool *later;   /* by stack: moves behind the loop */
-    bool *before;  /* by id: moves before the loop */
+    Leaving *leaving; /* by id */
+    Node **summed;    /* by state: what it is the sum of; NULL: it is no such sum, or stays */
+    bool *read;       /* by result: somebody reads it */
+    Node **result;    /* by result: what stands for it, once asked for */
+    bool *later;      /* by stack: moves behind the loop */
+    bool *before;     /* by id: moves before the loop */
     bool any;
+    Node **sum;     /* by id: its sum over the steps; NULL: none yet */
     OverTime *made; /* by id: what was made of it outside; node NULL: nothing yet */
     Node **copy;    /* by id: in the new body */
     Node *scan;     /* the new one */
@@ -118,34 +125,43 @@ static bool is_stacked(const Hoist *h, const Node *x)
     return h->of_state[x->id] && h->live[x->id] && op_rows[x->op].cls != CLASS_MOVE;
 }
 
-/* Whether x can be made outside of the loop; *dear: something is gained by it. */
-static bool can_leave(const Hoist *h, const Node *x, bool *dear, int depth)
+/* Fills, for each node of the body, whether it can be made outside of the loop, and whether something is
+ * gained by it. */
+static void find_leaving(Hoist *h)
 {
-    enum { DEPTH_MAX = 200 };
-    if (x->op == OP_scan_operand)
-        return !scan_is_state(h->body, x) || !h->summed[x->attr->part];
-    if (is_stacked(h, x))
-        return x->dtype == DT_f32 && x->shape.rank < RANK_MAX;
-    if (depth > DEPTH_MAX || !over_time_can(x))
-        return false;
-    *dear |= is_dear(x);
-    for (int k = 0; k < x->n_in; k++)
-        if (!can_leave(h, x->in[k], dear, depth + 1))
-            return false;
-    return true;
+    enum { DEPTH_MAX = 500 }; /* of what is made outside: bounds recursion */
+    for (int i = 0; i < h->body->nodes.n; i++) {
+        const Node *x = h->body->nodes.at[i];
+        Leaving *l = &h->leaving[i];
+        *l = (Leaving){.can = over_time_can(x)};
+        if (x->op == OP_scan_operand) {
+            l->can = !scan_is_state(h->body, x) || !h->summed[x->attr->part];
+            continue;
+        }
+        if (is_stacked(h, x)) {
+            l->can = x->dtype == DT_f32 && x->shape.rank < RANK_MAX;
+            continue;
+        }
+        l->dear = is_dear(x);
+        for (int k = 0; k < x->n_in; k++) {
+            const Leaving *in = &h->leaving[x->in[k]->id];
+            l->can = l->can && in->can;
+            l->dear = l->dear || in->dear;
+            l->depth = in->depth + 1 > l->depth ? in->depth + 1 : l->depth;
+        }
+        l->can = l->can && l->depth < DEPTH_MAX;
+    }
 }
 
 static bool leaves(const Hoist *h, const Node *x)
 {
-    bool dear = false;
-    return can_leave(h, x, &dear, 0) && dear;
+    return h->leaving[x->id].can && h->leaving[x->id].dear;
 }
 
 /* Whether every step gives the same. */
 static bool is_constant(const Hoist *h, const Node *x)
 {
-    bool dear = false;
-    return !h->of_state[x->id] && !h->of_slice[x->id] && can_leave(h, x, &dear, 0);
+    return !h->of_state[x->id] && !h->of_slice[x->id] && h->leaving[x->id].can;
 }
 
 static void choose_sums(Hoist *h)
@@ -153,6 +169,7 @@ static void choose_sums(Hoist *h)
     for (int i = 0; i < h->s->n_states; i++)
         h->summed[i] = sum_of(h, i);
     find_live(h);
+    find_leaving(h);
     bool changed = true;
     while (changed) { /* a sum that stays keeps alive what it is made of */
         changed = false;
@@ -161,6 +178,7 @@ static void choose_sums(Hoist *h)
                 h->summed[i] = NULL;
                 changed = true;
                 find_live(h);
+                find_leaving(h);
             }
     }
     for (int i = 0; i < h->s->n_states; i++)
@@ -178,8 +196,10 @@ static void choose_later(Hoist *h)
         }
         h->later[i] = !h->live[x->id] && (leaves(h, x) || is_constant(h, x));
         h->any |= h->later[i];
-        if (!h->later[i])
-            mark_cone(h, x, h->live);
+        if (h->later[i])
+            continue;
+        mark_cone(h, x, h->live);
+        find_leaving(h);
     }
 }
 
@@ -229,8 +249,9 @@ static bool both_matrices(const Node *x)
     return x->op == OP_matmul && x->in[0]->shape.rank == 2 && x->in[1]->shape.rank == 2;
 }
 
-/* The sum of x over the steps. */
-static Node *sum_outside(Hoist *h, const Node *x)
+static Node *sum_outside(Hoist *h, const Node *x);
+
+static Node *make_sum(Hoist *h, const Node *x)
 {
     Graph *g = h->g;
     OverTime in[2] = {{NULL, false}, {NULL, false}};
@@ -253,6 +274,14 @@ static Node *sum_outside(Hoist *h, const Node *x)
     if (makes && x->op == OP_reduce_sum && in[0].stacked)
         return over_time_reduce(g, x, in);
     return over_time_sum(g, outside(h, x), h->s->length);
+}
+
+/* The sum of x over the steps. */
+static Node *sum_outside(Hoist *h, const Node *x)
+{
+    if (!h->sum[x->id])
+        h->sum[x->id] = make_sum(h, x);
+    return h->sum[x->id];
 }
 
 /* --- the new scan ----------------------------------------------------------------------------- */
@@ -365,6 +394,8 @@ static Hoist hoist_new(Graph *g, Node *y, Arena *arena)
     h.live = arena_take(arena, n);
     h.before = arena_take(arena, n);
     h.uses = arena_take(arena, sizeof *h.uses * n);
+    h.leaving = arena_take(arena, sizeof *h.leaving * n);
+    h.sum = arena_take(arena, sizeof *h.sum * n);
     h.made = arena_take(arena, sizeof *h.made * n);
     h.copy = arena_take(arena, sizeof *h.copy * n);
     h.summed = arena_take(arena, sizeof *h.summed * n_in);

@@ -59,12 +59,19 @@ static bool one_for_all(const Node *w)
     return true;
 }
 
+/* So many products of one weight that packing it is nothing. */
+static bool is_stack(const Node *product)
+{
+    enum { MANY = 8 };
+    return op_product(&product->shape, 0, product->shape.rank - 2) >= MANY;
+}
+
 bool product_plan(const Graph *g, Kernel *k)
 {
     Lowered *low = k->lowered;
     switch (k->kind) {
     case KERNEL_matmul:
-        low->plan = matmul_plan(g, k->product, low->kept);
+        low->plan = matmul_plan(g, k->product, low->kept || (low->weight && is_stack(k->product)));
         return low->weight && low->plan.pack_b;
     case KERNEL_conv:
         low->conv = conv_plan(g, k->product, low->kept);

@@ -161,16 +161,12 @@ static bool must_keep(const ScanGrad *c, const Node *x)
 /* Whether x may be computed again from values that the gradient has anyway. */
 static bool computes_again(const ScanGrad *c, const Node *x, const bool *has)
 {
-    if (has[x->id])
-        return true;
     if (op_rows[x->op].cls == CLASS_LEAF)
-        return x->op != OP_scan_operand || x->attr->part >= c->s->n_states;
-    if (must_keep(c, x))
-        return false;
+        return !is_state(c, x);
+    bool again = !must_keep(c, x);
     for (int k = 0; k < x->n_in; k++)
-        if (!computes_again(c, x->in[k], has))
-            return false;
-    return true;
+        again = again && has[x->in[k]->id];
+    return again;
 }
 
 /* Marks in `needed` the nodes of the body whose copies the gradient reads; a moved value is what was
@@ -210,13 +206,14 @@ static Node *stacked(ScanGrad *c, Node *x)
 static bool *choose_kept(ScanGrad *c)
 {
     bool *needed = arena_take(c->arena, (size_t)c->n + 1);
-    bool *kept = arena_take(c->arena, (size_t)c->n + 1);
+    bool *kept = arena_take(c->arena, (size_t)c->n + 1),
+         *has = arena_take(c->arena, (size_t)c->n + 1);
     find_needed(c, needed);
-    for (int i = 0; i < c->n; i++)
-        kept[i] = needed[i] && must_keep(c, c->body->nodes.at[i]);
-    for (int i = 0; i < c->n; i++)
-        if (needed[i] && !kept[i])
-            kept[i] = !computes_again(c, c->body->nodes.at[i], kept);
+    for (int i = 0; i < c->n; i++) {
+        const Node *x = c->body->nodes.at[i];
+        kept[i] = needed[i] && (must_keep(c, x) || !computes_again(c, x, has));
+        has[i] = kept[i] || computes_again(c, x, has);
+    }
     return kept;
 }
 

@@ -121,6 +121,20 @@ CASES.append(Case("own_cell_of_gru", {"x": real(3, 4, 2)},
                   in_turn, ["a"], *squares(["a"])))
 
 
+def of_classes(w, x):
+    h = torch.zeros(x["c"].shape[0], 4, dtype=w["a.d.weight"].dtype)
+    for t in range(x["c"].shape[1]):
+        h = torch.tanh(dense(w, "a.d", torch.cat([h, x["c"][:, t, None].to(h.dtype) / 3], 1)))
+    return {"a": h}
+
+
+CASES.append(Case("own_cell_of_integers", {"c": classes(5, 6)},
+                  "  - scan:\n      name: a\n      state: {h: 4}\n      return: last\n      body:\n"
+                  "        - {name: one, expr: input / 3}\n        - unsqueeze: {axis: 1}\n        - concat: {input: [h, unsqueeze_1]}\n"
+                  "        - dense: {units: 4, activation: tanh, name: d}\n",
+                  of_classes, ["a"], *squares(["a"])))
+
+
 def stacked(w, x):
     every, _ = run("lstm", w, "a", x["x"])
     _, last = run("gru", w, "b", every * torch.tanh(every))
