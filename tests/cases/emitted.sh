@@ -70,6 +70,6 @@ emitted()
     done
 }
 
-for model in mixed image sequence; do
+for model in mixed image attention; do
     emitted $model
 done
