@@ -63,7 +63,7 @@ Node *call_run(Call *c)
     g->loc = c->loc;
     g->what = c->row->name;
     Node *result = c->row->build(c);
-    if (!result && c->ctx->diag.errors == errors)
+    if (!result && c->ctx->diag.errors == errors && !c->b->blind)
         BUG("%s gave neither a result nor a report", c->row->name);
     g->loc = loc;
     g->what = what;
@@ -149,7 +149,9 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
 Node *call_value(Call *c, const Arg *arg)
 {
     Value *value = builder_find(c->b, arg->s, arg->loc);
-    return value ? value_node(c->b, value) : NULL;
+    Node *node = value ? value_node(c->b, value) : NULL;
+    c->b->blind |= !node; /* it may have been reported before */
+    return node;
 }
 
 /* --- random numbers, axes, ignored classes ---------------------------------------------------- */
