@@ -187,9 +187,9 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
     for (int i = 0; i < p->inputs.n; i++)
         tokens |= p->inputs.at[i].looked_up;
     out_line(o,
-             "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n%s is "
-             "out of range. */",
-             tokens ? " or a token" : "");
+             "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n %s out "
+             "of range. */",
+             tokens ? "or a token\n * is" : "is");
     if (p->fn[FN_predict])
         out_wrap(o, "int %s_predict(%s *, %s);", m, m, fn_parameters(arena, p, FN_predict));
     if (p->fn[FN_train]) {
