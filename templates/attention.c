@@ -31,7 +31,7 @@
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
 /* What a causal mask leaves of a product: row i of a holds numbers other than 0 from i - before on and up to
- * i + after, and column j of the result is wanted in rows up to j + below. NNCC_BLOCK: all. */
+ * i + after, and column j of the result is wanted in rows up to j + below. A large number: all. */
 typedef struct {
     int before, after, below;
 } NNCC_PART;

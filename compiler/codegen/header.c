@@ -183,8 +183,13 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
 {
     Arena *arena = p->ctx->arena;
     const char *m = p->name;
-    out_line(o, "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n is "
-                "out of range. */");
+    bool tokens = false;
+    for (int i = 0; i < p->inputs.n; i++)
+        tokens |= p->inputs.at[i].looked_up;
+    out_line(o,
+             "/* Use. n samples, 1 to BATCH, one after the other. predict gives 0, or -1: n %s out "
+             "of range. */",
+             tokens ? "or a token\n * is" : "is");
     if (p->fn[FN_predict])
         out_wrap(o, "int %s_predict(%s *, %s);", m, m, fn_parameters(arena, p, FN_predict));
     if (p->fn[FN_train]) {

@@ -51,7 +51,8 @@ typedef enum { ALL, FROM_SEEN, TO_SEEN, SEEN } Needed;
 
 static const char *part_of(Attend *a, Needed needed)
 {
-    const char *all = arena_format(a->e->arena, "%lld", a->plan->block), *ahead = "i0 - j0";
+    static const char all[] = "1 << 20",
+                      ahead[] = "i0 - j0"; /* all: more than a block and a head */
     bool causal = a->s.causal;
     return arena_format(a->e->arena, "(%s){%s, %s, %s}", name_of(a, "part"),
                         causal && needed == FROM_SEEN ? ahead : all,

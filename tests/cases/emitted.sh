@@ -70,7 +70,7 @@ emitted()
     done
 }
 
-for model in mixed image recurrent sequence; do
+for model in mixed image recurrent attention; do
     emitted $model
 done
 

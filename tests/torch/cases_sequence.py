@@ -200,6 +200,12 @@ attentions("attention_long", 32, 70, [  # more than a block of queries and of ke
     {"y": real(133, 32), "n": lengths(1, 70)}, batch=4, steps=6)
 
 
+attentions("attention_wide", 260, 18, [  # heads of 260, which is too wide for blocks, of 130 and of 20
+    ("a", "x", {"heads": 1}, lambda w, x: multihead(w, 1, x, x, x)),
+    ("b", "x", {"heads": 2, "causal": "true"}, lambda w, x: multihead(w, 2, x, x, x, True)),
+    ("c", "x", {"heads": 13, "positions": "rope"}, lambda w, x: by_hand(w, 13, 13, x, x, x, positions="rope"))], batch=3, steps=4)
+
+
 # --- transformers ----------------------------------------------------------------------------------------------------------
 def stack(kind, w, name, width, heads, ffn, layers, values, **more):
     layer = getattr(torch.nn, "Transformer%sLayer" % kind)(width, heads, ffn, 0.0, batch_first=True, dtype=values[0].dtype, **{
