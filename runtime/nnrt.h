@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 5          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 6          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -48,7 +48,9 @@ typedef enum {
     NNRT_AUGMENT_BRIGHTNESS,    /* times low..high */
     NNRT_AUGMENT_CONTRAST,      /* the same about the image's mean */
     NNRT_AUGMENT_NOISE,         /* normal, of standard deviation `high` */
-    NNRT_AUGMENT_CUTOUT         /* a square of side `high`, its centre in the image, to `fill` */
+    NNRT_AUGMENT_CUTOUT,        /* a square of side `high`, its centre in the image, to `fill` */
+    NNRT_AUGMENT_TIME_MASK,     /* 0 .. `high` rows anywhere, to `fill` (SpecAugment) */
+    NNRT_AUGMENT_FREQ_MASK      /* the same of columns */
 } nnrt_augment_kind;
 
 /* One random change of an image. low..high: uniform between them. */
@@ -155,8 +157,38 @@ typedef enum {
     NNRT_SOURCE_NPZ,      /* one file, a member an input */
     NNRT_SOURCE_RECORDS,  /* files of fixed records: raw bytes, the inputs in order */
     NNRT_SOURCE_CSV,      /* one file, one or several columns an input */
-    NNRT_SOURCE_SYNTHETIC /* made by a seeded generator of the runtime */
+    NNRT_SOURCE_SYNTHETIC, /* made by a seeded generator of the runtime */
+    NNRT_SOURCE_TEXT,     /* windows of a long text; tables of texts: a column an input */
+    NNRT_SOURCE_SOUND     /* clips of a folder or a list */
 } nnrt_source_kind;
+
+/* How texts become tokens. */
+typedef enum {
+    NNRT_TOKENS_CHARACTERS, /* vocabularies are made from the training data: characters */
+    NNRT_TOKENS_BYTES,      /* none: bytes are */
+    NNRT_TOKENS_WORDS,      /* the most frequent words */
+    NNRT_TOKENS_BPE,        /* byte-pair encoding */
+    NNRT_TOKENS_FILE        /* a tokenizer.json has it */
+} nnrt_tokens_kind;
+
+typedef struct nnrt_text {
+    nnrt_tokens_kind tokens;
+    const char *file; /* tokenizer.json */
+    int lowercase;
+    int64_t stride;   /* > 0: windows of the text as long as an input, so far apart; the second
+                         column is the first one's, a token on. 0: a table */
+    int refuse_long;  /* texts longer than their input; else they are cut off */
+} nnrt_text;
+
+/* How clips become numbers: features a frame, [frames, features]. */
+typedef struct nnrt_sound {
+    int64_t rate;        /* samples a second; clips of another are resampled */
+    int is_mfcc;         /* else the logarithm of a mel spectrogram */
+    int64_t n_fft, hop;  /* samples a window, and from one to the next */
+    int64_t n_mels, n_mfcc;
+    double f_min, f_max; /* Hz */
+    int refuse_long;
+} nnrt_sound;
 
 typedef struct nnrt_column {
     const char *input;         /* which input it feeds */
@@ -164,6 +196,7 @@ typedef struct nnrt_column {
     int64_t bytes;             /* records: how many bytes of a record */
     int n_names;               /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
+    const char *of;            /* text, sound: it holds the lengths of this input's samples */
 } nnrt_column;
 
 typedef struct nnrt_source {
@@ -178,7 +211,15 @@ typedef struct nnrt_source {
     char delimiter;        /* csv */
     int n_columns;
     const nnrt_column *columns;
+    const nnrt_text *text;   /* text; sound, where its list has texts */
+    const nnrt_sound *sound; /* sound: `file` is the list, or the folder where is_folder is set */
+    int is_folder;
 } nnrt_source;
+
+/* How a program reads text, or sound: linked only into programs whose model names it. */
+typedef struct nnrt_reader nnrt_reader;
+/* Names and values that weights files hold beside the weights: vocabularies. */
+typedef struct nnrt_meta nnrt_meta;
 
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
@@ -254,6 +295,7 @@ typedef struct nnrt_model {
     int (*predict_noted)(nnrt_instance *, int n, const void *const *in, float *const *out,
                          nnrt_profile *);
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
+    const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -271,6 +313,7 @@ struct nnrt_instance {
     const nnrt_instance *owner; /* whose weights it computes with: itself, or what it is a fork of */
     uint64_t changes;       /* owner: how often weights have changed, from 1 */
     uint64_t kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
+    const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
     char error[NNRT_ERROR_SIZE];
 };
 
@@ -322,5 +365,9 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+
+/* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
+
+extern const nnrt_reader nnrt_text_reader, nnrt_sound_reader;
 
 #endif
