@@ -12,7 +12,9 @@ import platform
 import sys
 import time
 
+import batch_rows
 import machine
+import neighbour_rows
 import product_rows
 import report
 import workload_rows
@@ -61,6 +63,32 @@ def time_products(nncc, folder, pythons, bench):
     return rows
 
 
+def time_neighbour(nncc, folder, pythons, bench):
+    """Steps on all threads beside a busy program."""
+    rows, threads = [], max(bench.threads)
+    report.print_neighbour_heading(threads)
+    for name in neighbour_rows.NAMES:
+        for row in neighbour_rows.rows_of(compile_workload(nncc, name, folder), threads, pythons, bench):
+            report.print_neighbour(row)
+            rows.append(row)
+    return rows
+
+
+def time_batches(nncc, folder, pythons, bench):
+    rows, threads = [], max(bench.threads)
+    report.print_batch_heading(threads, batch_rows.BATCHES)
+    for name in batch_rows.NAMES:
+        program = batch_rows.program_of(name, nncc, folder)
+        for row in batch_rows.rows_of(name, program, threads, pythons, bench):
+            report.print_batches(row, batch_rows.BATCHES)
+            rows.append(row)
+    return rows
+
+
+# What WORKLOADS may name beside networks.
+SECTIONS = {'products': time_products, 'neighbour': time_neighbour, 'batches': time_batches}
+
+
 def write(path, text):
     with open(path, 'w', encoding='utf-8') as f:
         f.write(text)
@@ -70,10 +98,10 @@ def write(path, text):
 def main(nncc, folder, names):
     start, bench, pythons = time.monotonic(), Bench(folder), pythons_of_peers()
     print(f'{machine.cpu_model()}, {os.cpu_count()} cores; {bench.rounds} rounds of {bench.seconds:g} s')
-    products = 'products' in names
-    made = [compile_workload(nncc, name, folder) for name in names if name != 'products']
+    made = [compile_workload(nncc, name, folder) for name in names if name not in SECTIONS]
     rows = time_workloads(made, pythons, bench)
-    products = time_products(nncc, folder, pythons, bench) if products else []
+    sections = {s: time(nncc, folder, pythons, bench) if s in names else [] for s, time in SECTIONS.items()}
+    report.print_scaling(rows)
     report.print_memory(rows)
     if made:
         report.print_compiles(made)
@@ -81,7 +109,7 @@ def main(nncc, folder, names):
     print(f'\n{(time.monotonic() - start) / 60:.1f} minutes')
     result = {'cpu': machine.cpu_model(), 'cores': os.cpu_count(), 'system': platform.platform(),
               'date': time.strftime('%F %T'), 'rounds': bench.rounds, 'seconds_each': bench.seconds,
-              'limits': bench.limits, 'versions': bench.versions, 'rows': rows, 'products': products, 'compiles': made}
+              'limits': bench.limits, 'versions': bench.versions, 'rows': rows, **sections, 'compiles': made}
     write(os.path.join(folder, 'bench.json'), json.dumps(result, indent=1))
     write(os.path.join(folder, 'roofline.svg'), roofline(result))
 

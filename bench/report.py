@@ -9,6 +9,8 @@ WANTED_SMALL, WANTED_LARGE, WANTED_PREDICT = 2.5, 1.2, 1.35  # inference: small 
 WANTED_MEMORY = 0.6  # of PyTorch's, at most
 WANTED_PRODUCT = {64: 0.75}  # of the peak; the others
 WANTED_PRODUCTS = 0.88
+WANTED_SCALING = {'resnet18_cifar': 1.85}  # times as fast on the most threads as on one; training
+WANTED_NEIGHBOUR = 2.5  # times an idle step, at most
 
 STEADY = 1.25  # rounds further apart than that are remarked on
 
@@ -119,6 +121,60 @@ def print_product(row, systems):
     print(f'{row["title"]:16s}{cells}  {100 * wanted:5.0f}%{mark(row["reached"])}{doubt(row)}', flush=True)
     for s, reason in row['failed'].items():
         print(f'{"":16s} {SYSTEMS[s]} does not run here: {reason}', flush=True)
+
+
+# --- scaling, neighbours, batches ---------------------------------------------------------------------------------------
+
+def print_scaling(rows):
+    """How many times as fast the most threads are as one: ours, and the fastest peer's of each."""
+    def key(row):
+        return row['workload'], row['phase'], row['batch']
+
+    most = max((row['threads'] for row in rows), default=1)
+    ones = {key(row): row for row in rows if row['threads'] == 1 and 'nncc' in row['systems']}
+    pairs = [(ones[key(row)], row) for row in rows if row['threads'] == most > 1 and key(row) in ones]
+    if pairs:
+        print(f'\nFrom 1 to {plural(most)}, times as fast\n{"":16s} {"":7s} {"batch":>5s}{"nncc":>8s}{"best peer":>11s}   wanted')
+    for one, many in pairs:
+        if 'nncc' not in many['systems']:
+            continue
+        ours = one['systems']['nncc']['ms'] / many['systems']['nncc']['ms']
+        peers = [min((v['ms'] for s, v in row['systems'].items() if s != 'nncc'), default=0) for row in (one, many)]
+        theirs = f'{peers[0] / peers[1]:.2f}' if all(peers) else '-'
+        wanted = WANTED_SCALING.get(many['workload']) if many['phase'] == 'train' else None
+        many['scaling'] = ours
+        print(f'{many["workload"]:16s} {many["phase"]:7s} {many["batch"]:5d}{ours:8.2f}{theirs:>11s}   '
+              f'{wanted or "-":>6}{mark(ours >= wanted if wanted else None)}')
+
+
+def print_neighbour_heading(threads):
+    print(f'\nTraining beside a program that keeps one core busy, {plural(threads)}: milliseconds a step\n{"":16s} '
+          f'{"batch":>5s}{"":>16s}{"alone":>10s}{"beside":>10s}{"times":>8s}   wanted', flush=True)
+
+
+def print_neighbour(row):
+    head = f'{row["workload"]:16s} {row["batch"]:5d}{SYSTEMS[row["system"]]:>16s}'
+    if 'failed' in row:
+        print(f'{head} does not run here: {row["failed"]}', flush=True)
+        return
+    ours = row['system'] == 'nncc'
+    wanted = f'{WANTED_NEIGHBOUR:g}{mark(row["ratio"] <= WANTED_NEIGHBOUR)}' if ours else '-'
+    print(f'{head}{row["idle_ms"]:10.4g}{row["beside_ms"]:10.4g}{row["ratio"]:8.2f}   {wanted}', flush=True)
+
+
+def print_batch_heading(threads, batches):
+    print(f'\nMilliseconds a sample in batches, {plural(threads)}\n{"":16s} {"":7s} {"":8s}'
+          + ''.join(f'{b:10d}' for b in batches) + '   apart', flush=True)
+
+
+def print_batches(row, batches):
+    found = row['ms_a_sample']
+    cells = ''.join(f'{found[b]:10.4g}' if b in found else f'{"-":>10s}' for b in batches)
+    row['apart'] = max(found.values()) / min(found.values()) if found else None
+    busy = f'  busy: {row["others"]:g}' if row['busy'] else ''
+    print(f'{row["workload"]:16s} {row["phase"]:7s} {SYSTEMS[row["system"]]:8s}{cells}{row["apart"] or 0:7.2f}x{busy}', flush=True)
+    for b, reason in row['failed'].items():
+        print(f'{"":16s} batch {b} does not run: {reason}', flush=True)
 
 
 # --- memory and compilers --------------------------------------------------------------------------------------------

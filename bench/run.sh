@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # make bench: programs of bench/*.yaml beside PyTorch, onnxruntime, OpenBLAS and oneDNN, in one run: docs/benchmarks.md.
 #
-# WORKLOADS: names of some of them ("cnn_mnist unet_64 products"); without, all. BUILD: where nncc is (build).
+# WORKLOADS: names of some of them ("cnn_mnist unet_64 products"), of $sections; without, all. BUILD: where nncc is (build).
 # PEER: the Python to use, with torch; else build/venv, which is made with pip's newest torch where there is a network
 # (OFFLINE=1: not tried); else Debian's python3 and its torch; without any torch, what else is there.
 # SYSTEMS: which peers beside eager PyTorch, of tuned last compile ort debian openblas onednn mm; all.
@@ -11,10 +11,11 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${BUILD:-$here/../build}"
 mkdir -p bench
-[ -n "$WORKLOADS" ] || WORKLOADS="$(cd "$here" && echo *.yaml | sed 's/\.yaml//g') products"
+sections="products neighbour batches"
+[ -n "$WORKLOADS" ] || WORKLOADS="$(cd "$here" && echo *.yaml | sed 's/\.yaml//g') $sections"
 for name in $WORKLOADS; do
-    [ "$name" = products ] || [ -e "$here/$name.yaml" ] ||
-        { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
+    case " $sections " in *" $name "*) continue ;; esac
+    [ -e "$here/$name.yaml" ] || { echo "bench: no workload '$name': there is no $here/$name.yaml" >&2; exit 2; }
 done
 
 has_torch() { "$1" -c 'import torch' >/dev/null 2>&1; }

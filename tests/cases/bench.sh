@@ -31,6 +31,24 @@ titles = [t.text for t in picture.iter('{http://www.w3.org/2000/svg}title')]
 assert any(t.startswith('toy_2_3_1 train 4') and 'GFLOP/s' in t for t in titles), titles
 EOF
 check "bench: JSON and picture" "$python" judge.py
+cat >more.py <<'EOF'
+import sys
+sys.path.insert(0, sys.argv[1])
+import batch_rows, neighbour_rows, report
+from compiles import compile_workload
+class Bench:
+    rounds, seconds, log = 1, 0.01, sys.stderr
+made = compile_workload(sys.argv[2], 'toy_2_3_1', 'made')
+row, = neighbour_rows.rows_of(made, 1, {}, Bench)
+report.print_neighbour(row)
+assert row['system'] == 'nncc' and row['ratio'] == row['beside_ms'] / row['idle_ms'] > 0, row
+rows = list(batch_rows.rows_of('toy_2_3_1', batch_rows.program_of('toy_2_3_1', sys.argv[2], 'made'), 1, {}, Bench))
+for row in rows:
+    report.print_batches(row, batch_rows.BATCHES)
+    assert not row['failed'] and set(row['ms_a_sample']) == set(batch_rows.BATCHES) and row['apart'] >= 1, row
+assert [row['phase'] for row in rows] == ['train', 'predict']
+EOF
+check "bench: beside a busy program, in other batches" "$python" more.py "$root/bench" "$nncc"
 export SYSTEMS=nonesuch
 status "bench: a system that there is not" 1 bench
 says "bench: says so" "no system \"nonesuch\""

@@ -24,7 +24,7 @@ extern char **environ;
 
 typedef struct Variant {
     const char *name;
-    bool O0, unfused;
+    bool O0, unfused, exact;
     const char *skip; /* --no-pass; NULL: none */
 } Variant;
 
@@ -222,6 +222,7 @@ FIXTURE void emit_add(EmitBatch *b, EmitBuild *build, const void *arg, const Var
     emit_differentiate(e.as_built);
     emit_state(e.as_built);
     e.lowered->p->unfused = variant->unfused;
+    e.lowered->p->exact = variant->exact;
     cr_assert(passes_run(e.lowered->p, &options), "%s: %s", label, fixture_said(e.lowered));
     kernels_text(e.lowered->p);
     CodegenOptions codegen = {.command = "", .grad = true};
@@ -238,7 +239,8 @@ FIXTURE int emit_compiler(const char *source, const char *object, const char *fl
     char words[1000], *argv[64];
     const char *cc = getenv("CC") ? getenv("CC") : "cc";
     int n = 0;
-    snprintf(words, sizeof words, "%s -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -Iruntime %s -o %s %s -lm", cc,
+    snprintf(words, sizeof words,
+             "%s -std=gnu11 -Wall -Wextra -Werror -shared -fPIC -Iruntime %s -o %s %s -lm", cc,
              flags, object, source);
     for (char *word = strtok(words, " "); word && n < 63; word = strtok(NULL, " "))
         argv[n++] = word;

@@ -110,13 +110,15 @@ static const Target targets[] = {
      .l2 = 1 << 20},
 };
 
-static void check(const Target *target, const Variant *variant, bool computed)
+/* The cases from the first of them on. */
+static void check(const Target *target, const Variant *variant, bool computed, int first)
 {
     EmitBatch b = emit_batch();
-    for (int i = 0; i < COUNT(cases); i++) {
+    for (int i = first; i < COUNT(cases); i++) {
         Build build = {&cases[i], computed};
         emit_add(&b, build_case, &build, variant, target, cases[i].name);
     }
+    cr_expect_eq(strstr(b.text.at, "_winograd_patch(") != NULL, !variant->exact);
     emit_load(&b, "-O1 -march=native");
     emit_run(&b);
     cr_assert_eq(b.failures, 0);
@@ -126,16 +128,23 @@ static void check(const Target *target, const Variant *variant, bool computed)
 
 Test(emit_conv, small_vectors, .timeout = 300)
 {
-    check(&targets[0], &variant_all, false);
+    check(&targets[0], &variant_all, false, 0);
 }
 
 Test(emit_conv, of_what_is_computed, .timeout = 300)
 {
-    check(&targets[1], &variant_all, true);
+    check(&targets[1], &variant_all, true, 0);
 }
 
 Test(emit_conv, without_passes, .timeout = 300)
 {
     static const Variant plain = {.name = "O0", .O0 = true, .unfused = true};
-    check(&targets[1], &plain, false);
+    check(&targets[1], &plain, false, 0);
+}
+
+/* Both ways are within the same bound: with --exact no sum is Winograd's. */
+Test(emit_conv, exact, .timeout = 300)
+{
+    static const Variant exact = {.name = "exact", .exact = true};
+    check(&targets[1], &exact, false, COUNT(cases) - 5);
 }
