@@ -147,6 +147,10 @@ int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_f
  * tabs between fields. */
 int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_source *like,
                         nnrt_array *out, nnrt_fault *);
+/* One number of a sequence, and the state that follows; any integer from low to high, each as
+ * likely. What is made of these is the same on every machine. */
+uint64_t nnrt_synth_next(uint64_t *state);
+int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
 /* Fills one array an input of the model (by name). */
 int nnrt_synthetic_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 

@@ -512,6 +512,7 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     nnrt_source other = *like;
     other.file = file;
     other.n_files = 0;
+    other.generator = NULL;
     return ds_read_source(o, &other);
 }
 

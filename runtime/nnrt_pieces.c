@@ -30,10 +30,11 @@ static size_t piece_run(const char *text, size_t n, unsigned which)
 
 enum {
     PIECE_LETTERS = 1 << NNRT_LETTER,
-    PIECE_NUMBERS = 1 << NNRT_NUMBER,
+    PIECE_NUMBERS = 1 << NNRT_NUMBER | 1 << NNRT_FRACTION,
     PIECE_SPACES = 1 << NNRT_SPACE,
-    PIECE_WORD = 1 << NNRT_LETTER | 1 << NNRT_NUMBER | 1 << NNRT_MARK | 1 << NNRT_CONNECTOR,
-    PIECE_ALL = 1 << NNRT_OTHER | 1 << NNRT_MARK | PIECE_SPACES | PIECE_WORD
+    PIECE_WORD = 1 << NNRT_LETTER | 1 << NNRT_NUMBER | 1 << NNRT_MARK | 1 << NNRT_CONNECTOR |
+                 1 << NNRT_WORDLIKE,
+    PIECE_ALL = (1 << (NNRT_WORDLIKE + 1)) - 1
 };
 
 /* 's 't 're 've 'm 'll 'd; 0: none of them. */

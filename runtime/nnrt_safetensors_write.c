@@ -16,23 +16,24 @@ static void stw_pair(nnrt_buffer *t, const char *key_prefix, const char *key, co
     nnrt_buffer_say(t, "\"");
 }
 
+/* Checksums come before what callers have: readers look for one a tensor, and a vocabulary is long. */
 static void stw_metadata(nnrt_buffer *t, int n, const nnrt_st_item *const *items, int n_meta,
                          const nnrt_st_pair *meta)
 {
-    int format = 0;
+    const char *format = "pt"; /* what tools of the PyTorch world look for */
+    for (int i = 0; i < n_meta; i++)
+        format = strcmp(meta[i].key, "format") == 0 ? meta[i].value : format;
     nnrt_buffer_say(t, "{\"__metadata__\":{");
-    for (int i = 0; i < n_meta; i++) {
-        format |= strcmp(meta[i].key, "format") == 0;
-        stw_pair(t, "", meta[i].key, meta[i].value);
-    }
-    if (!format) /* what tools of the PyTorch world look for */
-        stw_pair(t, "", "format", "pt");
+    stw_pair(t, "", "format", format);
     for (int i = 0; i < n; i++) {
         char crc[16];
         size_t bytes = (size_t)nnrt_array_count(items[i]->rank, items[i]->dim) * sizeof(float);
         snprintf(crc, sizeof crc, "%08x", (unsigned)nnrt_crc32c(0, items[i]->data, bytes));
         stw_pair(t, "nncc.crc32c.", items[i]->name, crc);
     }
+    for (int i = 0; i < n_meta; i++)
+        if (strcmp(meta[i].key, "format") != 0)
+            stw_pair(t, "", meta[i].key, meta[i].value);
     nnrt_buffer_say(t, "}");
 }
 

@@ -89,11 +89,30 @@ static int sound_open(sound_work *w, const nnrt_table *t, const nnrt_sound *how,
     return w->wave && w->room ? NNRT_OK : sound_no_memory(t->read, t->name);
 }
 
-/* Reads a clip at the model's rate. */
-static int sound_read(const sound_work *w, const char *path, nnrt_clip *clip)
+/* Whether the source's clips say strings of digits, which a text column wants. */
+static int sound_says_several(const nnrt_source *s)
+{
+    for (int i = 0; i < s->n_columns; i++)
+        if (s->columns[i].n_names && strcmp(s->columns[i].names[0], "said") == 0)
+            return 1;
+    return 0;
+}
+
+/* Reads a clip, or makes the row's up where there is no path, at the model's rate. */
+static int sound_read(const sound_work *w, const char *path, int64_t row, nnrt_clip *clip)
 {
     nnrt_fault *fault = w->t->read->fault;
-    int status = nnrt_clip_read(path, clip, fault);
+    const nnrt_source *s = w->t->source;
+    char digits[8];
+    int status;
+    *clip = (nnrt_clip){0};
+    if (path)
+        status = nnrt_clip_read(path, clip, fault);
+    else
+        status = nnrt_tones(s->seed, row, sound_says_several(s), w->how->rate, clip, digits)
+                     ? sound_no_memory(w->t->read, w->t->name)
+                     : NNRT_OK;
+    path = path ? path : w->t->name;
     if (!status) /* one more than fits, so that a longer one is seen */
         status = nnrt_resample(path, clip, w->how->rate, w->samples + w->how->hop, fault);
     if (!status && w->how->refuse_long && clip->n >= w->samples + w->how->hop)
@@ -104,10 +123,10 @@ static int sound_read(const sound_work *w, const char *path, nnrt_clip *clip)
 }
 
 /* The features of a clip, and how many frames are its own. */
-static int sound_clip(sound_work *w, const char *path, float *out, int32_t *length)
+static int sound_clip(sound_work *w, const char *path, int64_t row, float *out, int32_t *length)
 {
     nnrt_clip clip;
-    int status = sound_read(w, path, &clip);
+    int status = sound_read(w, path, row, &clip);
     if (!status) {
         int64_t n = clip.n < w->samples ? clip.n : w->samples;
         memcpy(w->wave, clip.at, (size_t)n * sizeof *w->wave);
@@ -120,7 +139,8 @@ static int sound_clip(sound_work *w, const char *path, float *out, int32_t *leng
     return status;
 }
 
-/* Fills the column of an input, and that of its lengths, with the clips of `paths`. */
+/* Fills the column of an input, and that of its lengths, with the clips of `paths`; NULL: with
+ * made-up ones. */
 static int sound_column(const nnrt_table *t, const nnrt_sound *how, int input,
                         const char *const *paths)
 {
@@ -138,7 +158,8 @@ static int sound_column(const nnrt_table *t, const nnrt_sound *how, int input,
     if (!status)
         status = nnrt_array_make(t->name, NNRT_ARRAY_F32, v->rank + 1, dim, a, t->read->fault);
     for (int64_t i = 0; i < t->rows && !status; i++) {
-        status = sound_clip(&w, paths[i], (float *)a->data + i * v->count, &lengths[i]);
+        status = sound_clip(&w, paths ? paths[i] : NULL, i, (float *)a->data + i * v->count,
+                            &lengths[i]);
         if (status && t->lines) {
             nnrt_fault why = *t->read->fault;
             nnrt_fail(t->read->fault, 0, "%s:%zu: %s", t->name, t->lines[i], why.text);
@@ -349,13 +370,41 @@ static int sound_from_list(const nnrt_read *r, const nnrt_source *s, const char 
     return status;
 }
 
+/* Made-up clips, and the digits that they say. */
+static int sound_made_up(const nnrt_read *r, const nnrt_source *s)
+{
+    char name[64], (*digits)[8] = malloc((size_t)s->count * sizeof *digits + 1);
+    nnrt_span *texts = malloc((size_t)s->count * sizeof *texts + 1);
+    size_t *lines = malloc((size_t)s->count * sizeof *lines + 1);
+    snprintf(name, sizeof name, "generator %s", s->generator);
+    const nnrt_table t = {r, s, name, s->count, lines};
+    int status = digits && texts && lines ? NNRT_OK : sound_no_memory(r, name);
+    for (int64_t i = 0; i < s->count && !status; i++) {
+        if (nnrt_tones(s->seed, i, sound_says_several(s), s->sound->rate, NULL, digits[i]))
+            status = sound_no_memory(r, name);
+        texts[i] = (nnrt_span){digits[i], strlen(digits[i])};
+        lines[i] = (size_t)i + 1;
+    }
+    for (int i = 0; i < s->n_columns && !status; i++) {
+        int input = nnrt_read_input(r, s->columns[i].input);
+        if (!s->columns[i].of && nnrt_read_needs(r, input))
+            status = sound_table_column(&t, input, texts, NULL);
+    }
+    free(digits);
+    free(texts);
+    free(lines);
+    return status;
+}
+
 static int sound_source(const nnrt_read *r, const nnrt_source *s)
 {
+    if (s->generator)
+        return sound_made_up(r, s);
     char *path = nnrt_path_join(r->dir, s->file);
     struct stat st;
     if (!path)
         return sound_no_memory(r, s->file);
-    int folder = s->is_folder && stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+    int folder = stat(path, &st) == 0 && S_ISDIR(st.st_mode);
     int status = NNRT_OK;
     if (s->is_folder && !folder)
         status =

@@ -52,4 +52,10 @@ void nnrt_mel_close(nnrt_mel *);
 /* The features of (frames - 1) * hop samples: out[frames, width]. `room` holds frames * n_mels. */
 void nnrt_mel_frames(nnrt_mel *, const float *samples, int64_t frames, double *room, float *out);
 
+/* --- nnrt_tones.c: made-up clips -------------------------------------------------------------- */
+
+/* The i-th clip: digits as telephones dial them, in noise; one, or 2 to 5 where `several`. `digits`
+ * gets them as text. NNRT_NO_MEMORY. */
+int nnrt_tones(uint64_t seed, int64_t i, int several, int64_t rate, nnrt_clip *out, char digits[8]);
+
 #endif

@@ -205,6 +205,21 @@ static int text_windows_of(const nnrt_read *r, const nnrt_source *s, const char 
     return NNRT_OK;
 }
 
+/* The text of a generator, under its name. */
+static int text_made_up(const nnrt_read *r, const nnrt_source *s, nnrt_bytes *text, char *name,
+                        size_t size)
+{
+    nnrt_buffer made = {0};
+    snprintf(name, size, "generator %s", s->generator);
+    nnrt_stories(s->seed, s->count, &made);
+    if (made.failed) {
+        nnrt_buffer_free(&made);
+        return text_no_memory(r, name);
+    }
+    *text = (nnrt_bytes){(unsigned char *)made.at, made.size};
+    return NNRT_OK;
+}
+
 static int text_windows(const nnrt_read *r, const nnrt_source *s)
 {
     int n = s->n_files ? s->n_files : 1, status = NNRT_OK;
@@ -214,7 +229,9 @@ static int text_windows(const nnrt_read *r, const nnrt_source *s)
     char name[NNRT_ERROR_SIZE / 2] = "";
     const int inputs[2] = {nnrt_read_input(r, s->columns[0].input),
                            nnrt_read_input(r, s->columns[1].input)};
-    for (int i = 0; i < n && !status; i++) {
+    if (s->generator)
+        status = text_made_up(r, s, &text, name, sizeof name);
+    for (int i = 0; i < n && !status && !s->generator; i++) {
         char *path = nnrt_path_join(r->dir, files[i]);
         status = path ? text_append(r, path, &text) : text_no_memory(r, files[i]);
         if (path && i == 0)
@@ -476,16 +493,49 @@ static int text_table_columns(const nnrt_table *t, const nnrt_texts *texts)
     return status;
 }
 
+/* Made-up reviews as a table: of the columns `names`, 'label' is negative or positive. */
+static int text_reviews(const nnrt_source *s, int n, const char *const *names, nnrt_texts *out)
+{
+    static const char *const kinds[] = {"negative", "positive"};
+    nnrt_buffer all = {0};
+    size_t rows = (size_t)s->count, *ends = malloc((rows + 1) * sizeof *ends);
+    unsigned char *good = malloc(rows + 1);
+    *out = (nnrt_texts){.rows = s->count};
+    out->at = malloc((size_t)(n + 1) * rows * sizeof *out->at + 1);
+    out->lines = malloc((rows + 1) * sizeof *out->lines);
+    int ok = ends && good && out->at && out->lines;
+    for (size_t i = 0; ok && i < rows; i++) {
+        good[i] = (unsigned char)nnrt_review(s->seed, (int64_t)i, &all);
+        ends[i] = all.size;
+        out->lines[i] = i + 1;
+    }
+    ok = ok && !all.failed;
+    for (int k = 0; ok && k < n; k++)
+        for (size_t i = 0; i < rows; i++) {
+            size_t from = i ? ends[i - 1] : 0;
+            const char *kind = kinds[good[i]];
+            out->at[(size_t)k * rows + i] = strcmp(names[k], "label") == 0
+                                                ? (nnrt_span){kind, strlen(kind)}
+                                                : (nnrt_span){all.at + from, ends[i] - from};
+        }
+    out->owned = all.at;
+    free(ends);
+    free(good);
+    return ok ? NNRT_OK : NNRT_NO_MEMORY;
+}
+
 static int text_table(const nnrt_read *r, const nnrt_source *s)
 {
     const char **names = malloc(((size_t)s->n_columns + 1) * sizeof *names);
-    char *path = nnrt_path_join(r->dir, s->file);
+    char *path = s->generator ? strdup("generator reviews") : nnrt_path_join(r->dir, s->file);
     nnrt_texts texts = {0};
     int n = 0, status = names && path ? NNRT_OK : text_no_memory(r, s->file);
     for (int i = 0; i < s->n_columns && !status; i++)
         if (!s->columns[i].of)
             names[n++] = s->columns[i].names[0];
-    if (!status)
+    if (!status && s->generator)
+        status = text_reviews(s, n, names, &texts) ? text_no_memory(r, path) : NNRT_OK;
+    else if (!status)
         status = nnrt_csv_texts(path, s->header, s->delimiter, n, names, &texts, r->fault);
     const nnrt_table t = {r, s, path, texts.rows, texts.lines};
     if (!status)

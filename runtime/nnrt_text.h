@@ -13,7 +13,9 @@ typedef enum {
     NNRT_NUMBER,
     NNRT_MARK, /* combining */
     NNRT_SPACE,
-    NNRT_CONNECTOR /* _ and its like */
+    NNRT_CONNECTOR, /* _ and its like */
+    NNRT_FRACTION,  /* numbers that are no digits: superscripts, 1/2 as a character */
+    NNRT_WORDLIKE   /* others that words may have in them */
 } nnrt_class;
 
 nnrt_class nnrt_unicode_class(uint32_t c);
@@ -153,6 +155,13 @@ int nnrt_tokenizer_parse(const char *name, const void *bytes, size_t size, nnrt_
                          nnrt_fault *);
 /* Writes it as such a file; look at out->failed. */
 void nnrt_tokenizer_write(const nnrt_vocab *, nnrt_buffer *out);
+
+/* --- nnrt_stories.c: made-up texts ------------------------------------------------------------ */
+
+/* `count` short stories, a line each: who has what, and where it goes. */
+void nnrt_stories(uint64_t seed, int64_t count, nnrt_buffer *out);
+/* The i-th review of a film, and whether it likes it: the last clause counts, and "not" turns it. */
+int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out);
 
 /* --- nnrt_text.c: sources of text ------------------------------------------------------------- */
 

@@ -306,6 +306,27 @@ static void read_synthetic(Reader *r)
     r->out->count = arg[2].i;
 }
 
+bool source_generator(Reader *r, const char *only)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *generator = y_get(r->args, "generator"), *seed = y_get(r->args, "seed"),
+            *count = y_get(r->args, "count");
+    int64_t value = 1;
+    r->out->count = 10000;
+    if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
+        return false;
+    if (strcmp(r->out->generator, only) != 0) {
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s", r->kind,
+                   r->out->generator, only);
+        return false;
+    }
+    if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))
+        return false;
+    r->out->seed = (uint64_t)value;
+    return !count ||
+           y_int(ctx, r->scope, count, source_title(r, "count"), 1, INT32_MAX, &r->out->count);
+}
+
 /* --- sources ---------------------------------------------------------------------------------- */
 
 static const SourceRow sources[] = {

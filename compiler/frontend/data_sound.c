@@ -135,15 +135,20 @@ static bool check_clip_input(Reader *r, const Y *y, const Input *input)
     return false;
 }
 
-/* The columns that a folder has: of clips, and of the folders that they are in. */
-static bool check_folder_column(Reader *r, const Y *y, const Input *input, const char *name)
+/* The columns that a folder has, of clips and of the folders that they are in; made-up clips say
+ * digits. */
+static bool check_named_column(Reader *r, const Y *y, const Input *input, const char *name)
 {
-    const char *wanted = input->classes > 0 ? "class" : "clip";
-    if (strcmp(name, wanted) == 0 &&
-        input->shape.rank == 1 + (input->classes > 0 ? 0 : input->shape.rank - 1))
+    bool row = input->classes > 0 && input->shape.rank > 1;
+    const char *wanted = input->classes == 0 ? "clip" : row ? "said" : "class";
+    if (strcmp(name, wanted) == 0 && (!row || r->out->generator))
         return true;
-    diag_error(&source_ctx(r)->diag, y->loc, "wav: of a folder '%s' takes '%s'%s", input->name,
-               wanted, input->classes > 0 && input->shape.rank > 1 ? ", one index a sample" : "");
+    if (row && !r->out->generator)
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "wav: '%s' is a row of tokens: a folder has no texts, a list may", input->name);
+    else
+        diag_error(&source_ctx(r)->diag, y->loc, "wav: of a %s '%s' takes '%s', not '%s'",
+                   r->out->generator ? "generator" : "folder", input->name, wanted, name);
     return false;
 }
 
@@ -152,11 +157,12 @@ static bool sound_column(Reader *r, const Y *y, const Input *input, SourceColumn
     const char *name;
     if (!y_word(source_ctx(r), r->scope, y, source_title(r, input->name), &name))
         return false;
-    if (r->out->is_folder ? !check_folder_column(r, y, input, name)
-                          : !r->out->header && strspn(name, "0123456789") != strlen(name)) {
-        if (!r->out->is_folder)
-            diag_error(&source_ctx(r)->diag, y->loc,
-                       "wav: without a header columns have numbers, from 0; saw '%s'", name);
+    if ((r->out->is_folder || r->out->generator) && !check_named_column(r, y, input, name))
+        return false;
+    if (!r->out->is_folder && !r->out->generator && !r->out->header &&
+        strspn(name, "0123456789") != strlen(name)) {
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "wav: without a header columns have numbers, from 0; saw '%s'", name);
         return false;
     }
     if (input->classes == 0 && !check_clip_input(r, y, input))
@@ -165,14 +171,18 @@ static bool sound_column(Reader *r, const Y *y, const Input *input, SourceColumn
     return true;
 }
 
-/* folder or list: one of them. */
+/* folder, list or generator: one of them. */
 static bool read_place(Reader *r)
 {
-    const Y *folder = y_get(r->args, "folder"), *list = y_get(r->args, "list");
-    if (!folder == !list) {
-        diag_error(&source_ctx(r)->diag, r->args->loc, "wav: expected one of folder and list");
+    const Y *folder = y_get(r->args, "folder"), *list = y_get(r->args, "list"),
+            *generator = y_get(r->args, "generator");
+    if (!!folder + !!list + !!generator != 1) {
+        diag_error(&source_ctx(r)->diag, r->args->loc,
+                   "wav: expected one of folder, list and generator");
         return false;
     }
+    if (generator)
+        return source_generator(r, "tones");
     r->out->is_folder = folder != NULL;
     return y_word(source_ctx(r), r->scope, folder ? folder : list,
                   source_title(r, folder ? "folder" : "list"), &r->out->file);
@@ -180,8 +190,9 @@ static bool read_place(Reader *r)
 
 void source_sound(Reader *r)
 {
-    static const char *const own[] = {"folder",   "list",      "header",    "delimiter", "rate",
-                                      "features", "tokenizer", "lowercase", "longer",    "lengths"};
+    static const char *const own[] = {"folder",    "list",      "header",    "delimiter", "rate",
+                                      "features",  "tokenizer", "lowercase", "longer",    "lengths",
+                                      "generator", "seed",      "count"};
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     r->out->header = true;
     if (!source_map(r, own, COUNT(own),

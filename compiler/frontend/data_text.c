@@ -187,7 +187,9 @@ static void read_next_token(Reader *r, const Y *y)
                    "text: next_token: expected a map, as {input: x, target: y}");
         return;
     }
-    if (!y_keys(ctx, y, "text: next_token", keys, COUNT(keys), NULL, 0) || !source_several_files(r))
+    bool made_up = y_get(r->args, "generator") != NULL;
+    if (!y_keys(ctx, y, "text: next_token", keys, COUNT(keys), NULL, 0) ||
+        !(made_up ? source_generator(r, "stories") : source_several_files(r)))
         return;
     int input[2];
     for (int i = 0; i < 2; i++) {
@@ -225,7 +227,14 @@ static bool table_column(Reader *r, const Y *y, const Input *input, SourceColumn
         note_input(r, input);
         return false;
     }
-    if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
+    if (r->out->generator) {
+        const char *wanted = input->shape.rank > 1 ? "sentence" : "label";
+        if (strcmp(name, wanted) != 0) {
+            diag_error(&source_ctx(r)->diag, y->loc, "text: of reviews '%s' takes '%s', not '%s'",
+                       input->name, wanted, name);
+            return false;
+        }
+    } else if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
         diag_error(&source_ctx(r)->diag, y->loc,
                    "text: without a header columns have numbers, from 0; saw '%s'", name);
         return false;
@@ -238,8 +247,9 @@ static void read_classify(Reader *r, const Y *y)
 {
     Ctx *ctx = source_ctx(r);
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
+    bool made_up = y_get(r->args, "generator") != NULL;
     r->out->header = true;
-    if (!source_file(r) ||
+    if (!(made_up ? source_generator(r, "reviews") : source_file(r)) ||
         (header && !y_bool(ctx, r->scope, header, "text: header", &r->out->header)) ||
         (delimiter && !source_delimiter(r, delimiter)))
         return;
@@ -255,8 +265,9 @@ static void read_classify(Reader *r, const Y *y)
 
 void source_text(Reader *r)
 {
-    static const char *const keys[] = {"file",   "tokenizer", "lowercase", "longer",  "next_token",
-                                       "header", "delimiter", "lengths",   "classify"};
+    static const char *const keys[] = {"file",       "tokenizer", "lowercase", "longer",
+                                       "next_token", "header",    "delimiter", "lengths",
+                                       "classify",   "generator", "seed",      "count"};
     static const char *const later[] = {"translate"};
     Ctx *ctx = source_ctx(r);
     if (r->args->kind != Y_map) {
@@ -270,6 +281,11 @@ void source_text(Reader *r)
     const Y *next = y_get(r->args, "next_token"), *classify = y_get(r->args, "classify");
     if (!next == !classify) {
         diag_error(&ctx->diag, r->args->loc, "text: expected one of next_token and classify");
+        return;
+    }
+    const Y *file = y_get(r->args, "file");
+    if (file && y_get(r->args, "generator")) {
+        diag_error(&ctx->diag, file->loc, "text: either 'file' or 'generator'");
         return;
     }
     const Y *task = y_resolve(ctx, r->scope, next ? next : classify);

@@ -125,3 +125,8 @@ printf '{"model":{"type":"WordPiece"}}' >tok.json
 refused "tokenizer.json: another model" 1 "tok.json: a model of type 'WordPiece' is not supported" ./tok train
 printf '{"model":{"type":' >tok.json
 refused "tokenizer.json: truncated" 1 "tok.json: byte" ./tok train
+
+# --- made up: what examples train on without files
+sed -e 's/file: t.tsv/generator: reviews, count: 3000/' -e 's/kind: how/kind: label/' -e 's/x: what/x: sentence/' -e 's/shape: \[6\]/shape: [12]/' -e 's/epochs: 40/epochs: 6/' -e 's/^model: say/model: made/' say.yaml >made.yaml
+check "made up: a program" "$nncc" made.yaml -o made
+status "made up: trains" 0 ./made train

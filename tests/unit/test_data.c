@@ -250,12 +250,37 @@ Test(data, wav)
     cr_expect(!p->data_test.is_folder && p->data_test.sound.n_mfcc == 8 && !p->data_test.header);
 }
 
+Test(data, made_up)
+{
+    const char *model =
+        "model: m\ninputs: {x: {tokens: 9, shape: [4]}, l: {classes: 2}}\nlayers:\n"
+        "  - dense: {units: 2, name: k}\nloss: softmax_cross_entropy(k, l)\n"
+        "train: {optimizer: adam}\ndata:\n"
+        "  train: {text: {generator: reviews, seed: 3, count: 50, tokenizer: words, "
+        "classify: {x: sentence, l: label}}}\n"
+        "  test: {text: {generator: reviews, seed: 4, classify: {x: sentence, l: label}}}\n";
+    const Program *p = good_model(model);
+    cr_expect(p->data_train.seed == 3 && p->data_train.count == 50 && p->data_test.count == 10000);
+    cr_expect_str_eq(p->data_train.generator, "reviews");
+    wrong_text("train: {text: {generator: reviews, next_token: {input: x, target: y}}}",
+               "expected stories");
+    wrong_text("train: {text: {file: a, generator: stories, next_token: {input: x, target: y}}}",
+               "either 'file' or 'generator'");
+    wrong_text("train: {text: {generator: stories, count: 0, next_token: {input: x, target: y}}}",
+               "count: 0");
+    wrong_text("train: {text: {generator: reviews, classify: {x: label}}}",
+               "'x' takes 'sentence', not 'label'");
+    wrong_text("train: {wav: {generator: tone, " WAV ", c: clip}}", "expected tones");
+    wrong_text("train: {wav: {generator: tones, " WAV ", c: clip, x: class}}",
+               "'x' takes 'said', not 'class'");
+}
+
 Test(data, wav_refused)
 {
     wrong_text("train: {wav: list}", "wav: expected a map, as");
-    wrong_text("train: {wav: {" WAV ", c: 0}}", "wav: expected one of folder and list");
+    wrong_text("train: {wav: {" WAV ", c: 0}}", "wav: expected one of folder, list and generator");
     wrong_text("train: {wav: {folder: a, list: b, " WAV "}}",
-               "wav: expected one of folder and list");
+               "wav: expected one of folder, list and generator");
     wrong_text("train: {wav: {list: a, rate: 8000, c: 0}}", "wav: 'features' is missing");
     wrong_text("train: {wav: {list: a, features: mfcc, c: 0}}", "wav: 'rate' is missing");
     wrong_text("train: {wav: {list: a, rate: 8000, features: mfc, c: 0}}", "did you mean 'mfcc'?");
@@ -274,8 +299,9 @@ Test(data, wav_refused)
         "train: {wav: {list: a, rate: 8000, features: {log_mel: {n_mels: 8, hop: 2}}, c: p}}",
         "shorter than half a window");
     wrong_text("train: {wav: {list: a, header: false, " WAV ", c: p}}", "without a header");
-    wrong_text("train: {wav: {folder: a, " WAV ", c: path}}", "of a folder 'c' takes 'clip'");
-    wrong_text("train: {wav: {folder: a, " WAV ", c: clip, x: class}}", "one index a sample");
+    wrong_text("train: {wav: {folder: a, " WAV ", c: path}}",
+               "of a folder 'c' takes 'clip', not 'path'");
+    wrong_text("train: {wav: {folder: a, " WAV ", c: clip, x: class}}", "a folder has no texts");
     wrong_text("test: {wav: {list: a, c: p}}", "data.train has no clips");
     wrong_text("train: {wav: {list: a, " WAV ", c: p, label: l, x: w, y: v, lengths: {n: c}}}, "
                "test: {wav: {list: a, rate: 8000, c: p}}",

@@ -27,6 +27,8 @@ Test(nnrt_vocab, unicode)
         {0x4E2D, NNRT_LETTER, 0x4E2D},   {0x1F600, NNRT_OTHER, 0x1F600},
         {0x10400, NNRT_LETTER, 0x10428}, {0x10FFFF, NNRT_OTHER, 0x10FFFF},
         {0x178, NNRT_LETTER, 0xFF},      {0x101, NNRT_LETTER, 0x101},
+        {0xB2, NNRT_FRACTION, 0xB2},     {0x24B6, NNRT_WORDLIKE, 0x24D0},
+        {0x2167, NNRT_NUMBER, 0x2177},
     };
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         cr_expect_eq(nnrt_unicode_class(known[i].c), known[i].class, "class of U+%04X", known[i].c);
@@ -99,6 +101,7 @@ Test(nnrt_vocab, pieces_of_gpt2)
         {"\xFF\xFEok", "\xFF\xFE|ok"},
         {"'S'", "'|S|'"},
         {"e\xCC\x81", "e|\xCC\x81"},
+        {"5\xC2\xB2!", "5\xC2\xB2|!"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         cr_expect_str_eq(pieces_of(NNRT_SPLIT_GPT2, cases[i][0]), cases[i][1]);
@@ -108,6 +111,7 @@ Test(nnrt_vocab, pieces_of_words)
 {
     cr_expect_str_eq(pieces_of(NNRT_SPLIT_WORDS, " it's a_1 \"test\"...  \t(OK)\n"),
                      "it|'|s|a_1|\"|test|\"...|(|OK|)");
+    cr_expect_str_eq(pieces_of(NNRT_SPLIT_WORDS, "e\xCC\x81 5\xC2\xB2"), "e\xCC\x81|5|\xC2\xB2");
     cr_expect_str_eq(pieces_of(NNRT_SPLIT_SPACES, " it's a  (test)\n"), "it's|a|(test)");
     cr_expect_str_eq(pieces_of(NNRT_SPLIT_CHARACTERS, "a \xC3\xA4\n"), "a| |\xC3\xA4|\n");
     cr_expect_str_eq(pieces_of(NNRT_SPLIT_WORDS, ""), "");
