@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 6          /* emitted files check it: raise it when a struct below changes */
-#define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
-#define NNRT_RANK 8         /* most axes of a tensor */
+#define NNRT_ABI        6   /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ALIGN      64  /* bytes: every buffer in an arena begins at a multiple of it */
+#define NNRT_RANK       8   /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
 
 /* Exit statuses, and what runtime functions return when they fail. */
@@ -67,12 +67,12 @@ typedef struct nnrt_value {
     nnrt_dtype dtype;
     int rank;
     int64_t dim[NNRT_RANK];
-    int64_t count;     /* numbers a sample: the product of dim */
-    int64_t classes;   /* > 0: integers 0 .. classes-1 (a class index or a token) */
-    int has_ignore;    /* inputs with classes: `ignore` is allowed as well */
+    int64_t count;   /* numbers a sample: the product of dim */
+    int64_t classes; /* > 0: integers 0 .. classes-1 (a class index or a token) */
+    int has_ignore;  /* inputs with classes: `ignore` is allowed as well */
     int64_t ignore;
-    int in_predict;    /* inputs: some output depends on it, so `predict` takes it */
-    uint32_t outputs;  /* inputs: bit i is set where output i depends on it (the first 32) */
+    int in_predict;   /* inputs: some output depends on it, so `predict` takes it */
+    uint32_t outputs; /* inputs: bit i is set where output i depends on it (the first 32) */
     /* Inputs of shape [C, H, W] or [H, W], f32 or u8: what `train` does to the images of a batch
      * before the network sees them, in order. */
     int n_augment;
@@ -103,8 +103,8 @@ typedef struct nnrt_var {
     size_t offset;          /* bytes from the start of `vars`, a multiple of NNRT_ALIGN */
     int perm[NNRT_RANK];    /* kept order of the saved axes: kept axis i is saved axis perm[i] */
     nnrt_init_kind init;
-    double a, b;            /* parameters of init */
-    int64_t cut;            /* saved axis 0 counts as two for perm, the second so long; 0: as one */
+    double a, b; /* parameters of init */
+    int64_t cut; /* saved axis 0 counts as two for perm, the second so long; 0: as one */
 } nnrt_var;
 
 /* The saved axes as perm counts them, lengths to dim: how many. */
@@ -142,24 +142,24 @@ typedef enum {
 
 typedef struct nnrt_schedule {
     nnrt_schedule_kind kind;
-    double gamma, to;      /* `to` is a rate */
-    double every;          /* steps, or epochs */
-    double warmup;         /* steps, or epochs: a line from 0 to the base rate, first */
-    int every_in_epochs;   /* `every` (exponential: its one step) counts epochs */
+    double gamma, to;    /* `to` is a rate */
+    double every;        /* steps, or epochs */
+    double warmup;       /* steps, or epochs: a line from 0 to the base rate, first */
+    int every_in_epochs; /* `every` (exponential: its one step) counts epochs */
     int warmup_in_epochs;
 } nnrt_schedule;
 
 /* Where data comes from. */
 typedef enum {
     NNRT_SOURCE_NONE,
-    NNRT_SOURCE_IDX,      /* a file an input */
-    NNRT_SOURCE_NPY,      /* a file an input */
-    NNRT_SOURCE_NPZ,      /* one file, a member an input */
-    NNRT_SOURCE_RECORDS,  /* files of fixed records: raw bytes, the inputs in order */
-    NNRT_SOURCE_CSV,      /* one file, one or several columns an input */
+    NNRT_SOURCE_IDX,       /* a file an input */
+    NNRT_SOURCE_NPY,       /* a file an input */
+    NNRT_SOURCE_NPZ,       /* one file, a member an input */
+    NNRT_SOURCE_RECORDS,   /* files of fixed records: raw bytes, the inputs in order */
+    NNRT_SOURCE_CSV,       /* one file, one or several columns an input */
     NNRT_SOURCE_SYNTHETIC, /* made by a seeded generator of the runtime */
-    NNRT_SOURCE_TEXT,     /* windows of a long text; tables of texts: a column an input */
-    NNRT_SOURCE_SOUND     /* clips of a folder or a list */
+    NNRT_SOURCE_TEXT,      /* windows of a long text; tables of texts: a column an input */
+    NNRT_SOURCE_SOUND      /* clips of a folder or a list */
 } nnrt_source_kind;
 
 /* How texts become tokens. */
@@ -175,34 +175,36 @@ typedef struct nnrt_text {
     nnrt_tokens_kind tokens;
     const char *file; /* tokenizer.json */
     int lowercase;
-    int64_t stride;   /* > 0: windows of the text as long as an input, so far apart; the second
+    int64_t stride;  /* > 0: windows of the text as long as an input, so far apart; the second
                          column is the first one's, a token on. 0: a table */
-    int refuse_long;  /* texts longer than their input; else they are cut off */
+    int refuse_long; /* texts longer than their input; else they are cut off */
+    int is_pairs;    /* of two files, a line a text: the columns are the source, the target after
+                         a <bos>, the target before an <eos> */
 } nnrt_text;
 
 /* How clips become numbers: features a frame, [frames, features]. */
 typedef struct nnrt_sound {
-    int64_t rate;        /* samples a second; clips of another are resampled */
-    int is_mfcc;         /* else the logarithm of a mel spectrogram */
-    int64_t n_fft, hop;  /* samples a window, and from one to the next */
+    int64_t rate;       /* samples a second; clips of another are resampled */
+    int is_mfcc;        /* else the logarithm of a mel spectrogram */
+    int64_t n_fft, hop; /* samples a window, and from one to the next */
     int64_t n_mels, n_mfcc;
     double f_min, f_max; /* Hz */
     int refuse_long;
 } nnrt_sound;
 
 typedef struct nnrt_column {
-    const char *input;         /* which input it feeds */
-    const char *file;          /* idx, npy: its file; npz: its member (without .npy) */
-    int64_t bytes;             /* records: how many bytes of a record */
-    int n_names;               /* csv: its columns, by name, or by number from 0 as digits */
+    const char *input; /* which input it feeds */
+    const char *file;  /* idx, npy: its file; npz: its member (without .npy) */
+    int64_t bytes;     /* records: how many bytes of a record */
+    int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
-    const char *of;            /* text, sound: it holds the lengths of this input's samples */
+    const char *of; /* text, sound: it holds the lengths of this input's samples */
 } nnrt_column;
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
-    const char *file;      /* npz, records, csv; NULL where there are several */
-    int n_files;           /* records: of several files, read one after the other */
+    const char *file; /* npz, records, csv; NULL where there are several */
+    int n_files;      /* records: of several files, read one after the other */
     const char *const *files;
     const char *generator; /* synthetic: "digits", ... */
     uint64_t seed;         /* synthetic */
@@ -228,15 +230,15 @@ typedef struct nnrt_train {
     int accumulate; /* calls of train_step an optimiser step */
     double lr;      /* base rate */
     nnrt_schedule schedule;
-    double validation_split;     /* share of data.train kept for validation; 0: none */
-    int64_t checkpoint_every;    /* steps; 0: never (unless --checkpoint: each epoch) */
+    double validation_split;  /* share of data.train kept for validation; 0: none */
+    int64_t checkpoint_every; /* steps; 0: never (unless --checkpoint: each epoch) */
     int checkpoint_every_in_epochs;
     int checkpoint_keep;         /* earlier ones kept beside it as PATH.1, PATH.2, ... */
     const char *checkpoint_path; /* or NULL */
     const char *stop_monitor;    /* early stopping: val_loss, ..., or NULL */
     int64_t stop_patience;       /* epochs */
     double stop_min_delta;
-    int stop_mode;               /* -1 smaller is better, +1 larger, 0 by the name */
+    int stop_mode; /* -1 smaller is better, +1 larger, 0 by the name */
     int stop_restore_best;
 } nnrt_train;
 
@@ -261,17 +263,17 @@ typedef struct nnrt_profile {
  * the order of the tables; inputs that a call does not need are not read. */
 typedef struct nnrt_model {
     int abi;
-    const char *name;        /* mnist */
-    const char *source;      /* mnist.yaml, as given */
-    const char *target;      /* x86-64-v3 */
-    const char *version;     /* nncc 0.1.0 */
-    const char *digest;      /* SHA-256 of the model file, in hex */
-    int batch;               /* most samples in one call */
-    size_t size;             /* bytes of an instance */
-    size_t vars_bytes;       /* of them, weights and optimiser state */
-    size_t arena_bytes;      /* vars and scratch */
-    double flops_predict;    /* a sample */
-    double flops_train;      /* a sample and step */
+    const char *name;     /* mnist */
+    const char *source;   /* mnist.yaml, as given */
+    const char *target;   /* x86-64-v3 */
+    const char *version;  /* nncc 0.1.0 */
+    const char *digest;   /* SHA-256 of the model file, in hex */
+    int batch;            /* most samples in one call */
+    size_t size;          /* bytes of an instance */
+    size_t vars_bytes;    /* of them, weights and optimiser state */
+    size_t arena_bytes;   /* vars and scratch */
+    double flops_predict; /* a sample */
+    double flops_train;   /* a sample and step */
     int n_inputs, n_outputs, n_vars, n_metrics, n_sums;
     const nnrt_value *inputs, *outputs;
     const nnrt_var *vars;
@@ -288,7 +290,7 @@ typedef struct nnrt_model {
     /* loss of the batch as a training step has it; grads: vars of kind WEIGHT and then f32 inputs
      * (full batch rows, of which n are written), in saved order, one after the other. */
     float (*grad)(nnrt_instance *, int n, const void *const *in, float *grads);
-    const char *flags;       /* the C compiler and its flags, for `info`; NULL: not known */
+    const char *flags; /* the C compiler and its flags, for `info`; NULL: not known */
     /* Of a program, NULL otherwise: predict and train_step with each kernel's time noted. */
     int n_kernels;
     const nnrt_kernel *kernels;
@@ -301,18 +303,20 @@ typedef struct nnrt_model {
 /* The head of every instance; the arena follows it. */
 struct nnrt_instance {
     const nnrt_model *model;
-    unsigned char *vars;    /* weights and optimiser state: its own, or a fork's owner's */
+    unsigned char *vars; /* weights and optimiser state: its own, or a fork's owner's */
     unsigned char *scratch;
     uint64_t seed;
-    int64_t step;           /* optimiser steps taken: the schedule's and Adam's clock */
-    int64_t calls;          /* train_step calls made: random numbers and accumulation count these */
-    int64_t total_steps;    /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
-    int64_t epoch_steps;    /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
-    double lr;              /* base rate */
-    double *metric_sums;    /* where train_step adds its metric sums, or NULL */
-    const nnrt_instance *owner; /* whose weights it computes with: itself, or what it is a fork of */
-    uint64_t changes;       /* owner: how often weights have changed, from 1 */
-    uint64_t kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
+    int64_t step;        /* optimiser steps taken: the schedule's and Adam's clock */
+    int64_t calls;       /* train_step calls made: random numbers and accumulation count these */
+    int64_t total_steps; /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
+    int64_t epoch_steps; /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
+    double lr;           /* base rate */
+    double *metric_sums; /* where train_step adds its metric sums, or NULL */
+    const nnrt_instance
+        *owner;       /* whose weights it computes with: itself, or what it is a fork of */
+    uint64_t changes; /* owner: how often weights have changed, from 1 */
+    uint64_t
+        kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
     const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
     char error[NNRT_ERROR_SIZE];
 };
@@ -346,7 +350,8 @@ void nnrt_var_write(nnrt_instance *, int var, const float *in);
  * the tensors that the model does not use, or is empty. (nnrt_load.c) */
 int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
-double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total, int64_t epoch_steps);
+double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
+               int64_t epoch_steps);
 
 /* --- nnrt_weights.c -------------------------------------------------------------------------- */
 

@@ -496,9 +496,11 @@ static int ds_read_file(const nnrt_read *o, int input, const char *file, const n
 /* One bare FILE: the same table as `like`, elsewhere. */
 static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_source *like)
 {
-    int table = like && (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
-                         like->kind == NNRT_SOURCE_RECORDS || like->kind == NNRT_SOURCE_TEXT ||
-                         like->kind == NNRT_SOURCE_SOUND);
+    int pairs = like && like->text && like->text->is_pairs; /* of two files */
+    int table = like && !pairs &&
+                (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
+                 like->kind == NNRT_SOURCE_RECORDS || like->kind == NNRT_SOURCE_TEXT ||
+                 like->kind == NNRT_SOURCE_SOUND);
     char list[200];
     ds_list(o->d->model, list, sizeof list);
     if (!table)

@@ -315,13 +315,13 @@ static int learn_bytes(learn_state *s)
 
 /* --- all of it -------------------------------------------------------------------------------- */
 
-/* <pad> and <unk>, first. */
+/* <pad>, <unk>, <bos> and <eos>, first. */
 static int learn_specials(learn_state *s)
 {
-    static const char *const names[] = {"<pad>", "<unk>"};
-    const int wanted[] = {s->how->pad, s->how->unknown};
-    int32_t *const ids[] = {&s->v->pad, &s->v->unknown};
-    for (int i = 0; i < 2; i++) {
+    static const char *const names[] = {"<pad>", "<unk>", "<bos>", "<eos>"};
+    const int wanted[] = {s->how->pad, s->how->unknown, s->how->ends, s->how->ends};
+    int32_t *const ids[] = {&s->v->pad, &s->v->unknown, &s->v->begin, &s->v->end};
+    for (int i = 0; i < 4; i++) {
         *ids[i] = -1;
         if (!wanted[i])
             continue;

@@ -40,6 +40,12 @@ static int text_from_file(const nnrt_read *r, const char *file, nnrt_vocab *out)
     return status;
 }
 
+/* The input that a source of pairs feeds with the target after a <bos>. */
+static int text_target(const nnrt_read *r, const nnrt_source *s)
+{
+    return nnrt_read_input(r, s->columns[1].input);
+}
+
 /* The vocabulary of an input: the weights file's, or one made of `n` texts of the file `name`. */
 static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const char *name,
                       const nnrt_span *texts, const size_t *lines, size_t n, nnrt_vocab *out)
@@ -65,6 +71,7 @@ static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const
                                    .lowercase = s->text->lowercase,
                                    .pad = table,
                                    .unknown = words || (table && s->kind == NNRT_SOURCE_TEXT),
+                                   .ends = s->text->is_pairs && input == text_target(r, s),
                                    .size = v->classes,
                                    .name = name,
                                    .input = v->name,
@@ -270,25 +277,51 @@ int nnrt_table_lengths(const nnrt_table *t, int of, const int32_t *lengths)
     return NNRT_OK;
 }
 
-/* One text to a row of `count` ids. */
-static int table_row(const nnrt_table *t, const nnrt_vocab *v, const nnrt_value *input, size_t row,
-                     const nnrt_span *text, nnrt_ids *ids, int32_t *to, int32_t *length,
-                     int64_t *cut)
+/* What a row's tokens are made with. */
+typedef struct table_tokens {
+    const nnrt_table *t;
+    const nnrt_vocab *v;
+    const nnrt_value *input;
+    int32_t before, after; /* ids around a text; -1: none */
+    nnrt_ids ids;
+    int64_t cut; /* texts that were longer */
+} table_tokens;
+
+/* The ids of a text, and what stands around them. */
+static int table_encode(table_tokens *w, const nnrt_span *text, size_t line)
 {
+    const nnrt_read *r = w->t->read;
+    size_t bad = 0;
+    w->ids.n = 0;
+    if (w->before >= 0 && nnrt_ids_put(&w->ids, w->before))
+        return text_no_memory(r, w->t->name);
+    int status = nnrt_vocab_encode(w->v, text->at, text->size, &w->ids, &bad);
+    if (status == NNRT_BAD_CONTENT)
+        return text_unknown(r, w->v, w->t->name, line, text, bad);
+    if (status || (w->after >= 0 && nnrt_ids_put(&w->ids, w->after)))
+        return text_no_memory(r, w->t->name);
+    if (w->ids.n == (size_t)(w->before >= 0) + (w->after >= 0))
+        return nnrt_fail(r->fault, NNRT_BAD_CONTENT, "%s:%zu: a text of '%s' without a token in it",
+                         w->t->name, line, w->input->name);
+    return NNRT_OK;
+}
+
+/* One text to a row of ids. */
+static int table_row(table_tokens *w, size_t row, const nnrt_span *text, int32_t *to,
+                     int32_t *length)
+{
+    const nnrt_table *t = w->t;
+    const nnrt_value *input = w->input;
+    const nnrt_vocab *v = w->v;
+    nnrt_ids *ids = &w->ids;
     nnrt_fault *fault = t->read->fault;
-    size_t bad = 0, count = (size_t)input->count, line = t->lines[row];
-    ids->n = 0;
+    size_t count = (size_t)input->count, line = t->lines[row];
     if (text->size == 0)
         return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s:%zu: expected a text for '%s', found none",
                          t->name, line, input->name);
-    int status = nnrt_vocab_encode(v, text->at, text->size, ids, &bad);
-    if (status == NNRT_BAD_CONTENT)
-        return text_unknown(t->read, v, t->name, line, text, bad);
+    int status = table_encode(w, text, line);
     if (status)
-        return text_no_memory(t->read, t->name);
-    if (ids->n == 0)
-        return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s:%zu: a text of '%s' without a token in it",
-                         t->name, line, input->name);
+        return status;
     int refuse = t->source && t->source->text && t->source->text->refuse_long;
     if (ids->n > count && refuse)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
@@ -301,7 +334,7 @@ static int table_row(const nnrt_table *t, const nnrt_vocab *v, const nnrt_value 
                          "<pad> to fill it up with",
                          t->name, line, ids->n, input->name, count);
     size_t n = ids->n < count ? ids->n : count;
-    *cut += ids->n > count;
+    w->cut += ids->n > count;
     memcpy(to, ids->at, n * sizeof *to);
     for (size_t i = n; i < count; i++)
         to[i] = v->pad;
@@ -309,35 +342,60 @@ static int table_row(const nnrt_table *t, const nnrt_vocab *v, const nnrt_value 
     return NNRT_OK;
 }
 
-int nnrt_table_tokens(const nnrt_table *t, int input, const nnrt_span *texts)
+/* Fills the column of `input`. */
+static int table_column(table_tokens *w, int input, const nnrt_span *texts)
 {
-    const nnrt_value *v = &t->read->d->model->inputs[input];
+    const nnrt_table *t = w->t;
     nnrt_array *a = &t->read->d->columns[input];
-    nnrt_vocab vocab;
-    nnrt_ids ids = {0};
-    int64_t dim[2] = {t->rows, v->count}, cut = 0;
-    int status =
-        text_vocab(t->read, t->source, input, t->name, texts, t->lines, (size_t)t->rows, &vocab);
-    if (status)
-        return status;
+    int64_t dim[2] = {t->rows, w->input->count};
     int32_t *lengths = malloc(((size_t)t->rows + 1) * sizeof *lengths);
-    status = lengths ? nnrt_array_make(t->name, NNRT_ARRAY_I32, 2, dim, a, t->read->fault)
-                     : text_no_memory(t->read, t->name);
+    int status = lengths ? nnrt_array_make(t->name, NNRT_ARRAY_I32, 2, dim, a, t->read->fault)
+                         : text_no_memory(t->read, t->name);
     for (int64_t i = 0; i < t->rows && !status; i++)
-        status = table_row(t, &vocab, v, (size_t)i, &texts[i], &ids,
-                           (int32_t *)a->data + i * v->count, &lengths[i], &cut);
-    if (!status && cut)
+        status = table_row(w, (size_t)i, &texts[i], (int32_t *)a->data + i * w->input->count,
+                           &lengths[i]);
+    if (!status && w->cut)
         nnrt_say(t->read->d->model,
                  "note: %s: of %lld texts %lld are longer than the %lld tokens of '%s', and cut",
-                 t->name, (long long)t->rows, (long long)cut, (long long)v->count, v->name);
+                 t->name, (long long)t->rows, (long long)w->cut, (long long)w->input->count,
+                 w->input->name);
     if (!status)
         status = nnrt_table_lengths(t, input, lengths);
     if (!status)
         status = nnrt_read_name(t->read, input, t->name);
     free(lengths);
-    free(ids.at);
-    nnrt_vocab_free(&vocab);
     return status;
+}
+
+/* Where the tokens <bos> and <eos> stand. */
+typedef enum { TABLE_PLAIN, TABLE_AFTER_BEGIN, TABLE_BEFORE_END } table_frame;
+
+static int table_tokens_of(const nnrt_table *t, int input, int as, table_frame frame,
+                           const nnrt_span *texts)
+{
+    nnrt_vocab v;
+    int status = text_vocab(t->read, t->source, as, t->name, texts, t->lines, (size_t)t->rows, &v);
+    if (status)
+        return status;
+    table_tokens w = {.t = t,
+                      .v = &v,
+                      .input = &t->read->d->model->inputs[input],
+                      .before = frame == TABLE_AFTER_BEGIN ? v.begin : -1,
+                      .after = frame == TABLE_BEFORE_END ? v.end : -1};
+    if (frame != TABLE_PLAIN && (v.begin < 0 || v.end < 0))
+        status = nnrt_fail(t->read->fault, NNRT_BAD_CONTENT,
+                           "%s: the vocabulary of '%s' has no token for a text's %s", t->name,
+                           w.input->name, v.begin < 0 ? "beginning (<bos>)" : "end (<eos>)");
+    if (!status)
+        status = table_column(&w, input, texts);
+    free(w.ids.at);
+    nnrt_vocab_free(&v);
+    return status;
+}
+
+int nnrt_table_tokens(const nnrt_table *t, int input, const nnrt_span *texts)
+{
+    return table_tokens_of(t, input, input, TABLE_PLAIN, texts);
 }
 
 /* --- classes ---------------------------------------------------------------------------------- */
@@ -546,11 +604,6 @@ static int text_table(const nnrt_read *r, const nnrt_source *s)
     return status;
 }
 
-static int text_source(const nnrt_read *r, const nnrt_source *s)
-{
-    return s->text->stride ? text_windows(r, s) : text_table(r, s);
-}
-
 /* --- a line a text ---------------------------------------------------------------------------- */
 
 /* What follows "text:" in place of a file's name, as if it were one. */
@@ -587,6 +640,54 @@ static int text_lines(const nnrt_read *r, const char *path, nnrt_texts *out)
     }
     return NNRT_OK;
 }
+
+/* --- pairs ------------------------------------------------------------------------------------ */
+
+/* The columns that are fed by the lines of one of the two files. */
+static int text_pair_columns(const nnrt_read *r, const nnrt_source *s, int file, const char *path,
+                             const nnrt_texts *texts)
+{
+    static const table_frame frames[] = {TABLE_PLAIN, TABLE_AFTER_BEGIN, TABLE_BEFORE_END};
+    const nnrt_table t = {r, s, path, texts->rows, texts->lines};
+    int as = nnrt_read_input(r, s->columns[file].input), status = NNRT_OK;
+    for (int i = file; i < (file ? 3 : 1) && !status; i++) {
+        int input = nnrt_read_input(r, s->columns[i].input);
+        if (nnrt_read_needs(r, input))
+            status = table_tokens_of(&t, input, as, frames[i], texts->at);
+    }
+    return status;
+}
+
+static int text_pairs(const nnrt_read *r, const nnrt_source *s)
+{
+    nnrt_texts texts[2] = {{0}, {0}};
+    char *path[2] = {nnrt_path_join(r->dir, s->files[0]), nnrt_path_join(r->dir, s->files[1])};
+    int status = path[0] && path[1] ? NNRT_OK : text_no_memory(r, s->files[0]);
+    for (int i = 0; i < 2 && !status; i++)
+        status = text_lines(r, path[i], &texts[i]);
+    if (!status && texts[0].rows != texts[1].rows)
+        status =
+            nnrt_fail(r->fault, NNRT_BAD_CONTENT,
+                      "%s: %lld lines, but %s has %lld: a line of one is translated by that of "
+                      "the other",
+                      path[1], (long long)texts[1].rows, path[0], (long long)texts[0].rows);
+    for (int i = 0; i < 2 && !status; i++)
+        status = text_pair_columns(r, s, i, path[i], &texts[i]);
+    for (int i = 0; i < 2; i++) {
+        nnrt_texts_free(&texts[i]);
+        free(path[i]);
+    }
+    return status;
+}
+
+static int text_source(const nnrt_read *r, const nnrt_source *s)
+{
+    if (s->text->is_pairs)
+        return text_pairs(r, s);
+    return s->text->stride ? text_windows(r, s) : text_table(r, s);
+}
+
+/* --- one input from one file ------------------------------------------------------------------ */
 
 static int text_file(const nnrt_read *r, int input, const char *path, const nnrt_source *like)
 {

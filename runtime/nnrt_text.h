@@ -92,6 +92,7 @@ typedef struct nnrt_vocab {
     nnrt_split split;
     int lowercase, prefix_space;
     int32_t pad, unknown; /* -1: none */
+    int32_t begin, end;   /* of a text: <bos> and <eos>, or as others call them; -1: none */
     int32_t n;            /* ids are 0 .. n-1 */
     nnrt_span *tokens;    /* by id; raw bytes, also of merges; at NULL: no such token */
     size_t room;
@@ -138,7 +139,7 @@ void nnrt_lowered(const char *text, size_t size, nnrt_buffer *out);
 /* What is made: at most `size` tokens, and which come first. */
 typedef struct nnrt_learning {
     nnrt_tokens_kind kind;
-    int lowercase, pad, unknown;
+    int lowercase, pad, unknown, ends;
     int64_t size;
     const char *name, *input; /* the file and the input, for the fault */
     const size_t *lines;      /* of each text in the file; NULL: it is one text, from line 1 */

@@ -442,6 +442,18 @@ static void tokenizer_check(tokenizer_read *t)
                          "ByteLevel");
 }
 
+/* The first of these that is an added token; -1: none. */
+static int32_t tokenizer_named(const nnrt_vocab *v, int n, const char *const *names)
+{
+    for (int i = 0; i < n; i++) {
+        int32_t id = nnrt_vocab_find(v, names[i], strlen(names[i]));
+        for (int k = 0; id >= 0 && k < v->n_added; k++)
+            if (v->added[k] == id)
+                return id;
+    }
+    return -1;
+}
+
 /* Ids that others refer to. */
 static void tokenizer_resolve(tokenizer_read *t)
 {
@@ -454,6 +466,12 @@ static void tokenizer_resolve(tokenizer_read *t)
         v->unknown = nnrt_vocab_find(v, t->unknown.at, t->unknown.size - 1);
     if (v->pad >= v->n)
         nnrt_json_wrong(&t->j, "before it, a pad_id of the vocabulary");
+    static const char *const pads[] = {"<pad>", "[PAD]", "<|pad|>"};
+    static const char *const begins[] = {"<bos>", "<s>", "[CLS]", "[BOS]", "<|startoftext|>"};
+    static const char *const ends[] = {"<eos>", "</s>", "[SEP]", "[EOS]", "<|endoftext|>"};
+    v->pad = v->pad < 0 ? tokenizer_named(v, 3, pads) : v->pad;
+    v->begin = tokenizer_named(v, 5, begins);
+    v->end = tokenizer_named(v, 5, ends);
     for (int i = 0; i < 256 && t->bpe; i++) {
         char byte = (char)i;
         v->byte[i] = nnrt_vocab_find(v, &byte, 1);
@@ -464,7 +482,7 @@ int nnrt_tokenizer_parse(const char *name, const void *bytes, size_t size, nnrt_
                          nnrt_fault *fault)
 {
     tokenizer_read t = {.j = nnrt_json_of(name, bytes, size, fault), .v = out};
-    *out = (nnrt_vocab){.pad = -1, .unknown = -1};
+    *out = (nnrt_vocab){.pad = -1, .unknown = -1, .begin = -1, .end = -1};
     tokenizer_alphabet(t.letter);
     for (t.pass = 0; t.pass < 3 && !t.j.status; t.pass++) {
         tokenizer_walk(&t);

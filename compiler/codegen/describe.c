@@ -241,9 +241,10 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
     const TextForm *t = &x->text;
     const SoundForm *f = &x->sound;
     if (x->has_text)
-        out_line(s->out, "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d};",
+        out_line(s->out,
+                 "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d, %d};",
                  s->p->name, role, tokens[t->tokens], quoted(s->arena, t->file), t->lowercase,
-                 (long long)t->stride, t->refuse_long);
+                 (long long)t->stride, t->refuse_long, t->is_pairs);
     if (x->has_sound)
         out_line(s->out,
                  "static const nnrt_sound %s_%s_sound = {%lld, %d, %lld, %lld, %lld, %lld, %s, %s, "

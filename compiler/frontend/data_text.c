@@ -93,7 +93,7 @@ bool source_text_form(Reader *r)
     else if (tokenizer)
         good = read_tokenizer(r, tokenizer, text);
     text->stride = 0;
-    text->refuse_long = false;
+    text->refuse_long = text->is_pairs = false;
     if (good && r->complete && lowercase)
         good = y_bool(ctx, r->scope, lowercase, source_title(r, "lowercase"), &text->lowercase);
     if (good && text->lowercase && text->tokens == TOKENS_file && r->complete) {
@@ -160,18 +160,19 @@ static bool is_tokens(const Input *in)
     return in->classes > 0 && in->shape.rank > 1;
 }
 
-static bool check_windows(Reader *r, const Y *y, const Input *x, const Input *target)
+static bool check_windows(Reader *r, const Y *y, const Input *x, const Input *target,
+                          const char *task)
 {
     Diag *diag = &source_ctx(r)->diag;
     if (!is_tokens(x)) {
-        diag_error(diag, y->loc,
-                   "text: next_token: '%s' is no row of tokens: {tokens: V, shape: [T]}", x->name);
+        diag_error(diag, y->loc, "text: %s: '%s' is no row of tokens: {tokens: V, shape: [T]}",
+                   task, x->name);
         note_input(r, x);
         return false;
     }
     if (x->classes == target->classes && shape_equal(&x->shape, &target->shape))
         return true;
-    diag_error(diag, y->loc, "text: next_token: '%s' must have the tokens and the shape of '%s'",
+    diag_error(diag, y->loc, "text: %s: '%s' must have the tokens and the shape of '%s'", task,
                target->name, x->name);
     note_input(r, x);
     note_input(r, target);
@@ -203,7 +204,7 @@ static void read_next_token(Reader *r, const Y *y)
     const Input *x = &r->p->inputs.at[input[0]], *target = &r->p->inputs.at[input[1]];
     const Y *stride = y_get(y, "stride");
     r->out->text.stride = shape_count(&x->shape);
-    if (!check_windows(r, y, x, target) ||
+    if (!check_windows(r, y, x, target, "next_token") ||
         (stride && !y_int(ctx, r->scope, stride, "text: next_token: stride", 1, INT32_MAX,
                           &r->out->text.stride)))
         return;
@@ -263,24 +264,71 @@ static void read_classify(Reader *r, const Y *y)
         source_check_complete(r);
 }
 
+/* --- translate: {source: x, input: y, target: z} ----------------------------------------------- */
+
+static void read_translate(Reader *r, const Y *y)
+{
+    static const char *const keys[] = {"source", "input", "target"};
+    Ctx *ctx = source_ctx(r);
+    int input[3];
+    bool good = true;
+    if (y->kind != Y_map) {
+        diag_error(&ctx->diag, y->loc,
+                   "text: translate: expected a map, as {source: x, input: y, target: z}");
+        return;
+    }
+    if (!y_keys(ctx, y, "text: translate", keys, COUNT(keys), NULL, 0) || !source_several_files(r))
+        return;
+    for (int i = 0; i < 3; i++) {
+        const Y *name = y_get(y, keys[i]);
+        if (!name)
+            diag_error(&ctx->diag, y->loc, "text: translate: '%s' is missing", keys[i]);
+        input[i] = name ? named_input(r, name, "text: translate") : -1;
+        const Input *in = input[i] < 0 ? NULL : &r->p->inputs.at[input[i]];
+        good = good && in;
+        if (in && i == 0 && !is_tokens(in)) {
+            diag_error(&ctx->diag, name->loc,
+                       "text: translate: '%s' is no row of tokens: {tokens: V, shape: [T]}",
+                       in->name);
+            note_input(r, in);
+            good = false;
+        }
+    }
+    if (r->out->files.n != 2) {
+        diag_error(&ctx->diag, r->args->loc,
+                   "text: translate: file: expected two, of the source and the target");
+        good = false;
+    }
+    if (!good ||
+        !check_windows(r, y, &r->p->inputs.at[input[1]], &r->p->inputs.at[input[2]], "translate"))
+        return;
+    r->out->text.is_pairs = true;
+    for (int i = 0; i < 3; i++) {
+        SourceColumn column = {.input = input[i]};
+        vec_push(ctx->arena, &r->out->columns, column);
+    }
+    if (source_lengths(r))
+        source_check_complete(r);
+}
+
 void source_text(Reader *r)
 {
-    static const char *const keys[] = {"file",       "tokenizer", "lowercase", "longer",
-                                       "next_token", "header",    "delimiter", "lengths",
-                                       "classify",   "generator", "seed",      "count"};
-    static const char *const later[] = {"translate"};
+    static const char *const keys[] = {"file",   "tokenizer", "lowercase", "longer",   "next_token",
+                                       "header", "delimiter", "lengths",   "classify", "generator",
+                                       "seed",   "count",     "translate"};
     Ctx *ctx = source_ctx(r);
     if (r->args->kind != Y_map) {
         diag_error(&ctx->diag, r->args->loc,
                    "text: expected a map, as {file: input.txt, next_token: {input: x, target: y}}");
         return;
     }
-    if (!y_keys(ctx, r->args, "text", keys, COUNT(keys), later, COUNT(later)) ||
-        !source_text_form(r))
+    if (!y_keys(ctx, r->args, "text", keys, COUNT(keys), NULL, 0) || !source_text_form(r))
         return;
-    const Y *next = y_get(r->args, "next_token"), *classify = y_get(r->args, "classify");
-    if (!next == !classify) {
-        diag_error(&ctx->diag, r->args->loc, "text: expected one of next_token and classify");
+    const Y *next = y_get(r->args, "next_token"), *classify = y_get(r->args, "classify"),
+            *translate = y_get(r->args, "translate");
+    if (!!next + !!classify + !!translate != 1) {
+        diag_error(&ctx->diag, r->args->loc,
+                   "text: expected one of next_token, classify and translate");
         return;
     }
     const Y *file = y_get(r->args, "file");
@@ -288,14 +336,17 @@ void source_text(Reader *r)
         diag_error(&ctx->diag, file->loc, "text: either 'file' or 'generator'");
         return;
     }
-    const Y *task = y_resolve(ctx, r->scope, next ? next : classify);
+    const Y *task = y_resolve(ctx, r->scope, next ? next : classify ? classify : translate);
     static const char *const of_tables[] = {"header", "delimiter", "lengths", "longer"};
-    for (int i = 0; next && i < COUNT(of_tables); i++)
+    for (int i = 0; !classify && i < (next ? COUNT(of_tables) : 2); i++)
         if (y_get(r->args, of_tables[i]))
             diag_error(&ctx->diag, y_get(r->args, of_tables[i])->loc,
-                       "text: '%s' does not go with next_token", of_tables[i]);
+                       "text: '%s' does not go with %s", of_tables[i],
+                       next ? "next_token" : "translate");
     if (task && next)
         read_next_token(r, task);
-    else if (task)
+    else if (task && classify)
         read_classify(r, task);
+    else if (task)
+        read_translate(r, task);
 }

@@ -299,7 +299,7 @@ typedef struct TextForm { /* the same fields as nnrt_text */
     const char *file;
     bool lowercase;
     int64_t stride;
-    bool refuse_long;
+    bool refuse_long, is_pairs;
 } TextForm;
 
 typedef struct SoundForm { /* the same fields as nnrt_sound */

@@ -177,8 +177,18 @@ Test(data, text_windows)
 Test(data, text_refused)
 {
     wrong_text("train: {text: a.txt}", "text: expected a map, as");
-    wrong_text("train: {text: {file: a}}", "text: expected one of next_token and classify");
-    wrong_text("train: {text: {file: a, translate: x}}", "'translate' is not supported yet");
+    wrong_text("train: {text: {file: a}}",
+               "text: expected one of next_token, classify and translate");
+    wrong_text("train: {text: {file: [a, b], translate: x}}", "expected a map, as {source: x");
+    wrong_text("train: {text: {file: [a, b], translate: {source: x, input: y}}}",
+               "'target' is missing");
+    wrong_text("train: {text: {file: a, translate: {source: x, input: x, target: y}}}",
+               "expected two");
+    wrong_text("train: {text: {file: [a, b], translate: {source: c, input: x, target: y}}}",
+               "'c' is no row of tokens");
+    wrong_text(
+        "train: {text: {file: [a, b], header: true, translate: {source: x, input: x, target: y}}}",
+        "does not go with translate");
     wrong_text("train: {text: {file: a, next_token: x}}", "expected a map, as {input: x");
     wrong_text("train: {text: {file: a, next_token: {input: x}}}",
                "next_token: 'target' is missing");

@@ -338,3 +338,46 @@ Test(nnrt_text, made_up)
     nnrt_dataset_close(&d);
     nnrt_meta_free(&meta);
 }
+
+/* x is the source, y the target after <bos>; z, which stands for label here, before <eos>. */
+Test(nnrt_text, pairs)
+{
+    static const nnrt_column columns[] = {
+        {.input = "x"}, {.input = "y"}, {.input = "z"}, {.input = "n", .of = "x"}};
+    static const char *const files[] = {"a.de", "a.en"};
+    static const nnrt_text form = {.tokens = NNRT_TOKENS_WORDS, .is_pairs = 1};
+    static const unsigned char need[4] = {1, 1, 1, 1};
+    nnrt_value all[4] = {inputs[0], inputs[1], inputs[1], inputs[2]};
+    all[2].name = "z";
+    const nnrt_source s = {.kind = NNRT_SOURCE_TEXT,
+                           .n_files = 2,
+                           .files = files,
+                           .n_columns = 4,
+                           .columns = columns,
+                           .text = &form};
+    nnrt_model m = {.n_inputs = 4, .inputs = all, .data_train = s, .text = &nnrt_text_reader};
+    nnrt_dataset d;
+    nnrt_fault fault;
+    nnrt_meta meta = {.learn = 1};
+    scratch_text("a.de", "ein Hund\nein roter Hund da\n");
+    scratch_text("a.en", "a dog\na red dog there\n");
+    cr_assert_eq(open_set(&d, &m, need, &meta, &fault), 0, "%s", fault.text);
+    const int64_t rows[2] = {0, 1};
+    int32_t x[8], y[8], z[8], n[2];
+    void *out[4] = {x, y, z, n};
+    nnrt_dataset_batch(&d, rows, 2, out);
+    /* <pad> 0 <unk> 1, Hund 2 ein 3 da 4 roter 5; <bos> 2 <eos> 3, a 4 dog 5 red 6 there 7 */
+    cr_expect_eq(memcmp(x, (int32_t[]){3, 2, 0, 0, 3, 5, 2, 4}, sizeof x), 0);
+    cr_expect_eq(memcmp(y, (int32_t[]){2, 4, 5, 0, 2, 4, 6, 5}, sizeof y), 0);
+    cr_expect_eq(memcmp(z, (int32_t[]){4, 5, 3, 0, 4, 6, 5, 7}, sizeof z), 0);
+    cr_expect(n[0] == 2 && n[1] == 4);
+    nnrt_dataset_close(&d);
+    cr_expect(meta.n == 2 && nnrt_meta_find(&meta, "nncc.text.", "y"));
+    scratch_text("a.en", "a dog\n");
+    scratch_fault(open_set(&d, &m, need, &meta, &fault), NNRT_BAD_CONTENT, &fault, "a.en: 1 lines",
+                  "a.de has 2");
+    scratch_text("a.en", "a dog\n\n");
+    scratch_fault(open_set(&d, &m, need, &meta, &fault), NNRT_BAD_CONTENT, &fault,
+                  "a.en:2:", "found none");
+    nnrt_meta_free(&meta);
+}
