@@ -19,11 +19,14 @@ say   = $(if $(filter 1,$(V)),,@echo "  $(1)	$(2)")
 # OpenMP where the compiler can link it. The runtime gives the same bits without.
 OPENMP  := $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
              $(CC) -fopenmp -x c - -o "$$t" >/dev/null 2>&1 && echo -fopenmp; rm -f "$$t")
-ALL_CPPFLAGS = -DNNCC_VERSION='"$(VERSION)"' -D_GNU_SOURCE $(CPPFLAGS)
+# libsndfile, where it is: programs that read sound link it then, and know FLAC and its like.
+SNDFILE := $(shell t=$$(mktemp) && printf '\043include <sndfile.h>\nint main(void) { return sf_error(0) & 0; }\n' | \
+             $(CC) -x c - -o "$$t" -lsndfile >/dev/null 2>&1 && echo -lsndfile; rm -f "$$t")
+ALL_CPPFLAGS = $(if $(SNDFILE),-DNNRT_SNDFILE='"$(SNDFILE)"') -DNNCC_VERSION='"$(VERSION)"' -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS   = -std=c11 $(WARNINGS) $(CFLAGS)
 # The runtime's bits must not depend on how the compiler contracts a * b + c, nor on errno.
 RT_CFLAGS    = $(ALL_CFLAGS) $(OPENMP) -O3 -fno-math-errno -ffp-contract=off
-LIBS         = -lyaml -lz -lm
+LIBS         = -lyaml -lz $(SNDFILE) -lm
 
 COMPILER_C := $(sort $(wildcard compiler/*/*.c))
 MAIN_C     := $(wildcard compiler/main.c)
@@ -125,7 +128,7 @@ install: all
 	$(if $(TEMPLATES),install -m 644 $(TEMPLATES) "$(DESTDIR)$(PREFIX)/share/nncc/templates/")
 	install -m 644 $(RUNTIME_C) $(RUNTIME_H) "$(DESTDIR)$(PREFIX)/share/nncc/runtime/"
 	install -m 644 nncc.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP@|$(OPENMP)|' nncc.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP@|$(OPENMP)|' -e 's|@SNDFILE@|$(SNDFILE)|' nncc.pc.in \
 	    >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nncc.pc"
 
 uninstall:

@@ -33,6 +33,7 @@ find_missing()
     header stdio.h || need libc6-dev
     header yaml.h || need libyaml-dev
     header zlib.h || need zlib1g-dev
+    header sndfile.h || want libsndfile1-dev
     [ "$what" = test ] || return 0
     header criterion/criterion.h || need libcriterion-dev
     [ -z "$cc" ] || { has gcc && openmp gcc; } || want gcc
@@ -69,5 +70,5 @@ if [ -n "$needed" ]; then
     echo "    sudo apt-get update && sudo apt-get install -y$needed$wanted" >&2
     exit 3
 fi
-[ -n "$wanted" ] && echo "setup: without$wanted, some tests are skipped" >&2
+[ -n "$wanted" ] && echo "setup: without$wanted, some tests are skipped (libsndfile1-dev: and sound is WAV alone)" >&2
 exit 0

@@ -48,7 +48,9 @@ typedef enum {
     NNRT_AUGMENT_BRIGHTNESS,    /* times low..high */
     NNRT_AUGMENT_CONTRAST,      /* the same about the image's mean */
     NNRT_AUGMENT_NOISE,         /* normal, of standard deviation `high` */
-    NNRT_AUGMENT_CUTOUT         /* a square of side `high`, its centre in the image, to `fill` */
+    NNRT_AUGMENT_CUTOUT,        /* a square of side `high`, its centre in the image, to `fill` */
+    NNRT_AUGMENT_TIME_MASK,     /* 0 .. `high` rows anywhere, to `fill` (SpecAugment) */
+    NNRT_AUGMENT_FREQ_MASK      /* the same of columns */
 } nnrt_augment_kind;
 
 /* One random change of an image. low..high: uniform between them. */
@@ -65,12 +67,12 @@ typedef struct nnrt_value {
     nnrt_dtype dtype;
     int rank;
     int64_t dim[NNRT_RANK];
-    int64_t count;     /* numbers a sample: the product of dim */
-    int64_t classes;   /* > 0: integers 0 .. classes-1 (a class index or a token) */
-    int has_ignore;    /* inputs with classes: `ignore` is allowed as well */
+    int64_t count;   /* numbers a sample: the product of dim */
+    int64_t classes; /* > 0: integers 0 .. classes-1 (a class index or a token) */
+    int has_ignore;  /* inputs with classes: `ignore` is allowed as well */
     int64_t ignore;
-    int in_predict;    /* inputs: some output depends on it, so `predict` takes it */
-    uint32_t outputs;  /* inputs: bit i is set where output i depends on it (the first 32) */
+    int in_predict;   /* inputs: some output depends on it, so `predict` takes it */
+    uint32_t outputs; /* inputs: bit i is set where output i depends on it (the first 32) */
     /* Inputs of shape [C, H, W] or [H, W], f32 or u8: what `train` does to the images of a batch
      * before the network sees them, in order. */
     int n_augment;
@@ -138,36 +140,69 @@ typedef enum {
 
 typedef struct nnrt_schedule {
     nnrt_schedule_kind kind;
-    double gamma, to;      /* `to` is a rate */
-    double every;          /* steps, or epochs */
-    double warmup;         /* steps, or epochs: a line from 0 to the base rate, first */
-    int every_in_epochs;   /* `every` (exponential: its one step) counts epochs */
+    double gamma, to;    /* `to` is a rate */
+    double every;        /* steps, or epochs */
+    double warmup;       /* steps, or epochs: a line from 0 to the base rate, first */
+    int every_in_epochs; /* `every` (exponential: its one step) counts epochs */
     int warmup_in_epochs;
 } nnrt_schedule;
 
 /* Where data comes from. */
 typedef enum {
     NNRT_SOURCE_NONE,
-    NNRT_SOURCE_IDX,      /* a file an input */
-    NNRT_SOURCE_NPY,      /* a file an input */
-    NNRT_SOURCE_NPZ,      /* one file, a member an input */
-    NNRT_SOURCE_RECORDS,  /* files of fixed records: raw bytes, the inputs in order */
-    NNRT_SOURCE_CSV,      /* one file, one or several columns an input */
-    NNRT_SOURCE_SYNTHETIC /* made by a seeded generator of the runtime */
+    NNRT_SOURCE_IDX,       /* a file an input */
+    NNRT_SOURCE_NPY,       /* a file an input */
+    NNRT_SOURCE_NPZ,       /* one file, a member an input */
+    NNRT_SOURCE_RECORDS,   /* files of fixed records: raw bytes, the inputs in order */
+    NNRT_SOURCE_CSV,       /* one file, one or several columns an input */
+    NNRT_SOURCE_SYNTHETIC, /* made by a seeded generator of the runtime */
+    NNRT_SOURCE_TEXT,      /* windows of a long text; tables of texts: a column an input */
+    NNRT_SOURCE_SOUND      /* clips of a folder or a list */
 } nnrt_source_kind;
 
+/* How texts become tokens. */
+typedef enum {
+    NNRT_TOKENS_CHARACTERS, /* vocabularies are made from the training data: characters */
+    NNRT_TOKENS_BYTES,      /* none: bytes are */
+    NNRT_TOKENS_WORDS,      /* the most frequent words */
+    NNRT_TOKENS_BPE,        /* byte-pair encoding */
+    NNRT_TOKENS_FILE        /* a tokenizer.json has it */
+} nnrt_tokens_kind;
+
+typedef struct nnrt_text {
+    nnrt_tokens_kind tokens;
+    const char *file; /* tokenizer.json */
+    int lowercase;
+    int64_t stride;  /* > 0: windows of the text as long as an input, so far apart; the second
+                         column is the first one's, a token on. 0: a table */
+    int refuse_long; /* texts longer than their input; else they are cut off */
+    int is_pairs;    /* of two files, a line a text: the columns are the source, the target after
+                         a <bos>, the target before an <eos> */
+} nnrt_text;
+
+/* How clips become numbers: features a frame, [frames, features]. */
+typedef struct nnrt_sound {
+    int64_t rate;       /* samples a second; clips of another are resampled */
+    int is_mfcc;        /* else the logarithm of a mel spectrogram */
+    int64_t n_fft, hop; /* samples a window, and from one to the next */
+    int64_t n_mels, n_mfcc;
+    double f_min, f_max; /* Hz */
+    int refuse_long;
+} nnrt_sound;
+
 typedef struct nnrt_column {
-    const char *input;         /* which input it feeds */
-    const char *file;          /* idx, npy: its file; npz: its member (without .npy) */
-    int64_t bytes;             /* records: how many bytes of a record */
-    int n_names;               /* csv: its columns, by name, or by number from 0 as digits */
+    const char *input; /* which input it feeds */
+    const char *file;  /* idx, npy: its file; npz: its member (without .npy) */
+    int64_t bytes;     /* records: how many bytes of a record */
+    int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
+    const char *of; /* text, sound: it holds the lengths of this input's samples */
 } nnrt_column;
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
-    const char *file;      /* npz, records, csv; NULL where there are several */
-    int n_files;           /* records: of several files, read one after the other */
+    const char *file; /* npz, records, csv; NULL where there are several */
+    int n_files;      /* records: of several files, read one after the other */
     const char *const *files;
     const char *generator; /* synthetic: "digits", ... */
     uint64_t seed;         /* synthetic */
@@ -176,7 +211,15 @@ typedef struct nnrt_source {
     char delimiter;        /* csv */
     int n_columns;
     const nnrt_column *columns;
+    const nnrt_text *text;   /* text; sound, where its list has texts */
+    const nnrt_sound *sound; /* sound: `file` is the list, or the folder where is_folder is set */
+    int is_folder;
 } nnrt_source;
+
+/* How a program reads text, or sound: linked only into programs whose model names it. */
+typedef struct nnrt_reader nnrt_reader;
+/* Names and values that weights files hold beside the weights: vocabularies. */
+typedef struct nnrt_meta nnrt_meta;
 
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
@@ -185,15 +228,15 @@ typedef struct nnrt_train {
     int accumulate; /* calls of train_step an optimiser step */
     double lr;      /* base rate */
     nnrt_schedule schedule;
-    double validation_split;     /* share of data.train kept for validation; 0: none */
-    int64_t checkpoint_every;    /* steps; 0: never (unless --checkpoint: each epoch) */
+    double validation_split;  /* share of data.train kept for validation; 0: none */
+    int64_t checkpoint_every; /* steps; 0: never (unless --checkpoint: each epoch) */
     int checkpoint_every_in_epochs;
     int checkpoint_keep;         /* earlier ones kept beside it as PATH.1, PATH.2, ... */
     const char *checkpoint_path; /* or NULL */
     const char *stop_monitor;    /* early stopping: val_loss, ..., or NULL */
     int64_t stop_patience;       /* epochs */
     double stop_min_delta;
-    int stop_mode;               /* -1 smaller is better, +1 larger, 0 by the name */
+    int stop_mode; /* -1 smaller is better, +1 larger, 0 by the name */
     int stop_restore_best;
 } nnrt_train;
 
@@ -218,17 +261,17 @@ typedef struct nnrt_profile {
  * the order of the tables; inputs that a call does not need are not read. */
 typedef struct nnrt_model {
     int abi;
-    const char *name;        /* mnist */
-    const char *source;      /* mnist.yaml, as given */
-    const char *target;      /* x86-64-v3 */
-    const char *version;     /* nncc 0.1.0 */
-    const char *digest;      /* SHA-256 of the model file, in hex */
-    int batch;               /* most samples in one call */
-    size_t size;             /* bytes of an instance */
-    size_t vars_bytes;       /* of them, weights and optimiser state */
-    size_t arena_bytes;      /* vars and scratch */
-    double flops_predict;    /* a sample */
-    double flops_train;      /* a sample and step */
+    const char *name;     /* mnist */
+    const char *source;   /* mnist.yaml, as given */
+    const char *target;   /* x86-64-v3 */
+    const char *version;  /* nncc 0.1.0 */
+    const char *digest;   /* SHA-256 of the model file, in hex */
+    int batch;            /* most samples in one call */
+    size_t size;          /* bytes of an instance */
+    size_t vars_bytes;    /* of them, weights and optimiser state */
+    size_t arena_bytes;   /* vars and scratch */
+    double flops_predict; /* a sample */
+    double flops_train;   /* a sample and step */
     int n_inputs, n_outputs, n_vars, n_metrics, n_sums;
     const nnrt_value *inputs, *outputs;
     const nnrt_var *vars;
@@ -245,30 +288,34 @@ typedef struct nnrt_model {
     /* loss of the batch as a training step has it; grads: vars of kind WEIGHT and then f32 inputs
      * (full batch rows, of which n are written), in saved order, one after the other. */
     float (*grad)(nnrt_instance *, int n, const void *const *in, float *grads);
-    const char *flags;       /* the C compiler and its flags, for `info`; NULL: not known */
+    const char *flags; /* the C compiler and its flags, for `info`; NULL: not known */
     /* Of a program, NULL otherwise: predict and train_step with each kernel's time noted. */
     int n_kernels;
     const nnrt_kernel *kernels;
     int (*predict_noted)(nnrt_instance *, int n, const void *const *in, float *const *out,
                          nnrt_profile *);
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
+    const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
 struct nnrt_instance {
     const nnrt_model *model;
-    unsigned char *vars;    /* weights and optimiser state: its own, or a fork's owner's */
+    unsigned char *vars; /* weights and optimiser state: its own, or a fork's owner's */
     unsigned char *scratch;
     uint64_t seed;
-    int64_t step;           /* optimiser steps taken: the schedule's and Adam's clock */
-    int64_t calls;          /* train_step calls made: random numbers and accumulation count these */
-    int64_t total_steps;    /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
-    int64_t epoch_steps;    /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
-    double lr;              /* base rate */
-    double *metric_sums;    /* where train_step adds its metric sums, or NULL */
-    const nnrt_instance *owner; /* whose weights it computes with: itself, or what it is a fork of */
-    uint64_t changes;       /* owner: how often weights have changed, from 1 */
-    uint64_t kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
+    int64_t step;        /* optimiser steps taken: the schedule's and Adam's clock */
+    int64_t calls;       /* train_step calls made: random numbers and accumulation count these */
+    int64_t total_steps; /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
+    int64_t epoch_steps; /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
+    double lr;           /* base rate */
+    double *metric_sums; /* where train_step adds its metric sums, or NULL */
+    const nnrt_instance
+        *owner;       /* whose weights it computes with: itself, or what it is a fork of */
+    uint64_t changes; /* owner: how often weights have changed, from 1 */
+    uint64_t
+        kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
+    const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
     char error[NNRT_ERROR_SIZE];
 };
 
@@ -311,7 +358,8 @@ int nnrt_list_rows(int n, const int32_t *row, int64_t rows, int64_t slots, int32
  * the tensors that the model does not use, or is empty. (nnrt_load.c) */
 int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
-double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total, int64_t epoch_steps);
+double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
+               int64_t epoch_steps);
 
 /* --- nnrt_weights.c -------------------------------------------------------------------------- */
 
@@ -330,5 +378,9 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+
+/* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
+
+extern const nnrt_reader nnrt_text_reader, nnrt_sound_reader;
 
 #endif

@@ -85,7 +85,7 @@ static const args_option args_options[] = {
     {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD, ARGS_LIST, ARGS_AT(input), "NAME=FILE",
      "an input's samples"},
     {"output", 0, ARGS_IN_PREDICT, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
-     "where an output goes, as .npy"},
+     "where an output goes, as .npy; -: printed, a line a sample"},
     {"train", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(train), NULL, "time training steps (default)"},
     {"predict", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(predict), NULL, "time predictions"},
     {"batch", 0, ARGS_IN_BENCH, ARGS_COUNT, ARGS_AT(batch), "N", "samples a step"},

@@ -230,6 +230,20 @@ static void augment_cutout(const augment_image *m, const nnrt_augment *t, const 
     }
 }
 
+/* Rows, or columns, of all planes: as many as a number drawn of 0 .. high, wherever they fit. */
+static void augment_mask(const augment_image *m, const nnrt_augment *t, const augment_draw *d)
+{
+    int rows = t->kind == NNRT_AUGMENT_TIME_MASK;
+    int64_t n = rows ? m->h : m->w, width = augment_below(d, 0, (int64_t)t->high + 1);
+    int64_t first = augment_below(d, 1, n - width + 1);
+    for (int64_t p = 0; p < m->planes; p++) {
+        float fill = t->n_fill ? t->fill[t->n_fill > 1 ? p : 0] : 0;
+        for (int64_t y = rows ? first : 0; y < (rows ? first + width : m->h); y++)
+            for (int64_t x = rows ? 0 : first; x < (rows ? m->w : first + width); x++)
+                m->at[(p * m->h + y) * m->w + x] = fill;
+    }
+}
+
 /* --- brightness, contrast, noise -------------------------------------------------------------- */
 
 static int64_t augment_count(const augment_image *m)
@@ -313,6 +327,8 @@ static void augment_apply(augment_image *m, const nnrt_augment *t, const augment
         break;
     case NNRT_AUGMENT_NOISE: augment_noise(m, t->high, d); break;
     case NNRT_AUGMENT_CUTOUT: augment_cutout(m, t, d); break;
+    case NNRT_AUGMENT_TIME_MASK:
+    case NNRT_AUGMENT_FREQ_MASK: augment_mask(m, t, d); break;
     default: break; /* affine: augment_affine's */
     }
 }

@@ -69,10 +69,10 @@ static void check_writer_free(check_writer *w)
     free(w->values);
 }
 
-static int check_writer_make(check_writer *w, const nnrt_model *model)
+static int check_writer_make(check_writer *w, const nnrt_model *model, int more)
 {
     size_t vars = (size_t)model->n_vars, count = 1;
-    size_t meta = CHECK_NUMBERS + (size_t)model->n_sums + 4;
+    size_t meta = CHECK_NUMBERS + (size_t)model->n_sums + 4 + (size_t)more;
     for (int i = 0; i < model->n_vars; i++)
         count += (size_t)model->vars[i].count * (model->vars[i].kind == NNRT_STATE ? 1 : 2);
     *w = (check_writer){.items = malloc((2 * vars + 1) * sizeof *w->items),
@@ -132,6 +132,8 @@ static void check_put_numbers(check_writer *w, const nnrt_instance *instance, co
     snprintf(check_put_text(w, "nncc.seed"), sizeof *w->texts, "%llu", (unsigned long long)m.seed);
     w->meta[w->n_meta++] = (nnrt_st_pair){"nncc.model", m.model->digest};
     w->meta[w->n_meta++] = (nnrt_st_pair){"nncc.version", m.model->version};
+    for (int i = 0; m.meta && i < m.meta->n; i++)
+        w->meta[w->n_meta++] = m.meta->at[i];
 }
 
 int nnrt_checkpoint_save(const nnrt_instance *m, const nnrt_run *run, const char *path, int keep,
@@ -139,7 +141,7 @@ int nnrt_checkpoint_save(const nnrt_instance *m, const nnrt_run *run, const char
 {
     check_writer w;
     int status;
-    if (check_writer_make(&w, m->model)) {
+    if (check_writer_make(&w, m->model, m->meta ? m->meta->n : 0)) {
         check_put_vars(&w, m, run);
         check_put_numbers(&w, m, run);
         status = nnrt_st_write(path, w.n_items, w.items, w.n_meta, w.meta, keep, fault);

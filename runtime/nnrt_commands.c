@@ -11,7 +11,7 @@
 /* The set that eval takes: --data, else data.test, else data.validation, else its share of
  * data.train. */
 static int eval_open_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *args,
-                          const nnrt_model *model, nnrt_fault *fault)
+                          const nnrt_model *model, nnrt_meta *meta, nnrt_fault *fault)
 {
     const nnrt_source *const sources[] = {&model->data_test, &model->data_validation};
     const nnrt_source *source = NULL, *like = &model->data_train;
@@ -32,7 +32,7 @@ static int eval_open_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *
             fault, NNRT_BAD_CALL,
             "the model names no test or validation data: give it with --data NAME=FILE");
     }
-    int status = nnrt_open_data(data, model, args, source, like, NULL, fault);
+    int status = nnrt_open_data(data, model, args, source, like, NULL, meta, fault);
     if (!status)
         status = nnrt_rows_all(rows, data->n, fault);
     if (!status && data->n < 1)
@@ -40,7 +40,7 @@ static int eval_open_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *
     if (status || !split)
         return status;
     nnrt_rows kept = {0, NULL};
-    status = nnrt_rows_split(rows, &kept, model->train.validation_split, model->train.seed, fault);
+    status = nnrt_data_split(data, rows, &kept, fault);
     if (!status) {
         free(rows->at);
         *rows = kept;
@@ -67,11 +67,14 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
     nnrt_rows rows = {0, NULL};
     nnrt_feed feed = {0};
     nnrt_score score = {0};
+    nnrt_meta meta = {0};
     if (!model->eval)
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "this program cannot evaluate: the model has no loss, "
                          "or it was made with --no-train");
-    int status = eval_open_data(&data, &rows, args, model, fault);
+    int status = nnrt_open_meta(&meta, model, args->weights, fault);
+    if (!status)
+        status = eval_open_data(&data, &rows, args, model, &meta, fault);
     if (!status)
         status = nnrt_open_weights(&m, model, args->weights, fault);
     if (!status)
@@ -87,6 +90,7 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
     nnrt_feed_close(&feed);
     free(rows.at);
     nnrt_dataset_close(&data);
+    nnrt_meta_free(&meta);
     nnrt_free(m);
     return status;
 }
@@ -123,6 +127,7 @@ static int named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mo
 {
     char **wanted = malloc(((size_t)args->input.n + 1) * sizeof *wanted);
     const char *file;
+    nnrt_meta meta = {0};
     int n = 0, status = 0;
     if (!wanted)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
@@ -135,7 +140,10 @@ static int named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mo
             wanted[n++] = args->input.at[i];
     }
     if (!status)
-        status = nnrt_dataset_args(data, model, n, wanted, NULL, NULL, need, fault);
+        status = nnrt_open_meta(&meta, model, args->weights, fault);
+    if (!status)
+        status = nnrt_dataset_args(data, model, n, wanted, NULL, NULL, need, &meta, fault);
+    nnrt_meta_free(&meta);
     free(wanted);
     return status;
 }
@@ -178,7 +186,7 @@ static int predict_wanted(predict_state *p, const nnrt_args *args)
             return nnrt_fail(p->fault, NNRT_BAD_CALL, "--output: '%s' is given twice",
                              model->outputs[output].name);
         p->files[output] = file;
-        int status = nnrt_check_writable(file, p->fault);
+        int status = strcmp(file, "-") == 0 ? 0 : nnrt_check_writable(file, p->fault);
         if (status)
             return status;
         for (int k = 0; k < model->n_inputs; k++)
@@ -226,6 +234,15 @@ static int predict_batches(predict_state *p)
     return status;
 }
 
+/* A line a sample on standard output. */
+static int predict_print(const predict_state *p, int output)
+{
+    const nnrt_value *v = &p->model->outputs[output];
+    for (int64_t i = 0; i < p->n * v->count; i++)
+        printf("%.7g%c", (double)p->all[output][i], (i + 1) % v->count ? ' ' : '\n');
+    return nnrt_flush_results(p->fault);
+}
+
 static int predict_write(const predict_state *p, int output)
 {
     const nnrt_value *v = &p->model->outputs[output];
@@ -234,6 +251,8 @@ static int predict_write(const predict_state *p, int output)
         if (!isfinite(p->all[output][i]))
             return nnrt_fail(p->fault, NNRT_NOT_FINITE, "output '%s' of sample %lld is %g", v->name,
                              (long long)(i / v->count), (double)p->all[output][i]);
+    if (strcmp(p->files[output], "-") == 0)
+        return predict_print(p, output);
     memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
     return nnrt_npy_write(p->files[output], v->rank + 1, dim, p->all[output], p->fault);
 }

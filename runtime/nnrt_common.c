@@ -74,6 +74,20 @@ int nnrt_open_weights(nnrt_instance **out, const nnrt_model *model, const char *
     return status;
 }
 
+int nnrt_open_meta(nnrt_meta *meta, const nnrt_model *model, const char *path, nnrt_fault *fault)
+{
+    char *own = NULL;
+    *meta = (nnrt_meta){0};
+    if (!model->text && !model->sound)
+        return 0;
+    if (!path)
+        path = own = nnrt_default_weights(model);
+    int status =
+        path ? nnrt_meta_read(meta, path, fault) : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
+    free(own);
+    return status;
+}
+
 int nnrt_check_writable(const char *path, nnrt_fault *fault)
 {
     struct stat s;
@@ -99,7 +113,7 @@ int nnrt_check_writable(const char *path, nnrt_fault *fault)
 
 int nnrt_open_data(nnrt_dataset *data, const nnrt_model *model, const nnrt_args *args,
                    const nnrt_source *source, const nnrt_source *like, const unsigned char *need,
-                   nnrt_fault *fault)
+                   nnrt_meta *meta, nnrt_fault *fault)
 {
     unsigned char *all = need ? NULL : malloc((size_t)model->n_inputs + 1);
     if (!need && !all)
@@ -108,10 +122,11 @@ int nnrt_open_data(nnrt_dataset *data, const nnrt_model *model, const nnrt_args 
         memset(all, 1, (size_t)model->n_inputs + 1);
     int status;
     if (source)
-        status = nnrt_dataset_open(data, model, source, args->data_dir, need ? need : all, fault);
+        status =
+            nnrt_dataset_open(data, model, source, args->data_dir, need ? need : all, meta, fault);
     else
         status = nnrt_dataset_args(data, model, args->data.n, args->data.at, like, args->data_dir,
-                                   need ? need : all, fault);
+                                   need ? need : all, meta, fault);
     free(all);
     return status;
 }

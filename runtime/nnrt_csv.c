@@ -27,6 +27,7 @@ typedef struct csv_table {
     size_t at, line, line_start, record_start; /* where the scanner stands */
     char delimiter;
     int header;       /* the first record holds names */
+    int literal;      /* quotes are characters like others */
     size_t fields;    /* a record */
     csv_field *names; /* the first record, [fields] */
     csv_field *row;   /* the present one, [fields] */
@@ -88,7 +89,7 @@ static int csv_plain(csv_table *t, csv_field *f)
     size_t n = t->bytes.size, start = t->at;
     while (t->at < n && b[t->at] != (unsigned char)t->delimiter && b[t->at] != '\n' &&
            b[t->at] != '\r') {
-        if (b[t->at] == '"')
+        if (b[t->at] == '"' && !t->literal)
             return csv_wrong(t, t->at, "expected no quote inside of a field without quotes");
         t->at++;
     }
@@ -102,7 +103,7 @@ static int csv_next(csv_table *t, csv_field *f)
 {
     f->line = t->line;
     f->column = t->at - t->line_start + 1;
-    int quoted = t->at < t->bytes.size && t->bytes.at[t->at] == '"';
+    int quoted = !t->literal && t->at < t->bytes.size && t->bytes.at[t->at] == '"';
     int status = quoted ? csv_quoted(t, f) : csv_plain(t, f);
     if (status)
         return status;
@@ -188,9 +189,9 @@ static int csv_first(csv_table *t)
     return status;
 }
 
-static int csv_open(csv_table *t, const char *path, char delimiter, nnrt_fault *fault)
+static int csv_open(csv_table *t, const char *path, char delimiter, int literal, nnrt_fault *fault)
 {
-    *t = (csv_table){.path = path, .delimiter = delimiter, .fault = fault};
+    *t = (csv_table){.path = path, .delimiter = delimiter, .literal = literal, .fault = fault};
     int status = nnrt_file_read(path, &t->bytes, fault);
     if (status)
         return status;
@@ -487,7 +488,7 @@ int nnrt_csv_read(const char *path, const nnrt_source *source, nnrt_array *out, 
         total += source->columns[i].n_names;
     }
     csv_table t;
-    int status = csv_open(&t, path, source->delimiter ? source->delimiter : ',', fault);
+    int status = csv_open(&t, path, source->delimiter ? source->delimiter : ',', 0, fault);
     t.header = source->header;
     size_t *fields = malloc(((size_t)total + 1) * sizeof *fields), *next = fields;
     int *widths = malloc(((size_t)n + 1) * sizeof *widths);
@@ -574,7 +575,7 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
     csv_table t;
     int width = 0, tabs = nnrt_path_ends(path, ".tsv");
     int is_csv = like && like->kind == NNRT_SOURCE_CSV && like->delimiter;
-    int status = csv_open(&t, path, is_csv ? like->delimiter : tabs ? '\t' : ',', fault);
+    int status = csv_open(&t, path, is_csv ? like->delimiter : tabs ? '\t' : ',', 0, fault);
     size_t *fields = NULL;
     if (!status)
         status = csv_has_header(&t, &t.header);
@@ -590,5 +591,73 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
         status = csv_load(&t, 1, &width, fields, out);
     free(fields);
     csv_close(&t);
+    return status;
+}
+
+/* --- texts ------------------------------------------------------------------------------------ */
+
+/* What a field holds; doubled quotes become one where they stand, since nothing reads them again. */
+static nnrt_span csv_text(const csv_table *t, csv_field f)
+{
+    size_t n = 0;
+    char *at = (char *)f.at;
+    int quoted = !t->literal && f.size && f.at > (const char *)t->bytes.at && f.at[-1] == '"';
+    for (size_t i = 0; quoted && i < f.size; i++) {
+        at[n++] = f.at[i];
+        i += f.at[i] == '"';
+    }
+    return (nnrt_span){f.at, quoted ? n : f.size};
+}
+
+static int csv_fill_texts(csv_table *t, int n, const size_t *fields, nnrt_texts *out)
+{
+    csv_rewind(t);
+    int status = t->header ? csv_record(t) : NNRT_OK;
+    for (int64_t row = 0; !status && !csv_ended(t); row++) {
+        out->lines[row] = t->line;
+        status = csv_record(t);
+        for (int k = 0; k < n && !status; k++)
+            out->at[k * out->rows + row] = csv_text(t, t->row[fields[k]]);
+    }
+    return status;
+}
+
+void nnrt_texts_free(nnrt_texts *t)
+{
+    free(t->at);
+    free(t->lines);
+    free(t->owned);
+    *t = (nnrt_texts){0};
+}
+
+int nnrt_csv_texts(const char *path, int header, char delimiter, int n, const char *const *names,
+                   nnrt_texts *out, nnrt_fault *fault)
+{
+    csv_table t;
+    *out = (nnrt_texts){0};
+    if (!delimiter)
+        delimiter = nnrt_path_ends(path, ".csv") ? ',' : '\t';
+    int status = csv_open(&t, path, delimiter, delimiter == '\t', fault);
+    size_t *fields = malloc(((size_t)n + 1) * sizeof *fields);
+    t.header = header;
+    if (!status && !fields)
+        status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);
+    if (!status)
+        status = csv_find_all(&t, n, names, fields);
+    if (!status)
+        status = csv_count(&t, &out->rows);
+    if (!status) {
+        out->at = malloc(((size_t)n * (size_t)out->rows + 1) * sizeof *out->at);
+        out->lines = malloc(((size_t)out->rows + 1) * sizeof *out->lines);
+        status = out->at && out->lines
+                     ? csv_fill_texts(&t, n, fields, out)
+                     : nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its rows", path);
+    }
+    free(fields);
+    out->owned = t.bytes.at;
+    t.bytes = (nnrt_bytes){0};
+    csv_close(&t);
+    if (status)
+        nnrt_texts_free(out);
     return status;
 }

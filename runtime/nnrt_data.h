@@ -40,6 +40,18 @@ typedef struct nnrt_bytes {
  * Anything but a regular file is refused. */
 int nnrt_file_raw(const char *path, nnrt_bytes *out, nnrt_fault *);
 void nnrt_bytes_free(nnrt_bytes *);
+/* A text that grows. After `failed`, for want of memory, it stays as it is. */
+typedef struct nnrt_buffer {
+    char *at;
+    size_t size, room;
+    int failed;
+} nnrt_buffer;
+
+void nnrt_buffer_put(nnrt_buffer *, const void *bytes, size_t n);
+void nnrt_buffer_say(nnrt_buffer *, const char *text);
+/* The bytes as characters of a JSON string, without the quotes; they are UTF-8. */
+void nnrt_buffer_escaped(nnrt_buffer *, const char *bytes, size_t n);
+void nnrt_buffer_free(nnrt_buffer *);
 /* "dir/path", or path itself where it is absolute or dir is NULL; on the heap, the caller frees. */
 char *nnrt_path_join(const char *dir, const char *path);
 /* 1: the name ends in `ending`, or in that and .gz. */
@@ -94,7 +106,8 @@ typedef struct nnrt_array {
     int rank;
     int64_t dim[NNRT_RANK];
     void *data;
-    void *owned; /* what nnrt_array_free frees */
+    void *owned;  /* what nnrt_array_free frees */
+    int64_t step; /* numbers from one sample to the next, where samples overlap; 0: their length */
 } nnrt_array;
 
 /* Bytes of a number, and what the type is called in errors: "uint8", ... */
@@ -134,6 +147,10 @@ int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_f
  * tabs between fields. */
 int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_source *like,
                         nnrt_array *out, nnrt_fault *);
+/* One number of a sequence, and the state that follows; any integer from low to high, each as
+ * likely. What is made of these is the same on every machine. */
+uint64_t nnrt_synth_next(uint64_t *state);
+int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
 /* Fills one array an input of the model (by name). */
 int nnrt_synthetic_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 
@@ -184,6 +201,24 @@ typedef struct nnrt_st_item {
 int nnrt_st_write(const char *path, int n, const nnrt_st_item *, int n_meta, const nnrt_st_pair *,
                   int keep, nnrt_fault *);
 
+/* --- nnrt_meta.c ------------------------------------------------------------------------------ */
+
+/* Owned keys and values, as a weights file's metadata has them: nncc.text.INPUT (tokenizer.json),
+ * nncc.labels.INPUT, nncc.sound.INPUT. */
+struct nnrt_meta {
+    int n;
+    nnrt_st_pair *at;
+    int learn; /* vocabularies that are missing are made from what is read */
+};
+
+/* The value of `prefix` and `name`, or NULL. */
+const char *nnrt_meta_find(const nnrt_meta *, const char *prefix, const char *name);
+/* Takes the value over, even when it fails; in the place of an earlier one. */
+int nnrt_meta_put(nnrt_meta *, const char *prefix, const char *name, char *value, nnrt_fault *);
+/* Takes over what a weights file or checkpoint has of these. */
+int nnrt_meta_read(nnrt_meta *, const char *path, nnrt_fault *);
+void nnrt_meta_free(nnrt_meta *);
+
 /* --- nnrt_dataset.c --------------------------------------------------------------------------- */
 
 typedef struct nnrt_dataset {
@@ -191,24 +226,73 @@ typedef struct nnrt_dataset {
     int64_t n;           /* samples */
     nnrt_array *columns; /* one an input of the model; data NULL where the source has none */
     const char **names;  /* the file that each column came from, for errors */
+    /* Windows of a text: its tokens, those of a window, and from one window to the next; 0: none.
+     */
+    int64_t tokens, window, stride;
 } nnrt_dataset;
 
 /* Reads a source (files relative to `dir`, or the working folder where it is NULL) and checks all
  * of it against the model: shapes, ranges of classes and tokens, NaN and infinity, equal counts.
  * `need` has one flag an input: a needed input without a column is an error. A column's sample
  * shape must equal the input's, but for axes of length 1 (idx images [N, 28, 28] feed [1, 28, 28]),
- * or be [count]. `need` NULL: all are needed; what is not needed is not read, and has no column. */
+ * or be [count]. `need` NULL: all are needed; what is not needed is not read, and has no column.
+ * `meta` has the vocabularies of texts, and is given those that are made (meta->learn); NULL: none.
+ */
 int nnrt_dataset_open(nnrt_dataset *, const nnrt_model *, const nnrt_source *, const char *dir,
-                      const unsigned char *need, nnrt_fault *);
-/* The same from --data arguments: n texts `NAME=FILE` (npy, npz, idx, csv by the file's ending), or
- * one bare FILE where `like` is a csv or npz source with the same columns. */
+                      const unsigned char *need, nnrt_meta *meta, nnrt_fault *);
+/* The same from --data arguments: n texts `NAME=FILE` (npy, npz, idx, csv, a line a text, sound, by
+ * the file's ending), or one bare FILE where `like` is a table, text or sound with the same
+ * columns. */
 int nnrt_dataset_args(nnrt_dataset *, const nnrt_model *, int n, char **args,
                       const nnrt_source *like, const char *dir, const unsigned char *need,
-                      nnrt_fault *);
+                      nnrt_meta *meta, nnrt_fault *);
 /* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip).
  */
 void nnrt_dataset_batch(const nnrt_dataset *, const int64_t *rows, int n, void *const *out);
 void nnrt_dataset_close(nnrt_dataset *);
+
+/* A reading under way: what the functions that open a data set share. */
+typedef struct nnrt_read {
+    nnrt_dataset *d;
+    const char *dir;
+    const unsigned char *need; /* NULL: all */
+    nnrt_meta *meta;           /* or NULL */
+    nnrt_fault *fault;
+} nnrt_read;
+
+int nnrt_read_needs(const nnrt_read *, int input);
+/* The index of an input by its name; -1: none. */
+int nnrt_read_input(const nnrt_read *, const char *name);
+/* Keeps the file's name for an input's errors; NNRT_NO_MEMORY. */
+int nnrt_read_name(const nnrt_read *, int input, const char *name);
+
+/* How programs read a kind of source that not all of them need. */
+struct nnrt_reader {
+    /* Fills the columns that the source has. */
+    int (*source)(const nnrt_read *, const nnrt_source *);
+    /* Fills the column of one input from one file; `like` is the model's own source, or NULL. */
+    int (*file)(const nnrt_read *, int input, const char *path, const nnrt_source *like);
+};
+
+/* A text among others: bytes, not NUL-terminated. */
+typedef struct nnrt_span {
+    const char *at;
+    size_t size;
+} nnrt_span;
+
+/* Columns of a table as texts, each `rows` spans, one column after the other. */
+typedef struct nnrt_texts {
+    int64_t rows;
+    nnrt_span *at;
+    size_t *lines; /* where each row is in the file, from 1 */
+    void *owned;
+} nnrt_texts;
+
+/* The columns `names` of a csv file as texts. `delimiter` 0: by the file's ending; with tabs,
+ * quotes are characters like others. (nnrt_csv.c) */
+int nnrt_csv_texts(const char *path, int header, char delimiter, int n, const char *const *names,
+                   nnrt_texts *out, nnrt_fault *);
+void nnrt_texts_free(nnrt_texts *);
 
 /* crc32c (Castagnoli, reflected 0x82F63B78), for nnrt_safetensors.c and TensorBoard-like logs. */
 uint32_t nnrt_crc32c(uint32_t crc, const void *bytes, size_t size);

@@ -3,23 +3,16 @@
  * before the first step, and to batches. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "nnrt_data.h"
 
-/* What the functions that open a data set share. */
-typedef struct ds_open {
-    nnrt_dataset *d;
-    const char *dir;
-    const unsigned char *need; /* NULL: all */
-    nnrt_fault *fault;
-} ds_open;
-
-static int ds_needs(const ds_open *o, int input)
+int nnrt_read_needs(const nnrt_read *o, int input)
 {
     return !o->need || o->need[input];
 }
 
-static int ds_no_memory(const ds_open *o)
+static int ds_no_memory(const nnrt_read *o)
 {
     return nnrt_fail(o->fault, NNRT_NO_MEMORY, "no memory for the data set's tables");
 }
@@ -33,6 +26,18 @@ static int ds_input(const nnrt_model *m, const char *name, size_t size)
     return -1;
 }
 
+int nnrt_read_input(const nnrt_read *o, const char *name)
+{
+    return ds_input(o->d->model, name, strlen(name));
+}
+
+int nnrt_read_name(const nnrt_read *o, int input, const char *name)
+{
+    free((void *)o->d->names[input]);
+    o->d->names[input] = strdup(name);
+    return o->d->names[input] ? NNRT_OK : ds_no_memory(o);
+}
+
 /* "image, label", for errors. */
 static void ds_list(const nnrt_model *m, char *text, size_t size)
 {
@@ -43,10 +48,10 @@ static void ds_list(const nnrt_model *m, char *text, size_t size)
             (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "", m->inputs[i].name);
 }
 
-static int ds_begin(ds_open *o, nnrt_dataset *d, const nnrt_model *m, const char *dir,
-                    const unsigned char *need, nnrt_fault *fault)
+static int ds_begin(nnrt_read *o, nnrt_dataset *d, const nnrt_model *m, const char *dir,
+                    const unsigned char *need, nnrt_meta *meta, nnrt_fault *fault)
 {
-    *o = (ds_open){d, dir, need, fault};
+    *o = (nnrt_read){d, dir, need, meta, fault};
     *d = (nnrt_dataset){.model = m};
     d->columns = calloc((size_t)m->n_inputs + 1, sizeof *d->columns);
     d->names = calloc((size_t)m->n_inputs + 1, sizeof *d->names);
@@ -113,7 +118,7 @@ static int ds_other_order(int rank, const int64_t *dim, const nnrt_value *v)
     return memcmp(a, b, (size_t)rank * sizeof *a) == 0;
 }
 
-static int ds_check_shape(const ds_open *o, int input)
+static int ds_check_shape(const nnrt_read *o, int input)
 {
     const nnrt_array *a = &o->d->columns[input];
     const nnrt_value *v = &o->d->model->inputs[input];
@@ -138,7 +143,7 @@ static int ds_check_shape(const ds_open *o, int input)
                      o->d->names[input], want, v->name, have, have);
 }
 
-static int ds_check_counts(const ds_open *o)
+static int ds_check_counts(const nnrt_read *o)
 {
     nnrt_dataset *d = o->d;
     int first = -1;
@@ -218,7 +223,7 @@ static void ds_position(const nnrt_value *v, int64_t at, char *text, size_t size
     ds_shape_text(v->rank, index, text + 4, size - 4);
 }
 
-static int ds_bad_value(const ds_open *o, int input, int64_t at)
+static int ds_bad_value(const nnrt_read *o, int input, int64_t at)
 {
     const nnrt_value *v = &o->d->model->inputs[input];
     char expected[96], position[128];
@@ -240,11 +245,13 @@ static int ds_always_good(nnrt_array_type type, const nnrt_value *v)
     return v->dtype == NNRT_F32 && type <= NNRT_ARRAY_I64;
 }
 
-static int ds_check_values(const ds_open *o, int input)
+static int ds_check_values(const nnrt_read *o, int input)
 {
     const nnrt_array *a = &o->d->columns[input];
     const nnrt_value *v = &o->d->model->inputs[input];
     if (ds_always_good(a->type, v))
+        return NNRT_OK;
+    if (a->step) /* tokens, which their reader has checked */
         return NNRT_OK;
     int64_t count = nnrt_array_count(a->rank, a->dim);
     for (int64_t i = 0; i < count; i++)
@@ -253,11 +260,11 @@ static int ds_check_values(const ds_open *o, int input)
     return NNRT_OK;
 }
 
-static int ds_check(const ds_open *o)
+static int ds_check(const nnrt_read *o)
 {
     nnrt_dataset *d = o->d;
     for (int i = 0; i < d->model->n_inputs; i++)
-        if (ds_needs(o, i) && !d->columns[i].data) {
+        if (nnrt_read_needs(o, i) && !d->columns[i].data) {
             char list[200];
             ds_list(d->model, list, sizeof list);
             return nnrt_fail(o->fault, NNRT_BAD_CALL,
@@ -280,7 +287,7 @@ static int ds_check(const ds_open *o)
 
 /* The input that a column feeds, if it is one, needed and not fed yet; -1: leave the column; a
  * status in *status where the source is wrong. */
-static int ds_column_input(const ds_open *o, const nnrt_column *c, int *status)
+static int ds_column_input(const nnrt_read *o, const nnrt_column *c, int *status)
 {
     int input = ds_input(o->d->model, c->input, strlen(c->input));
     *status = NNRT_OK;
@@ -288,11 +295,11 @@ static int ds_column_input(const ds_open *o, const nnrt_column *c, int *status)
         *status = nnrt_fail(o->fault, NNRT_BAD_CALL, "data for '%s', which is no input", c->input);
     else if (o->d->names[input])
         *status = nnrt_fail(o->fault, NNRT_BAD_CALL, "data for the input '%s' twice", c->input);
-    return input < 0 || *status || !ds_needs(o, input) ? -1 : input;
+    return input < 0 || *status || !nnrt_read_needs(o, input) ? -1 : input;
 }
 
 /* idx, npy: a file an input; npz: a member an input. */
-static int ds_read_column(const ds_open *o, const nnrt_source *s, const nnrt_column *c)
+static int ds_read_column(const nnrt_read *o, const nnrt_source *s, const nnrt_column *c)
 {
     int status, input = ds_column_input(o, c, &status);
     if (input < 0)
@@ -309,7 +316,7 @@ static int ds_read_column(const ds_open *o, const nnrt_source *s, const nnrt_col
     }
 }
 
-static int ds_read_columns(const ds_open *o, const nnrt_source *s)
+static int ds_read_columns(const nnrt_read *o, const nnrt_source *s)
 {
     for (int i = 0; i < s->n_columns; i++) {
         int status = ds_read_column(o, s, &s->columns[i]);
@@ -321,7 +328,7 @@ static int ds_read_columns(const ds_open *o, const nnrt_source *s)
 
 /* records, csv: all columns from one file, or several of records, called `name` in errors. A csv
  * column that nobody needs is not looked at; bytes of a record have their place, needed or not. */
-static int ds_read_table(const ds_open *o, const nnrt_source *s, int n_paths,
+static int ds_read_table(const nnrt_read *o, const nnrt_source *s, int n_paths,
                          const char *const *paths, const char *name)
 {
     size_t n = (size_t)s->n_columns + 1;
@@ -358,7 +365,7 @@ static int ds_read_table(const ds_open *o, const nnrt_source *s, int n_paths,
 }
 
 /* The same, of the source's file or files. */
-static int ds_read_tables(const ds_open *o, const nnrt_source *s)
+static int ds_read_tables(const nnrt_read *o, const nnrt_source *s)
 {
     int n = s->n_files ? s->n_files : 1;
     const char *const *files = s->n_files ? s->files : &s->file;
@@ -377,7 +384,7 @@ static int ds_read_tables(const ds_open *o, const nnrt_source *s)
     return status;
 }
 
-static int ds_read_synthetic(const ds_open *o, const nnrt_source *s)
+static int ds_read_synthetic(const nnrt_read *o, const nnrt_source *s)
 {
     int status = nnrt_synthetic_make(s, o->d->model, o->d->columns, o->fault);
     for (int i = 0; i < o->d->model->n_inputs && !status; i++) {
@@ -387,13 +394,13 @@ static int ds_read_synthetic(const ds_open *o, const nnrt_source *s)
             return ds_no_memory(o);
         snprintf(name, size, "synthetic %s", s->generator);
         o->d->names[i] = name;
-        if (!ds_needs(o, i))
+        if (!nnrt_read_needs(o, i))
             nnrt_array_free(&o->d->columns[i]);
     }
     return status;
 }
 
-static int ds_read_source(const ds_open *o, const nnrt_source *s)
+static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
 {
     switch (s->kind) {
     case NNRT_SOURCE_NONE:
@@ -405,12 +412,20 @@ static int ds_read_source(const ds_open *o, const nnrt_source *s)
     case NNRT_SOURCE_RECORDS:
     case NNRT_SOURCE_CSV: return ds_read_tables(o, s);
     case NNRT_SOURCE_SYNTHETIC: return ds_read_synthetic(o, s);
+    case NNRT_SOURCE_TEXT:
+        if (o->d->model->text)
+            return o->d->model->text->source(o, s);
+        break;
+    case NNRT_SOURCE_SOUND:
+        if (o->d->model->sound)
+            return o->d->model->sound->source(o, s);
+        break;
     }
     return nnrt_fail(o->fault, NNRT_BUG, "a data source of unknown kind %d", (int)s->kind);
 }
 
 /* Checks what was read; whatever fails, nothing is left. */
-static int ds_end(const ds_open *o, int status)
+static int ds_end(const nnrt_read *o, int status)
 {
     if (!status)
         status = ds_check(o);
@@ -420,38 +435,72 @@ static int ds_end(const ds_open *o, int status)
 }
 
 int nnrt_dataset_open(nnrt_dataset *d, const nnrt_model *m, const nnrt_source *s, const char *dir,
-                      const unsigned char *need, nnrt_fault *fault)
+                      const unsigned char *need, nnrt_meta *meta, nnrt_fault *fault)
 {
-    ds_open o;
-    int status = ds_begin(&o, d, m, dir, need, fault);
+    nnrt_read o;
+    int status = ds_begin(&o, d, m, dir, need, meta, fault);
     return ds_end(&o, status ? status : ds_read_source(&o, s));
 }
 
+/* Clips, by the endings of files that libsndfile or nncc reads, and folders of them. */
+static int ds_is_sound(const char *path)
+{
+    static const char *const endings[] = {".wav", ".flac", ".ogg", ".aiff", ".au"};
+    struct stat st;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (nnrt_path_ends(path, endings[i]))
+            return 1;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Reads texts (a line each) or clips for an input. -1: the file is neither. */
+static int ds_read_by_reader(const nnrt_read *o, int input, const char *path,
+                             const nnrt_source *like)
+{
+    const nnrt_model *m = o->d->model;
+    int sound = ds_is_sound(path) && o->d->model->sound != NULL;
+    if (!sound && !nnrt_path_ends(path, ".txt") && strncmp(path, "text:", 5) != 0)
+        return -1;
+    const nnrt_reader *reader = sound ? m->sound : m->text;
+    if (!reader)
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "%s: the model file names no source of text, so this program reads none",
+                         path);
+    return reader->file(o, input, path, like);
+}
+
 /* One file for one input, by the file's ending. */
-static int ds_read_file(const ds_open *o, int input, const char *file, const nnrt_source *like)
+static int ds_read_file(const nnrt_read *o, int input, const char *file, const nnrt_source *like)
 {
     const nnrt_value *v = &o->d->model->inputs[input];
     nnrt_array *out = &o->d->columns[input];
-    char *path = nnrt_path_join(o->dir, file);
+    int literal = strncmp(file, "text:", 5) == 0;
+    char *path = literal ? strdup(file) : nnrt_path_join(o->dir, file);
     if (!path)
         return ds_no_memory(o);
     o->d->names[input] = path;
-    if (!ds_needs(o, input))
+    if (!nnrt_read_needs(o, input))
         return NNRT_OK;
     if (nnrt_path_ends(path, ".npy"))
         return nnrt_npy_read(path, out, o->fault);
     if (nnrt_path_ends(path, ".npz"))
         return nnrt_npz_read(path, v->name, 1, out, o->fault);
+    int status = ds_read_by_reader(o, input, path, like);
+    if (status >= 0)
+        return status;
     if (nnrt_path_ends(path, ".csv") || nnrt_path_ends(path, ".tsv"))
         return nnrt_csv_read_input(path, v, like, out, o->fault);
     return nnrt_idx_read(path, out, o->fault);
 }
 
 /* One bare FILE: the same table as `like`, elsewhere. */
-static int ds_read_bare(const ds_open *o, int n, const char *file, const nnrt_source *like)
+static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_source *like)
 {
-    int table = like && (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
-                         like->kind == NNRT_SOURCE_RECORDS);
+    int pairs = like && like->text && like->text->is_pairs; /* of two files */
+    int table = like && !pairs &&
+                (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
+                 like->kind == NNRT_SOURCE_RECORDS || like->kind == NNRT_SOURCE_TEXT ||
+                 like->kind == NNRT_SOURCE_SOUND);
     char list[200];
     ds_list(o->d->model, list, sizeof list);
     if (!table)
@@ -465,6 +514,7 @@ static int ds_read_bare(const ds_open *o, int n, const char *file, const nnrt_so
     nnrt_source other = *like;
     other.file = file;
     other.n_files = 0;
+    other.generator = NULL;
     return ds_read_source(o, &other);
 }
 
@@ -475,7 +525,7 @@ static const char *ds_after_name(const char *arg)
     return equals && !(slash && slash < equals) ? equals + 1 : NULL;
 }
 
-static int ds_read_arg(const ds_open *o, int n, const char *arg, const nnrt_source *like)
+static int ds_read_arg(const nnrt_read *o, int n, const char *arg, const nnrt_source *like)
 {
     const char *file = ds_after_name(arg);
     if (!file)
@@ -497,10 +547,10 @@ static int ds_read_arg(const ds_open *o, int n, const char *arg, const nnrt_sour
 
 int nnrt_dataset_args(nnrt_dataset *d, const nnrt_model *m, int n, char **args,
                       const nnrt_source *like, const char *dir, const unsigned char *need,
-                      nnrt_fault *fault)
+                      nnrt_meta *meta, nnrt_fault *fault)
 {
-    ds_open o;
-    int status = ds_begin(&o, d, m, dir, need, fault);
+    nnrt_read o;
+    int status = ds_begin(&o, d, m, dir, need, meta, fault);
     for (int i = 0; i < n && !status; i++)
         status = ds_read_arg(&o, n, args[i], like);
     return ds_end(&o, status);
@@ -543,12 +593,13 @@ void nnrt_dataset_batch(const nnrt_dataset *d, const int64_t *rows, int n, void 
 {
     for (int k = 0; k < d->model->n_inputs; k++) {
         const nnrt_value *v = &d->model->inputs[k];
+        const nnrt_array *a = &d->columns[k];
         size_t count = (size_t)v->count, item = v->dtype == NNRT_U8 ? 1 : 4;
+        size_t step = a->step ? (size_t)a->step : count;
         unsigned char *to = out[k];
-        if (!to || !d->columns[k].data)
+        if (!to || !a->data)
             continue;
         for (int i = 0; i < n; i++)
-            ds_sample(&d->columns[k], (size_t)rows[i] * count, count, v->dtype,
-                      to + (size_t)i * count * item);
+            ds_sample(a, (size_t)rows[i] * step, count, v->dtype, to + (size_t)i * count * item);
     }
 }

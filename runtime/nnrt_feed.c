@@ -101,6 +101,39 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
     return 0;
 }
 
+/* Windows that end before the last share of the text's tokens are for training; of the others, as
+ * many as do not overlap are kept, so that each token counts once. */
+static int feed_split_windows(const nnrt_dataset *d, double share, nnrt_rows *train,
+                              nnrt_rows *validation, nnrt_fault *fault)
+{
+    int64_t cut = d->tokens - (int64_t)floor((double)d->tokens * share + 1e-6);
+    int64_t first = (cut + d->stride - 1) / d->stride, apart = (d->window - 1) / d->stride + 1;
+    int64_t last = (cut - 1 - d->window) / d->stride;
+    int64_t kept = first < d->n ? (d->n - 1 - first) / apart + 1 : 0;
+    if (kept < 1 || cut <= d->window)
+        return nnrt_fail(fault, NNRT_BAD_CONTENT,
+                         "a share of %g of %lld tokens, in windows of %lld, cannot be kept for "
+                         "validation",
+                         share, (long long)d->tokens, (long long)d->window);
+    *validation = (nnrt_rows){kept, malloc((size_t)kept * sizeof *validation->at)};
+    if (!validation->at)
+        return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the order of %lld samples",
+                         (long long)kept);
+    for (int64_t i = 0; i < kept; i++)
+        validation->at[i] = first + i * apart;
+    train->n = last + 1;
+    return 0;
+}
+
+int nnrt_data_split(const nnrt_dataset *d, nnrt_rows *train, nnrt_rows *validation,
+                    nnrt_fault *fault)
+{
+    const nnrt_train *t = &d->model->train;
+    if (d->window)
+        return feed_split_windows(d, t->validation_split, train, validation, fault);
+    return nnrt_rows_split(train, validation, t->validation_split, t->seed, fault);
+}
+
 static int feed_not_finite(const nnrt_instance *m, int64_t at, int n, double loss,
                            nnrt_fault *fault)
 {

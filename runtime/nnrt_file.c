@@ -68,6 +68,48 @@ void nnrt_bytes_free(nnrt_bytes *b)
     *b = (nnrt_bytes){0};
 }
 
+void nnrt_buffer_put(nnrt_buffer *b, const void *bytes, size_t n)
+{
+    if (b->room - b->size < n && !b->failed) {
+        size_t room = (b->room + n) * 2;
+        char *grown = realloc(b->at, room);
+        b->failed = !grown;
+        if (grown)
+            b->at = grown, b->room = room;
+    }
+    if (b->failed || n == 0)
+        return;
+    memcpy(b->at + b->size, bytes, n);
+    b->size += n;
+}
+
+void nnrt_buffer_say(nnrt_buffer *b, const char *text)
+{
+    nnrt_buffer_put(b, text, strlen(text));
+}
+
+void nnrt_buffer_escaped(nnrt_buffer *b, const char *bytes, size_t n)
+{
+    for (size_t i = 0, from = 0; i <= n; i++) {
+        unsigned char c = i < n ? (unsigned char)bytes[i] : 0;
+        char code[8];
+        if (i < n && c >= 32 && c != '"' && c != '\\')
+            continue;
+        nnrt_buffer_put(b, bytes + from, i - from);
+        from = i + 1;
+        if (i == n)
+            break;
+        snprintf(code, sizeof code, c < 32 ? "\\u%04x" : "\\%c", c);
+        nnrt_buffer_say(b, code);
+    }
+}
+
+void nnrt_buffer_free(nnrt_buffer *b)
+{
+    free(b->at);
+    *b = (nnrt_buffer){0};
+}
+
 char *nnrt_path_join(const char *dir, const char *path)
 {
     if (!dir || !*dir || path[0] == '/')

@@ -69,6 +69,8 @@ typedef struct load_tensor {
 typedef struct load_scan {
     const unsigned char *start, *at, *end;
     const char *wrong; /* what was expected at `at`, once something is wrong */
+    /* Where the metadata ends, once it has been walked: it may hold a vocabulary. */
+    const unsigned char *meta_end;
 } load_scan;
 
 static int load_wrong(load_scan *s, const char *expected)
@@ -295,7 +297,7 @@ static int load_take_tensor(load_scan *s, load_tensor *t)
     return 0;
 }
 
-/* Walks {"key": "value", ...}. With `name`: finds the value whose key is `prefix`, then `name`. */
+/* Walks {"key": "value", ...}. With `name`: up to the value whose key is `prefix`, then `name`. */
 static int load_take_metadata(load_scan *s, const char *prefix, const char *name,
                               load_string *found)
 {
@@ -311,8 +313,10 @@ static int load_take_metadata(load_scan *s, const char *prefix, const char *name
             return load_wrong(s, "':'");
         if (load_take_string(s, &value))
             return -1;
-        if (name && load_begins(key, prefix, &rest) && load_equals(rest, name))
+        if (name && load_begins(key, prefix, &rest) && load_equals(rest, name)) {
             *found = value;
+            return 0;
+        }
     } while (load_take(s, ','));
     return load_take(s, '}') ? 0 : load_wrong(s, "',' or '}'");
 }
@@ -342,8 +346,10 @@ static int load_next(load_scan *s, load_tensor *t, const unsigned char **meta)
             return load_wrong(s, "\"__metadata__\" once");
         load_peek(s);
         *meta = s->at;
-        if (load_take_metadata(s, NULL, NULL, NULL))
+        if (!s->meta_end && load_take_metadata(s, NULL, NULL, NULL))
             return -1;
+        s->at = s->meta_end ? s->meta_end : s->at;
+        s->meta_end = s->at;
     }
 }
 
@@ -373,7 +379,7 @@ static int load_open(load_file *f, const unsigned char *bytes, size_t size, load
         return load_bad(e, "shorter than the 8 bytes that begin a safetensors file");
     if (n > size - 8 || n > LOAD_MOST_HEADER)
         return load_bad(e, "the header is longer than the file, or than 100000000 bytes");
-    *f = (load_file){.header = {bytes + 8, bytes + 8, bytes + 8 + n, NULL},
+    *f = (load_file){.header = {bytes + 8, bytes + 8, bytes + 8 + n, NULL, NULL},
                      .data = bytes + 8 + n,
                      .data_size = size - 8 - n};
     load_scan s = f->header;
@@ -387,6 +393,7 @@ static int load_open(load_file *f, const unsigned char *bytes, size_t size, load
         if (more < 0)
             break;
     }
+    f->header.meta_end = s.meta_end;
     if (more == 0)
         return 0;
     load_say(e, "byte ");
@@ -452,7 +459,7 @@ static int load_is_float(load_string dtype)
 static int load_intact(const load_file *f, const load_tensor *t, const char *name)
 {
     load_string sum = {NULL, NULL};
-    load_scan s = {f->meta, f->meta, f->header.end, NULL};
+    load_scan s = {f->meta, f->meta, f->header.end, NULL, NULL};
     if (f->meta)
         load_take_metadata(&s, "nncc.crc32c.", name, &sum);
     if (!sum.at)

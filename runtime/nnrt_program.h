@@ -94,6 +94,8 @@ void nnrt_rows_shuffle(const nnrt_rows *, uint64_t seed, int64_t epoch, int64_t 
  * both parts then in their own order. NNRT_NO_MEMORY, or NNRT_BAD_CONTENT where one were empty. */
 int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint64_t seed,
                     nnrt_fault *);
+/* The same as the set has it: windows of a text by their place, the last share of the text kept. */
+int nnrt_data_split(const nnrt_dataset *, nnrt_rows *train, nnrt_rows *validation, nnrt_fault *);
 /* Loss and metric sums of a set; what is drawn at random is the same whenever it is taken. NNRT_NOT_FINITE where a batch's loss is not a number. */
 int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nnrt_rows *,
                     nnrt_score *, nnrt_fault *);
@@ -191,7 +193,10 @@ int nnrt_open_weights(nnrt_instance **, const nnrt_model *, const char *path, nn
 int nnrt_check_writable(const char *path, nnrt_fault *);
 /* The set that --data or a source gives; `need` one flag an input, or NULL for all. */
 int nnrt_open_data(nnrt_dataset *, const nnrt_model *, const nnrt_args *, const nnrt_source *,
-                   const nnrt_source *like, const unsigned char *need, nnrt_fault *);
+                   const nnrt_source *like, const unsigned char *need, nnrt_meta *, nnrt_fault *);
+/* The vocabularies of a weights file or checkpoint (NULL: the default file), where the model's data
+ * is text or sound; else none, and no file is looked at. */
+int nnrt_open_meta(nnrt_meta *, const nnrt_model *, const char *path, nnrt_fault *);
 /* The index of the first var of kind WEIGHT or BUFFER that holds a NaN or infinity, or -1. */
 int nnrt_first_not_finite(const nnrt_instance *);
 /* Threads that a step runs on. */

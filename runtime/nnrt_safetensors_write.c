@@ -6,81 +6,39 @@
 
 #include "nnrt_data.h"
 
-/* A text that grows. After `failed` it stays as it is. */
-typedef struct stw_text {
-    char *at;
-    size_t size, room;
-    int failed;
-} stw_text;
-
-static void stw_put(stw_text *t, const char *bytes, size_t n)
+static void stw_pair(nnrt_buffer *t, const char *key_prefix, const char *key, const char *value)
 {
-    if (t->room - t->size < n && !t->failed) {
-        size_t room = (t->room + n) * 2;
-        char *grown = realloc(t->at, room);
-        t->failed = !grown;
-        if (grown)
-            t->at = grown, t->room = room;
-    }
-    if (t->failed || n == 0)
-        return;
-    memcpy(t->at + t->size, bytes, n);
-    t->size += n;
+    nnrt_buffer_say(t, t->at && t->size && t->at[t->size - 1] == '{' ? "\"" : ",\"");
+    nnrt_buffer_say(t, key_prefix);
+    nnrt_buffer_escaped(t, key, strlen(key));
+    nnrt_buffer_say(t, "\":\"");
+    nnrt_buffer_escaped(t, value, strlen(value));
+    nnrt_buffer_say(t, "\"");
 }
 
-static void stw_say(stw_text *t, const char *text)
-{
-    stw_put(t, text, strlen(text));
-}
-
-/* The characters of a JSON string, without the quotes. */
-static void stw_escaped(stw_text *t, const char *string)
-{
-    for (; *string; string++) {
-        unsigned char c = (unsigned char)*string;
-        char code[8];
-        if (c == '"' || c == '\\')
-            snprintf(code, sizeof code, "\\%c", c);
-        else if (c < 32)
-            snprintf(code, sizeof code, "\\u%04x", c);
-        else
-            snprintf(code, sizeof code, "%c", c);
-        stw_say(t, code);
-    }
-}
-
-static void stw_pair(stw_text *t, const char *key_prefix, const char *key, const char *value)
-{
-    stw_say(t, t->at && t->size && t->at[t->size - 1] == '{' ? "\"" : ",\"");
-    stw_say(t, key_prefix);
-    stw_escaped(t, key);
-    stw_say(t, "\":\"");
-    stw_escaped(t, value);
-    stw_say(t, "\"");
-}
-
-static void stw_metadata(stw_text *t, int n, const nnrt_st_item *const *items, int n_meta,
+/* Checksums come before what callers have: readers look for one a tensor, and a vocabulary is long. */
+static void stw_metadata(nnrt_buffer *t, int n, const nnrt_st_item *const *items, int n_meta,
                          const nnrt_st_pair *meta)
 {
-    int format = 0;
-    stw_say(t, "{\"__metadata__\":{");
-    for (int i = 0; i < n_meta; i++) {
-        format |= strcmp(meta[i].key, "format") == 0;
-        stw_pair(t, "", meta[i].key, meta[i].value);
-    }
-    if (!format) /* what tools of the PyTorch world look for */
-        stw_pair(t, "", "format", "pt");
+    const char *format = "pt"; /* what tools of the PyTorch world look for */
+    for (int i = 0; i < n_meta; i++)
+        format = strcmp(meta[i].key, "format") == 0 ? meta[i].value : format;
+    nnrt_buffer_say(t, "{\"__metadata__\":{");
+    stw_pair(t, "", "format", format);
     for (int i = 0; i < n; i++) {
         char crc[16];
         size_t bytes = (size_t)nnrt_array_count(items[i]->rank, items[i]->dim) * sizeof(float);
         snprintf(crc, sizeof crc, "%08x", (unsigned)nnrt_crc32c(0, items[i]->data, bytes));
         stw_pair(t, "nncc.crc32c.", items[i]->name, crc);
     }
-    stw_say(t, "}");
+    for (int i = 0; i < n_meta; i++)
+        if (strcmp(meta[i].key, "format") != 0)
+            stw_pair(t, "", meta[i].key, meta[i].value);
+    nnrt_buffer_say(t, "}");
 }
 
 /* The whole header; `data` gets the bytes of data it speaks of. */
-static void stw_header(stw_text *t, int n, const nnrt_st_item *const *items, int n_meta,
+static void stw_header(nnrt_buffer *t, int n, const nnrt_st_item *const *items, int n_meta,
                        const nnrt_st_pair *meta, size_t *data)
 {
     *data = 0;
@@ -88,21 +46,21 @@ static void stw_header(stw_text *t, int n, const nnrt_st_item *const *items, int
     for (int i = 0; i < n; i++) {
         const nnrt_st_item *item = items[i];
         char number[64];
-        stw_say(t, ",\"");
-        stw_escaped(t, item->name);
-        stw_say(t, "\":{\"dtype\":\"F32\",\"shape\":[");
+        nnrt_buffer_say(t, ",\"");
+        nnrt_buffer_escaped(t, item->name, strlen(item->name));
+        nnrt_buffer_say(t, "\":{\"dtype\":\"F32\",\"shape\":[");
         for (int k = 0; k < item->rank; k++) {
             snprintf(number, sizeof number, "%s%lld", k ? "," : "", (long long)item->dim[k]);
-            stw_say(t, number);
+            nnrt_buffer_say(t, number);
         }
         size_t begin = *data;
         *data += (size_t)nnrt_array_count(item->rank, item->dim) * sizeof(float);
         snprintf(number, sizeof number, "],\"data_offsets\":[%zu,%zu]}", begin, *data);
-        stw_say(t, number);
+        nnrt_buffer_say(t, number);
     }
-    stw_say(t, "}");
+    nnrt_buffer_say(t, "}");
     while (t->size % 8 && !t->failed)
-        stw_say(t, " ");
+        nnrt_buffer_say(t, " ");
 }
 
 static int stw_by_name(const void *a, const void *b)
@@ -111,7 +69,7 @@ static int stw_by_name(const void *a, const void *b)
 }
 
 static int stw_file(const char *path, int n, const nnrt_st_item *const *items,
-                    const stw_text *header, size_t data, int keep, nnrt_fault *fault)
+                    const nnrt_buffer *header, size_t data, int keep, nnrt_fault *fault)
 {
     unsigned char length[8];
     for (int i = 0; i < 8; i++)
@@ -132,7 +90,7 @@ int nnrt_st_write(const char *path, int n, const nnrt_st_item *items, int n_meta
                   const nnrt_st_pair *meta, int keep, nnrt_fault *fault)
 {
     const nnrt_st_item **sorted = malloc(((size_t)n + 1) * sizeof *sorted);
-    stw_text header = {0};
+    nnrt_buffer header = {0};
     size_t data = 0;
     int status = NNRT_OK;
     for (int i = 0; sorted && i < n && !status; i++) {
@@ -150,6 +108,6 @@ int nnrt_st_write(const char *path, int n, const nnrt_st_item *items, int n_meta
     if (!status)
         status = stw_file(path, n, sorted, &header, data, keep, fault);
     free(sorted);
-    free(header.at);
+    nnrt_buffer_free(&header);
     return status;
 }

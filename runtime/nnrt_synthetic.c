@@ -19,8 +19,8 @@ enum {
     DIGITS_STEPS = 4    /* straight pieces between two points */
 };
 
-/* One number of a sequence, and the state that follows (splitmix64). */
-static uint64_t synth_next(uint64_t *state)
+/* splitmix64 */
+uint64_t nnrt_synth_next(uint64_t *state)
 {
     uint64_t x = *state += 0x9E3779B97F4A7C15u;
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9u;
@@ -28,11 +28,10 @@ static uint64_t synth_next(uint64_t *state)
     return x ^ x >> 31;
 }
 
-/* Any integer from low to high, each as likely. */
-static int32_t synth_range(uint64_t *state, int32_t low, int32_t high)
+int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high)
 {
     uint64_t span = (uint64_t)((int64_t)high - low + 1);
-    return (int32_t)(low + (int64_t)((synth_next(state) >> 32) * span >> 32));
+    return (int32_t)(low + (int64_t)((nnrt_synth_next(state) >> 32) * span >> 32));
 }
 
 /* --- digits ----------------------------------------------------------------------------------- */
@@ -117,9 +116,9 @@ static digits_place digits_place_draw(uint64_t *r)
 {
     /* 100 units of the box are 20 pixels at scale 1 */
     int64_t unit = 20 * DIGITS_PIXEL * (int64_t)DIGITS_ONE / 100;
-    int64_t size = synth_range(r, 78, 112), wide = synth_range(r, 80, 118);
+    int64_t size = nnrt_synth_range(r, 78, 112), wide = nnrt_synth_range(r, 80, 118);
     int64_t sy = unit * size / 100, sx = unit * size * wide / 10000;
-    int64_t slant = synth_range(r, -26000, 26000), t = synth_range(r, -16500, 16500);
+    int64_t slant = nnrt_synth_range(r, -26000, 26000), t = nnrt_synth_range(r, -16500, 16500);
     /* sine and cosine of a small angle t, by the first terms of their series */
     int64_t t2 = t * t / DIGITS_ONE;
     int64_t sine = t - t2 * t / DIGITS_ONE / 6;
@@ -131,8 +130,8 @@ static digits_place digits_place_draw(uint64_t *r)
         .b = (cosine * shear - sine * sy) / DIGITS_ONE,
         .c = sine * sx / DIGITS_ONE,
         .d = (sine * shear + cosine * sy) / DIGITS_ONE,
-        .e = DIGITS_SIDE * DIGITS_PIXEL / 2 + synth_range(r, -660, 660),
-        .f = DIGITS_SIDE * DIGITS_PIXEL / 2 + synth_range(r, -660, 660),
+        .e = DIGITS_SIDE * DIGITS_PIXEL / 2 + nnrt_synth_range(r, -660, 660),
+        .f = DIGITS_SIDE * DIGITS_PIXEL / 2 + nnrt_synth_range(r, -660, 660),
     };
     return p;
 }
@@ -140,7 +139,8 @@ static digits_place digits_place_draw(uint64_t *r)
 /* A point of the box, jittered, in the image. */
 static digits_point digits_placed(const digits_place *p, const unsigned char xy[2], uint64_t *r)
 {
-    int64_t x = xy[0] - 50 + synth_range(r, -5, 5), y = xy[1] - 50 + synth_range(r, -5, 5);
+    int64_t x = xy[0] - 50 + nnrt_synth_range(r, -5, 5),
+            y = xy[1] - 50 + nnrt_synth_range(r, -5, 5);
     return (digits_point){
         (int32_t)((p->a * x + p->b * y) / DIGITS_ONE) + p->e,
         (int32_t)((p->c * x + p->d * y) / DIGITS_ONE) + p->f,
@@ -248,8 +248,9 @@ static void digits_inked(const digits_sheet *s, const digits_ink *ink, int32_t *
 static void digits_draw(int digit, uint64_t *r, int32_t *image)
 {
     digits_place place = digits_place_draw(r);
-    digits_ink ink = {synth_range(r, 60, 290), synth_range(r, 160, 420), synth_range(r, 130, 255)};
-    int way = synth_range(r, 0, 1);
+    digits_ink ink = {nnrt_synth_range(r, 60, 290), nnrt_synth_range(r, 160, 420),
+                      nnrt_synth_range(r, 130, 255)};
+    int way = nnrt_synth_range(r, 0, 1);
     digits_sheet sheet;
     digits_clear(&sheet);
     for (size_t i = 0; i < sizeof digits_strokes / sizeof *digits_strokes; i++) {
@@ -268,11 +269,12 @@ static void digits_draw(int digit, uint64_t *r, int32_t *image)
 static void digits_stray(uint64_t *r, int32_t *image)
 {
     int32_t end = DIGITS_SIDE * DIGITS_PIXEL;
-    for (int i = synth_range(r, 0, 2); i > 0; i--) {
-        digits_point a = {synth_range(r, 0, end), synth_range(r, 0, end)};
-        digits_point b = {a.x + synth_range(r, -1500, 1500), a.y + synth_range(r, -1500, 1500)};
-        digits_ink ink = {synth_range(r, 30, 120), synth_range(r, 160, 300),
-                          synth_range(r, 50, 170)};
+    for (int i = nnrt_synth_range(r, 0, 2); i > 0; i--) {
+        digits_point a = {nnrt_synth_range(r, 0, end), nnrt_synth_range(r, 0, end)};
+        digits_point b = {a.x + nnrt_synth_range(r, -1500, 1500),
+                          a.y + nnrt_synth_range(r, -1500, 1500)};
+        digits_ink ink = {nnrt_synth_range(r, 30, 120), nnrt_synth_range(r, 160, 300),
+                          nnrt_synth_range(r, 50, 170)};
         digits_sheet sheet;
         digits_clear(&sheet);
         digits_segment(&sheet, a, b, ink.radius + ink.edge);
@@ -283,11 +285,11 @@ static void digits_stray(uint64_t *r, int32_t *image)
 /* Specks, and noise on every pixel: sums of two bytes, so that small changes are likelier. */
 static void digits_noise(uint64_t *r, int32_t *image)
 {
-    for (int i = synth_range(r, 0, 10); i > 0; i--)
-        image[synth_range(r, 0, DIGITS_PIXELS - 1)] += synth_range(r, -120, 160);
-    int32_t level = synth_range(r, 0, 24), amount = synth_range(r, 4, 44);
+    for (int i = nnrt_synth_range(r, 0, 10); i > 0; i--)
+        image[nnrt_synth_range(r, 0, DIGITS_PIXELS - 1)] += nnrt_synth_range(r, -120, 160);
+    int32_t level = nnrt_synth_range(r, 0, 24), amount = nnrt_synth_range(r, 4, 44);
     for (int i = 0; i < DIGITS_PIXELS; i += 4) {
-        uint64_t bytes = synth_next(r);
+        uint64_t bytes = nnrt_synth_next(r);
         for (int k = 0; k < 4; k++, bytes >>= 16)
             image[i + k] +=
                 level + ((int32_t)(bytes & 255) + (int32_t)(bytes >> 8 & 255) - 255) * amount / 256;
@@ -297,10 +299,10 @@ static void digits_noise(uint64_t *r, int32_t *image)
 /* Sample i of a seed: its pixels, and its label as the value returned. */
 static unsigned char digits_sample(uint64_t seed, int64_t i, unsigned char *pixels)
 {
-    uint64_t state = seed, r = synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
     int32_t image[DIGITS_PIXELS] = {0};
-    synth_next(&r);
-    int digit = synth_range(&r, 0, 9);
+    nnrt_synth_next(&r);
+    int digit = nnrt_synth_range(&r, 0, 9);
     digits_draw(digit, &r, image);
     digits_stray(&r, image);
     digits_noise(&r, image);

@@ -53,6 +53,7 @@ typedef struct train_state {
     const nnrt_dataset *validation; /* &data, &other or NULL */
     nnrt_rows rows, validation_rows;
     int64_t *order; /* of the epoch at hand */
+    nnrt_meta meta; /* vocabularies */
     nnrt_feed feed;
     nnrt_augmenter augmenter;
     nnrt_run run;
@@ -121,8 +122,13 @@ static int train_open_data(train_state *t)
     if (source && source->kind == NNRT_SOURCE_NONE)
         return nnrt_fail(t->fault, NNRT_BAD_CALL,
                          "the model names no training data: give it with --data NAME=FILE");
-    int status =
-        nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL, t->fault);
+    const char *from = t->args->resume ? t->args->resume : t->args->weights;
+    int status = from ? nnrt_open_meta(&t->meta, model, from, t->fault) : 0;
+    t->meta.learn = 1;
+    if (!status)
+        status = nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL,
+                                &t->meta, t->fault);
+    t->meta.learn = 0; /* validation has the words of training */
     if (!status)
         status = nnrt_rows_all(&t->rows, t->data.n, t->fault);
     if (status)
@@ -132,13 +138,12 @@ static int train_open_data(train_state *t)
     if (model->train.validation_split > 0) {
         /* By the model's seed whatever --seed says, so that `eval` finds the same samples. */
         t->validation = &t->data;
-        return nnrt_rows_split(&t->rows, &t->validation_rows, model->train.validation_split,
-                               model->train.seed, t->fault);
+        return nnrt_data_split(&t->data, &t->rows, &t->validation_rows, t->fault);
     }
     if (model->data_validation.kind == NNRT_SOURCE_NONE)
         return 0;
-    status =
-        nnrt_open_data(&t->other, model, t->args, &model->data_validation, NULL, NULL, t->fault);
+    status = nnrt_open_data(&t->other, model, t->args, &model->data_validation, NULL, NULL,
+                            &t->meta, t->fault);
     if (status)
         return status;
     t->validation = &t->other;
@@ -153,6 +158,7 @@ static int train_open_memory(train_state *t)
     if (!t->m)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for the network: %zu bytes",
                          model->size);
+    t->m->meta = &t->meta;
     t->order = malloc(((size_t)t->rows.n + 1) * sizeof *t->order);
     t->run.score.sums = calloc(1, sums);
     t->validation_score.sums = calloc(1, sums);
@@ -252,6 +258,7 @@ static void train_close(train_state *t)
     nnrt_augment_close(&t->augmenter);
     nnrt_dataset_close(&t->data);
     nnrt_dataset_close(&t->other);
+    nnrt_meta_free(&t->meta);
     free(t->rows.at);
     free(t->validation_rows.at);
     free(t->order);

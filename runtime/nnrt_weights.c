@@ -69,7 +69,8 @@ int nnrt_save(const nnrt_instance *instance, const char *path)
     if (!values)
         status = nnrt_fail(&fault, NNRT_NO_MEMORY, "%s: no memory to write the weights", path);
     else
-        status = nnrt_st_write(path, n, items, 0, NULL, 0, &fault);
+        status = nnrt_st_write(path, n, items, m->meta ? m->meta->n : 0,
+                               m->meta ? m->meta->at : NULL, 0, &fault);
     free(values);
     free(items);
     memcpy(m->error, fault.text, sizeof m->error);

@@ -15,6 +15,13 @@
 
 enum { BAD_FILE = 3 };
 
+/* What programs that read sound are linked with: what the runtime library was built with. */
+#ifdef NNRT_SNDFILE
+#define SNDFILE NNRT_SNDFILE
+#else
+#define SNDFILE ""
+#endif
+
 /* --- home ------------------------------------------------------------------------------------- */
 
 static bool is_there(const char *path)
@@ -278,7 +285,10 @@ static int compile(Arena *arena, const Home *home, const Target *t, const CcHow 
     add(arena, &argv, source);
     if (!how->single_file)
         add(arena, &argv, home->library);
-    add_words(arena, &argv, how->single_file ? "-lm" : "-lz -lm");
+    add_words(arena, &argv,
+              how->single_file ? "-lm"
+              : how->sound     ? "-lz " SNDFILE " -lm"
+                               : "-lz -lm");
     vec_push(arena, &argv, NULL);
     int status = program_run(argv.at, false);
     if (status == 0 || status == PROGRAM_INTERRUPTED)
@@ -308,9 +318,14 @@ int cc_program_as(Arena *arena, const Home *home, const Target *t, const CcHow *
     return status;
 }
 
+bool cc_reads_sound(const char *text)
+{
+    return strstr(text, "&nnrt_sound_reader") != NULL;
+}
+
 int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file,
                const char *path)
 {
-    const CcHow how = {cc_find(arena), single_file, cc_is_large(text)};
+    const CcHow how = {cc_find(arena), single_file, cc_is_large(text), cc_reads_sound(text)};
     return how.cc ? cc_program_as(arena, home, t, &how, text, path) : BAD_FILE;
 }

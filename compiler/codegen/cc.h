@@ -41,9 +41,12 @@ const char *cc_find(Arena *);
 /* Whether the text is compiled as large programs are. */
 bool cc_is_large(const char *text);
 
+/* Whether the text is a program that reads sound. */
+bool cc_reads_sound(const char *text);
+
 typedef struct CcHow {
     const char *cc;
-    bool single_file, large;
+    bool single_file, large, sound;
 } CcHow;
 
 /* Compiles the C text to a program at `path`. Gives 0, or 3 after a line on stderr. */

@@ -85,9 +85,9 @@ static void value_row(SourceText *s, const char *name, DType dtype, const Shape 
 /* The tables of what `train` does to the images of input i: m_augment_0, m_augment_0_fill_2. */
 static void emit_augment(SourceText *s, int i)
 {
-    static const char *const kind[] = {"ROTATE",   "SCALE", "TRANSLATE",     "SHEAR",
-                                       "CROP",     "FLIP",  "FLIP_VERTICAL", "BRIGHTNESS",
-                                       "CONTRAST", "NOISE", "CUTOUT"};
+    static const char *const kind[] = {"ROTATE", "SCALE",         "TRANSLATE",  "SHEAR",    "CROP",
+                                       "FLIP",   "FLIP_VERTICAL", "BRIGHTNESS", "CONTRAST", "NOISE",
+                                       "CUTOUT", "TIME_MASK",     "FREQ_MASK"};
     const Input *in = &s->p->inputs.at[i];
     const char *name = arena_format(s->arena, "%s_augment_%d", s->p->name, i);
     for (int k = 0; k < in->augment.n; k++) {
@@ -217,17 +217,48 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
         const SourceColumn *c = &source->columns.at[i];
         const char *names = c->names.n ? arena_format(s->arena, "%s_%s_%d", name, role, i) : "NULL";
         out_line(s->out,
-                 "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s},",
+                 "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s},",
                  s->p->inputs.at[c->input].name, quoted(s->arena, c->file), (long long)c->bytes,
-                 c->names.n, names);
+                 c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "");
     }
     s->out->depth--;
     out_line(s->out, "};");
 }
 
+bool reads_text(const Program *p)
+{
+    return p->data_train.has_text || p->data_validation.has_text || p->data_test.has_text;
+}
+
+bool reads_sound(const Program *p)
+{
+    return p->data_train.has_sound || p->data_validation.has_sound || p->data_test.has_sound;
+}
+
+/* m_train_text, m_train_sound: what a source of text, of sound, says beside its columns. */
+static void emit_forms(SourceText *s, const Source *x, const char *role)
+{
+    static const char *const tokens[] = {"CHARACTERS", "BYTES", "WORDS", "BPE", "FILE"};
+    const TextForm *t = &x->text;
+    const SoundForm *f = &x->sound;
+    if (x->has_text)
+        out_line(s->out,
+                 "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d, %d};",
+                 s->p->name, role, tokens[t->tokens], quoted(s->arena, t->file), t->lowercase,
+                 (long long)t->stride, t->refuse_long, t->is_pairs);
+    if (x->has_sound)
+        out_line(s->out,
+                 "static const nnrt_sound %s_%s_sound = {%lld, %d, %lld, %lld, %lld, %lld, %s, %s, "
+                 "%d};",
+                 s->p->name, role, (long long)f->rate, f->is_mfcc, (long long)f->n_fft,
+                 (long long)f->hop, (long long)f->n_mels, (long long)f->n_mfcc,
+                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long);
+}
+
 static void source_row(SourceText *s, const Source *x, const char *role)
 {
-    static const char *const kind[] = {"NONE", "IDX", "NPY", "NPZ", "RECORDS", "CSV", "SYNTHETIC"};
+    static const char *const kind[] = {"NONE", "IDX",       "NPY",  "NPZ",  "RECORDS",
+                                       "CSV",  "SYNTHETIC", "TEXT", "SOUND"};
     if (x->kind == SOURCE_none)
         return;
     out_line(s->out,
@@ -236,6 +267,11 @@ static void source_row(SourceText *s, const Source *x, const char *role)
              (unsigned long long)x->seed);
     if (x->files.n)
         out_line(s->out, "    .n_files = %d, .files = %s_%s_files,", x->files.n, s->p->name, role);
+    if (x->has_text)
+        out_line(s->out, "    .text = &%s_%s_text,", s->p->name, role);
+    if (x->has_sound)
+        out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
+                 x->is_folder);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
     out_line(s->out,
              "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",
@@ -425,6 +461,10 @@ static void model_table(SourceText *s)
         out_line(o, ".predict_noted = %s_predict_noted_any,", m);
     if (p->fn[FN_train] && notes_times(s, FN_train))
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
+    if (s->options->main && reads_text(p))
+        out_line(o, ".text = &nnrt_text_reader,");
+    if (s->options->main && reads_sound(p))
+        out_line(o, ".sound = &nnrt_sound_reader,");
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
@@ -470,6 +510,9 @@ void emit_model(SourceText *s)
     emit_columns(s, &s->p->data_train, "train");
     emit_columns(s, &s->p->data_validation, "validation");
     emit_columns(s, &s->p->data_test, "test");
+    emit_forms(s, &s->p->data_train, "train");
+    emit_forms(s, &s->p->data_validation, "validation");
+    emit_forms(s, &s->p->data_test, "test");
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");

@@ -85,6 +85,9 @@ int mark_number(const SourceText *, const Kernel *);
 void emit_marks(SourceText *);
 /* single_file.c: the runtime's text, headers first. */
 void emit_runtime(SourceText *);
+/* Whether a data source of the model is text, or sound: programs then link their readers. */
+bool reads_text(const Program *);
+bool reads_sound(const Program *);
 /* The text with the runtime's identifiers made the model's own. */
 const char *prefix_runtime(SourceText *, const char *text);
 

@@ -23,51 +23,85 @@ static void paste(SourceText *s, const char *name)
     out_raw(s->out, "/* End of %s */\n", name);
 }
 
-/* In an order in which everything is declared before it is used; the headers first. What follows
- * the first NULL is needed by programs alone. */
-static const char *const files[] = {"nnrt.h",
-                                    "nnrt_math.h",
-                                    "nnrt_rand.h",
-                                    "nnrt_team.h",
-                                    "nnrt_data.h",
-                                    "nnrt_crc32c.c",
-                                    "nnrt_array.c",
-                                    "nnrt_core.c",
-                                    "nnrt_load.c",
-                                    "nnrt_gzip.c",
-                                    "nnrt_file.c",
-                                    "nnrt_writer.c",
-                                    "nnrt_safetensors.c",
-                                    "nnrt_safetensors_write.c",
-                                    "nnrt_weights.c",
-                                    NULL,
-                                    "nnrt_program.h",
-                                    "nnrt_npy.c",
-                                    "nnrt_npz.c",
-                                    "nnrt_idx.c",
-                                    "nnrt_records.c",
-                                    "nnrt_csv.c",
-                                    "nnrt_synthetic.c",
-                                    "nnrt_dataset.c",
-                                    "nnrt_common.c",
-                                    "nnrt_args.c",
-                                    "nnrt_feed.c",
-                                    "nnrt_augment.c",
-                                    "nnrt_progress.c",
-                                    "nnrt_checkpoint.c",
-                                    "nnrt_peak.c",
-                                    "nnrt_profile.c",
-                                    "nnrt_bench.c",
-                                    "nnrt_train.c",
-                                    "nnrt_commands.c",
-                                    "nnrt_main.c"};
+/* Which files a text needs. */
+typedef enum { WHEN_always, WHEN_main, WHEN_text, WHEN_sound } When;
+
+typedef struct RuntimeFile {
+    const char *name;
+    When when; /* main: programs; text: those whose data is text, or sound; sound: sound */
+} RuntimeFile;
+
+/* In an order in which everything is declared before it is used; the headers first. */
+static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
+                                    {"nnrt_math.h", WHEN_always},
+                                    {"nnrt_rand.h", WHEN_always},
+                                    {"nnrt_team.h", WHEN_always},
+                                    {"nnrt_data.h", WHEN_always},
+                                    {"nnrt_crc32c.c", WHEN_always},
+                                    {"nnrt_array.c", WHEN_always},
+                                    {"nnrt_core.c", WHEN_always},
+                                    {"nnrt_load.c", WHEN_always},
+                                    {"nnrt_gzip.c", WHEN_always},
+                                    {"nnrt_file.c", WHEN_always},
+                                    {"nnrt_writer.c", WHEN_always},
+                                    {"nnrt_safetensors.c", WHEN_always},
+                                    {"nnrt_safetensors_write.c", WHEN_always},
+                                    {"nnrt_weights.c", WHEN_always},
+                                    {"nnrt_program.h", WHEN_main},
+                                    {"nnrt_npy.c", WHEN_main},
+                                    {"nnrt_npz.c", WHEN_main},
+                                    {"nnrt_idx.c", WHEN_main},
+                                    {"nnrt_records.c", WHEN_main},
+                                    {"nnrt_csv.c", WHEN_main},
+                                    {"nnrt_synthetic.c", WHEN_main},
+                                    {"nnrt_meta.c", WHEN_main},
+                                    {"nnrt_dataset.c", WHEN_main},
+                                    {"nnrt_text.h", WHEN_text},
+                                    {"nnrt_unicode.c", WHEN_text},
+                                    {"nnrt_json.c", WHEN_text},
+                                    {"nnrt_pieces.c", WHEN_text},
+                                    {"nnrt_vocab.c", WHEN_text},
+                                    {"nnrt_learn.c", WHEN_text},
+                                    {"nnrt_tokenizer.c", WHEN_text},
+                                    {"nnrt_stories.c", WHEN_text},
+                                    {"nnrt_text.c", WHEN_text},
+                                    {"nnrt_sound.h", WHEN_sound},
+                                    {"nnrt_wav.c", WHEN_sound},
+                                    {"nnrt_sndfile.c", WHEN_sound},
+                                    {"nnrt_resample.c", WHEN_sound},
+                                    {"nnrt_features.c", WHEN_sound},
+                                    {"nnrt_tones.c", WHEN_sound},
+                                    {"nnrt_sound.c", WHEN_sound},
+                                    {"nnrt_common.c", WHEN_main},
+                                    {"nnrt_args.c", WHEN_main},
+                                    {"nnrt_feed.c", WHEN_main},
+                                    {"nnrt_augment.c", WHEN_main},
+                                    {"nnrt_progress.c", WHEN_main},
+                                    {"nnrt_checkpoint.c", WHEN_main},
+                                    {"nnrt_peak.c", WHEN_main},
+                                    {"nnrt_profile.c", WHEN_main},
+                                    {"nnrt_bench.c", WHEN_main},
+                                    {"nnrt_train.c", WHEN_main},
+                                    {"nnrt_commands.c", WHEN_main},
+                                    {"nnrt_main.c", WHEN_main}};
+
+static bool needs(const SourceText *s, When when)
+{
+    switch (when) {
+    case WHEN_always: return true;
+    case WHEN_main: return s->options->main;
+    case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
+    case WHEN_sound: return s->options->main && reads_sound(s->p);
+    }
+    return false;
+}
 
 void emit_runtime(SourceText *s)
 {
     out_raw(s->out, "#define NNRT_NO_ZLIB 1");
-    for (int i = 0; i < COUNT(files) && (files[i] || s->options->main); i++)
-        if (files[i])
-            paste(s, files[i]);
+    for (int i = 0; i < COUNT(files); i++)
+        if (needs(s, files[i].when))
+            paste(s, files[i].name);
 }
 
 /* Identifiers of the runtime get the model's name in front, so that two such files link into one

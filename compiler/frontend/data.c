@@ -2,46 +2,29 @@
 /* data.c: the `data:` key: where training, validation and test data come from. nncc opens none of
  * the files: what they hold is checked when the program runs.
  */
-#include "rows.h"
+#include "sources.h"
 
 #include <string.h>
 
-enum { CSV_COLUMNS_MAX = 65536, RECORD_FILES_MAX = 1024 };
+enum { CSV_COLUMNS_MAX = 65536 };
 
-/* What a kind of source is read with. */
-typedef struct Reader {
-    Program *p;
-    const Scope *scope;
-    const char *kind;
-    const Y *args;
-    Source *out;
-    bool complete; /* each input must have a column */
-} Reader;
+static const char *const later_sources[] = {"images"};
 
-typedef struct SourceRow {
-    const char *name;
-    SourceKind kind;
-    void (*read)(Reader *);
-} SourceRow;
+/* --- keys ------------------------------------------------------------------------------------- */
 
-static const char *const later_sources[] = {"images", "wav", "text"};
-
-static Ctx *ctx_of(const Reader *r)
+Ctx *source_ctx(const Reader *r)
 {
     return r->p->ctx;
 }
 
-static const char *title(const Reader *r, const char *key)
+const char *source_title(const Reader *r, const char *key)
 {
-    return arena_format(ctx_of(r)->arena, "%s: %s", r->kind, key);
+    return arena_format(r->p->ctx->arena, "%s: %s", r->kind, key);
 }
 
-/* --- keys ------------------------------------------------------------------------------------- */
-
-/* Checks the keys of a map of inputs' names and of `n` keys of the kind's own. */
-static bool read_map(Reader *r, const char *const *own, int n, const char *example)
+bool source_map(Reader *r, const char *const *own, int n, const char *example)
 {
-    Ctx *ctx = ctx_of(r);
+    Ctx *ctx = source_ctx(r);
     VEC(const char *) known = {0};
     if (r->args->kind != Y_map) {
         diag_error(&ctx->diag, r->args->loc, "%s: expected a map, as %s", r->kind, example);
@@ -54,7 +37,6 @@ static bool read_map(Reader *r, const char *const *own, int n, const char *examp
     return y_keys(ctx, r->args, r->kind, known.at, known.n, NULL, 0);
 }
 
-/* The index of the input that a key names, -1: none, or a key of the kind's own. */
 static int input_of(const Reader *r, const char *key, const char *const *own, int n)
 {
     for (int i = 0; i < n; i++)
@@ -66,9 +48,8 @@ static int input_of(const Reader *r, const char *key, const char *const *own, in
     return -1;
 }
 
-/* Calls `column` for each input named, in the order written. */
-static void read_columns(Reader *r, const char *const *own, int n,
-                         bool (*column)(Reader *, const Y *, const Input *, SourceColumn *))
+void source_columns(Reader *r, const char *const *own, int n,
+                    bool (*column)(Reader *, const Y *, const Input *, SourceColumn *))
 {
     for (int i = 0; i < r->args->pairs.n; i++) {
         const YPair *pair = &r->args->pairs.at[i];
@@ -78,7 +59,7 @@ static void read_columns(Reader *r, const char *const *own, int n,
         if (!column(r, pair->value, &r->p->inputs.at[made.input], &made))
             r->complete = false; /* reported */
         else
-            vec_push(ctx_of(r)->arena, &r->out->columns, made);
+            vec_push(source_ctx(r)->arena, &r->out->columns, made);
     }
 }
 
@@ -99,32 +80,30 @@ static bool is_trained_on(const Graph *g, int input)
     return false;
 }
 
-/* Reports inputs that training needs and that have no column. */
-static void check_complete(const Reader *r)
+void source_check_complete(const Reader *r)
 {
     const Graph *g = NULL;
     for (int i = 0; r->complete && i < r->p->inputs.n; i++) {
         const Input *input = &r->p->inputs.at[i];
         if (has_column(r->out, i))
             continue;
-        if (!r->p->has_loss || ctx_of(r)->diag.errors) /* the graph is not to be had */
+        if (!r->p->has_loss || source_ctx(r)->diag.errors) /* the graph is not to be had */
             return;
         g = g ? g : model_graph(r->p, FN_train);
         if (g && !is_trained_on(g, i))
             continue;
-        diag_error(&ctx_of(r)->diag, r->args->loc, "%s: nothing for the input '%s'", r->kind,
+        diag_error(&source_ctx(r)->diag, r->args->loc, "%s: nothing for the input '%s'", r->kind,
                    input->name);
-        diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+        diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
     }
 }
 
-/* The key `file`, which must be there. */
-static bool read_file(Reader *r)
+bool source_file(Reader *r)
 {
     const Y *file = y_get(r->args, "file");
     if (file)
-        return y_word(ctx_of(r), r->scope, file, title(r, "file"), &r->out->file);
-    diag_error(&ctx_of(r)->diag, r->args->loc, "%s: 'file' is missing", r->kind);
+        return y_word(source_ctx(r), r->scope, file, source_title(r, "file"), &r->out->file);
+    diag_error(&source_ctx(r)->diag, r->args->loc, "%s: 'file' is missing", r->kind);
     return false;
 }
 
@@ -138,15 +117,15 @@ static int64_t numbers_of(const Input *input)
 
 static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
-    return y_word(ctx_of(r), r->scope, y, title(r, input->name), &out->file);
+    return y_word(source_ctx(r), r->scope, y, source_title(r, input->name), &out->file);
 }
 
 static void read_files(Reader *r)
 {
-    if (!read_map(r, NULL, 0, "{image: train-images.gz, label: train-labels.gz}"))
+    if (!source_map(r, NULL, 0, "{image: train-images.gz, label: train-labels.gz}"))
         return;
-    read_columns(r, NULL, 0, file_column);
-    check_complete(r);
+    source_columns(r, NULL, 0, file_column);
+    source_check_complete(r);
 }
 
 /* --- npz: FILE, {file: FILE, INPUT: MEMBER, ...} ---------------------------------------------- */
@@ -156,7 +135,7 @@ static void members_by_name(Reader *r)
 {
     for (int i = 0; i < r->p->inputs.n; i++) {
         SourceColumn column = {.input = i, .file = r->p->inputs.at[i].name};
-        vec_push(ctx_of(r)->arena, &r->out->columns, column);
+        vec_push(source_ctx(r)->arena, &r->out->columns, column);
     }
 }
 
@@ -164,41 +143,40 @@ static void read_npz(Reader *r)
 {
     static const char *const own[] = {"file"};
     if (r->args->kind == Y_scalar) {
-        if (y_word(ctx_of(r), r->scope, r->args, r->kind, &r->out->file))
+        if (y_word(source_ctx(r), r->scope, r->args, r->kind, &r->out->file))
             members_by_name(r);
         return;
     }
-    if (!read_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") || !read_file(r))
+    if (!source_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") || !source_file(r))
         return;
     if (r->args->pairs.n == 1) {
         members_by_name(r);
         return;
     }
-    read_columns(r, own, COUNT(own), file_column);
-    check_complete(r);
+    source_columns(r, own, COUNT(own), file_column);
+    source_check_complete(r);
 }
 
 /* --- records: {file: FILE or [FILES], INPUT: BYTES, ...} -------------------------------------- */
 
-/* The key `file`, which must be there: a file, or a list of them. */
-static bool read_record_files(Reader *r)
+bool source_several_files(Reader *r)
 {
-    Ctx *ctx = ctx_of(r);
+    Ctx *ctx = source_ctx(r);
     const Y *written = y_get(r->args, "file"),
             *file = written ? y_resolve(ctx, r->scope, written) : NULL;
     if (!written || (file && file->kind != Y_list))
-        return read_file(r);
+        return source_file(r);
     if (!file)
         return false;
-    if (file->items.n < 1 || file->items.n > RECORD_FILES_MAX) {
-        diag_error(&ctx->diag, file->loc, "records: file: a list of %d files; 1 to %d are read",
-                   file->items.n, RECORD_FILES_MAX);
+    if (file->items.n < 1 || file->items.n > SOURCE_FILES_MAX) {
+        diag_error(&ctx->diag, file->loc, "%s: file: a list of %d files; 1 to %d are read", r->kind,
+                   file->items.n, SOURCE_FILES_MAX);
         return false;
     }
     bool good = true;
     for (int i = 0; i < file->items.n; i++) {
         const char *name = NULL;
-        good = y_word(ctx, r->scope, file->items.at[i], title(r, "file"), &name) && good;
+        good = y_word(ctx, r->scope, file->items.at[i], source_title(r, "file"), &name) && good;
         vec_push(ctx->arena, &r->out->files, name);
     }
     return good;
@@ -206,25 +184,25 @@ static bool read_record_files(Reader *r)
 
 static bool record_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
-    if (!y_int(ctx_of(r), r->scope, y, title(r, input->name), 1, INT32_MAX, &out->bytes))
+    if (!y_int(source_ctx(r), r->scope, y, source_title(r, input->name), 1, INT32_MAX, &out->bytes))
         return false;
     if (out->bytes == numbers_of(input))
         return true;
-    diag_error(&ctx_of(r)->diag, y->loc,
+    diag_error(&source_ctx(r)->diag, y->loc,
                "records: '%s' is %lld bytes a sample, one a number, not %lld", input->name,
                (long long)numbers_of(input), (long long)out->bytes);
-    diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+    diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
     return false;
 }
 
 static void read_records(Reader *r)
 {
     static const char *const own[] = {"file"};
-    if (!read_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") ||
-        !read_record_files(r))
+    if (!source_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") ||
+        !source_several_files(r))
         return;
-    read_columns(r, own, COUNT(own), record_column);
-    check_complete(r);
+    source_columns(r, own, COUNT(own), record_column);
+    source_check_complete(r);
 }
 
 /* --- csv: {file: FILE, header: true, delimiter: ",", INPUT: COLUMN or [COLUMNS], ...} --------- */
@@ -237,32 +215,32 @@ static bool is_number(const char *text)
 static bool csv_name(Reader *r, const Y *y, const Input *input, SourceColumn *out)
 {
     const char *name;
-    if (!y_word(ctx_of(r), r->scope, y, title(r, input->name), &name))
+    if (!y_word(source_ctx(r), r->scope, y, source_title(r, input->name), &name))
         return false;
     if (!r->out->header && !is_number(name)) {
-        diag_error(&ctx_of(r)->diag, y->loc,
+        diag_error(&source_ctx(r)->diag, y->loc,
                    "csv: without a header columns have numbers, from 0; saw '%s'", name);
         return false;
     }
-    vec_push(ctx_of(r)->arena, &out->names, name);
+    vec_push(source_ctx(r)->arena, &out->names, name);
     return true;
 }
 
 static bool csv_column(Reader *r, const Y *written, const Input *input, SourceColumn *out)
 {
-    const Y *y = y_resolve(ctx_of(r), r->scope, written);
+    const Y *y = y_resolve(source_ctx(r), r->scope, written);
     bool good = y != NULL;
     if (!y)
         return false;
     if (y->kind == Y_map) {
-        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': categorical columns are not supported yet",
-                   input->name);
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "csv: '%s': categorical columns are not supported yet", input->name);
         return false;
     }
     if (y->kind == Y_scalar)
         good = csv_name(r, y, input, out);
     if (y->items.n > CSV_COLUMNS_MAX) {
-        diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
+        diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
                    CSV_COLUMNS_MAX);
         return false;
     }
@@ -270,25 +248,24 @@ static bool csv_column(Reader *r, const Y *written, const Input *input, SourceCo
         good = csv_name(r, y->items.at[i], input, out) && good;
     if (!good || out->names.n == numbers_of(input))
         return good;
-    diag_error(&ctx_of(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
+    diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
                (long long)numbers_of(input), out->names.n);
-    diag_note(&ctx_of(r)->diag, input->loc, "'%s' is made here", input->name);
+    diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
     return false;
 }
 
-/* One character, or `tab`. */
-static bool read_delimiter(Reader *r, const Y *y)
+bool source_delimiter(Reader *r, const Y *y)
 {
     const char *text;
-    if (!y_word(ctx_of(r), r->scope, y, "csv: delimiter", &text))
+    if (!y_word(source_ctx(r), r->scope, y, source_title(r, "delimiter"), &text))
         return false;
     bool tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
     r->out->delimiter = tab ? '\t' : *text;
     if (tab || (strlen(text) == 1 && *text != '"' && *text != '\n' && *text != '\r' &&
                 *text != '.' && !is_number(text)))
         return true;
-    diag_error(&ctx_of(r)->diag, y->loc,
-               "csv: delimiter: expected one character, as \",\", or tab");
+    diag_error(&source_ctx(r)->diag, y->loc,
+               "%s: delimiter: expected one character, as \",\", or tab", r->kind);
     return false;
 }
 
@@ -297,15 +274,15 @@ static void read_csv(Reader *r)
     static const char *const own[] = {"file", "header", "delimiter"};
     r->out->header = true;
     r->out->delimiter = ',';
-    if (!read_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}") || !read_file(r))
+    if (!source_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}") || !source_file(r))
         return;
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
-    if (header && !y_bool(ctx_of(r), r->scope, header, "csv: header", &r->out->header))
+    if (header && !y_bool(source_ctx(r), r->scope, header, "csv: header", &r->out->header))
         return;
-    if (delimiter && !read_delimiter(r, delimiter))
+    if (delimiter && !source_delimiter(r, delimiter))
         return;
-    read_columns(r, own, COUNT(own), csv_column);
-    check_complete(r);
+    source_columns(r, own, COUNT(own), csv_column);
+    source_check_complete(r);
 }
 
 /* --- synthetic: {generator: digits, seed: 1, count: 10000} ------------------------------------ */
@@ -315,25 +292,48 @@ static void read_synthetic(Reader *r)
     static const ArgRow rows[] = {WORDS("generator", NULL, "digits"), TAKES("seed", int, "1"),
                                   TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
-    if (!args_read(ctx_of(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
+    if (!args_read(source_ctx(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
         return;
     if (arg[1].i < 0)
-        diag_error(&ctx_of(r)->diag, arg[1].loc, "synthetic: seed: %lld is out of range: 0 or more",
-                   (long long)arg[1].i);
+        diag_error(&source_ctx(r)->diag, arg[1].loc,
+                   "synthetic: seed: %lld is out of range: 0 or more", (long long)arg[1].i);
     if (arg[2].i < 1 || arg[2].i > INT32_MAX)
-        diag_error(&ctx_of(r)->diag, arg[2].loc, "synthetic: count: %lld is out of range: 1 to %d",
-                   (long long)arg[2].i, INT32_MAX);
+        diag_error(&source_ctx(r)->diag, arg[2].loc,
+                   "synthetic: count: %lld is out of range: 1 to %d", (long long)arg[2].i,
+                   INT32_MAX);
     r->out->generator = arg[0].s;
     r->out->seed = (uint64_t)arg[1].i;
     r->out->count = arg[2].i;
 }
 
+bool source_generator(Reader *r, const char *only)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *generator = y_get(r->args, "generator"), *seed = y_get(r->args, "seed"),
+            *count = y_get(r->args, "count");
+    int64_t value = 1;
+    r->out->count = 10000;
+    if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
+        return false;
+    if (strcmp(r->out->generator, only) != 0) {
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s", r->kind,
+                   r->out->generator, only);
+        return false;
+    }
+    if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))
+        return false;
+    r->out->seed = (uint64_t)value;
+    return !count ||
+           y_int(ctx, r->scope, count, source_title(r, "count"), 1, INT32_MAX, &r->out->count);
+}
+
 /* --- sources ---------------------------------------------------------------------------------- */
 
 static const SourceRow sources[] = {
-    {"idx", SOURCE_idx, read_files}, {"npy", SOURCE_npy, read_files},
-    {"npz", SOURCE_npz, read_npz},   {"records", SOURCE_records, read_records},
-    {"csv", SOURCE_csv, read_csv},   {"synthetic", SOURCE_synthetic, read_synthetic},
+    {"idx", SOURCE_idx, read_files},    {"npy", SOURCE_npy, read_files},
+    {"npz", SOURCE_npz, read_npz},      {"records", SOURCE_records, read_records},
+    {"csv", SOURCE_csv, read_csv},      {"synthetic", SOURCE_synthetic, read_synthetic},
+    {"text", SOURCE_text, source_text}, {"wav", SOURCE_sound, source_sound},
 };
 
 static void read_source(Program *p, const Scope *scope, const Y *y, const char *what, bool complete,

@@ -123,23 +123,41 @@ static bool read_noise(const Transform *t, Augment *out)
            out_of_range(t, 0, out->high, 0, t->row->most);
 }
 
-/* Filled with what the network sees as 0: the input's mean. */
-static bool read_cutout(const Transform *t, Augment *out)
+/* What is filled becomes what the network sees as 0: the input's mean. */
+static bool read_fill(const Transform *t, Augment *out)
 {
     const struct Channels *mean = &t->call->b->model->inputs.at[t->input].mean;
-    int64_t w = length_of(t, 0), h = length_of(t, 1), most = 2 * (w > h ? w : h);
-    out->high = t->arg[0].r;
-    if (!(out->high >= 1 && out->high <= (double)most))
-        return out_of_range(t, 0, out->high, 1, (double)most);
     if (mean->n > 1 && input_of(t)->shape.rank == 3) {
         diag_error(&t->call->ctx->diag, t->loc,
-                   "augment: cutout fills with the mean of 'normalize', which for an image without "
-                   "channels is one number, not a list");
+                   "augment: %s fills with the mean of 'normalize', which for an image without "
+                   "channels is one number, not a list",
+                   t->row->name);
         return false;
     }
     out->n_fill = mean->n;
     out->fill = mean->at;
     return true;
+}
+
+static bool read_cutout(const Transform *t, Augment *out)
+{
+    int64_t w = length_of(t, 0), h = length_of(t, 1), most = 2 * (w > h ? w : h);
+    out->high = t->arg[0].r;
+    if (!(out->high >= 1 && out->high <= (double)most))
+        return out_of_range(t, 0, out->high, 1, (double)most);
+    return read_fill(t, out);
+}
+
+/* As many rows (time) or columns (frequency) at most, so many times. */
+static bool read_mask(const Transform *t, Augment *out)
+{
+    int64_t length = length_of(t, out->kind == AUGMENT_time_mask);
+    out->high = t->arg[0].r;
+    if (!(out->high >= 1 && out->high <= (double)length))
+        return out_of_range(t, 0, out->high, 1, (double)length);
+    if (t->arg[1].i < 1 || t->arg[1].i > AUGMENTS_MAX)
+        return out_of_range(t, 1, (double)t->arg[1].i, 1, AUGMENTS_MAX);
+    return read_fill(t, out);
 }
 
 static const TransformRow transforms[] = {
@@ -158,6 +176,18 @@ static const TransformRow transforms[] = {
     {"contrast", {NEEDS("factor", reals), NOTHING}, AUGMENT_contrast, read_factor, 0, 100},
     {"noise", {NEEDS("std", real), NOTHING}, AUGMENT_noise, read_noise, 0, 1e6},
     {"cutout", {NEEDS("side", int), NOTHING}, AUGMENT_cutout, read_cutout, 0, 0},
+    {"time_mask",
+     {NEEDS("width", int), TAKES("count", int, "1"), NOTHING},
+     AUGMENT_time_mask,
+     read_mask,
+     0,
+     0},
+    {"freq_mask",
+     {NEEDS("width", int), TAKES("count", int, "1"), NOTHING},
+     AUGMENT_freq_mask,
+     read_mask,
+     0,
+     0},
 };
 
 static const TransformRow *transform_find(const char *name)
@@ -218,6 +248,8 @@ static bool read_transform(Call *c, const Scope *scope, const Y *item, int input
         made.kind = AUGMENT_flip_vertical;
         vec_push(c->ctx->arena, &list->augment, made);
     }
+    for (int64_t i = 1; row->read == read_mask && i < arg[1].i; i++)
+        vec_push(c->ctx->arena, &list->augment, made);
     return true;
 }
 

@@ -199,7 +199,9 @@ typedef enum {
     AUGMENT_brightness,
     AUGMENT_contrast,
     AUGMENT_noise,
-    AUGMENT_cutout
+    AUGMENT_cutout,
+    AUGMENT_time_mask,
+    AUGMENT_freq_mask
 } AugmentKind;
 
 typedef struct Augment { /* the same fields as nnrt_augment */
@@ -290,15 +292,43 @@ typedef enum {
     SOURCE_npz,
     SOURCE_records,
     SOURCE_csv,
-    SOURCE_synthetic
+    SOURCE_synthetic,
+    SOURCE_text,
+    SOURCE_sound
 } SourceKind;
+
+/* As nnrt_tokens_kind. */
+typedef enum {
+    TOKENS_characters,
+    TOKENS_bytes,
+    TOKENS_words,
+    TOKENS_bpe,
+    TOKENS_file
+} TokensKind;
 
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
     const char *file;
     int64_t bytes;
     VEC(const char *) names;
+    const char *of; /* text, sound: lengths of this input's samples */
 } SourceColumn;
+
+typedef struct TextForm { /* the same fields as nnrt_text */
+    TokensKind tokens;
+    const char *file;
+    bool lowercase;
+    int64_t stride;
+    bool refuse_long, is_pairs;
+} TextForm;
+
+typedef struct SoundForm { /* the same fields as nnrt_sound */
+    int64_t rate;
+    bool is_mfcc;
+    int64_t n_fft, hop, n_mels, n_mfcc;
+    double f_min, f_max;
+    bool refuse_long;
+} SoundForm;
 
 typedef struct Source { /* the same fields as nnrt_source */
     SourceKind kind;
@@ -309,7 +339,10 @@ typedef struct Source { /* the same fields as nnrt_source */
     bool header;
     char delimiter;
     VEC(SourceColumn) columns;
-    VEC(const char *) files; /* records: of several files; file is NULL */
+    VEC(const char *) files; /* records, text: of several files; file is NULL */
+    bool has_text, has_sound, is_folder;
+    TextForm text;
+    SoundForm sound;
 } Source;
 
 struct Program {

@@ -267,8 +267,8 @@ int tune(Program *p, const Home *home, const TuneOptions *o)
     enum { MEASUREMENTS = 100 }; /* that share the time, with what else there is to do */
     t.each = fmin(fmax((double)o->seconds / MEASUREMENTS, 0.02), 1);
     find_products(&t, p);
-    t.measure =
-        (Measure){.home = home, .target = p->target, .how = {cc_find(t.arena), false, o->large}};
+    t.measure = (Measure){
+        .home = home, .target = p->target, .how = {cc_find(t.arena), false, o->large, false}};
     if (!t.measure.how.cc || !(t.measure.folder = folder_make(t.arena)))
         return 3;
     int status = search_all(&t);

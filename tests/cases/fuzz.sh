@@ -10,8 +10,8 @@ elif ! make -C "$root" --no-print-directory -j2 fuzz-build >"$tmp/said" 2>&1; th
     tail -n 20 "$tmp/said"
 else
     cp "$root"/build-fuzz/fuzz/fuzz_* . 2>/dev/null
-    sh "$root/tests/fuzz/run" . 10 model npy csv >one.txt 2>&1 &
-    sh "$root/tests/fuzz/run" . 10 safetensors ir npz idx >two.txt 2>&1
+    sh "$root/tests/fuzz/run" . 10 model npy csv text wav >one.txt 2>&1 &
+    sh "$root/tests/fuzz/run" . 10 safetensors ir npz idx tokenizer >two.txt 2>&1
     wait
     cat one.txt two.txt
 fi

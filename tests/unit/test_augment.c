@@ -48,8 +48,8 @@ Test(augment, transforms)
     const Input *in = image_of(with_list(
         "{rotate: 10}, {rotate: [-5, $turn]}, {scale: 0.1}, {scale: [0.5, 2]}, {translate: 0.05}, "
         "{shear: 8}, {crop: 4}, flip, {brightness: 0.2}, {contrast: [0, 3]}, {noise: 2.5}, "
-        "{cutout: 5}"));
-    cr_assert_eq(in->augment.n, 12);
+        "{cutout: 5}, {time_mask: {width: 6, count: 2}}, {freq_mask: 3}"));
+    cr_assert_eq(in->augment.n, 15);
     const Augment *t = in->augment.at;
     expect(&t[0], AUGMENT_rotate, -10, 10);
     expect(&t[1], AUGMENT_rotate, -5, 15);
@@ -63,7 +63,10 @@ Test(augment, transforms)
     expect(&t[9], AUGMENT_contrast, 0, 3);
     expect(&t[10], AUGMENT_noise, 0, 2.5);
     expect(&t[11], AUGMENT_cutout, 0, 5);
-    cr_assert_eq(t[11].n_fill, 3);
+    expect(&t[12], AUGMENT_time_mask, 0, 6);
+    expect(&t[13], AUGMENT_time_mask, 0, 6);
+    expect(&t[14], AUGMENT_freq_mask, 0, 3);
+    cr_assert(t[11].n_fill == 3 && t[13].n_fill == 3);
     cr_expect(t[11].fill[0] == 1 && t[11].fill[2] == 3);
 }
 
@@ -163,6 +166,9 @@ Test(augment, ranges)
     wrong("{contrast: -0.5}", "contrast: -0.5 is out of range");
     wrong("{noise: -1}", "noise: -1 is out of range");
     wrong("{cutout: 0}", "cutout: 0 is out of range: 1 to 16");
+    wrong("{time_mask: 0}", "time_mask: 0 is out of range: 1 to 8");
+    wrong("{freq_mask: 9}", "freq_mask: 9 is out of range: 1 to 6");
+    wrong("{freq_mask: {width: 2, count: 0}}", "freq_mask: 0 is out of range: 1 to 64");
     wrong("{cutout: 17}", "cutout: 17 is out of range");
     wrong("{cutout: 1.5}", "cutout: side");
     char list[512] = "flip";

@@ -135,6 +135,189 @@ Test(data, synthetic)
           "synthetic: seed: -1 is out of range");
 }
 
+/* A model of tokens x (9 of [4]), tokens y of the same, clips c ([6, 8]), a length n. */
+static const char *with_texts(const char *data)
+{
+    static char text[2048];
+    snprintf(text, sizeof text,
+             "model: m\ninputs:\n  x: {tokens: 9, shape: [4]}\n  y: {tokens: 9, shape: [4]}\n"
+             "  c: {shape: [6, 8]}\n  n: {shape: [1], dtype: i32}\n  label: {classes: 3}\n"
+             "layers:\n  - {name: h, expr: x * n}\n  - dense: {units: 3, input: h, name: d}\n"
+             "  - {name: k, expr: \"mean(c) + mean(y) + d\"}\n"
+             "loss: softmax_cross_entropy(k, label)\ntrain: {optimizer: adam}\ndata: {%s}\n",
+             data);
+    return text;
+}
+
+static void wrong_text(const char *data, const char *expected)
+{
+    wrong_model(with_texts(data), expected);
+}
+
+#define WINDOWS "train: {text: {file: a.txt, next_token: {input: x, target: y}}}"
+
+Test(data, text_windows)
+{
+    const char *model =
+        "model: m\ninputs: {x: {tokens: 9, shape: [4]}, y: {tokens: 9, shape: [4]}}\n"
+        "layers:\n  - {name: k, expr: \"mean(x, axis=1) + mean(y, axis=1)\"}\nloss: mean(k)\n"
+        "train: {optimizer: adam}\ndata:\n"
+        "  train: {text: {file: [a.txt, b.txt], tokenizer: bpe, lowercase: true, "
+        "next_token: {input: x, target: y, stride: 3}}}\n"
+        "  test: {text: {file: c.txt, next_token: {input: x, target: y}}}\n";
+    const Program *p = good_model(model);
+    const Source *s = &p->data_train;
+    cr_assert(s->kind == SOURCE_text && s->has_text && s->columns.n == 2 && s->files.n == 2);
+    cr_expect(s->text.tokens == TOKENS_bpe && s->text.lowercase && s->text.stride == 3);
+    cr_expect(s->columns.at[0].input == 0 && s->columns.at[1].input == 1);
+    s = &p->data_test;
+    cr_expect(s->text.tokens == TOKENS_bpe && s->text.lowercase && s->text.stride == 4);
+}
+
+Test(data, text_refused)
+{
+    wrong_text("train: {text: a.txt}", "text: expected a map, as");
+    wrong_text("train: {text: {file: a}}",
+               "text: expected one of next_token, classify and translate");
+    wrong_text("train: {text: {file: [a, b], translate: x}}", "expected a map, as {source: x");
+    wrong_text("train: {text: {file: [a, b], translate: {source: x, input: y}}}",
+               "'target' is missing");
+    wrong_text("train: {text: {file: a, translate: {source: x, input: x, target: y}}}",
+               "expected two");
+    wrong_text("train: {text: {file: [a, b], translate: {source: c, input: x, target: y}}}",
+               "'c' is no row of tokens");
+    wrong_text(
+        "train: {text: {file: [a, b], header: true, translate: {source: x, input: x, target: y}}}",
+        "does not go with translate");
+    wrong_text("train: {text: {file: a, next_token: x}}", "expected a map, as {input: x");
+    wrong_text("train: {text: {file: a, next_token: {input: x}}}",
+               "next_token: 'target' is missing");
+    wrong_text("train: {text: {next_token: {input: x, target: y}}}", "text: 'file' is missing");
+    wrong_text("train: {text: {file: a, next_token: {input: c, target: y}}}",
+               "'c' is no row of tokens");
+    wrong_text("train: {text: {file: a, next_token: {input: x, target: label}}}",
+               "'label' must have the tokens and the shape of 'x'");
+    wrong_text("train: {text: {file: a, next_token: {input: x, target: z}}}",
+               "no input is called 'z'");
+    wrong_text("train: {text: {file: a, next_token: {input: x, target: y, stride: 0}}}",
+               "stride: 0");
+    wrong_text("train: {text: {file: a, header: true, next_token: {input: x, target: y}}}",
+               "'header' does not go with next_token");
+    wrong_text("train: {text: {file: a, tokenizer: chars, next_token: {input: x, target: y}}}",
+               "unknown tokenizer 'chars'");
+    wrong_text("train: {text: {file: a, tokenizer: word, classify: {x: s}}}",
+               "did you mean 'words'?");
+    wrong_text("train: {text: {file: a, longer: trim, classify: {x: s}}}", "expected cut or error");
+    wrong_text("train: {text: {file: a, classify: {c: s}}}", "'c' takes numbers");
+    wrong_text("train: {text: {file: a, header: false, classify: {x: s}}}", "without a header");
+    wrong_text("train: {text: {file: a, classify: {x: s}, lengths: {c: x}}}",
+               "'c' is not one number");
+    wrong_text("train: {text: {file: a, classify: {x: s}, lengths: n}}",
+               "expected a map, as {n: x}");
+    wrong_text("train: {text: {file: a, tokenizer: t.json, lowercase: true, classify: {x: s}}}",
+               "says itself what is lowered");
+    wrong_text("train: {text: {file: a, classify: {x: s, label: l}}}", "nothing for the input 'y'");
+    wrong_text("test: {text: {file: a, classify: {x: s}}}", "data.train is no text");
+    wrong_text(WINDOWS ", test: {text: {file: b, tokenizer: words, classify: {x: s}}}",
+               "'tokenizer' stands there alone");
+}
+
+Test(data, text_tables)
+{
+    const char *model =
+        "model: m\ninputs: {x: {tokens: 9, shape: [4]}, n: {shape: [1], dtype: i32}, "
+        "l: {classes: 2}}\nlayers:\n  - {name: h, expr: x * n}\n"
+        "  - dense: {units: 2, input: h, name: k}\nloss: softmax_cross_entropy(k, l)\n"
+        "train: {optimizer: adam}\ndata:\n"
+        "  train: {text: {file: a.tsv, tokenizer: t.json, header: false, longer: error, "
+        "delimiter: \";\", classify: {x: 1, l: 0}, lengths: {n: x}}}\n";
+    const Source *s = &good_model(model)->data_train;
+    cr_assert(s->columns.n == 3 && !s->header && s->delimiter == ';' && s->text.refuse_long);
+    cr_expect(s->text.tokens == TOKENS_file && s->text.stride == 0);
+    cr_expect_str_eq(s->text.file, "t.json");
+    cr_expect_str_eq(s->columns.at[0].names.at[0], "1");
+    cr_expect(s->columns.at[2].input == 1 && s->columns.at[2].names.n == 0);
+    cr_expect_str_eq(s->columns.at[2].of, "x");
+}
+
+#define WAV "rate: 8000, features: {log_mel: {n_mels: 8, n_fft: 64}}"
+
+Test(data, wav)
+{
+    const char *model =
+        "model: m\ninputs: {c: {shape: [1, 6, 8]}, l: {classes: 2}}\nlayers:\n  - flatten\n"
+        "  - dense: {units: 2, name: k}\nloss: softmax_cross_entropy(k, l)\n"
+        "train: {optimizer: adam}\ndata:\n"
+        "  train: {wav: {folder: clips, rate: 8000, features: {mfcc: {n_mfcc: 8, n_fft: 64}}, "
+        "c: clip, l: class}}\n"
+        "  test: {wav: {list: t.tsv, header: false, c: 0, l: 1}}\n";
+    const Program *p = good_model(model);
+    const SoundForm *f = &p->data_train.sound;
+    cr_assert(p->data_train.kind == SOURCE_sound && p->data_train.is_folder && f->is_mfcc);
+    cr_expect(f->rate == 8000 && f->n_fft == 64 && f->hop == 32 && f->n_mels == 128 &&
+              f->n_mfcc == 8);
+    cr_expect(f->f_min == 0 && f->f_max == 4000);
+    cr_expect(!p->data_test.is_folder && p->data_test.sound.n_mfcc == 8 && !p->data_test.header);
+}
+
+Test(data, made_up)
+{
+    const char *model =
+        "model: m\ninputs: {x: {tokens: 9, shape: [4]}, l: {classes: 2}}\nlayers:\n"
+        "  - dense: {units: 2, name: k}\nloss: softmax_cross_entropy(k, l)\n"
+        "train: {optimizer: adam}\ndata:\n"
+        "  train: {text: {generator: reviews, seed: 3, count: 50, tokenizer: words, "
+        "classify: {x: sentence, l: label}}}\n"
+        "  test: {text: {generator: reviews, seed: 4, classify: {x: sentence, l: label}}}\n";
+    const Program *p = good_model(model);
+    cr_expect(p->data_train.seed == 3 && p->data_train.count == 50 && p->data_test.count == 10000);
+    cr_expect_str_eq(p->data_train.generator, "reviews");
+    wrong_text("train: {text: {generator: reviews, next_token: {input: x, target: y}}}",
+               "expected stories");
+    wrong_text("train: {text: {file: a, generator: stories, next_token: {input: x, target: y}}}",
+               "either 'file' or 'generator'");
+    wrong_text("train: {text: {generator: stories, count: 0, next_token: {input: x, target: y}}}",
+               "count: 0");
+    wrong_text("train: {text: {generator: reviews, classify: {x: label}}}",
+               "'x' takes 'sentence', not 'label'");
+    wrong_text("train: {wav: {generator: tone, " WAV ", c: clip}}", "expected tones");
+    wrong_text("train: {wav: {generator: tones, " WAV ", c: clip, x: class}}",
+               "'x' takes 'said', not 'class'");
+}
+
+Test(data, wav_refused)
+{
+    wrong_text("train: {wav: list}", "wav: expected a map, as");
+    wrong_text("train: {wav: {" WAV ", c: 0}}", "wav: expected one of folder, list and generator");
+    wrong_text("train: {wav: {folder: a, list: b, " WAV "}}",
+               "wav: expected one of folder, list and generator");
+    wrong_text("train: {wav: {list: a, rate: 8000, c: 0}}", "wav: 'features' is missing");
+    wrong_text("train: {wav: {list: a, features: mfcc, c: 0}}", "wav: 'rate' is missing");
+    wrong_text("train: {wav: {list: a, rate: 8000, features: mfc, c: 0}}", "did you mean 'mfcc'?");
+    wrong_text("train: {wav: {list: a, rate: 8000, features: {log_mel: {n_mfcc: 3}}, c: 0}}",
+               "'n_mfcc'");
+    wrong_text("train: {wav: {list: a, rate: 8000, features: {log_mel: {f_max: 5000}}, c: 0}}",
+               "half the rate");
+    wrong_text("train: {wav: {list: a, rate: 8000, features: {log_mel: {n_fft: 1}}, c: 0}}",
+               "n_fft: 1 is out");
+    wrong_text(
+        "train: {wav: {list: a, rate: 8000, features: {mfcc: {n_mels: 9, n_mfcc: 10}}, c: p}}",
+        "n_mfcc: 10");
+    wrong_text("train: {wav: {list: a, rate: 8000, features: log_mel, c: p}}",
+               "a clip is f32 of [frames, 128]");
+    wrong_text(
+        "train: {wav: {list: a, rate: 8000, features: {log_mel: {n_mels: 8, hop: 2}}, c: p}}",
+        "shorter than half a window");
+    wrong_text("train: {wav: {list: a, header: false, " WAV ", c: p}}", "without a header");
+    wrong_text("train: {wav: {folder: a, " WAV ", c: path}}",
+               "of a folder 'c' takes 'clip', not 'path'");
+    wrong_text("train: {wav: {folder: a, " WAV ", c: clip, x: class}}", "a folder has no texts");
+    wrong_text("test: {wav: {list: a, c: p}}", "data.train has no clips");
+    wrong_text("train: {wav: {list: a, " WAV ", c: p, label: l, x: w, y: v, lengths: {n: c}}}, "
+               "test: {wav: {list: a, rate: 8000, c: p}}",
+               "those of data.train");
+}
+
 Test(data, inputs)
 {
     wrong("train: {idx: {imag: a, label: b}}", "idx: unknown key 'imag'; did you mean 'image'?");
@@ -177,8 +360,6 @@ Test(data, validation)
 Test(data, sources_refused)
 {
     wrong("train: {images: folder}", "data: train: 'images' is not supported yet");
-    wrong("train: {wav: list}", "data: train: 'wav' is not supported yet");
-    wrong("test: {text: a.txt}", "data: test: 'text' is not supported yet");
     wrong("train: {cvs: {file: a}}", "did you mean 'csv'?");
     wrong("train: {idx: {image: a, label: b}, npy: {image: a, label: b}}",
           "data: train: expected one source");

@@ -348,6 +348,40 @@ Test(nnrt_augment, cutout_is_a_square_cut_at_the_borders)
         cr_expect_eq(image[i], 0);
 }
 
+/* Rows of all channels, or columns: 0 to `high` of them, anywhere. */
+Test(nnrt_augment, masks_are_whole_rows_or_columns)
+{
+    static const float fill[2] = {-1, -2};
+    for (int columns = 0; columns < 2; columns++) {
+        int seen[5] = {0}, first[8] = {0}, n = columns ? 6 : 8;
+        nnrt_augment_kind kind = columns ? NNRT_AUGMENT_FREQ_MASK : NNRT_AUGMENT_TIME_MASK;
+        image_of(2, 8, 6, 1, (const nnrt_augment[]){{kind, 0, 4, 2, fill}});
+        for (int row = 0; row < 600; row++) {
+            int width = 0, at = -1;
+            count_up(96);
+            run(1, 0, row);
+            for (int k = 0; k < n; k++) {
+                int masked = image[columns ? k : k * 6] == -1;
+                width += masked;
+                at = masked && at < 0 ? k : at;
+                cr_assert(!masked || k - at < width, "not in one piece");
+            }
+            for (int i = 0; i < 48; i++) {
+                int k = columns ? i % 6 : i / 6, in = width && k >= at && k < at + width;
+                cr_assert_eq(image[i], in ? -1 : before[i]);
+                cr_assert_eq(image[48 + i], in ? -2 : before[48 + i]);
+            }
+            cr_assert(width <= 4);
+            seen[width]++;
+            first[width == 4 ? at : 7] += width == 4;
+        }
+        for (int k = 0; k < 5; k++)
+            cr_expect(seen[k] > 80 && seen[k] < 160, "%d of width %d", seen[k], k);
+        for (int k = 0; k <= n - 4; k++)
+            cr_expect_gt(first[k], 8);
+    }
+}
+
 Test(nnrt_augment, bytes_are_rounded_and_kept_in_range)
 {
     uint8_t bytes[6] = {0, 1, 3, 100, 200, 255};

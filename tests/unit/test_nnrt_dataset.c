@@ -41,7 +41,7 @@ static int open_args(nnrt_dataset *d, int n, const char *const *args, const unsi
     char *copies[8];
     for (int i = 0; i < n; i++)
         copies[i] = strdup(args[i]);
-    int status = nnrt_dataset_args(d, &model, n, copies, NULL, scratch_dir, need, fault);
+    int status = nnrt_dataset_args(d, &model, n, copies, NULL, scratch_dir, need, NULL, fault);
     for (int i = 0; i < n; i++)
         free(copies[i]);
     return status;
@@ -117,7 +117,7 @@ Test(nnrt_dataset, converts_every_type)
         char f[] = "f=v.npy", n[] = "i=v.npy", b[] = "b=v.npy", *args[] = {f, n, b};
         nnrt_dataset d;
         nnrt_fault fault;
-        int status = nnrt_dataset_args(&d, &m, 3, args, NULL, scratch_dir, NULL, &fault);
+        int status = nnrt_dataset_args(&d, &m, 3, args, NULL, scratch_dir, NULL, NULL, &fault);
         cr_assert_eq(status, NNRT_OK, "%s: %s", types[i].descr, fault.text);
         float real;
         int32_t integer;
@@ -172,7 +172,7 @@ Test(nnrt_dataset, images)
     nnrt_fault fault;
     scratch_write("i", three, sizeof three - 1);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault), 0, "%s",
+        cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault), 0, "%s",
                      fault.text);
         nnrt_dataset_batch(&d, &(int64_t){1}, 1, out);
         cr_expect(d.n == 2 && x[0] == 'g' && x[5] == 'l');
@@ -181,14 +181,14 @@ Test(nnrt_dataset, images)
         v = (nnrt_value){.name = "image", .rank = 2, .dim = {2, 3}, .count = 6};
     }
     v = (nnrt_value){.name = "image", .rank = 3, .dim = {3, 2, 2}, .count = 12};
-    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault),
+    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault),
                   NNRT_BAD_CONTENT, &fault, "samples of shape [3, 2, 2] for 'image', found [2, 3]",
                   "wants shape: [2, 3]");
     scratch_write("i", four, sizeof four - 1);
-    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault), 0);
+    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault), 0);
     nnrt_dataset_close(&d);
     scratch_write("i", last, sizeof last - 1);
-    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, &fault),
+    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault),
                   NNRT_BAD_CONTENT, &fault, "found [2, 2, 3]", "channels, rows, columns");
 }
 
@@ -314,7 +314,7 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     scratch_text("t.csv", "class,p,q\n2,0.5,1\n0,3,4\n");
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, &fault), NNRT_OK,
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault), NNRT_OK,
                  "%s", fault.text);
     float x[4];
     int32_t label[2];
@@ -325,23 +325,23 @@ Test(nnrt_dataset, csv_source_and_bare_file)
 
     char bare[] = "other.csv", named[] = "x=other.csv", *args[] = {bare, named};
     scratch_text("other.csv", "q,p\n8,9\n");
-    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_x, &fault),
+    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_x, NULL, &fault),
                  NNRT_OK, "%s", fault.text); /* 'class' is not there and not needed */
     nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
-    int status = nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, &fault);
+    int status = nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CONTENT, &fault, "other.csv:1", "'class'");
     cr_assert_eq(
-        nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, &fault),
+        nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, NULL, &fault),
         NNRT_OK, "%s", fault.text);
     nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
-    status = nnrt_dataset_args(&d, &model, 2, args, &csv_source, scratch_dir, need_x, &fault);
+    status = nnrt_dataset_args(&d, &model, 2, args, &csv_source, scratch_dir, need_x, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CALL, &fault, "one file", "other.csv");
     scratch_text("t.csv", "class,p,q\n3,0.5,1\n");
-    status = nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, &fault);
+    status = nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv: sample 0", "found 3");
 }
 
@@ -355,21 +355,21 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     nnrt_source source = {.kind = NNRT_SOURCE_IDX, .n_columns = 1, .columns = &column};
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_l, &fault), NNRT_OK, "%s",
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_l, NULL, &fault), NNRT_OK, "%s",
                  fault.text);
     cr_expect(d.n == 3 && !d.columns[0].data && strstr(d.names[1], "l-idx"));
     nnrt_dataset_close(&d);
-    int status = nnrt_dataset_open(&d, &model, &source, scratch_dir, need_xl, &fault);
+    int status = nnrt_dataset_open(&d, &model, &source, scratch_dir, need_xl, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CALL, &fault, "no data for the input 'x'", "x=FILE");
     source = (nnrt_source){.kind = NNRT_SOURCE_NPY, .n_columns = 1, .columns = &other};
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault), NNRT_OK);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault), NNRT_OK);
     nnrt_dataset_close(&d);
 
     scratch_write("r.bin", "\1abcd\2efgh", 10);
     nnrt_column fields[] = {{.input = "label", .bytes = 1}, {.input = "aux", .bytes = 4}};
     source = (nnrt_source){
         .kind = NNRT_SOURCE_RECORDS, .file = "r.bin", .n_columns = 2, .columns = fields};
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, &fault), NNRT_OK, "%s",
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK, "%s",
                  fault.text);
     unsigned char aux[8];
     void *out[3] = {NULL, NULL, aux};
@@ -379,16 +379,16 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     scratch_write("s.bin", "\0ijkl\7mnop", 10);
     static const char *const files[] = {"r.bin", "s.bin"};
     source.file = NULL, source.files = files, source.n_files = 2;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, &fault), NNRT_OK, "%s",
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK, "%s",
                  fault.text);
     nnrt_dataset_batch(&d, (int64_t[]){3, 1}, 2, out);
     cr_expect(d.n == 4 && memcmp(aux, "mnopefgh", 8) == 0);
     nnrt_dataset_close(&d);
     static const unsigned char need_la[3] = {0, 1, 1};
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_la, &fault),
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_la, NULL, &fault),
                   NNRT_BAD_CONTENT, &fault, "r.bin and 1 more: sample 3", "found 7");
     char bare[] = "r.bin", *args[] = {bare}; /* takes the place of them all */
-    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &source, scratch_dir, need_la, &fault),
+    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &source, scratch_dir, need_la, NULL, &fault),
                  NNRT_OK, "%s", fault.text);
     cr_expect_eq(d.n, 2);
     nnrt_dataset_close(&d);
@@ -404,7 +404,7 @@ Test(nnrt_dataset, synthetic_source_and_none)
         .kind = NNRT_SOURCE_SYNTHETIC, .generator = "digits", .seed = 3, .count = 20};
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, &fault), NNRT_OK, "%s", fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_OK, "%s", fault.text);
     static float image[784];
     void *out[2] = {image, NULL};
     nnrt_dataset_batch(&d, (int64_t[]){19}, 1, out);
@@ -413,10 +413,10 @@ Test(nnrt_dataset, synthetic_source_and_none)
         cr_assert_eq(image[i], (float)pixels[i]);
     nnrt_dataset_close(&d);
     digits[1].classes = 5;
-    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, &fault), NNRT_BAD_CONTENT, &fault,
+    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CONTENT, &fault,
                   "synthetic digits: sample", "from 0 to 4");
     source.kind = NNRT_SOURCE_NONE;
-    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, &fault), NNRT_BAD_CALL, &fault,
+    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CALL, &fault,
                   "no data", "model file");
 }
 
@@ -428,13 +428,13 @@ Test(nnrt_dataset, sources_that_are_wrong)
     nnrt_dataset d;
     nnrt_fault fault;
     npy("x.npy", "<f4", "(3, 2)", floats, sizeof floats);
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault),
                   NNRT_BAD_CALL, &fault, "'z'", "no input");
     source = (nnrt_source){.kind = NNRT_SOURCE_NPY, .n_columns = 2, .columns = twice};
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault),
                   NNRT_BAD_CALL, &fault, "'x'", "twice");
     source = csv_source;
     source.file = "none.csv";
-    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, &fault),
+    scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault),
                   NNRT_BAD_FILE, &fault, "none.csv", "cannot open");
 }

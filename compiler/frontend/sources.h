@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* sources.h: what the readers of the kinds of data sources share. */
+#ifndef NNCC_SOURCES_H
+#define NNCC_SOURCES_H
+
+#include "rows.h"
+
+enum { SOURCE_FILES_MAX = 1024 };
+
+/* What a kind of source is read with. */
+typedef struct Reader {
+    Program *p;
+    const Scope *scope;
+    const char *kind;
+    const Y *args;
+    Source *out;
+    bool complete; /* each input must have a column: it is the training data */
+} Reader;
+
+typedef struct SourceRow {
+    const char *name;
+    SourceKind kind;
+    void (*read)(Reader *);
+} SourceRow;
+
+/* --- data.c ----------------------------------------------------------------------------------- */
+
+Ctx *source_ctx(const Reader *);
+/* "csv: header" */
+const char *source_title(const Reader *, const char *key);
+/* Checks the keys of a map of inputs' names and of `n` keys of the kind's own. */
+bool source_map(Reader *, const char *const *own, int n, const char *example);
+/* Calls `column` for each input named, in the order written. */
+void source_columns(Reader *, const char *const *own, int n,
+                    bool (*column)(Reader *, const Y *, const Input *, SourceColumn *));
+/* Reports inputs that training needs and that have no column. */
+void source_check_complete(const Reader *);
+/* The key `file`, which must be there; of the second it may be a list. */
+bool source_file(Reader *);
+bool source_several_files(Reader *);
+/* The keys `generator`, which must be `only`, `seed` and `count`. */
+bool source_generator(Reader *, const char *only);
+/* One character, or `tab`. */
+bool source_delimiter(Reader *, const Y *);
+
+/* --- data_text.c ------------------------------------------------------------------------------ */
+
+void source_text(Reader *);
+/* The keys `tokenizer`, `lowercase` and `longer`, of the kind's arguments. */
+bool source_text_form(Reader *);
+/* The key `lengths`: {INPUT: INPUT whose samples' lengths it holds}. */
+bool source_lengths(Reader *);
+
+/* --- data_sound.c ----------------------------------------------------------------------------- */
+
+void source_sound(Reader *);
+
+#endif
