@@ -155,7 +155,7 @@ static void emit_vars(SourceText *s)
         return;
     out_line(s->out,
              "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
-             "(what, a, b), cut. */");
+             "(what, a, b), view. */");
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
@@ -163,12 +163,13 @@ static void emit_vars(SourceText *s)
                            : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
                                                                  : "NNRT_BUFFER";
         Str perm = str_new(s->arena);
-        for (int k = 0; k < v->shape.rank + (v->cut > 0); k++)
+        for (int k = 0; k < var_view(v).rank; k++)
             str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %lld},", v->name, kind,
-                 v->shape.rank, dims(s->arena, &v->shape, 0), (long long)shape_count(&v->shape),
-                 (long long)v->offset, v->shape.rank ? perm.at : "0", init[v->init.kind],
-                 real(s->arena, v->init.a), real(s->arena, v->init.b), (long long)v->cut);
+        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %d, %s},", v->name,
+                 kind, v->shape.rank, dims(s->arena, &v->shape, 0),
+                 (long long)shape_count(&v->shape), (long long)v->offset,
+                 v->shape.rank ? perm.at : "0", init[v->init.kind], real(s->arena, v->init.a),
+                 real(s->arena, v->init.b), v->view.rank, dims(s->arena, &v->view, 0));
     }
     s->out->depth--;
     out_line(s->out, "};");

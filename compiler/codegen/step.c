@@ -619,6 +619,27 @@ static void emit_unnoted(SourceText *s, const char *type, const char *name, Fn f
     close_function(s);
 }
 
+/* No index of a table's row is read that is not below their number. */
+static void refuse_tokens(SourceText *s, Fn fn, const char *what_is_wrong)
+{
+    const Program *p = s->p;
+    for (int i = 0; i < p->inputs.n; i++) {
+        const Input *in = &p->inputs.at[i];
+        bool used = input_used(p, fn, i) || (fn == FN_train && input_used(p, FN_accumulate, i));
+        if (!in->looked_up || !used)
+            continue;
+        out_line(s->out,
+                 "static const char why_%d[] = \"%s holds a number that is not from 0 to %lld\";",
+                 i, in->name, (long long)in->classes - 1);
+        out_hang(s->out, "if (nnrt_refuses_tokens(&m->head, %s, (size_t)n * %lld, %lld, why_%d))",
+                 c_name(s->arena, in->name), (long long)shape_count(&in->shape),
+                 (long long)in->classes, i);
+        s->out->depth++;
+        out_line(s->out, "return %s;", what_is_wrong);
+        s->out->depth--;
+    }
+}
+
 static void open_function(SourceText *s, const char *type, const char *name, Fn fn,
                           const char *what_is_wrong)
 {
@@ -634,6 +655,7 @@ static void open_function(SourceText *s, const char *type, const char *name, Fn 
     out_loop(s->out, "if (%s_refuses(m, n))", s->p->name);
     out_line(s->out, "return %s;", what_is_wrong);
     out_end(s->out);
+    refuse_tokens(s, fn, what_is_wrong);
 }
 
 static void emit_predict(SourceText *s)

@@ -63,8 +63,8 @@ typedef struct Var {
     Loc loc;
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
-    int64_t cut;         /* saved axis 0 counts as two for perm, the second so long; 0: as one */
-    int perm[RANK_MAX];  /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
+    Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */
+    int perm[RANK_MAX];  /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
     int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
 } Var;
 
@@ -217,6 +217,7 @@ typedef struct Input {
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
+    bool looked_up;  /* its tokens choose rows of a table: functions refuse any other number */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
@@ -382,10 +383,11 @@ const char *fn_text(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
-/* The saved shape, axis 0 cut in two where it is kept so. */
-Shape var_cut_shape(const Var *);
+/* The saved shape, axes cut in parts where it is kept so. */
+Shape var_view(const Var *);
 Shape var_kept_shape(
-    const Var *); /* of its node in the graph: the saved shape, axes in order perm */
+    const Var *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
+                  * axis as one */
 void var_to_kept(const Var *, const double *saved, double *kept);
 void var_to_saved(const Var *, const double *kept, double *saved);
 
@@ -430,6 +432,9 @@ Node *build_conv_weight(Graph *, Node *x, Node *dy, const Taps *);
  * of build_conv -> [N, extent.., C]. `extent`, by spatial axis, is at least (dy's - 1) * stride +
  * dilation * (taps - 1) + 1; what lies past that is 0. */
 Node *build_conv_input(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent);
+/* Of that, along each spatial axis, `length` elements after `from`. */
+Node *build_conv_input_part(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent,
+                            const int64_t *from, const int64_t *length);
 /* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
 Node *build_window(Graph *, Node *x, const Taps *);
 Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */

@@ -225,13 +225,13 @@ static void put_var(FILE *f, const Var *v)
     const char *separator = " ";
     int64_t perm[RANK_MAX];
     bool moved = false;
-    int rank = v->shape.rank + (v->cut > 0);
+    int rank = var_view(v).rank;
     for (int i = 0; i < rank; i++) {
         perm[i] = v->perm[i];
         moved |= v->perm[i] != i;
     }
-    if (v->cut)
-        put_list(f, "cut", 1, &v->cut, &separator);
+    if (v->view.rank)
+        put_list(f, "view", rank, v->view.dim, &separator);
     if (moved)
         put_list(f, "perm", rank, perm, &separator);
     fputs("\n", f);

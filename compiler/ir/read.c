@@ -256,12 +256,25 @@ static bool read_init(Reader *r, Init *init)
            real(r, &init->b) && expect(r, ")");
 }
 
-static bool read_cut(Reader *r, Var *v)
+/* Whether the axes of `view` are those of s, some cut in parts. */
+static bool cuts_axes(const Shape *s, const Shape *view)
 {
-    if (!integer(r, 1, DIM_MAX, &v->cut))
-        return false;
-    return (v->shape.rank > 0 && v->shape.rank < RANK_MAX && v->shape.dim[0] % v->cut == 0) ||
-           wrong(r, "a part of the first axis");
+    int at = 0;
+    for (int i = 0; i < s->rank; i++) {
+        int64_t length = at < view->rank ? view->dim[at++] : 0;
+        while (length > 0 && length < s->dim[i] && at < view->rank)
+            length *= view->dim[at++];
+        if (length != s->dim[i])
+            return false;
+    }
+    return at == view->rank;
+}
+
+static bool read_view(Reader *r, Var *v)
+{
+    v->view.batch = -1;
+    return integers(r, RANK_MAX, 1, DIM_MAX, v->view.dim, &v->view.rank) &&
+           (cuts_axes(&v->shape, &v->view) || wrong(r, "the axes of the shape, some cut in parts"));
 }
 
 static bool read_perm(Reader *r, Var *v)
@@ -275,8 +288,7 @@ static bool read_perm(Reader *r, Var *v)
         v->perm[i] = (int)perm[i];
         seen |= 1u << perm[i];
     }
-    int rank = v->shape.rank + (v->cut > 0);
-    return (n == rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
+    return (n == var_view(v).rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
 }
 
 static bool read_var(Reader *r)
@@ -297,7 +309,7 @@ static bool read_var(Reader *r)
         if (!as || !(v->laid_as = program_find_var(r->p, as)))
             return as ? wrong(r, "a variable that is declared") : false;
     }
-    return (!take(r, "cut=") || read_cut(r, v)) && (!take(r, "perm=") || read_perm(r, v)) &&
+    return (!take(r, "view=") || read_view(r, v)) && (!take(r, "perm=") || read_perm(r, v)) &&
            line_ends(r);
 }
 

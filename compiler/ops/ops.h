@@ -57,6 +57,18 @@ int op_find(const char *name);
 /* Whether y is drawn at random: a leaf with a stream. */
 bool op_draws(const Node *y);
 
+/* attention.c: the lengths of attention and attention_grad. `lengths`: the operand, or NULL. */
+typedef struct AttentionSizes {
+    int64_t queries, keys, heads, groups, dim;
+    bool causal, alibi;
+    const Node *lengths;
+} AttentionSizes;
+enum { ATTENTION_HEADS_MAX = 1024, ATTENTION_DIM_MAX = 256 };
+AttentionSizes attention_sizes(const Node *);
+/* ALiBi's slopes: 2^(-8 / n), its square, ... for n heads, a power of 2; for others those of the power of
+ * 2 below, then every other one of twice as many. */
+void attention_slopes(int64_t heads, double *slope);
+
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);
 

@@ -520,11 +520,17 @@ static bool reduced_same(const Domain *a, const Domain *b)
     return memcmp(a->reduced, b->reduced, sizeof a->reduced) == 0;
 }
 
+/* A product that adds to its result as it goes: nothing can be stored in its place. */
+static bool adds_up(const Group *a)
+{
+    return a->product && a->product->op == OP_attention_grad;
+}
+
 /* The iteration space of two groups together, or false. */
 static bool merged_domain(const Group *a, const Group *b, Domain *out)
 {
     bool ra = domain_reduces(&a->domain), rb = domain_reduces(&b->domain);
-    if ((a->product && (b->product || rb)) || (b->product && ra))
+    if ((a->product && (b->product || rb)) || (b->product && ra) || adds_up(a) || adds_up(b))
         return false;
     *out = rb ? b->domain : a->domain;
     if (ra == rb)
@@ -668,9 +674,14 @@ static KernelKind kernel_kind(const Node *product)
 {
     if (!product)
         return KERNEL_loop;
-    return product->op == OP_conv          ? KERNEL_conv
-           : product->op == OP_conv_weight ? KERNEL_conv_weight
-                                           : KERNEL_matmul;
+    switch (product->op) {
+    case OP_conv: return KERNEL_conv;
+    case OP_conv_weight: return KERNEL_conv_weight;
+    case OP_scatter_add: return KERNEL_scatter;
+    case OP_attention: return KERNEL_attention;
+    case OP_attention_grad: return KERNEL_attention_grad;
+    default: return KERNEL_matmul;
+    }
 }
 
 static void make_kernels(Fuse *f, const bool *stored)

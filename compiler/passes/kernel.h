@@ -53,6 +53,9 @@ typedef enum {
     KERNEL_conv,
     KERNEL_conv_weight,
     KERNEL_pack,
+    KERNEL_scatter,
+    KERNEL_attention,
+    KERNEL_attention_grad,
     KERNEL_scan
 } KernelKind;
 

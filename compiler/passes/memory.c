@@ -99,11 +99,10 @@ static Buffer *var_buffer(Memory *m, Var *v)
 {
     if (m->of_var[v->id])
         return m->of_var[v->id];
-    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &v->shape);
-    b->var = v;
     /* The graph's var nodes have the kept shape, so in it the axes are in order. */
-    for (int i = 0; i < v->shape.rank; i++)
-        b->shape.dim[i] = v->shape.dim[v->perm[i]];
+    Shape kept = var_kept_shape(v);
+    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &kept);
+    b->var = v;
     m->of_var[v->id] = b;
     return b;
 }
@@ -370,9 +369,9 @@ static bool product_reads(const Kernel *k, const Node *y, const Node *x, int dep
 static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
 {
     const Lowered *low = k->lowered;
-    if (k->product &&
-        (product_reads(k, k->product->in[0], x, 0) || product_reads(k, k->product->in[1], x, 0)))
-        return false;
+    for (int i = 0; k->product && i < k->product->n_in; i++)
+        if (product_reads(k, k->product->in[i], x, 0))
+            return false;
     InPlace c = {.m = m, .k = k, .x = x};
     m->stamp++;
     m->space.atoms.n = 0;

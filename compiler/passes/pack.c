@@ -77,6 +77,9 @@ bool product_plan(const Graph *g, Kernel *k)
         low->conv = conv_plan(g, k->product, low->kept);
         return low->weight && low->conv.other_floats > 0;
     case KERNEL_conv_weight: low->conv = conv_weight_plan(g, k->product); return false;
+    case KERNEL_scatter: low->scatter = scatter_plan(g, k); return false;
+    case KERNEL_attention:
+    case KERNEL_attention_grad: low->attention = attention_plan(g, k->product); return false;
     default: return false;
     }
 }
@@ -84,9 +87,20 @@ bool product_plan(const Graph *g, Kernel *k)
 void product_floats(const Kernel *k, int64_t *weight, int64_t *others)
 {
     const Lowered *low = k->lowered;
-    bool matmul = k->product->op == OP_matmul;
-    *weight = matmul ? low->plan.b_floats : low->conv.other_floats;
-    *others = matmul ? low->plan.a_floats : low->conv.x_floats + low->conv.sum_floats;
+    *weight = *others = 0;
+    switch (k->product->op) {
+    case OP_matmul:
+        *weight = low->plan.b_floats;
+        *others = low->plan.a_floats;
+        break;
+    case OP_scatter_add: *others = low->scatter.words; break;
+    case OP_attention:
+    case OP_attention_grad: break;
+    default:
+        *weight = low->conv.other_floats;
+        *others = low->conv.x_floats + low->conv.sum_floats;
+        break;
+    }
 }
 
 static bool plan_product(Packing *p, Kernel *k)

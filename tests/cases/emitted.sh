@@ -70,14 +70,14 @@ emitted()
     done
 }
 
-for model in mixed image sequence; do
+for model in mixed image recurrent sequence; do
     emitted $model
 done
 
 # A loop is a loop: the C of 4096 steps is that of 16, but for numbers.
 for t in 16 4096; do
-    sed "s/shape: \[20\]/shape: [$((t * 4))]/; s/shape: \[5, 4\]/shape: [$t, 4]/" "$root/tests/models/sequence.yaml" >steps.yaml
+    sed "s/shape: \[20\]/shape: [$((t * 4))]/; s/shape: \[5, 4\]/shape: [$t, 4]/" "$root/tests/models/recurrent.yaml" >steps.yaml
     "$nncc" steps.yaml --target=generic -o steps$t.c
 done
 lines16=$(wc -l <steps16.c) lines4096=$(wc -l <steps4096.c)
-at_most "sequence: lines of C of 4096 steps over those of 16" "$((lines4096 - lines16))" 40
+at_most "recurrent: lines of C of 4096 steps over those of 16" "$((lines4096 - lines16))" 40
