@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 5          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 6          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -99,21 +99,19 @@ typedef struct nnrt_var {
     int64_t dim[NNRT_RANK]; /* as saved */
     int64_t count;          /* the product of dim */
     size_t offset;          /* bytes from the start of `vars`, a multiple of NNRT_ALIGN */
-    int perm[NNRT_RANK];    /* kept order of the saved axes: kept axis i is saved axis perm[i] */
+    int perm[NNRT_RANK];    /* kept order: kept axis i is axis perm[i] of the view */
     nnrt_init_kind init;
     double a, b;            /* parameters of init */
-    int64_t cut;            /* saved axis 0 counts as two for perm, the second so long; 0: as one */
+    int view_rank;          /* the saved shape, axes cut in parts that perm counts; 0: as saved */
+    int64_t view[NNRT_RANK];
 } nnrt_var;
 
 /* The saved axes as perm counts them, lengths to dim: how many. */
 static inline int nnrt_var_axes(const nnrt_var *v, int64_t dim[NNRT_RANK])
 {
-    int n = 0;
-    for (int i = 0; i < v->rank; i++) {
-        dim[n++] = i == 0 && v->cut ? v->dim[0] / v->cut : v->dim[i];
-        if (i == 0 && v->cut)
-            dim[n++] = v->cut;
-    }
+    int n = v->view_rank ? v->view_rank : v->rank;
+    for (int i = 0; i < n; i++)
+        dim[i] = v->view_rank ? v->view[i] : v->dim[i];
     return n;
 }
 

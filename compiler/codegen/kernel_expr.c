@@ -288,8 +288,7 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
  * done. */
 static bool in_memory(const Emit *e, const Node *y)
 {
-    bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
-    return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
+    return node_lies(y) || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
 }
 
 static bool is_product(const Emit *e, const Node *x)

@@ -7,7 +7,8 @@
  * breaks  nothing
  *
  * In predict and eval a kernel that reads weights alone gives the same from call to call. Those are kept: they
- * stand first, run only after a weight has changed, and what they store stays in the arena until then. */
+ * stand first, run only after a weight has changed, and what they store stays in the arena until then. In a body
+ * what reads alone operands that all steps share is kept so, from step to step. */
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -20,12 +21,20 @@ typedef struct Packing {
     bool *is_root;    /* by node id */
 } Packing;
 
+/* In a body: an operand that every step reads whole. */
+static bool is_same(const Graph *g, const Node *y)
+{
+    return y->op == OP_scan_operand && !scan_is_state(g, y) && !scan_is_slice(g, y);
+}
+
 static void find_weights(Packing *p)
 {
     for (int i = 0; i < p->g->nodes.n; i++) {
         const Node *y = p->g->nodes.at[i];
         bool leaf = op_rows[y->op].cls == CLASS_LEAF || y->n_in == 0;
-        bool still = leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota : true;
+        bool still =
+            leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota || is_same(p->g, y)
+                 : true;
         for (int k = 0; k < y->n_in; k++)
             still &= p->of_weights[y->in[k]->id];
         p->of_weights[i] = still && op_rows[y->op].cls != CLASS_EFFECT;
@@ -34,10 +43,11 @@ static void find_weights(Packing *p)
         p->is_root[p->g->roots.at[i].node->id] = true;
 }
 
-/* Whether the function computes with weights that it does not change, and may be called again. */
+/* Whether the function computes with weights that it does not change, and may be called again; or it is a
+ * body, whose steps are many. */
 static bool keeps(const Graph *g)
 {
-    return g->fn == FN_predict || g->fn == FN_eval;
+    return g->outer || g->fn == FN_predict || g->fn == FN_eval;
 }
 
 /* One product of a stack would pack its own weight. */
@@ -131,7 +141,7 @@ static bool stores_of_weights(const Packing *p, const Kernel *k)
 {
     for (int i = 0; i < k->stores.n; i++) {
         const Node *y = k->stores.at[i];
-        if (!p->of_weights[y->id] || p->is_root[y->id] || y->role != ROLE_forward)
+        if (!p->of_weights[y->id] || p->is_root[y->id] || (!p->g->outer && y->role != ROLE_forward))
             return false;
     }
     return !k->product;
@@ -141,7 +151,16 @@ static bool is_kept(const Packing *p, const Kernel *k)
 {
     if (!keeps(p->g))
         return false;
-    return k->kind == KERNEL_pack ? k->product->role == ROLE_forward : stores_of_weights(p, k);
+    return k->kind == KERNEL_pack ? p->g->outer || k->product->role == ROLE_forward
+                                  : stores_of_weights(p, k);
+}
+
+int kernels_kept(const Graph *g)
+{
+    int n = 0;
+    while (n < g->kernels.n && g->kernels.at[n]->kept)
+        n++;
+    return n;
 }
 
 void pass_pack(Graph *g)
