@@ -101,6 +101,13 @@ static void find_cost(const Texts *t, Kernel *k)
         add_bytes(k, k->reads.at[i]);
     for (int i = 0; i < k->writes.n; i++)
         add_bytes(k, k->writes.at[i]);
+    const ScatterPlan *rows = &((const Lowered *)k->lowered)->scatter;
+    if (k->kind == KERNEL_scatter && rows->sparse && rows->positions < k->product->shape.dim[0]) {
+        double share = (double)rows->positions / (double)k->product->shape.dim[0];
+        k->flops *= share; /* of the table's rows as many as there are positions at most */
+        k->bytes *= share;
+        k->fixed_flops = k->fixed_bytes = 0;
+    }
 }
 
 /* A kernel is shared where it is worth a barrier and has loops that threads may divide. */
