@@ -33,6 +33,8 @@ int nnrt_read_input(const nnrt_read *o, const char *name)
 
 int nnrt_read_name(const nnrt_read *o, int input, const char *name)
 {
+    if (o->d->names[input] == name) /* by the caller */
+        return NNRT_OK;
     free((void *)o->d->names[input]);
     o->d->names[input] = strdup(name);
     return o->d->names[input] ? NNRT_OK : ds_no_memory(o);

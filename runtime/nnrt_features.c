@@ -73,7 +73,8 @@ static double mel_of(double hertz)
 static void mel_filters(nnrt_mel *m)
 {
     const nnrt_sound *s = m->how;
-    double low = mel_of(s->f_min), high = mel_of(s->f_max), top = (double)(s->rate / 2);
+    int64_t half = s->rate / 2;
+    double low = mel_of(s->f_min), high = mel_of(s->f_max), top = (double)half;
     for (int64_t i = 0; i < s->n_mels; i++) {
         double corner[3];
         for (int k = 0; k < 3; k++) {

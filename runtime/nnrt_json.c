@@ -290,7 +290,7 @@ void nnrt_json_skip(nnrt_json *j)
 {
     /* Without recursion: down to the depth at which it began. */
     int depth = j->depth, first = 1;
-    char close[JSON_DEPTH + 2];
+    char close[JSON_DEPTH + 2] = {0};
     const char *key;
     do {
         int c = nnrt_json_peek(j);

@@ -118,7 +118,8 @@ int32_t nnrt_vocab_add(nnrt_vocab *v, int32_t id, const char *token, size_t size
     if (size)
         memcpy(copy, token, size);
     copy[size] = 0;
-    v->tokens[id] = (nnrt_span){copy, size};
+    v->tokens[id].at = copy;
+    v->tokens[id].size = size;
     v->slots[vocab_slot(v, token, size)] = id;
     return id;
 }
@@ -162,8 +163,7 @@ int nnrt_vocab_add_merge(nnrt_vocab *v, int32_t left, int32_t right, int32_t id)
         nnrt_merge *grown = malloc(n * sizeof *grown);
         if (!grown)
             return NNRT_NO_MEMORY;
-        for (size_t i = 0; i < n; i++)
-            grown[i].id = -1;
+        memset(grown, 0xFF, n * sizeof *grown); /* ids of -1: free */
         for (size_t i = 0; i < v->merge_slots; i++)
             if (v->merges[i].id >= 0)
                 grown[vocab_merge_slot(grown, n, v->merges[i].left, v->merges[i].right)] =
@@ -267,6 +267,7 @@ static int vocab_merge_piece(const nnrt_vocab *v, const char *piece, size_t n, n
         vocab_push(v, &w, p.at);
     }
     for (int32_t i = 0; i >= 0 && !status; i = w.symbols[i].after)
+        /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a piece has one byte or more */
         status = nnrt_ids_put(out, w.symbols[i].id);
     if (w.symbols != few)
         free(w.symbols);

@@ -42,7 +42,8 @@ static bool read_feature_args(Reader *r, const Y *key, const Y *args, SoundForm 
     out->n_fft = arg[1].i;
     out->hop = arg[2].given ? arg[2].i : out->n_fft / 2;
     out->f_min = arg[3].r;
-    out->f_max = arg[4].given ? arg[4].r : (double)(out->rate / 2);
+    int64_t half = out->rate / 2; /* a whole number, as torchaudio has it */
+    out->f_max = arg[4].given ? arg[4].r : (double)half;
     if (!in_range(r, &arg[0], "n_mels", out->n_mels, 1, MELS_MAX) ||
         !in_range(r, &arg[1], "n_fft", out->n_fft, 2, FFT_MAX) ||
         !in_range(r, &arg[2], "hop", out->hop, 1, FFT_MAX) ||

@@ -96,7 +96,7 @@ bool source_text_form(Reader *r)
     text->refuse_long = text->is_pairs = false;
     if (good && r->complete && lowercase)
         good = y_bool(ctx, r->scope, lowercase, source_title(r, "lowercase"), &text->lowercase);
-    if (good && text->lowercase && text->tokens == TOKENS_file && r->complete) {
+    if (good && lowercase && text->lowercase && text->tokens == TOKENS_file) {
         diag_error(&ctx->diag, lowercase->loc, "%s: a tokenizer's file says itself what is lowered",
                    r->kind);
         good = false;
