@@ -174,7 +174,8 @@ void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bo
     w->used = choose_method(p, true, pays(p, samples, kept));
     if (w->used)
         choose_block(g, p, patches, &p->choosing);
-    while (w->used && readable && w->few + 1 < samples && !pays(p, w->few + 1, kept))
+    /* The weight has been transformed by a kernel in front, however few the samples are. */
+    while (w->used && readable && w->few + 1 < samples && !pays(p, w->few + 1, true))
         w->few++;
 }
 
