@@ -320,7 +320,8 @@ void emit_winograd(Conv *c)
     if (!e->k->packed)
         emit_winograd_pack(c);
     out_line(e->out, "const int all = %s, filled = (all + %d) / %d * %d;",
-             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows, w->rows);
+             conv_times(c, conv_samples(c, c->y), w->high * w->wide), w->rows - 1, w->rows,
+             w->rows);
     let_pieces(c);
     if (w->together)
         emit_together(c, place);
@@ -336,7 +337,8 @@ static void transform_both(Conv *c)
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
     Patches dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
-    emit_share(c->e, 1);
+    if (p->winograd.parts == 1)
+        emit_share(c->e, 1);
     out_open(c->e->out, "for (int u = 0; u < count; u++)");
     out_line(c->e->out, "const int r = r0 + u;");
     let_patch(c);
@@ -387,7 +389,10 @@ static void sum_products(Conv *c, const char *from)
         "0, %lld, 0, 0, %d}, %s, sums + k * %lld);",
         tile, (long long)w->x_point, from, (long long)w->w_point, block * p->tile_n, tile,
         (long long)p->channels, p->tile_n,
-        w->one ? "0" : arena_format(e->arena, "r0 == 0 ? 0 : sums + k * %lld", size), size);
+        w->one ? "0"
+               : arena_format(e->arena, "r0 == %s ? 0 : sums + k * %lld",
+                              w->parts > 1 ? "first" : "0", size),
+        size);
 }
 
 /* The tile's change of taps, to where it belongs. */
@@ -458,31 +463,36 @@ static void emit_by_tiles(Conv *c)
         out_close(e->out);
 }
 
-/* Of few tiles threads share the points. */
-static void emit_by_points(Conv *c)
+/* All tiles of a block of a part. */
+static void sum_part(Conv *c)
 {
     Emit *e = c->e;
-    const ConvPlan *p = c->plan;
-    emit_share(e, 1);
-    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)(p->tiles * WINOGRAD_POINTS));
-    out_line(e->out, "const int k = t %% %d;", WINOGRAD_POINTS);
-    out_line(e->out, "float *const sums = %s + (size_t)(t / %d) * %lld;", conv_packed(c, PART_sums),
-             WINOGRAD_POINTS, (long long)p->winograd.slice);
-    const char *from = let_tile(c, arena_format(e->arena, "t / %d", WINOGRAD_POINTS));
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)c->plan->tiles);
+    out_line(e->out, "float *const sums = own + (size_t)t * %lld;",
+             (long long)c->plan->winograd.slice);
+    const char *from = let_tile(c, "t");
+    out_open(e->out, "for (int k = 0; k < %d; k++)", WINOGRAD_POINTS);
     sum_products(c, from);
+    out_close(e->out);
     conv_unlet(c, 0);
     out_close(e->out);
 }
 
-/* What remains to be done with the sums of few tiles. */
+/* The sums of all parts, one after the other, and the change that they are. */
 static void emit_changes(Conv *c)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
     emit_share(e, 1);
     out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)p->tiles);
-    out_line(e->out, "const float *const sums = %s + (size_t)t * %lld;", conv_packed(c, PART_sums),
-             (long long)p->winograd.slice);
+    out_line(e->out, "float *const sums = %s + (size_t)t * %lld;", conv_packed(c, PART_sums),
+             (long long)w->slice);
+    out_open(e->out, "for (int s = 1; s < %d; s++)", w->parts);
+    out_open(e->out, "for (int v = 0; v < %lld; v++)", (long long)w->slice);
+    out_line(e->out, "sums[v] += sums[v + s * %lld];", (long long)(p->tiles * w->slice));
+    out_close(e->out);
+    out_close(e->out);
     const char *from = let_tile(c, "t");
     weight_loops(c);
     store_changes(c, from);
@@ -490,14 +500,45 @@ static void emit_changes(Conv *c)
     out_close(e->out);
 }
 
+/* Threads share parts of the patches, and exchange nothing before all are summed. */
+static void emit_parts(Conv *c, const char *all)
+{
+    Emit *e = c->e;
+    const ConvPlan *p = c->plan;
+    const WinogradPlan *w = &p->winograd;
+    out_line(e->out, "const int all = %s;", all);
+    emit_share(e, 1);
+    out_open(e->out, "for (int s = 0; s < %d; s++)", w->parts);
+    out_line(e->out, "float *const patches = %s + (size_t)s * %lld;", conv_packed(c, PART_x),
+             (long long)(WINOGRAD_POINTS * w->x_point));
+    out_line(e->out, "float *const errors = %s + (size_t)s * %lld;", conv_packed(c, PART_other),
+             (long long)(WINOGRAD_POINTS * w->w_point));
+    out_line(e->out, "float *const own = %s + (size_t)s * %lld;", conv_packed(c, PART_sums),
+             (long long)(p->tiles * w->slice));
+    out_line(e->out, "const int first = (int)((long long)all * s / %d);", w->parts);
+    out_line(e->out, "const int last = (int)((long long)all * (s + 1) / %d);", w->parts);
+    out_open(e->out, "for (int r0 = first; r0 == first || r0 < last; r0 += %d)", w->block);
+    out_line(e->out, "const int count = last - r0 < %d ? last - r0 : %d;", w->block, w->block);
+    transform_both(c);
+    sum_part(c);
+    out_close(e->out);
+    out_close(e->out);
+    emit_wait(e);
+    emit_changes(c);
+}
+
 void emit_winograd_weight(Conv *c)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const WinogradPlan *w = &p->winograd;
+    const char *all = conv_times(c, conv_samples(c, c->y->in[1]), w->high * w->wide);
+    if (w->parts > 1) {
+        emit_parts(c, all);
+        return;
+    }
     out_line(e->out, "float *const patches = %s, *const errors = %s;", conv_packed(c, PART_x),
              conv_packed(c, PART_other));
-    const char *all = conv_times(c, conv_samples(c, c->y->in[1]), w->high * w->wide);
     if (w->one) {
         out_line(e->out, "const int r0 = 0, count = %s;", all);
     } else {
@@ -507,14 +548,9 @@ void emit_winograd_weight(Conv *c)
     }
     transform_both(c);
     emit_wait(e);
-    if (w->by_points)
-        emit_by_points(c);
-    else
-        emit_by_tiles(c);
-    if (!w->one || w->by_points)
-        emit_wait(e);
-    if (!w->one)
-        out_close(e->out);
-    if (w->by_points)
-        emit_changes(c);
+    emit_by_tiles(c);
+    if (w->one)
+        return;
+    emit_wait(e);
+    out_close(e->out);
 }

@@ -140,7 +140,7 @@ typedef struct WinogradPlan {
     int rows;           /* patches of a register tile; conv_weight: channels in */
     int block;          /* patches of a piece, a multiple of rows; conv_weight: summed at a time */
     int evenly;         /* where there are few pieces, their number is a multiple of this */
-    bool by_points;     /* conv_weight: few tiles: threads share the points of each */
+    int parts;          /* conv_weight: of the patches, each with sums of its own; 1: one for all */
     bool one;           /* conv_weight: there is one such block */
     bool together;      /* few pieces: all patches are transformed before any is multiplied */
     /* Floats from point to point: of patches, of the transformed weight (conv_weight: errors), of products. */

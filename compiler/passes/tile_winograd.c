@@ -186,20 +186,26 @@ void winograd_place(const Graph *g, const Node *y, ConvPlan *p, bool kept)
 }
 
 /* Patches whose sums are added at a time: as many as the caches hold, so that sums are seldom read and
- * written. */
+ * written. Where all sums are small, threads have parts of the patches and sums of their own, added up in
+ * the end, since else they would wait for each other's patches at each block, and read half of them from
+ * another core's cache. */
 static void choose_sums(const Graph *g, ConvPlan *p, int64_t patches, Choosing *c)
 {
-    enum { LEAST = 32, MOST = 128, CACHES = 8 };
+    enum { LEAST = 32, MOST = 128, CACHES = 8, PARTS = 8 };
     WinogradPlan *w = &p->winograd;
     int vectors = p->tile_n / tile_lanes(g->program->target);
-    int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->panels * p->tile_n);
-    int64_t room = CACHES * g->program->target->l2 / each;
-    room = room < LEAST ? LEAST : room > MOST ? MOST : room;
+    int64_t l2 = g->program->target->l2, units = p->panels * p->tile_n;
     int64_t most = p->channels < TILE_ROWS_MAX ? p->channels : TILE_ROWS_MAX;
     w->rows = (int)choose(c, CHOICE_tile_m, 1, most, 1,
                           tile_rows(g->program->target, p->channels, vectors));
-    w->block = (int)choose(c, CHOICE_patches, 1, most_patches(patches), 1,
-                           tile_pieces(patches, tile_pieces(patches, room)));
+    int64_t sums = 4 * WINOGRAD_POINTS * tile_round_up(p->channels, w->rows) * units;
+    w->parts = sums <= l2 / 2 && patches >= PARTS * LEAST ? PARTS : 1;
+    int64_t part = tile_pieces(patches, w->parts);
+    int64_t room =
+        (w->parts > 1 ? l2 - sums : CACHES * l2) / (4 * WINOGRAD_POINTS * (p->channels + units));
+    room = room < LEAST ? LEAST : room > MOST ? MOST : room;
+    w->block = (int)choose(c, CHOICE_patches, 1, most_patches(part), 1,
+                           tile_pieces(part, tile_pieces(part, room)));
     w->one = w->block >= patches;
     w->slice = (int64_t)WINOGRAD_POINTS * w->rows * p->tile_n;
 }
@@ -232,10 +238,9 @@ void winograd_weight_place(ConvPlan *p)
         return;
     w->x_point = odd_lines(w->block * p->channels);
     w->w_point = odd_lines(w->block * p->panels * p->tile_n);
-    p->x_floats = WINOGRAD_POINTS * w->x_point;
-    p->other_floats = WINOGRAD_POINTS * w->w_point;
+    p->x_floats = w->parts * WINOGRAD_POINTS * w->x_point;
+    p->other_floats = w->parts * WINOGRAD_POINTS * w->w_point;
     p->tiles = p->panels * tile_pieces(p->channels, w->rows);
     w->slices = p->tiles < WINOGRAD_SLICES ? (int)p->tiles : WINOGRAD_SLICES;
-    w->by_points = p->tiles < WINOGRAD_SLICES && p->tiles % EVENLY;
-    p->sum_floats = (w->one && !w->by_points ? w->slices : p->tiles) * w->slice;
+    p->sum_floats = (w->one ? w->slices : w->parts * p->tiles) * w->slice;
 }
