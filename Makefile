@@ -73,7 +73,7 @@ $(BUILD)/share/runtime/%: runtime/%
 $(BUILD)/tests/%: tests/unit/%.c $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
 	$(call say,TEST,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) -Icompiler -Iruntime $(ALL_CFLAGS) $(OPENMP) -MMD -MP \
-	    -MF $@.d $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(BUILD)/libnnrt.a -lcriterion $(LIBS)
+	    -MF $@.d -rdynamic $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(BUILD)/libnnrt.a -lcriterion $(LIBS)
 
 units: $(UNITS)
 

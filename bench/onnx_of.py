@@ -6,6 +6,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import fx, nn
 
+from workloads import Attention, Tokens
+
 
 def pair(v):
     return list(v) if isinstance(v, (tuple, list)) else [v, v]
@@ -15,9 +17,16 @@ def window(m):
     return {'kernel_shape': pair(m.kernel_size), 'strides': pair(m.stride), 'pads': pair(m.padding) * 2}
 
 
+class Whole(fx.Tracer):
+    """Looks into no module that Writer has a form for."""
+
+    def is_leaf_module(self, m, name):
+        return isinstance(m, (Attention, Tokens)) or super().is_leaf_module(m, name)
+
+
 class Writer:
-    def __init__(self):
-        self.nodes, self.weights = [], []
+    def __init__(self, shape, tokens):
+        self.nodes, self.weights, self.length, self.tokens = [], [], shape[0], tokens
 
     def weight(self, name, tensor):
         self.weights.append(numpy_helper.from_array(tensor.detach().contiguous().numpy(), name))
@@ -26,7 +35,43 @@ class Writer:
     def node(self, op, inputs, to, **attributes):
         self.nodes.append(helper.make_node(op, inputs, [to], **attributes))
 
+    def numbers(self, name, *values):
+        return self.weight(name, torch.tensor(values))
+
+    def linear(self, m, to, x):
+        """On the last axis, of any number of axes."""
+        name = f'{to}.product' if m.bias is not None else to
+        self.node('MatMul', [x, self.weight(f'{to}.weight', m.weight.t())], name)
+        if m.bias is not None:
+            self.node('Add', [name, self.weight(f'{to}.bias', m.bias)], to)
+
+    def attention(self, m, to, x):
+        part = lambda name: f'{to}.{name}'
+        width, length = m.out.in_features, self.length
+        dim = width // m.heads
+        self.linear(m.qkv, part('qkv'), x)
+        names = [part(n) for n in 'qkv']
+        self.nodes.append(helper.make_node('Split', [part('qkv'), self.numbers(part('sizes'), width, width, width)], names, axis=2))
+        for n in names:
+            self.node('Reshape', [n, self.numbers(n + '.shape', 0, 0, m.heads, dim)], n + '.split')
+            self.node('Transpose', [n + '.split'], n + '.heads', perm=[0, 2, 3, 1] if n == part('k') else [0, 2, 1, 3])
+        self.node('MatMul', [part('q.heads'), part('k.heads')], part('scores'))
+        self.node('Mul', [part('scores'), self.weight(part('scale'), torch.tensor(dim ** -0.5))], part('scaled'))
+        self.node('Add', [part('scaled'), self.weight(part('mask'), torch.full((length, length), -1e30).triu(1))], part('masked'))
+        self.node('Softmax', [part('masked')], part('weights'), axis=-1)
+        self.node('MatMul', [part('weights'), part('v.heads')], part('values'))
+        self.node('Transpose', [part('values')], part('back'), perm=[0, 2, 1, 3])
+        self.node('Reshape', [part('back'), self.numbers(part('shape'), 0, 0, width)], part('joined'))
+        self.linear(m.out, to, part('joined'))
+
     def module(self, m, to, x):
+        if isinstance(m, Attention):
+            return self.attention(m, to, x)
+        if isinstance(m, nn.Linear) and self.tokens:
+            return self.linear(m, to, x)
+        if isinstance(m, Tokens):
+            self.node('Gather', [self.weight(f'{to}.weight', m.tokens.weight), x], f'{to}.tokens')
+            return self.node('Add', [f'{to}.tokens', self.weight(f'{to}.positions', m.positions.weight)], to)
         parts = [self.weight(f'{to}.{name}', t) for name in ('weight', 'bias') if (t := getattr(m, name, None)) is not None]
         if isinstance(m, nn.ConvTranspose2d):
             self.node('ConvTranspose', [x, *parts], to, group=m.groups, **window(m))
@@ -37,6 +82,10 @@ class Writer:
             self.node('BatchNormalization', [x, *parts], to, epsilon=m.eps)
         elif isinstance(m, nn.Linear):
             self.node('Gemm', [x, *parts], to, transB=1)
+        elif isinstance(m, nn.LayerNorm):
+            self.node('LayerNormalization', [x, *parts], to, epsilon=m.eps)
+        elif isinstance(m, nn.GELU):
+            self.node('Gelu', [x], to, approximate=m.approximate)
         elif isinstance(m, nn.MaxPool2d):
             self.node('MaxPool', [x], to, **window(m))
         elif isinstance(m, nn.ReLU6):
@@ -47,9 +96,10 @@ class Writer:
             self.node(plain[type(m)], [x], to)
 
 
-def onnx_of(model, shape):
-    """The file's bytes; its input is called x."""
-    traced, w = fx.symbolic_trace(model.eval()), Writer()
+def onnx_of(model, shape, tokens=0):
+    """The file's bytes; its input is called x, and holds whole numbers if tokens is above 0."""
+    model, w = model.eval(), Writer(shape, tokens)
+    traced = fx.GraphModule(model, Whole().trace(model))
     modules, said = dict(traced.named_modules()), {}
     for node in traced.graph.nodes:
         given = [said[a] for a in node.all_input_nodes]
@@ -69,6 +119,7 @@ def onnx_of(model, shape):
         else:
             raise ValueError(f'{node.target}: no ONNX for it here')
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(w.nodes, 'model', [value('x', TensorProto.FLOAT, ['N', *shape])],
+    graph = helper.make_graph(w.nodes, 'model', [value('x', TensorProto.INT64 if tokens else TensorProto.FLOAT, ['N', *shape])],
                               [value(result, TensorProto.FLOAT, None)], w.weights)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)], ir_version=8).SerializeToString()
+    opset, ir = (20, 9) if any(n.op_type == 'Gelu' for n in w.nodes) else (17, 8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid('', opset)], ir_version=ir).SerializeToString()

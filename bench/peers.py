@@ -27,7 +27,12 @@ def batches_of(w, batch, system):
     """A function that gives (input, target) of made-up batches, in turn."""
     import torch
     layout = torch.channels_last if system == 'last' else torch.contiguous_format
-    return in_turn(lambda: (torch.rand(batch, *w.x).contiguous(memory_format=layout), w.y(batch) if w.y else None))
+
+    def x():
+        if w.tokens:
+            return torch.randint(0, w.tokens, (batch, *w.x))
+        return torch.rand(batch, *w.x).contiguous(memory_format=layout)
+    return in_turn(lambda: (x(), w.y(batch) if w.y else None))
 
 
 def with_fast_updates(optimizer):
@@ -109,9 +114,10 @@ def ort_step(w, batch, threads):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(onnx_of(w.net(), w.x), options, providers=['CPUExecutionProvider'])
+    session = onnxruntime.InferenceSession(onnx_of(w.net(), w.x, w.tokens), options, providers=['CPUExecutionProvider'])
     rng = np.random.default_rng(2)
-    take = in_turn(lambda: rng.random((batch, *w.x), dtype='f4'))
+    shape = (batch, *w.x)
+    take = in_turn(lambda: rng.integers(0, w.tokens, shape) if w.tokens else rng.random(shape, dtype='f4'))
     return lambda: session.run(None, {'x': take()})
 
 

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 # batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train; y is
-# what the loss takes beside the network's result: targets, or noise.
-Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer', defaults=(None, None, None))
+# what the loss takes beside the network's result: targets, or noise. tokens: x holds whole numbers below it; 0: numbers.
+Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer tokens', defaults=(None, None, None, 0))
 
 
 # --- networks --------------------------------------------------------------------------------------------------------
@@ -122,10 +122,50 @@ def vae_loss(given, eps):
     return F.binary_cross_entropy(r, x, reduction='sum') - 0.5 * torch.sum(1 + lv - mu.pow(2) - lv.exp())
 
 
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.qkv, self.out, self.heads = nn.Linear(width, 3 * width), nn.Linear(width, width), heads
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        return self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).flatten(2))
+
+
+class Tokens(nn.Module):
+    """Vectors of tokens and of their positions, added."""
+
+    def __init__(self, count, length, width):
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(count, width), nn.Embedding(length, width)
+
+    def forward(self, x):
+        return self.tokens(x) + self.positions.weight
+
+
+def gpt(vocabulary, length, blocks, heads, width):
+    embedding = Tokens(vocabulary, length, width)
+    layers = [embedding]
+    for _ in range(blocks):
+        layers += [Residual([nn.LayerNorm(width), Attention(width, heads)]),
+                   Residual([nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU('tanh'), nn.Linear(4 * width, width)])]
+    head = nn.Linear(width, vocabulary, bias=False)
+    net = nn.Sequential(*layers, nn.LayerNorm(width), head)
+    for p in net.parameters():
+        if p.dim() > 1:
+            nn.init.normal_(p, 0, 0.02)
+    head.weight = embedding.tokens.weight
+    return net
+
+
+def sequence_loss(logits, targets):
+    return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
+
+
 # --- the table -------------------------------------------------------------------------------------------------------
 
-def classes(count):
-    return lambda batch: torch.randint(0, count, (batch,))
+def classes(count, *shape):
+    return lambda batch: torch.randint(0, count, (batch, *shape))
 
 
 def bits(*shape):
@@ -144,6 +184,10 @@ def adam(**arguments):
     return lambda parameters: torch.optim.Adam(parameters, **arguments)
 
 
+def adamw(**arguments):
+    return lambda parameters: torch.optim.AdamW(parameters, **arguments)
+
+
 WORKLOADS = [
     Workload('toy_2_3_1', 13, 4, (1, 4), lambda: dense(2, 3, 1, act=nn.Sigmoid, last=nn.Sigmoid), (2,), bits(1),
              F.binary_cross_entropy, sgd(lr=0.5)),
@@ -155,6 +199,8 @@ WORKLOADS = [
     Workload('unet_64', 116753, 8, (1, 8), UNet, (1, 64, 64), bits(1, 64, 64),
              F.binary_cross_entropy_with_logits, adam(lr=1e-3)),
     Workload('vae_mnist', 652824, 128, (1, 128), VAE, (784,), normal(20), vae_loss, adam(lr=1e-3)),
+    Workload('gpt_char', 10770816, 8, (1, 8), lambda: gpt(65, 256, 6, 6, 384), (256,), classes(65, 256), sequence_loss,
+             adamw(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1), 65),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
     Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
 ]

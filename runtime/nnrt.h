@@ -16,9 +16,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI        6   /* emitted files check it: raise it when a struct below changes */
-#define NNRT_ALIGN      64  /* bytes: every buffer in an arena begins at a multiple of it */
-#define NNRT_RANK       8   /* most axes of a tensor */
+#define NNRT_ABI 7          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
+#define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
 
 /* Exit statuses, and what runtime functions return when they fail. */
@@ -101,21 +101,19 @@ typedef struct nnrt_var {
     int64_t dim[NNRT_RANK]; /* as saved */
     int64_t count;          /* the product of dim */
     size_t offset;          /* bytes from the start of `vars`, a multiple of NNRT_ALIGN */
-    int perm[NNRT_RANK];    /* kept order of the saved axes: kept axis i is saved axis perm[i] */
+    int perm[NNRT_RANK];    /* kept order: kept axis i is axis perm[i] of the view */
     nnrt_init_kind init;
-    double a, b; /* parameters of init */
-    int64_t cut; /* saved axis 0 counts as two for perm, the second so long; 0: as one */
+    double a, b;            /* parameters of init */
+    int view_rank;          /* the saved shape, axes cut in parts that perm counts; 0: as saved */
+    int64_t view[NNRT_RANK];
 } nnrt_var;
 
 /* The saved axes as perm counts them, lengths to dim: how many. */
 static inline int nnrt_var_axes(const nnrt_var *v, int64_t dim[NNRT_RANK])
 {
-    int n = 0;
-    for (int i = 0; i < v->rank; i++) {
-        dim[n++] = i == 0 && v->cut ? v->dim[0] / v->cut : v->dim[i];
-        if (i == 0 && v->cut)
-            dim[n++] = v->cut;
-    }
+    int n = v->view_rank ? v->view_rank : v->rank;
+    for (int i = 0; i < n; i++)
+        dim[i] = v->view_rank ? v->view[i] : v->dim[i];
     return n;
 }
 
@@ -345,6 +343,16 @@ int nnrt_set(nnrt_instance *, const char *name, const float *in);
 /* The same by index in the table, any kind of var. */
 void nnrt_var_read(const nnrt_instance *, int var, float *out);
 void nnrt_var_write(nnrt_instance *, int var, const float *in);
+/* Whether some of `count` tokens is not from 0 to below - 1; m->error then says why (less than
+ * NNRT_ERROR_SIZE bytes). */
+int nnrt_refuses_tokens(nnrt_instance *, const int32_t *token, size_t count, int64_t below,
+                        const char *why);
+/* Lists which of n positions have the same row: head[] leads to the first position of a row, next[] to
+ * the one after, -1 ends; ascending. With a slot a row, head[r] is row r's. With fewer, a power of two
+ * and at least 2 n, they are a hash table; `occurs` (may be NULL) gets the slots that are in use. Gives
+ * how many rows occur. */
+int nnrt_list_rows(int n, const int32_t *row, int64_t rows, int64_t slots, int32_t *head,
+                   int32_t *next, int32_t *occurs);
 /* Weights from the bytes of a safetensors file (F32, F16, BF16, F64), strictly checked before
  * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names
  * the tensors that the model does not use, or is empty. (nnrt_load.c) */

@@ -317,3 +317,45 @@ double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total,
         return base + (s->to - base) * part;
     return s->to + (base - s->to) * (1.0 + cos(3.14159265358979323846 * part)) / 2.0;
 }
+
+/* --- Tokens ----------------------------------------------------------------------------------- */
+
+int nnrt_refuses_tokens(nnrt_instance *m, const int32_t *token, size_t count, int64_t below,
+                        const char *why)
+{
+    int wrong = 0;
+    for (size_t i = 0; i < count; i++)
+        wrong |= token[i] < 0 || token[i] >= below;
+    if (wrong)
+        memcpy(m->error, why, strlen(why) + 1);
+    return wrong;
+}
+
+/* Where the list of a row begins, or would begin. */
+static int64_t core_slot(const int32_t *row, int32_t r, int64_t rows, int64_t slots,
+                         const int32_t *head)
+{
+    if (slots == rows)
+        return r;
+    uint64_t at = (uint64_t)(uint32_t)r * 0x9e3779b97f4a7c15u;
+    for (int64_t slot = (int64_t)(at >> 32) & (slots - 1);; slot = (slot + 1) & (slots - 1))
+        if (head[slot] < 0 || row[head[slot]] == r)
+            return slot;
+}
+
+int nnrt_list_rows(int n, const int32_t *row, int64_t rows, int64_t slots, int32_t *head,
+                   int32_t *next, int32_t *occurs)
+{
+    int count = 0;
+    for (int64_t i = 0; i < slots; i++)
+        head[i] = -1;
+    for (int p = n - 1; p >= 0; p--) {
+        int64_t slot = core_slot(row, row[p], rows, slots, head);
+        if (head[slot] < 0 && occurs)
+            occurs[count] = (int32_t)slot;
+        count += head[slot] < 0;
+        next[p] = head[slot];
+        head[slot] = p;
+    }
+    return count;
+}

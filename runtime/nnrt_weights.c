@@ -1,14 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_weights.c: weights to and from safetensors files; instances on the heap. */
+#ifdef __linux__
+#define _DEFAULT_SOURCE
+#include <sys/mman.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
 #include "nnrt_data.h"
 
+#define WEIGHTS_HUGE ((size_t)2 << 20) /* bytes of a huge page */
+
+/* Big instances begin on a huge page and ask for such: kernels walk over many rows at a time, and addresses
+ * of each page have to be looked up. */
 nnrt_instance *nnrt_new(const nnrt_model *model, uint64_t seed)
 {
-    size_t size = (model->size + NNRT_ALIGN - 1) / NNRT_ALIGN * NNRT_ALIGN;
-    void *memory = aligned_alloc(NNRT_ALIGN, size);
+    size_t align = model->size >= 2 * WEIGHTS_HUGE ? WEIGHTS_HUGE : NNRT_ALIGN;
+    size_t size = (model->size + align - 1) / align * align;
+    void *memory = aligned_alloc(align, size);
+#ifdef MADV_HUGEPAGE
+    if (memory && align == WEIGHTS_HUGE)
+        (void)madvise(memory, model->size, MADV_HUGEPAGE); /* a wish: it works without */
+#endif
     return memory ? nnrt_init(model, memory, seed) : NULL;
 }
 

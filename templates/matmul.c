@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* matmul.c: the register tile of a matrix product.
+/* matmul.c: the register tile of a matrix product, and how plain operands are packed.
  *
  * A template: it compiles as it stands, with the numbers below, and is tested so; nncc pastes
- * what lies between the two marks into a model, with its own numbers for the NNCC_ names. The
+ * what lies between two marks into a model, with its own numbers for the NNCC_ names. The
  * accumulators stay in vector registers for the whole inner loop: NNCC_TILE_M x NNCC_TILE_N
  * numbers, each the sum over k of a(i, k) * panel[k][j] in the order of k, so the result does not
  * depend on how tiles are shared out. They are stored one by one: a copy of all would keep them in
@@ -10,9 +10,14 @@
 #ifndef NNCC_TILE_M
 #define NNCC_TILE_M 8
 #define NNCC_TILE_N 32
+#define NNCC_ROW    32
 #define NNCC_LANES  16
 #define NNCC_NAME   tile_8x32
 #define NNCC_VECTOR tile_vector
+#define NNCC_COPY   panel_copy
+#define NNCC_TURN   panel_turn
+#define NNCC_LOW    0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
+#define NNCC_HIGH   8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
 #include <string.h>
@@ -20,7 +25,7 @@
 /* nncc: begin */
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
-/* tile[NNCC_TILE_M][NNCC_TILE_N] = the first `rows` rows of a times a panel of NNCC_TILE_N columns;
+/* tile[NNCC_TILE_M][NNCC_ROW] = the first `rows` rows of a times NNCC_TILE_N columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
                       const float *panel, ptrdiff_t stride, float *tile)
@@ -43,7 +48,7 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
         for (int i = 0; i < M; i++)
 #pragma GCC unroll 4
             for (int v = 0; v < V; v++)
-                __builtin_memcpy(tile + i * NNCC_TILE_N + v * L, &acc[i][v], sizeof acc[i][v]);
+                __builtin_memcpy(tile + i * NNCC_ROW + v * L, &acc[i][v], sizeof acc[i][v]);
         return;
     }
     for (int i = 0; i < rows; i++) {
@@ -56,7 +61,72 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
             for (int v = 0; v < V; v++)
                 acc[v] += x * b[v];
         }
-        __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_TILE_N, acc, sizeof acc);
+        __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_ROW, acc, sizeof acc);
     }
+}
+/* nncc: end */
+
+/* nncc: begin copy */
+typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* panel[inner][NNCC_TILE_N] = `width` columns of a matrix: panel(k, v) = x[k * row + v]; 0 behind them. */
+static void NNCC_COPY(int width, int inner, const float *x, ptrdiff_t row, float *panel)
+{
+    enum { N = NNCC_TILE_N, L = NNCC_LANES };
+    for (int k = 0; k < inner; k++) {
+        int v = 0;
+        for (; v + L <= width; v += L) {
+            NNCC_VECTOR some;
+            __builtin_memcpy(&some, x + k * row + v, sizeof some);
+            __builtin_memcpy(panel + (ptrdiff_t)k * N + v, &some, sizeof some);
+        }
+        for (; v < N; v++)
+            panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
+    }
+}
+/* nncc: end */
+
+/* nncc: begin turn */
+typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* panel[inner][NNCC_TILE_N] = `width` rows of a matrix, turned: panel(k, v) = x[v * row + k]; 0 behind them.
+ * Squares of vectors are turned in registers: the first half of the rows is interleaved with the
+ * second until each vector is a column. */
+static void NNCC_TURN(int width, int inner, const float *x, ptrdiff_t row, float *panel)
+{
+    enum { N = NNCC_TILE_N, L = NNCC_LANES };
+    int high = 0, wide = 0; /* what is done of k and of v */
+#if defined(__clang__) || __GNUC__ >= 12
+    high = inner / L * L;
+    wide = width / L * L;
+    for (int v = 0; v < wide; v += L)
+        for (int k = 0; k < high; k += L) {
+            NNCC_VECTOR a[L], b[L];
+#pragma GCC unroll 16
+            for (int i = 0; i < L; i++)
+                __builtin_memcpy(&a[i], x + (v + i) * row + k, sizeof a[i]);
+#pragma GCC unroll 4
+            for (int done = 1; done < L; done *= 2) {
+#pragma GCC unroll 8
+                for (int i = 0; i < L / 2; i++) {
+                    /* clang-format off */
+                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        NNCC_LOW);
+                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        NNCC_HIGH);
+                    /* clang-format on */
+                }
+#pragma GCC unroll 16
+                for (int i = 0; i < L; i++)
+                    a[i] = b[i];
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < L; i++)
+                __builtin_memcpy(panel + (ptrdiff_t)(k + i) * N + v, &a[i], sizeof a[i]);
+        }
+#endif
+    for (int v = 0; v < N; v++)
+        for (int k = v < wide ? high : 0; k < inner; k++)
+            panel[(ptrdiff_t)k * N + v] = v < width ? x[v * row + k] : 0.0f;
 }
 /* nncc: end */

@@ -155,7 +155,7 @@ static void emit_vars(SourceText *s)
         return;
     out_line(s->out,
              "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
-             "(what, a, b), cut. */");
+             "(what, a, b), view. */");
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
@@ -163,12 +163,13 @@ static void emit_vars(SourceText *s)
                            : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
                                                                  : "NNRT_BUFFER";
         Str perm = str_new(s->arena);
-        for (int k = 0; k < v->shape.rank + (v->cut > 0); k++)
+        for (int k = 0; k < var_view(v).rank; k++)
             str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %lld},", v->name, kind,
-                 v->shape.rank, dims(s->arena, &v->shape, 0), (long long)shape_count(&v->shape),
-                 (long long)v->offset, v->shape.rank ? perm.at : "0", init[v->init.kind],
-                 real(s->arena, v->init.a), real(s->arena, v->init.b), (long long)v->cut);
+        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %d, %s},", v->name,
+                 kind, v->shape.rank, dims(s->arena, &v->shape, 0),
+                 (long long)shape_count(&v->shape), (long long)v->offset,
+                 v->shape.rank ? perm.at : "0", init[v->init.kind], real(s->arena, v->init.a),
+                 real(s->arena, v->init.b), v->view.rank, dims(s->arena, &v->view, 0));
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -318,33 +319,35 @@ static bool same_data(const Buffer *a, const Buffer *b)
            memcmp(a->node->attr->data, b->node->attr->data, sizeof(double) * (size_t)n) == 0;
 }
 
-/* The first buffer of all functions with the same numbers: they are emitted once, under its name. */
-static const Buffer *data_owner(const Program *p, const Buffer *b, Fn *fn)
+/* The first buffer of all graphs with the same numbers: they are emitted once, under its name. */
+static const Buffer *data_owner(const SourceText *s, const Buffer *b, int *graph)
 {
-    for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++) {
-            const Buffer *first = p->fn[f]->plan->buffers.at[i];
-            *fn = (Fn)f;
+    for (int f = 0; f < s->graphs.n; f++)
+        for (int i = 0; i < s->graphs.at[f]->plan->buffers.n; i++) {
+            const Buffer *first = s->graphs.at[f]->plan->buffers.at[i];
+            *graph = f;
             if (first->kind == BUF_data && same_data(first, b))
                 return first;
         }
-    BUG("data of no function");
+    BUG("data of no graph");
 }
 
 const char *data_name(SourceText *s, const Buffer *b)
 {
-    Fn fn;
-    const Buffer *owner = data_owner(s->p, b, &fn);
-    return arena_format(s->arena, "%s_%s_%s", s->p->name, fn_text(fn), owner->name);
+    int graph;
+    const Buffer *owner = data_owner(s, b, &graph);
+    const Graph *g = s->graphs.at[graph];
+    const char *body = g->outer ? arena_format(s->arena, "_body_%d", graph) : "";
+    return arena_format(s->arena, "%s_%s%s_%s", s->p->name, fn_text(g->fn), body, owner->name);
 }
 
 static void emit_data(SourceText *s, const Graph *g)
 {
     enum { COLUMNS = 100 };
-    Fn fn;
+    int graph;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->kind != BUF_data || data_owner(s->p, b, &fn) != b)
+        if (b->kind != BUF_data || data_owner(s, b, &graph) != b)
             continue;
         int64_t n = shape_count(&b->shape);
         out_raw(s->out, "/* clang-format off */");
@@ -367,9 +370,8 @@ static void emit_data(SourceText *s, const Graph *g)
 
 void emit_tables(SourceText *s)
 {
-    for (int f = 0; f < FN_COUNT; f++)
-        if (s->p->fn[f])
-            emit_data(s, s->p->fn[f]);
+    for (int f = 0; f < s->graphs.n; f++)
+        emit_data(s, s->graphs.at[f]);
 }
 
 /* --- wrappers and the model ------------------------------------------------------------------- */

@@ -14,6 +14,7 @@ typedef struct SourceText {
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
     const char **var;  /* by var id: what it is called in struct NAME_vars */
+    GraphList graphs;  /* the functions, behind each body the graph around it */
     Map marks;         /* profile.c: a kernel's name to its Mark */
     bool noted;        /* the function at hand notes when its kernels are done */
 } SourceText;
@@ -24,6 +25,8 @@ typedef struct Mark {
     const Kernel *k;
 } Mark;
 
+/* How often each call of the function that holds it runs kernel i of a graph, a body perhaps. */
+int64_t kernel_turns(const Graph *, int i);
 /* Whether input i is a parameter of the function: some value that it gives depends on the input. */
 bool input_used(const Program *, Fn, int input);
 /* "const float *image" */
@@ -41,6 +44,33 @@ const char *fn_parameters(Arena *, const Program *, Fn);
 
 /* ", image, probs": what a function of the same parameters passes on to it. */
 const char *fn_arguments(Arena *, const Program *, Fn);
+
+/* --- address.c: where buffers are, as the function that calls kernels writes it -------------------- */
+
+/* A function, or the body of a scan in one. */
+typedef struct Frame {
+    const Graph *g;
+    const struct Frame *outer; /* of a body */
+    const Kernel *scan;        /* of a body: the kernel in `outer` that runs it */
+    const char *t;             /* of a body: the variable that counts its steps */
+} Frame;
+
+const Buffer *buffer_root(const Buffer *); /* what lies under it */
+/* "h", "v->fc1_weight", "h + t * 64": a kernel's argument. */
+const char *buffer_address(SourceText *, const Frame *, const Buffer *);
+
+/* A part of what the function can reach. */
+typedef struct Span {
+    BufferKind kind;
+    int index;        /* of scratch and gradients 0 */
+    int64_t from, to; /* bytes */
+} Span;
+
+typedef VEC(Span) SpanList;
+
+/* Adds what a buffer may be, in all steps. */
+void buffer_spans(SourceText *, const Frame *, const Buffer *, SpanList *);
+bool spans_meet(const SpanList *, const SpanList *);
 
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);

@@ -427,7 +427,9 @@ void emit_conv_pack(Emit *e)
     Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
     if (c.plan->winograd.used)
         emit_winograd_pack(&c);
-    if (c.plan->pack_other)
+    ConvPlan direct = conv_direct(c.plan);
+    c.plan = &direct;
+    if (direct.pack_other)
         pack_weight(&c, c.y->in[1]);
 }
 
@@ -436,8 +438,10 @@ void emit_conv(Emit *e)
     Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
     const WinogradPlan *w = &c.plan->winograd;
     if (w->few) {
+        ConvPlan direct = conv_direct(c.plan);
+        Conv few = {.e = e, .y = c.y, .plan = &direct};
         out_open(e->out, "if (%s <= %lld)", conv_samples(&c, c.y), (long long)w->few);
-        emit_direct(&c);
+        emit_direct(&few);
         out_close(e->out);
         out_open(e->out, "else");
     }

@@ -52,6 +52,10 @@ void emit_stores(Emit *, int n, Node *const *stores);
  */
 const char *emit_buffer(Emit *, Buffer *, bool written);
 const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */
+/* The parameter for the random numbers of y's stream. */
+const char *emit_key(Emit *, const Node *y);
+/* The literal of a number, as a float. */
+const char *emit_number(Emit *, double value);
 /* The text without parentheses that enclose all of it. */
 const char *emit_bare(Emit *, const char *text);
 /* "x[i * 784 + j]" of a stored node. */
@@ -111,6 +115,9 @@ void emit_loops(Emit *);
 void emit_matmul(Emit *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
+void emit_scatter(Emit *);   /* kernel_scatter.c */
+void emit_attention(Emit *); /* kernel_attention.c */
+void emit_attention_grad(Emit *);
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

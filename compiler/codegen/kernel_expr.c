@@ -81,7 +81,7 @@ static const char *scalar_arg(Emit *e, const Node *y)
     return add_arg(e, (KernelArg){.kind = KARG_scalar, .node = (Node *)y, .full_name = name});
 }
 
-static const char *key_arg(Emit *e, const Node *y)
+const char *emit_key(Emit *e, const Node *y)
 {
     for (int i = 0; i < e->args.n; i++)
         if (e->args.at[i].kind == KARG_key && e->args.at[i].node->attr->stream == y->attr->stream)
@@ -127,6 +127,11 @@ static const char *literal(Emit *e, double value, bool floating)
     number_text(text, (float)value, true);
     const char *point = strpbrk(text, ".e") ? "" : ".0";
     return arena_format(e->arena, value < 0 ? "(%s%sf)" : "%s%sf", text, point);
+}
+
+const char *emit_number(Emit *e, double value)
+{
+    return literal(e, value, true);
 }
 
 const char *emit_extent(Emit *e, int64_t dim, bool batch)
@@ -283,8 +288,7 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
  * done. */
 static bool in_memory(const Emit *e, const Node *y)
 {
-    bool leaf = y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data);
-    return leaf || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
+    return node_lies(y) || (y->kernel && y->kernel != e->k) || (e->fresh && e->fresh[y->id]);
 }
 
 static bool is_product(const Emit *e, const Node *x)
@@ -386,7 +390,7 @@ static const char *guarded(Emit *e, const Node *y, const Ix *at)
  * buffer, a batch axis is n long wherever it stands. */
 static const char *random_text(Emit *e, const Node *y, const Ix *at)
 {
-    const char *draw = op_impls[y->op]->c, *key = key_arg(e, y);
+    const char *draw = op_impls[y->op]->c, *key = emit_key(e, y);
     const Shape *s = &y->shape;
     Ix before = ix_const(0), from = ix_const(0);
     int64_t sample = 1;
@@ -403,11 +407,33 @@ static const char *random_text(Emit *e, const Node *y, const Ix *at)
                         arena_format(e->arena, "(uint64_t)%s", index));
 }
 
+/* gather: the index has a local name, by which the row of the matrix is called. */
+static const char *gathered(Emit *e, const Node *y, const Ix *at)
+{
+    Ix operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    int n;
+    Ix index[RANK_MAX];
+    index_operand(&e->space, y, 0, at, operand, guards, &n);
+    if (!operand[0].n) /* a table of one row */
+        return emit_value(e, y->in[0], operand);
+    index_operand(&e->space, y, 1, at, index, guards, &n);
+    const char *row = emit_value(e, y->in[1], index);
+    if (!is_atom(row)) {
+        row = to_temp(e, y->in[1], row);
+        emit_know(e, y->in[1], index, row);
+    }
+    e->space.atoms.at[operand[0].t[0].atom].name = row;
+    return emit_value(e, y->in[0], operand);
+}
+
 static const char *moved(Emit *e, const Node *y, const Ix *at)
 {
     Ix operand[RANK_MAX];
     Guard guards[RANK_MAX];
     int n;
+    if (y->op == OP_gather)
+        return gathered(e, y, at);
     if (y->op == OP_pad || y->op == OP_concat || y->op == OP_unwindow)
         return guarded(e, y, at);
     domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);

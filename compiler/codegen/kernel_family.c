@@ -15,11 +15,11 @@ enum { PARAMS_MAX = 12 };
 
 /* --- words and numbers of a text -------------------------------------------------------------- */
 
-typedef struct Scan {
+typedef struct Scanner {
     const char *text, *at; /* all of it; the token at hand */
     size_t n;              /* its length */
     bool fixed;            /* on a line whose numbers must be constants */
-} Scan;
+} Scanner;
 
 static bool digit(char c)
 {
@@ -47,7 +47,7 @@ static size_t token_length(const char *c)
 }
 
 /* Goes on to the next token; false: the text ends. */
-static bool scan(Scan *s)
+static bool scan(Scanner *s)
 {
     s->at = s->at ? s->at + s->n : s->text;
     if (!*s->at)
@@ -62,7 +62,7 @@ static bool scan(Scan *s)
 }
 
 /* Whether the token is a number that a parameter may stand for. */
-static bool is_number(const Scan *s)
+static bool is_number(const Scanner *s)
 {
     if (!digit(*s->at) || s->fixed || s->n > 9 || strspn(s->at, "0123456789") != s->n)
         return false;
@@ -72,7 +72,7 @@ static bool is_number(const Scan *s)
 const char *family_key(Arena *arena, const char *text)
 {
     Str key = str_new(arena);
-    for (Scan s = {.text = text}; scan(&s);)
+    for (Scanner s = {.text = text}; scan(&s);)
         if (is_number(&s))
             str_put(&key, "#", 1);
         else
@@ -85,7 +85,7 @@ const char *family_key(Arena *arena, const char *text)
 void family_add(Arena *arena, Family *f, Kernel *k, const char *text)
 {
     Member m = {.k = k, .text = text};
-    for (Scan s = {.text = text}; scan(&s);)
+    for (Scanner s = {.text = text}; scan(&s);)
         if (is_number(&s))
             vec_push(arena, &m.numbers, strtol(s.at, NULL, 10));
     vec_push(arena, &f->members, m);
@@ -130,7 +130,7 @@ static const char *of_known(Arena *arena, const Family *f, int i, bool inner)
 typedef enum { SAYS_nothing, SAYS_step, SAYS_extent } Says;
 
 /* What a reader would call a number: nj where "j < " stands before it, j_step where "j * " does. */
-static const char *number_name(Arena *arena, const Scan *s, Says *says)
+static const char *number_name(Arena *arena, const Scanner *s, Says *says)
 {
     const char *c = s->at;
     *says = SAYS_nothing;
@@ -159,7 +159,7 @@ static const char *best_name(Arena *arena, const Family *f, int place)
     const char *best = "number";
     Says said = SAYS_nothing;
     int i = 0;
-    for (Scan s = {.text = f->members.at[0].text}; scan(&s);) {
+    for (Scanner s = {.text = f->members.at[0].text}; scan(&s);) {
         if (!is_number(&s))
             continue;
         Says says;
@@ -195,7 +195,7 @@ bool family_find_params(Arena *arena, Family *f, int n, const KernelArg *args)
 {
     const char *text = f->members.at[0].text;
     int place = 0;
-    for (Scan s = {.text = text}; scan(&s);) {
+    for (Scanner s = {.text = text}; scan(&s);) {
         if (!is_number(&s))
             continue;
         const char *instead = NULL;
@@ -215,7 +215,7 @@ const char *family_text(Arena *arena, const char *text, const Family *f, const K
 {
     Str out = str_new(arena);
     int place = 0;
-    for (Scan s = {.text = text}; scan(&s);) {
+    for (Scanner s = {.text = text}; scan(&s);) {
         int param = param_index(s.at, s.n);
         const char *instead = param >= 0 ? args[param].name : NULL;
         if (f && is_number(&s))

@@ -9,6 +9,8 @@
 
 #include "kernel_emit.h"
 
+enum { LINE_FLOATS = 16 }; /* of a cache line */
+
 typedef struct Product {
     Emit *e;
     const Node *y;
@@ -84,19 +86,54 @@ static void pack_element(Product *p, const Node *x, const Ix *at, const char *to
     p->e->known.n = known;
 }
 
+/* "x + i0 * 784": where a plain operand lies at these two loop variables, which the text leaves out, and how
+ * far apart neighbours along each are. */
+static const char *plain_text(Product *p, const Node *base, Ix linear, const Ix *first,
+                              const Ix *second, int64_t apart[2])
+{
+    Emit *e = p->e;
+    const Ix *loop[] = {first, second};
+    for (int i = 0; i < 2; i++) {
+        apart[i] = loop[i]->n ? ix_coefficient(&linear, atom_of(loop[i])) : 0;
+        linear = ix_add(&e->space, linear, ix_scale(*loop[i], -apart[i]));
+    }
+    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
+    if (!linear.n && !linear.c)
+        return name;
+    return arena_format(e->arena, "%s + %s", name, ix_text(&e->space, &linear, false));
+}
+
+/* One panel of an operand that is computed, number by number. */
+static void make_panel(Product *p, const Node *x, const Ix *at, const char *name, int width,
+                       const char *count, bool whole)
+{
+    Emit *e = p->e;
+    out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
+    out_open(e->out, "for (int v = 0; v < %s; v++)", count);
+    size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
+    pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
+    out_unindex(e->out, index, name);
+    out_close(e->out);
+    out_close(e->out);
+    if (whole)
+        return;
+    out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
+    out_loop(e->out, "for (int v = width; v < %d; v++)", width);
+    out_line(e->out, "panel[k * %d + v] = 0.0f;", width);
+    out_end(e->out);
+    out_end(e->out);
+}
+
 /* Panels of `width` columns (of rows, for the left operand) of an operand:
  * [panels][inner][width]. */
 static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size,
                  int64_t full, int width, const char *to)
 {
     Emit *e = p->e;
-    Ix along = *name == 'j' ? p->j : p->i;
+    const Ix *along = *name == 'j' ? &p->j : &p->i;
     const Node *base;
     Ix linear;
-    bool plain = operand_strides(&e->space, x, at, atom_of(&along), atom_of(&p->k), &base, &linear);
-    bool inner_first = plain && along.n && p->k.n &&
-                       ix_coefficient(&linear, atom_of(&along)) != 1 &&
-                       ix_coefficient(&linear, atom_of(&p->k)) == 1;
+    PackWay way = operand_way(&e->space, x, at, atom_of(along), atom_of(&p->k), &base, &linear);
     bool whole = full % width == 0 && *size >= '0' && *size <= '9';
     const char *count = whole ? number(p, width) : "width";
     emit_share(e, 1);
@@ -104,23 +141,17 @@ static void pack(Product *p, const Node *x, const Ix *at, const char *name, cons
     if (!whole)
         out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
                  size, name, width);
-    out_line(e->out, "float *const panel = %s + (size_t)%s0 * %s;", to, name, factor(p, p->inner));
-    for (int loop = 0; loop < 2; loop++)
-        if ((loop == 0) == inner_first)
-            out_open(e->out, "for (int v = 0; v < %s; v++)", count);
-        else
-            out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-    size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
-    pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
-    out_unindex(e->out, index, name);
-    out_close(e->out);
-    out_close(e->out);
-    if (!whole) {
-        out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-        out_loop(e->out, "for (int v = width; v < %d; v++)", width);
-        out_line(e->out, "panel[k * %d + v] = 0.0f;", width);
-        out_end(e->out);
-        out_end(e->out);
+    const char *panel =
+        arena_format(e->arena, "%s + (size_t)%s0 * %s", to, name, factor(p, p->inner));
+    if (way == PACK_made) {
+        out_line(e->out, "float *const panel = %s;", panel);
+        make_panel(p, x, at, name, width, count, whole);
+    } else {
+        int64_t apart[2];
+        const char *from = plain_text(p, base, linear, along, &p->k, apart);
+        out_wrap(e->out, "%s_%s_%d(%s, %s, %s + (size_t)%s0 * %lld, %lld, %s);", e->p->name,
+                 way == PACK_turned ? "turn" : "copy", width, count, p->inner, from, name,
+                 (long long)apart[0], (long long)apart[way == PACK_copied], panel);
     }
     out_close(e->out);
 }
@@ -153,16 +184,10 @@ static const char *left_text(Product *p, const Node *a, const Ix *at)
     Ix linear;
     if (!operand_strides(&e->space, a, at, atom_of(&p->i), atom_of(&p->k), &base, &linear))
         BUG("a left operand without strides");
-    int64_t row = p->i.n ? ix_coefficient(&linear, atom_of(&p->i)) : 0;
-    int64_t step = p->k.n ? ix_coefficient(&linear, atom_of(&p->k)) : 0;
-    linear = ix_add(&e->space, linear, ix_scale(p->i, -row));
-    linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
-    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    const char *offset = linear.n || linear.c
-                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, false))
-                             : "";
-    return arena_format(e->arena, "%s%s + (size_t)i0 * %lld, %lld, %lld", name, offset,
-                        (long long)row, (long long)row, (long long)step);
+    int64_t apart[2];
+    const char *from = plain_text(p, base, linear, &p->i, &p->k, apart);
+    return arena_format(e->arena, "%s + (size_t)i0 * %lld, %lld, %lld", from, (long long)apart[0],
+                        (long long)apart[0], (long long)apart[1]);
 }
 
 static void store_tile(Product *p, const char *rows, const char *cols)
@@ -183,6 +208,35 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     out_end(e->out);
 }
 
+/* What the tile's stores update in place, a weight and its optimiser's state, is on its way to the cache while
+ * the tile is summed. */
+static void fetch_updated(Product *p, const char *rows, const char *cols)
+{
+    Emit *e = p->e;
+    bool opened = false;
+    size_t i = 0, j = 0;
+    for (int s = 0; s < e->k->stores.n; s++) {
+        const Node *y = e->k->stores.at[s];
+        Ix at[RANK_MAX];
+        if (op_rows[y->op].cls != CLASS_EFFECT ||
+            domain_place(&e->low->domain, &y->shape) != PLACE_full || !emit_stand(e, y, at))
+            continue;
+        if (!opened) {
+            out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
+            out_open(e->out, "for (int v = 0; v < %s; v += %d)", cols, LINE_FLOATS);
+            i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+            opened = true;
+        }
+        out_line(e->out, "__builtin_prefetch(&%s, 1);", emit_element(e, y, at, true));
+    }
+    if (!opened)
+        return;
+    out_unindex(e->out, j, "j");
+    out_unindex(e->out, i, "i");
+    out_close(e->out);
+    out_end(e->out);
+}
+
 /* "panel, 32": the right operand at column j0 and inner step 0, and the distance of inner steps. */
 static const char *right_text(Product *p, const Node *b, const Ix *at)
 {
@@ -194,14 +248,9 @@ static const char *right_text(Product *p, const Node *b, const Ix *at)
     Ix linear;
     if (!operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear))
         BUG("a right operand without strides");
-    int64_t step = p->k.n ? ix_coefficient(&linear, atom_of(&p->k)) : 0;
-    linear = ix_add(&e->space, linear, ix_scale(p->j, -1));
-    linear = ix_add(&e->space, linear, ix_scale(p->k, -step));
-    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    const char *offset = linear.n || linear.c
-                             ? arena_format(e->arena, " + %s", ix_text(&e->space, &linear, false))
-                             : "";
-    return arena_format(e->arena, "%s%s + j0, %lld", name, offset, (long long)step);
+    int64_t apart[2];
+    const char *from = plain_text(p, base, linear, &p->j, &p->k, apart);
+    return arena_format(e->arena, "%s + j0, %lld", from, (long long)apart[1]);
 }
 
 static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
@@ -230,10 +279,21 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
                  p->cols, t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
+    fetch_updated(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     const char *left = left_text(p, p->y->in[0], a_at);
     const char *right = right_text(p, p->y->in[1], b_at);
+    int last = matmul_narrow(e->p->target, t);
+    if (last) {
+        out_loop(e->out, "if (cols <= %d)", last);
+        out_wrap(e->out, "%s_tile_%dx%dof%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, last,
+                 t->tile_n, rows, p->inner, left, right);
+        out_end(e->out);
+        out_loop(e->out, "else");
+    }
     out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n, rows,
              p->inner, left, right);
+    if (last)
+        out_end(e->out);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
 }

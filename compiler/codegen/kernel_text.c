@@ -38,6 +38,16 @@ static double product_terms(const Node *y, int64_t n)
     return inner * (double)shape_elements(&y->shape, n);
 }
 
+/* A product a pair of a query and a key that it may see, of so many numbers. */
+static double attention_terms(const Node *y, int64_t n)
+{
+    AttentionSizes s = attention_sizes(y);
+    double pairs = (double)(s.queries * s.keys) * (s.causal ? 0.5 : 1);
+    double products = y->op == OP_attention ? 2 : 5;
+    double samples = (double)y->shape.dim[0] * (y->shape.batch == 0 ? (double)n : 1);
+    return products * pairs * (double)(s.heads * s.dim) * samples;
+}
+
 static double node_flops(const Node *y, int64_t n)
 {
     switch (op_rows[y->op].cls) {
@@ -45,7 +55,11 @@ static double node_flops(const Node *y, int64_t n)
         return (double)shape_elements(&y->shape, n) *
                (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
-    case CLASS_MAT: return 2 * product_terms(y, n);
+    case CLASS_MAT:
+        if (y->op == OP_scatter_add)
+            return (double)shape_elements(&y->in[0]->shape, n);
+        return 2 * (y->op == OP_attention || y->op == OP_attention_grad ? attention_terms(y, n)
+                                                                        : product_terms(y, n));
     default: return 0;
     }
 }
@@ -57,9 +71,28 @@ static void add_bytes(Kernel *k, const Buffer *b)
         k->fixed_bytes += (double)b->bytes;
 }
 
+/* What the kernels of a scan's body cost in all steps. */
+static void add_steps(Kernel *k)
+{
+    const Scan *s = k->scan->attr->scan;
+    int once = kernels_kept(s->body);
+    for (int i = 0; i < s->body->kernels.n; i++) {
+        const Kernel *child = s->body->kernels.at[i];
+        double times = i < once ? 1 : (double)s->length;
+        k->flops += times * child->flops;
+        k->bytes += times * child->bytes;
+        k->fixed_flops += times * child->fixed_flops;
+        k->fixed_bytes += times * child->fixed_bytes;
+    }
+}
+
 static void find_cost(const Texts *t, Kernel *k)
 {
     k->flops = k->bytes = k->fixed_flops = k->fixed_bytes = 0;
+    if (k->scan) {
+        add_steps(k);
+        return;
+    }
     for (int i = 0; i < k->nodes.n; i++) {
         k->flops += node_flops(k->nodes.at[i], t->p->train.batch);
         k->fixed_flops += node_flops(k->nodes.at[i], 0);
@@ -73,6 +106,12 @@ static void find_cost(const Texts *t, Kernel *k)
 /* A kernel is shared where it is worth a barrier and has loops that threads may divide. */
 static bool is_shared(const Texts *t, const Kernel *k)
 {
+    const Graph *body = k->scan ? k->scan->attr->scan->body : NULL;
+    for (int i = 0; body && i < body->kernels.n; i++)
+        if (body->kernels.at[i]->shared)
+            return true;
+    if (body)
+        return false;
     const Domain *d = &((const Lowered *)k->lowered)->domain;
     bool rows = k->product != NULL;
     for (int i = 0; i < d->n; i++)
@@ -153,7 +192,9 @@ static const char *kernel_name(Texts *t, const Kernel *k)
     Str base = str_new(t->arena);
     str_add(&base, "%s", t->p->name);
     add_path(&base, y->name ? y->name : y->what ? y->what : op_rows[y->op].name);
-    const char *role = k->kind == KERNEL_pack ? "pack" : role_text(of);
+    const char *role = k->kind == KERNEL_pack   ? "pack"
+                       : k->kind == KERNEL_scan ? arena_format(t->arena, "%s_scan", role_text(of))
+                                                : role_text(of);
     const char *name = arena_format(t->arena, "%s_%s", base.at, role);
     int *next = map_get(&t->next, name);
     if (!next) {
@@ -317,6 +358,10 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_matmul: emit_matmul(&e); break;
     case KERNEL_conv: emit_conv(&e); break;
     case KERNEL_conv_weight: emit_conv_weight(&e); break;
+    case KERNEL_scan: BUG("a scan has no function of its own");
+    case KERNEL_scatter: emit_scatter(&e); break;
+    case KERNEL_attention: emit_attention(&e); break;
+    case KERNEL_attention_grad: emit_attention_grad(&e); break;
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -353,9 +398,19 @@ static void write_template(const Texts *t, Out *out, const char *text)
     out_raw(out, "%s", text);
 }
 
-/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them. */
-static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
-                       int n)
+/* "0, 4, 1, 5": what picks numbers of two vectors in turn, from `from` on, until one is full. */
+static const char *interleaved(Arena *a, int lanes, int from)
+{
+    Str s = str_new(a);
+    for (int i = from; i < from + lanes / 2; i++)
+        str_add(&s, "%s%d, %d", s.n ? ", " : "", i, i + lanes);
+    return s.at;
+}
+
+/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; row: numbers from
+ * row to row of what a tile gives. */
+static void write_tile_in(Texts *t, Out *out, const char *file, const char *tile, int m, int h,
+                          int w, int n, int row)
 {
     Arena *a = t->arena;
     const char *name = arena_format(a, "%s_%s", t->p->name, tile);
@@ -380,12 +435,23 @@ static void write_tile(Texts *t, Out *out, const char *file, const char *tile, i
                                   {"NNCC_ERRORS_1D", one},
                                   {"NNCC_CHANGES", name},
                                   {"NNCC_CHANGES_1D", one},
+                                  {"NNCC_COPY", name},
+                                  {"NNCC_TURN", name},
+                                  {"NNCC_LOW", interleaved(a, lanes, 0)},
+                                  {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
                                   {"NNCC_TILE_M", arena_format(a, "%d", m)},
                                   {"NNCC_TILE_H", arena_format(a, "%d", h)},
                                   {"NNCC_TILE_W", arena_format(a, "%d", w)},
                                   {"NNCC_TILE_N", arena_format(a, "%d", n)},
+                                  {"NNCC_ROW", arena_format(a, "%d", row)},
                                   {"NNCC_LANES", arena_format(a, "%d", lanes)}};
     write_template(t, out, template_text(t->p, file, COUNT(words), words));
+}
+
+static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
+                       int n)
+{
+    write_tile_in(t, out, file, tile, m, h, w, n, n);
 }
 
 static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
@@ -400,6 +466,58 @@ static void write_winograd(Texts *t, Out *out, const char *what)
                arena_format(t->arena, "winograd_%s", what), 0, 0, 0, tile_lanes(t->p->target));
 }
 
+/* What packs panels of so many rows or columns. */
+static void write_packing(Texts *t, Out *out, PackWay way, int width)
+{
+    const char *what = way == PACK_turned ? "turn" : "copy";
+    if (way != PACK_made)
+        write_tile(t, out, arena_format(t->arena, "matmul.c:%s", what),
+                   arena_format(t->arena, "%s_%d", what, width), 0, 0, 0, width);
+}
+
+/* A part of the template of attention: NAME_product_8x32, ... */
+static void write_part(Texts *t, Out *out, const AttentionPlan *plan, const char *part)
+{
+    static const char *const parts[][2] = {
+        {"NNCC_PRODUCT", "product"}, {"NNCC_TURN", "turn"},       {"NNCC_DOTS", "dots"},
+        {"NNCC_SCORES", "scores"},   {"NNCC_WEIGHTS", "weights"}, {"NNCC_AGAIN", "again"},
+        {"NNCC_DROP", "drop"},       {"NNCC_PART", "part"},       {"NNCC_VECTOR", "part_vector"},
+        {"NNCC_FOUR", "turn_four"}};
+    enum { PARTS = COUNT(parts) };
+    Arena *a = t->arena;
+    TemplateWord words[PARTS + 4] = {
+        {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
+        {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
+        {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
+        {"NNCC_LANES", arena_format(a, "%d", tile_lanes(t->p->target))}};
+    for (int i = 0; i < PARTS; i++)
+        words[4 + i] =
+            (TemplateWord){parts[i][0], arena_format(a, "%s_%s_%dx%d", t->p->name, parts[i][1],
+                                                     plan->tile_m, plan->tile_n)};
+    const char *key = arena_format(a, "attention:%s_%dx%d", part, plan->tile_m, plan->tile_n);
+    if (map_get(&t->tiles, key))
+        return;
+    map_set(&t->tiles, key, t);
+    const char *file = arena_format(a, "attention.c:%s", part);
+    write_template(t, out, template_text(t->p, file, PARTS + 4, words));
+}
+
+static void write_attention(Texts *t, Out *out, const Kernel *k)
+{
+    const AttentionPlan *plan = &((const Lowered *)k->lowered)->attention;
+    AttentionSizes s = attention_sizes(k->product);
+    bool forward = k->kind == KERNEL_attention;
+    write_part(t, out, plan, "product");
+    write_part(t, out, plan, "turn");
+    if (s.causal || s.alibi)
+        write_part(t, out, plan, "scores");
+    write_part(t, out, plan, forward ? "weights" : "again");
+    if (!forward)
+        write_part(t, out, plan, "dots");
+    if (k->product->attr->value != 0)
+        write_part(t, out, plan, "drop");
+}
+
 /* What a product's kernel calls. */
 static void write_tiles(Texts *t, Out *out, const Kernel *k)
 {
@@ -408,11 +526,21 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
     if (k->kind == KERNEL_pack) {
         if (k->product->op == OP_conv && c->winograd.used)
             write_winograd(t, out, "weight");
+        if (k->product->op == OP_matmul)
+            write_packing(t, out, low->plan.way_b, low->plan.tile_n);
         return;
     }
     if (k->kind == KERNEL_matmul) {
         int m = low->plan.tile_m, n = low->plan.tile_n;
+        if (low->plan.pack_b && !k->packed)
+            write_packing(t, out, low->plan.way_b, n);
+        if (low->plan.pack_a)
+            write_packing(t, out, low->plan.way_a, m);
         write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
+        int last = matmul_narrow(t->p->target, &low->plan);
+        if (last)
+            write_tile_in(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%dof%d", m, last, n),
+                          m, 0, 0, last, n);
         return;
     }
     if (k->kind == KERNEL_conv_weight) {
@@ -427,7 +555,7 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         return;
     }
     if (!c->winograd.used || c->winograd.few)
-        write_conv_tile(t, out, c->tile_h, c->tile_w, c->tile_n);
+        write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
     if (c->winograd.used) {
         write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
         if (!k->pack)
@@ -435,6 +563,24 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
         write_winograd(t, out, "patch");
         write_winograd(t, out, "results");
     }
+}
+
+/* What the function that holds a scan hands to its body: operands, results, scratch. */
+static void scan_args(Texts *t, const Graph *g, Kernel *k)
+{
+    k->args.n = 0;
+    for (int i = 0; i < k->scan->n_in; i++) {
+        KernelArg arg = {.kind = KARG_buffer, .buffer = node_buffer(g, k->scan->in[i])};
+        vec_push(t->arena, &k->args, arg);
+    }
+    for (int i = 0; i < k->stores.n; i++) {
+        KernelArg arg = {
+            .kind = KARG_buffer, .buffer = node_buffer(g, k->stores.at[i]), .written = true};
+        vec_push(t->arena, &k->args, arg);
+    }
+    KernelArg work = {.kind = KARG_buffer, .buffer = k->workspace, .written = true};
+    if (k->workspace)
+        vec_push(t->arena, &k->args, work);
 }
 
 /* --- each kernel's text ----------------------------------------------------------------------- */
@@ -445,6 +591,11 @@ static void compare(Texts *t, Graph *g, Kernel *k)
     find_cost(t, k);
     k->shared = is_shared(t, k);
     k->title = kernel_title(t, k);
+    if (k->scan) {
+        scan_args(t, g, k);
+        k->name = kernel_name(t, k);
+        return;
+    }
     const char *body = body_text(t, g, k);
     const char *args = args_text(t->arena, k, true);
     const char *key = arena_format(t->arena, "%s%s%s", storage(k), body, args);
@@ -557,7 +708,9 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     Family *f = k->family;
     Out out = out_new(t->arena);
     bool first = f->members.at[0].k == k;
-    if (k->product)
+    if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
+        write_attention(t, &out, k);
+    else if (k->product && k->kind != KERNEL_scatter)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)
@@ -588,20 +741,19 @@ void kernels_text(Program *p)
                .names = map_new(p->ctx->arena),
                .next = map_new(p->ctx->arena),
                .tiles = map_new(p->ctx->arena)};
+    GraphList graphs = program_graphs(p, t.arena);
     int most = 0;
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && p->fn[f]->nodes.n > most)
-            most = p->fn[f]->nodes.n;
+    for (int f = 0; f < graphs.n; f++)
+        if (graphs.at[f]->nodes.n > most)
+            most = graphs.at[f]->nodes.n;
     t.uses = arena_take(t.arena, sizeof *t.uses * (size_t)(most + 1));
     t.level = arena_take(t.arena, sizeof *t.level * (size_t)(most + 1));
     t.fresh = arena_take(t.arena, (size_t)most + 1);
-    for (int f = 0; f < FN_COUNT; f++) /* parameters and locals would hide a kernel of their name */
-        for (int i = 0; p->fn[f] && i < p->fn[f]->plan->buffers.n; i++)
-            map_set(&t.names, p->fn[f]->plan->buffers.at[i]->name, &t);
-    for (int f = 0; f < FN_COUNT; f++) {
-        Graph *g = p->fn[f];
-        if (!g)
-            continue;
+    for (int f = 0; f < graphs.n; f++) /* parameters and locals would hide a kernel of their name */
+        for (int i = 0; i < graphs.at[f]->plan->buffers.n; i++)
+            map_set(&t.names, graphs.at[f]->plan->buffers.at[i]->name, &t);
+    for (int f = 0; f < graphs.n; f++) {
+        Graph *g = graphs.at[f];
         g->plan->flops = 0;
         for (int i = 0; i < g->kernels.n; i++) {
             Kernel *k = g->kernels.at[i];
@@ -610,8 +762,10 @@ void kernels_text(Program *p)
             g->plan->parallel |= k->shared;
         }
     }
-    for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && i < p->fn[f]->kernels.n; i++)
-            if (!p->fn[f]->kernels.at[i]->same)
-                write_kernel(&t, p->fn[f], p->fn[f]->kernels.at[i]);
+    for (int f = 0; f < graphs.n; f++)
+        for (int i = 0; i < graphs.at[f]->kernels.n; i++) {
+            Kernel *k = graphs.at[f]->kernels.at[i];
+            if (!k->same && !k->scan)
+                write_kernel(&t, graphs.at[f], k);
+        }
 }

@@ -13,11 +13,11 @@ bool notes_times(const SourceText *s, Fn fn)
 void find_marks(SourceText *s)
 {
     s->marks = map_new(s->arena);
-    for (int f = 0; f < FN_COUNT; f++) {
-        const Graph *g = notes_times(s, (Fn)f) ? s->p->fn[f] : NULL;
-        for (int i = 0; g && i < g->kernels.n; i++) {
+    for (int f = 0; f < s->graphs.n; f++) {
+        const Graph *g = s->graphs.at[f];
+        for (int i = 0; notes_times(s, g->fn) && i < g->kernels.n; i++) {
             const Kernel *k = g->kernels.at[i];
-            if (map_get(&s->marks, k->name))
+            if (k->scan || map_get(&s->marks, k->name))
                 continue;
             Mark *mark = arena_take(s->arena, sizeof *mark);
             *mark = (Mark){.number = s->marks.n, .k = k};

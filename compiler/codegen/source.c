@@ -20,32 +20,47 @@ static int column(int fn)
     return n > 5 ? n : 5;
 }
 
+int64_t kernel_turns(const Graph *g, int i)
+{
+    int64_t turns = 1;
+    for (; g->outer; g = g->outer) {
+        turns *= i < kernels_kept(g) ? 1 : g->scan->length;
+        for (i = 0; g->outer->kernels.at[i]->scan == NULL ||
+                    g->outer->kernels.at[i]->scan->attr->scan != g->scan;)
+            i++;
+    }
+    return turns;
+}
+
 /* How often each function calls a kernel: by the kernel's name, FN_COUNT numbers. */
-static Map count_calls(SourceText *s)
+static Map count_calls(SourceText *s, int64_t *all)
 {
     Map calls = map_new(s->arena);
-    for (int f = 0; f < FN_COUNT; f++) {
-        const Graph *g = emitted(s, f);
-        for (int i = 0; g && i < g->kernels.n; i++) {
-            int *count = map_get(&calls, g->kernels.at[i]->name);
+    for (int f = 0; f < s->graphs.n; f++) {
+        const Graph *g = s->graphs.at[f];
+        for (int i = 0; emitted(s, g->fn) && i < g->kernels.n; i++) {
+            if (g->kernels.at[i]->scan)
+                continue;
+            int64_t *count = map_get(&calls, g->kernels.at[i]->name);
             if (!count) {
                 count = arena_take(s->arena, sizeof *count * FN_COUNT);
                 map_set(&calls, g->kernels.at[i]->name, count);
             }
-            count[f]++;
+            count[g->fn] += kernel_turns(g, i);
+            all[g->fn] += kernel_turns(g, i);
         }
     }
     return calls;
 }
 
-static void kernel_row(SourceText *s, const Kernel *k, const int *count, int width)
+static void kernel_row(SourceText *s, const Kernel *k, const int64_t *count, int width)
 {
     Str row = str_new(s->arena);
     str_add(&row, " *   %-*s", width, k->name);
     for (int f = 0; f < FN_COUNT; f++)
         if (emitted(s, f))
             str_add(&row, " %*s", column(f),
-                    count[f] ? arena_format(s->arena, "%d", count[f]) : "");
+                    count[f] ? arena_format(s->arena, "%lld", (long long)count[f]) : "");
     out_raw(s->out, "%s %9.4g %9.4g  %s", row.at, k->flops * 1e-6, k->bytes / 1024, k->title);
 }
 
@@ -53,7 +68,8 @@ static void kernel_row(SourceText *s, const Kernel *k, const int *count, int wid
 static void kernel_rows(SourceText *s)
 {
     enum { WIDTH = 44 }; /* that longer names pass */
-    Map calls = count_calls(s);
+    int64_t sum[FN_COUNT] = {0};
+    Map calls = count_calls(s, sum);
     int width = 16;
     for (int i = 0; i < calls.n; i++) {
         int n = (int)strlen(calls.entry[i].key);
@@ -67,13 +83,13 @@ static void kernel_rows(SourceText *s)
         const Graph *g = emitted(s, f);
         if (g) {
             str_add(&head, " %*s", column(f), fn_text((Fn)f));
-            str_add(&all, " %*d", column(f), g->kernels.n);
+            str_add(&all, " %*lld", column(f), (long long)sum[f]);
         }
     }
     out_raw(s->out, "%s %9s %9s  from the model file", head.at, "MFLOP", "KB");
-    for (int f = 0; f < FN_COUNT; f++) {
-        const Graph *g = emitted(s, f);
-        for (int i = 0; g && i < g->kernels.n; i++)
+    for (int f = 0; f < s->graphs.n; f++) {
+        const Graph *g = s->graphs.at[f];
+        for (int i = 0; emitted(s, g->fn) && i < g->kernels.n; i++)
             if (g->kernels.at[i]->text)
                 kernel_row(s, g->kernels.at[i], map_get(&calls, g->kernels.at[i]->name), width);
     }
@@ -159,7 +175,7 @@ static void guards(SourceText *s)
                    "#include \"nnrt_team.h\"\n");
     }
     out_raw(o,
-            "#if NNRT_ABI != 6\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 7\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
@@ -230,9 +246,9 @@ static void instance(SourceText *s)
 
 static void kernels(SourceText *s)
 {
-    for (int f = 0; f < FN_COUNT; f++) {
-        const Graph *g = s->p->fn[f];
-        for (int i = 0; g && i < g->kernels.n; i++)
+    for (int f = 0; f < s->graphs.n; f++) {
+        const Graph *g = s->graphs.at[f];
+        for (int i = 0; i < g->kernels.n; i++)
             if (g->kernels.at[i]->text)
                 out_raw(s->out, "%s", g->kernels.at[i]->text);
     }
@@ -246,6 +262,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
                     .arena = p->ctx->arena,
                     .out = &out,
                     .upper = upper_text(p->ctx->arena, p->name)};
+    s.graphs = program_graphs(p, s.arena);
     s.var = name_vars(&s);
     find_marks(&s);
     banner(&s);

@@ -60,7 +60,9 @@ static const char *uniform_name(SourceText *s, const Node *y)
         return arena_format(s->arena, y->attr->value < 0 ? "(%s%s)" : "%s%s", text,
                             whole ? ".0" : "");
     }
-    return arena_format(s->arena, "u%d", y->id);
+    /* Those of bodies have a number of their own in front. */
+    return y->mark ? arena_format(s->arena, "u%d_%d", y->mark, y->id)
+                   : arena_format(s->arena, "u%d", y->id);
 }
 
 static void uniform_line(SourceText *s, const Node *y)
@@ -80,7 +82,7 @@ static void uniform_line(SourceText *s, const Node *y)
         else
             str_put(&text, c, 1);
     }
-    out_wrap(s->out, "const double u%d = %s;", y->id, text.at);
+    out_wrap(s->out, "const double %s = %s;", uniform_name(s, y), text.at);
 }
 
 /* Marks what the scalar parameters of the kernels from `from` on are made of. */
@@ -95,13 +97,26 @@ static void mark_uniforms(const Graph *g, int from, bool *needed)
             needed[g->nodes.at[i]->in[k]->id] = true;
 }
 
-static void emit_uniforms(SourceText *s, const Graph *g, int from)
+/* bodies: how many there were before. Gives how many there are then. */
+static int emit_uniforms_from(SourceText *s, const Graph *g, int from, int bodies)
 {
+    const int number = bodies++;
+    for (int i = 0; i < g->nodes.n; i++)
+        g->nodes.at[i]->mark = number;
     bool *needed = arena_take(s->arena, (size_t)g->nodes.n + 1);
     mark_uniforms(g, from, needed);
     for (int i = 0; i < g->nodes.n; i++)
         if (needed[i] && g->nodes.at[i]->op != OP_const)
             uniform_line(s, g->nodes.at[i]);
+    for (int i = from; i < g->kernels.n; i++)
+        if (g->kernels.at[i]->scan)
+            bodies = emit_uniforms_from(s, g->kernels.at[i]->scan->attr->scan->body, 0, bodies);
+    return bodies;
+}
+
+static void emit_uniforms(SourceText *s, const Graph *g, int from)
+{
+    emit_uniforms_from(s, g, from, 0);
 }
 
 /* --- random streams --------------------------------------------------------------------------- */
@@ -130,13 +145,6 @@ static void emit_keys(SourceText *s, const Graph *g, int from)
 
 /* --- buffers ---------------------------------------------------------------------------------- */
 
-static const Buffer *root_of(const Buffer *b)
-{
-    while (b->over)
-        b = b->over;
-    return b;
-}
-
 /* What the function does with a buffer, by Buffer.id. */
 typedef struct Use {
     bool passed;  /* to a kernel, under its own name */
@@ -153,13 +161,13 @@ static Use *find_uses(SourceText *s, const Graph *g, int from, const Buffer *con
             if (arg->kind != KARG_buffer)
                 continue;
             uses[arg->buffer->id].passed = true;
-            uses[root_of(arg->buffer)->id].written |= arg->written;
+            uses[buffer_root(arg->buffer)->id].written |= arg->written;
         }
     for (int i = 0; filled && i < s->p->outputs.n; i++)
         uses[filled[i]->id].passed = uses[filled[i]->id].written = true;
     for (int i = 0; i < g->roots.n; i++)
         if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
-            uses[root_of(node_buffer(g, g->roots.at[i].node))->id].result = true;
+            uses[buffer_root(node_buffer(g, g->roots.at[i].node))->id].result = true;
     return uses;
 }
 
@@ -221,54 +229,77 @@ static void emit_buffers(SourceText *s, const Graph *g, int from, const Buffer *
 
 /* --- calls ------------------------------------------------------------------------------------ */
 
-static const char *argument(SourceText *s, const KernelArg *a)
+static const char *argument(SourceText *s, const Frame *f, const KernelArg *a)
 {
     switch (a->kind) {
     case KARG_key: return arena_format(s->arena, "key%u", (unsigned)a->node->attr->stream);
     case KARG_scalar: return arena_format(s->arena, "(float)%s", uniform_name(s, a->node));
     case KARG_team: return "&team";
-    case KARG_buffer: break;
+    case KARG_buffer: return buffer_address(s, f, a->buffer);
     }
-    const Buffer *b = root_of(a->buffer);
-    if (b->kind == BUF_var)
-        return arena_format(s->arena, "v->%s", s->var[b->index]);
-    return b->kind == BUF_data ? data_name(s, b) : b->name;
+    BUG("an argument of no kind");
 }
 
-static const char *call_text(SourceText *s, const Kernel *k)
+static const char *call_text(SourceText *s, const Frame *f, const Kernel *k)
 {
     Str line = str_new(s->arena);
     str_add(&line, "%s(n", k->name);
     for (int i = 0; i < k->args.n; i++)
-        str_add(&line, ", %s", argument(s, &k->args.at[i]));
+        str_add(&line, ", %s", argument(s, f, &k->args.at[i]));
     str_add(&line, ");");
     return line.at;
 }
 
-/* --- who waits for whom ----------------------------------------------------------------------- */
+/* The calls of a function's kernels, or of a body's. */
+typedef struct Calls {
+    Frame frame;
+    const Graph *g;
+    const char **text;        /* by kernel, from the first that is called on */
+    SpanList *reads, *writes; /* by kernel: in all steps of the frames around it */
+    struct Calls **body;      /* by kernel: a scan's; else NULL */
+} Calls;
 
-/* Whether two parameters are, in part, the same memory. */
-static bool share_memory(const KernelArg *x, const KernelArg *y)
+static void find_spans(SourceText *s, Calls *c, int i)
 {
-    if (x->kind != KARG_buffer || y->kind != KARG_buffer)
-        return false;
-    const Buffer *a = root_of(x->buffer), *b = root_of(y->buffer);
-    if (a->kind != b->kind)
-        return false;
-    if (a->kind == BUF_scratch || a->kind == BUF_grads)
-        return a->offset < b->offset + b->bytes && b->offset < a->offset + a->bytes;
-    return a->index == b->index;
+    const Kernel *k = c->g->kernels.at[i];
+    for (int a = 0; a < k->args.n; a++)
+        if (k->args.at[a].kind == KARG_buffer)
+            buffer_spans(s, &c->frame, k->args.at[a].buffer,
+                         k->args.at[a].written ? &c->writes[i] : &c->reads[i]);
 }
 
-/* Whether one of two kernels writes what the other reads or writes. */
-static bool in_conflict(const Kernel *a, const Kernel *b)
+static Calls *calls_of(SourceText *s, Frame frame, int from, int depth)
 {
-    for (int i = 0; i < a->args.n; i++)
-        for (int k = 0; k < b->args.n; k++)
-            if ((a->args.at[i].written || b->args.at[k].written) &&
-                share_memory(&a->args.at[i], &b->args.at[k]))
-                return true;
-    return false;
+    const Graph *g = frame.g;
+    size_t n = (size_t)g->kernels.n + 1;
+    Calls *c = arena_take(s->arena, sizeof *c);
+    c->frame = frame;
+    c->g = g;
+    c->text = arena_take(s->arena, sizeof *c->text * n);
+    c->reads = arena_take(s->arena, sizeof *c->reads * n);
+    c->writes = arena_take(s->arena, sizeof *c->writes * n);
+    c->body = arena_take(s->arena, sizeof(Calls *) * n);
+    for (int i = from; i < g->kernels.n; i++) {
+        const Kernel *k = g->kernels.at[i];
+        find_spans(s, c, i);
+        if (!k->scan) {
+            c->text[i] = call_text(s, &c->frame, k);
+            continue;
+        }
+        const char *t = depth ? arena_format(s->arena, "t%d", depth + 1) : "t";
+        Frame body = {.g = k->scan->attr->scan->body, .outer = &c->frame, .scan = k, .t = t};
+        c->body[i] = calls_of(s, body, 0, depth + 1);
+    }
+    return c;
+}
+
+/* --- who waits for whom ----------------------------------------------------------------------- */
+
+/* Whether one of two kernels writes what the other reads or writes. */
+static bool in_conflict(const Calls *c, int a, int b)
+{
+    return spans_meet(&c->writes[a], &c->writes[b]) || spans_meet(&c->writes[a], &c->reads[b]) ||
+           spans_meet(&c->reads[a], &c->writes[b]);
 }
 
 /* Whether threads wait for each other inside a kernel. */
@@ -282,11 +313,11 @@ static bool waits_inside(const Kernel *k)
 
 /* Whether kernel `next` must not begin before all threads are done with those from `since` on. What is
  * not shared is all one thread's. */
-static bool must_wait(const Graph *g, int since, int next)
+static bool must_wait(const Calls *c, int since, int next)
 {
-    const Kernel *k = g->kernels.at[next];
+    const Kernel *k = c->g->kernels.at[next];
     for (int i = since; i < next; i++)
-        if ((k->shared || g->kernels.at[i]->shared) && in_conflict(g->kernels.at[i], k))
+        if ((k->shared || c->g->kernels.at[i]->shared) && in_conflict(c, i, next))
             return true;
     return false;
 }
@@ -311,101 +342,127 @@ static void emit_mark(SourceText *s, const Kernel *k, bool parallel)
         out_line(s->out, "nnrt_mark(profile, %d);", mark_number(s, k));
 }
 
+static void emit_some_calls(SourceText *s, const Calls *c, bool parallel, int from, int to);
+
+/* A scan: what is done once, then the loop. */
+static void emit_scan(SourceText *s, const Calls *c, bool parallel)
+{
+    const Scan *scan = c->g->scan;
+    int once = kernels_kept(c->g);
+    const char *t = c->frame.t;
+    long long last = (long long)scan->length - 1;
+    if (once)
+        emit_some_calls(s, c, parallel, 0, once);
+    if (scan->backwards)
+        out_open(s->out, "for (int %s = %lld; %s >= 0; %s--)", t, last, t, t);
+    else
+        out_open(s->out, "for (int %s = 0; %s < %lld; %s++)", t, t, last + 1, t);
+    emit_some_calls(s, c, parallel, once, c->g->kernels.n);
+    out_close(s->out);
+}
+
 /* Kernels from .. to-1 as one thread calls them. */
-static void emit_plain_calls(SourceText *s, const Graph *g, const char *const *calls, int from,
-                             int to)
+static void emit_plain_calls(SourceText *s, const Calls *c, int from, int to)
 {
     for (int i = from; i < to; i++) {
-        out_hang(s->out, "%s", calls[i]);
-        emit_mark(s, g->kernels.at[i], false);
+        if (c->body[i]) {
+            emit_scan(s, c->body[i], false);
+            continue;
+        }
+        out_hang(s->out, "%s", c->text[i]);
+        emit_mark(s, c->g->kernels.at[i], false);
     }
 }
 
 /* Kernels from .. to-1 in a parallel region, by one of its threads. */
-static void emit_alone(SourceText *s, const Graph *g, const char *const *calls, int from, int to)
+static void emit_alone(SourceText *s, const Calls *c, int from, int to)
 {
     const int last = to - 1;
+    const bool several = last > from || c->body[last];
     out_raw(s->out, "#pragma omp master");
-    if (last > from) {
+    if (several) {
         out_line(s->out, "{");
         s->out->depth++;
     }
-    emit_plain_calls(s, g, calls, from, last);
-    out_hang(s->out, "%s", calls[last]);
-    if (last > from)
+    emit_plain_calls(s, c, from, last);
+    if (c->body[last])
+        emit_scan(s, c->body[last], false);
+    else
+        out_hang(s->out, "%s", c->text[last]);
+    if (several)
         out_close(s->out);
-    emit_mark(s, g->kernels.at[last], true);
+    if (!c->body[last])
+        emit_mark(s, c->g->kernels.at[last], true);
 }
 
 /* Inside a parallel region: kernels from .. to-1, and waits between those in conflict and at the end. */
-static void emit_shared_calls(SourceText *s, const Graph *g, const char *const *calls, int from,
-                              int to)
+static void emit_shared_calls(SourceText *s, const Calls *c, int from, int to)
 {
     int since = from;
     for (int i = from, n; i < to; i += n) {
-        const Kernel *k = g->kernels.at[i];
-        n = k->shared ? 1 : alone(g, i, to);
+        const Kernel *k = c->g->kernels.at[i];
+        n = k->shared ? 1 : alone(c->g, i, to);
         bool wait = false;
         for (int j = i; j < i + n; j++)
-            wait |= must_wait(g, since, j);
+            wait |= must_wait(c, since, j);
         if (wait) {
             out_line(s->out, "nnrt_wait(&team);");
             since = i;
         }
-        if (k->shared) {
-            out_hang(s->out, "%s", calls[i]);
-            emit_mark(s, k, true);
+        if (!k->shared) {
+            emit_alone(s, c, i, i + n);
+        } else if (c->body[i]) {
+            emit_scan(s, c->body[i], true);
+            since = i + 1; /* each step ends with a wait */
         } else {
-            emit_alone(s, g, calls, i, i + n);
+            out_hang(s->out, "%s", c->text[i]);
+            emit_mark(s, k, true);
         }
         if (waits_inside(k))
             since = i;
     }
-    out_line(s->out, "nnrt_wait(&team);");
+    if (since < to)
+        out_line(s->out, "nnrt_wait(&team);");
 }
 
 /* Kernels from .. to-1. */
-static void emit_some_calls(SourceText *s, const Graph *g, const char *const *calls, bool parallel,
-                            int from, int to)
+static void emit_some_calls(SourceText *s, const Calls *c, bool parallel, int from, int to)
 {
     if (parallel)
-        emit_shared_calls(s, g, calls, from, to);
+        emit_shared_calls(s, c, from, to);
     else
-        emit_plain_calls(s, g, calls, from, to);
-}
-
-/* How many kernels stand first that run only after a weight has changed. */
-static int count_kept(const Graph *g)
-{
-    int n = 0;
-    while (n < g->kernels.n && g->kernels.at[n]->kept)
-        n++;
-    return n;
+        emit_plain_calls(s, c, from, to);
 }
 
 /* All kernels from `from` on, those that are kept where there is something new for them. */
-static void emit_all_calls(SourceText *s, const Graph *g, const char *const *calls, bool parallel,
-                           int from)
+static void emit_all_calls(SourceText *s, const Calls *c, bool parallel, int from)
 {
-    int kept = g->fn == FN_predict && from == 0 ? count_kept(g) : from;
+    const Graph *g = c->g;
+    int kept = g->fn == FN_predict && from == 0 ? kernels_kept(g) : from;
     if (kept > from) {
         out_open(s->out, "if (stale)");
-        emit_some_calls(s, g, calls, parallel, from, kept);
+        emit_some_calls(s, c, parallel, from, kept);
         out_close(s->out);
     }
-    emit_some_calls(s, g, calls, parallel, kept, g->kernels.n);
+    emit_some_calls(s, c, parallel, kept, g->kernels.n);
+}
+
+/* Whether some call is longer than a line. */
+static bool is_broken(const Calls *c, int from)
+{
+    enum { WIDTH = 88 }; /* of the longest call that needs no break, wherever it stands */
+    for (int i = from; i < c->g->kernels.n; i++)
+        if (c->body[i] ? is_broken(c->body[i], 0) : strlen(c->text[i]) > WIDTH)
+            return true;
+    return false;
 }
 
 static void emit_calls(SourceText *s, const Graph *g, int from)
 {
-    enum { WIDTH = 88 }; /* of the longest call that needs no break, wherever it stands */
-    const char **calls = arena_take(s->arena, sizeof *calls * (size_t)(g->kernels.n + 1));
-    bool broken = false, parallel = false;
-    for (int i = from; i < g->kernels.n; i++) {
-        calls[i] = call_text(s, g->kernels.at[i]);
-        broken |= strlen(calls[i]) > WIDTH;
+    const Calls *c = calls_of(s, (Frame){.g = g}, from, 0);
+    bool broken = is_broken(c, from), parallel = false;
+    for (int i = from; i < g->kernels.n; i++)
         parallel |= g->kernels.at[i]->shared;
-    }
     if (parallel)
         out_line(s->out, "nnrt_team team = {0};");
     if (broken)
@@ -416,12 +473,12 @@ static void emit_calls(SourceText *s, const Graph *g, int from)
         s->out->depth++;
         if (s->noted)
             out_line(s->out, "nnrt_mark_all(&team, profile, -1);");
-        emit_all_calls(s, g, calls, true, from);
+        emit_all_calls(s, c, true, from);
         out_close(s->out);
     } else {
         if (s->noted)
             out_line(s->out, "nnrt_mark(profile, -1);");
-        emit_all_calls(s, g, calls, false, from);
+        emit_all_calls(s, c, false, from);
     }
     if (broken)
         out_line(s->out, "/* clang-format on */");
@@ -430,7 +487,7 @@ static void emit_calls(SourceText *s, const Graph *g, int from)
 /* Whether there is something in scratch that predict counts on. */
 static bool keeps_in_predict(const Program *p)
 {
-    return p->fn[FN_predict] && count_kept(p->fn[FN_predict]);
+    return p->fn[FN_predict] && kernels_kept(p->fn[FN_predict]);
 }
 
 /* Everything from the buffers to the last kernel. */
@@ -439,7 +496,7 @@ static void emit_body(SourceText *s, const Graph *g)
     emit_buffers(s, g, 0, NULL);
     emit_uniforms(s, g, 0);
     emit_keys(s, g, 0);
-    if (g->fn == FN_predict && count_kept(g))
+    if (g->fn == FN_predict && kernels_kept(g))
         out_line(s->out, "const int stale = nnrt_stale(&m->head);");
     emit_calls(s, g, 0);
     if (g->fn != FN_predict && keeps_in_predict(s->p))
@@ -471,7 +528,7 @@ static bool same_argument(SourceText *s, const KernelArg *of_head, const KernelA
         return true;
     if (of_head->kind == KARG_scalar)
         return same_uniform(of_head->node, of_g->node);
-    const Buffer *a = root_of(of_head->buffer), *b = root_of(of_g->buffer);
+    const Buffer *a = buffer_root(of_head->buffer), *b = buffer_root(of_g->buffer);
     if (a->kind == BUF_output) {
         bool known = output[a->index] != NULL;
         if (!known)
@@ -513,7 +570,7 @@ static bool begins_with(SourceText *s, const Graph *g, const Graph *head, const 
 static const char *result(const Graph *g, RootKind kind, int index)
 {
     const Node *y = graph_find_root(g, kind, index);
-    return y ? root_of(node_buffer(g, y))->name : NULL;
+    return y ? buffer_root(node_buffer(g, y))->name : NULL;
 }
 
 static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
@@ -554,6 +611,27 @@ static void emit_unnoted(SourceText *s, const char *type, const char *name, Fn f
     close_function(s);
 }
 
+/* No index of a table's row is read that is not below their number. */
+static void refuse_tokens(SourceText *s, Fn fn, const char *what_is_wrong)
+{
+    const Program *p = s->p;
+    for (int i = 0; i < p->inputs.n; i++) {
+        const Input *in = &p->inputs.at[i];
+        bool used = input_used(p, fn, i) || (fn == FN_train && input_used(p, FN_accumulate, i));
+        if (!in->looked_up || !used)
+            continue;
+        out_line(s->out,
+                 "static const char why_%d[] = \"%s holds a number that is not from 0 to %lld\";",
+                 i, in->name, (long long)in->classes - 1);
+        out_hang(s->out, "if (nnrt_refuses_tokens(&m->head, %s, (size_t)n * %lld, %lld, why_%d))",
+                 c_name(s->arena, in->name), (long long)shape_count(&in->shape),
+                 (long long)in->classes, i);
+        s->out->depth++;
+        out_line(s->out, "return %s;", what_is_wrong);
+        s->out->depth--;
+    }
+}
+
 static void open_function(SourceText *s, const char *type, const char *name, Fn fn,
                           const char *what_is_wrong)
 {
@@ -569,6 +647,7 @@ static void open_function(SourceText *s, const char *type, const char *name, Fn 
     out_loop(s->out, "if (%s_refuses(m, n))", s->p->name);
     out_line(s->out, "return %s;", what_is_wrong);
     out_end(s->out);
+    refuse_tokens(s, fn, what_is_wrong);
 }
 
 static void emit_predict(SourceText *s)

@@ -63,7 +63,7 @@ Node *call_run(Call *c)
     g->loc = c->loc;
     g->what = c->row->name;
     Node *result = c->row->build(c);
-    if (!result && c->ctx->diag.errors == errors)
+    if (!result && c->ctx->diag.errors == errors && !c->b->blind)
         BUG("%s gave neither a result nor a report", c->row->name);
     g->loc = loc;
     g->what = what;
@@ -142,6 +142,16 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
 {
     Var *var = find_var(c, name, VAR_buffer, shape, (Init){INIT_constant, value, 0}, 1, 1);
     return var ? build_var(c->g, var) : NULL;
+}
+
+/* --- values by name --------------------------------------------------------------------------- */
+
+Node *call_value(Call *c, const Arg *arg)
+{
+    Value *value = builder_find(c->b, arg->s, arg->loc);
+    Node *node = value ? value_node(c->b, value) : NULL;
+    c->b->blind |= !node; /* it may have been reported before */
+    return node;
 }
 
 /* --- random numbers, axes, ignored classes ---------------------------------------------------- */

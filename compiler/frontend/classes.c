@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* classes.c: class indices against logits, for losses and metrics: which axis holds the classes,
- * and which element of it an index means. There is no gather: an index is compared with every
+ * and which element of it an index means. Nothing is gathered: an index is compared with every
  * position, in the loop that reads the logits anyway.
  */
 #include "rows.h"

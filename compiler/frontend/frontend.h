@@ -83,7 +83,7 @@ typedef enum {
     ARG_yaml   /* .y: as it stands, in .scope; not in expressions */
 } ArgType;
 
-enum { ARGS_MAX = 8, ARG_LIST_MAX = 64 };
+enum { ARGS_MAX = 10, ARG_LIST_MAX = 64 };
 
 typedef struct ArgRow {
     const char *name;
@@ -170,6 +170,8 @@ Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64
                   int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
+/* The value that a word names; NULL after a report. */
+Node *call_value(Call *, const Arg *);
 /* A new stream of random numbers; the same in every function of the program. */
 uint32_t call_stream(Call *);
 /* An axis argument (batch is 0, negative from the end) to 0 .. rank-1; reports, then -1. */

@@ -192,15 +192,6 @@ static bool extents(Call *c, const Conv *v, const Node *x, int64_t *extent, int6
     return true;
 }
 
-/* y without `before` at the beginning of each spatial axis, and as long as `left`. */
-static Node *cut(Graph *g, Node *y, const Conv *v, const int64_t *left)
-{
-    for (int i = 0; y && i < v->spatial; i++)
-        if (left[i] != y->shape.dim[1 + i])
-            y = build_slice(g, y, 1 + i, v->before[i], v->before[i] + left[i], 1);
-    return y;
-}
-
 static Node *conv_transpose(Call *c, int spatial)
 {
     Conv v = {.spatial = spatial, .bias = c->arg[arg_of(c, "bias")].b};
@@ -212,8 +203,8 @@ static Node *conv_transpose(Call *c, int spatial)
         return NULL;
     Init first;
     Node *w = weight_of(c, &v, x->shape.dim[1 + spatial], v.out / v.taps.groups, &first);
-    Node *y = build_conv_input(c->g, x, w, &v.taps, extent);
-    return finish(c, &v, cut(c->g, y, &v, left), first);
+    Node *y = build_conv_input_part(c->g, x, w, &v.taps, extent, v.before, left);
+    return finish(c, &v, y, first);
 }
 
 static Node *conv_transpose1d(Call *c)

@@ -34,19 +34,32 @@ static Node *weight_of(Call *c, const char *name, int64_t length, double value)
 }
 
 /* (x - mean) / sqrt(var + eps) * weight + bias, var biased */
-static Node *layernorm(Call *c)
+static Node *normed(Call *c, Node *x, double eps, const char *weight, const char *bias)
 {
     Graph *g = c->g;
-    int axis = last_axis(c);
-    if (axis < 0)
+    int axis = x->shape.rank - 1;
+    Node *centred = build_binary(g, OP_sub, x, build_mean(g, x, 1, &axis));
+    Node *y = build_binary(g, OP_mul, centred, scale_of(g, centred, axis, eps));
+    if (!y || !weight)
+        return y;
+    y = build_binary(g, OP_mul, y, weight_of(c, weight, x->shape.dim[axis], 1));
+    return build_binary(g, OP_add, y, weight_of(c, bias, x->shape.dim[axis], 0));
+}
+
+Node *rows_layernorm(Call *c, const char *name, Node *x, double eps)
+{
+    Arena *arena = c->ctx->arena;
+    return x ? normed(c, x, eps, arena_format(arena, "%s.weight", name),
+                      arena_format(arena, "%s.bias", name))
+             : NULL;
+}
+
+static Node *layernorm(Call *c)
+{
+    if (last_axis(c) < 0)
         return NULL;
     Node *x = rows_operand(c, 0);
-    Node *centred = build_binary(g, OP_sub, x, build_mean(g, x, 1, &axis));
-    Node *y = build_binary(g, OP_mul, centred, scale_of(g, centred, axis, c->arg[0].r));
-    if (!y || !c->arg[1].b)
-        return y;
-    y = build_binary(g, OP_mul, y, weight_of(c, "weight", x->shape.dim[axis], 1));
-    return build_binary(g, OP_add, y, weight_of(c, "bias", x->shape.dim[axis], 0));
+    return x ? normed(c, x, c->arg[0].r, c->arg[1].b ? "weight" : NULL, "bias") : NULL;
 }
 
 /* x / sqrt(mean(x^2) + eps) * weight */

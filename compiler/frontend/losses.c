@@ -49,8 +49,8 @@ static Node *bounded_log(Graph *g, OpKind log, Node *x)
 }
 
 /* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient (p - t) /
- * max(p * (1 - p), 1e-12). Where p is so near 0 or 1 that the bound of the gradient holds, the
- * logarithms pass none on, and a parabola whose value cancels does: (p - t)^2 / 2, times 1e12. */
+ * max(p * (1 - p), 1e-12): the logarithms pass none on to p, and a line of that slope, whose value
+ * cancels, does. */
 static Node *bce(Call *c)
 {
     Graph *g = c->g;
@@ -58,19 +58,17 @@ static Node *bce(Call *c)
     if (!rows_pair(c, &p, &t))
         return NULL;
     Node *one = build_const(g, 1), *fixed = build_unary(g, OP_stop_gradient, p);
-    Node *spread = build_binary(g, OP_mul, fixed, build_binary(g, OP_sub, one, fixed));
-    Node *inside = build_binary(g, OP_greater_equal, spread, build_const(g, 1e-12));
-    Node *live = build_where(g, inside, p, fixed);
-    Node *yes = build_binary(g, OP_mul, t, bounded_log(g, OP_log, live));
-    Node *no = bounded_log(g, OP_log1p, build_unary(g, OP_neg, live));
+    Node *yes = build_binary(g, OP_mul, t, bounded_log(g, OP_log, fixed));
+    Node *no = bounded_log(g, OP_log1p, build_unary(g, OP_neg, fixed));
     no = build_binary(g, OP_mul, build_binary(g, OP_sub, one, t), no);
     Node *value = build_unary(g, OP_neg, build_binary(g, OP_add, yes, no));
 
-    Node *away = build_binary(g, OP_sub, p, build_unary(g, OP_stop_gradient, t));
-    Node *curve = rows_times(g, build_binary(g, OP_mul, away, away), 0.5e12);
-    curve = build_binary(g, OP_sub, curve, build_unary(g, OP_stop_gradient, curve));
-    value = build_binary(g, OP_add, value, build_where(g, inside, build_const(g, 0), curve));
-    return rows_reduce(c, &c->arg[0], value);
+    Node *spread = build_binary(g, OP_mul, fixed, build_binary(g, OP_sub, one, fixed));
+    spread = build_binary(g, OP_max, spread, build_const(g, 1e-12));
+    Node *away = build_binary(g, OP_sub, fixed, build_unary(g, OP_stop_gradient, t));
+    Node *line = build_binary(g, OP_mul, p, build_binary(g, OP_div, away, spread));
+    line = build_binary(g, OP_sub, line, build_unary(g, OP_stop_gradient, line));
+    return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, value, line));
 }
 
 /* max(x, 0) - x t + log(1 + exp(-|x|)): exact for large |x| too. The `where` is -|x| with the

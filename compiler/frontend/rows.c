@@ -2,6 +2,7 @@
 /* rows.c: short forms that the build functions of rows share. */
 #include "rows.h"
 
+#include <math.h>
 #include <string.h>
 
 Node *rows_f32(Graph *g, Node *x)
@@ -108,4 +109,40 @@ bool rows_pair(Call *c, Node **prediction, Node **target)
     *prediction = p;
     *target = t;
     return t != NULL;
+}
+
+/* --- linear ----------------------------------------------------------------------------------- */
+
+/* The shape of x as a matrix: [all but the last axis, the last]. */
+static Shape as_matrix(const Shape *x)
+{
+    int64_t last = x->dim[x->rank - 1];
+    Shape rows = *x;
+    rows.dim[--rows.rank] = 0;
+    return (Shape){.rank = 2, .batch = x->batch < 0 ? -1 : 0, .dim = {shape_count(&rows), last}};
+}
+
+/* One product whatever the rank of x, where samples come first. */
+static Node *product(Graph *g, Node *x, Node *weight)
+{
+    Node *transposed = build_swap(g, weight);
+    if (!x || !transposed)
+        return NULL;
+    if (x->shape.rank <= 2 || x->shape.batch > 0)
+        return build_matmul(g, x, transposed);
+    Shape matrix = as_matrix(&x->shape), result = x->shape;
+    result.dim[result.rank - 1] = weight->shape.dim[0];
+    return build_reshape(g, build_matmul(g, build_reshape(g, x, &matrix), transposed), &result);
+}
+
+Node *rows_linear(Graph *g, Node *x, Node *weight, Node *bias)
+{
+    Node *y = product(g, x, weight);
+    return bias ? build_binary(g, OP_add, y, bias) : y;
+}
+
+Init rows_uniform(int64_t in)
+{
+    double bound = 1 / sqrt((double)in);
+    return (Init){INIT_uniform, -bound, bound};
 }

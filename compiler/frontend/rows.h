@@ -46,6 +46,15 @@ Node *rows_reduce(Call *, const Arg *reduction, Node *x);
 /* Operands 0 and 1 as f32, so that they broadcast. Shapes that differ in axes of length 1 alone, as
  * [N, 1] and [N], are the same: the second takes the first's. Reports others. */
 bool rows_pair(Call *, Node **prediction, Node **target);
+/* x weight^T, and + bias unless that is NULL, on the last axis; weight [units, in]. */
+Node *rows_linear(Graph *, Node *x, Node *weight, Node *bias);
+/* PyTorch's for a dense layer: kaiming_uniform(a = sqrt 5) of the weight and the same bound of the bias
+ * come to U(-1 / sqrt(in), 1 / sqrt(in)). */
+Init rows_uniform(int64_t in);
+/* x with dropout of probability p in training. (layers_random.c) */
+Node *rows_dropout(Call *, Node *x, double p);
+/* Layernorm over the last axis, its weights `name`.weight and `name`.bias. (layers_norm.c) */
+Node *rows_layernorm(Call *, const char *name, Node *x, double eps);
 /* A note at each operand: where it was made. */
 void rows_notes(const Call *);
 

@@ -63,8 +63,8 @@ typedef struct Var {
     Loc loc;
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
-    int64_t cut;         /* saved axis 0 counts as two for perm, the second so long; 0: as one */
-    int perm[RANK_MAX];  /* kept order: kept axis i is saved axis perm[i] (set by pass layout) */
+    Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */
+    int perm[RANK_MAX];  /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
     int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
 } Var;
 
@@ -110,9 +110,24 @@ typedef struct Attr {
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
     int input;               /* input: index in Program.inputs */
+    int part;                /* scan_operand, scan_result: which */
+    const struct Scan *scan; /* scan */
     Scalar scalar;           /* scalar */
     uint32_t stream;         /* random_uniform, random_normal: which stream of random numbers */
 } Attr;
+
+/* A loop of `length` steps over a body, a graph of its own. What the body reads are nodes scan_operand:
+ * operand i of the scan node, which are, in this order, the first values of n_states states, n_slices
+ * tensors of which each step sees one slice (their first axis is `length` long), and what is the same in
+ * every step. What it gives are its roots: ROOT_next, the next value of each state, and ROOT_step, of
+ * which the scan stacks the values of all steps. Nodes scan_result of the scan node are its results: the
+ * last value of each state, then the stacks. */
+typedef struct Scan {
+    struct Graph *body;
+    int n_states, n_slices;
+    int64_t length;
+    bool backwards; /* the last slice first; stacks are filled from their end */
+} Scan;
 
 typedef enum { ROLE_forward, ROLE_loss, ROLE_metric, ROLE_backward, ROLE_update } Role;
 
@@ -142,7 +157,9 @@ typedef enum {
     ROOT_loss,   /* the loss that is minimised: rank 0 */
     ROOT_metric, /* index: of the metric sum, counted over all metrics in order; rank 0 */
     ROOT_grad,   /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
-    ROOT_assign  /* an assign node; index: of Program.vars */
+    ROOT_assign, /* an assign node; index: of Program.vars */
+    ROOT_next,   /* in a body: the next value of state `index` */
+    ROOT_step    /* in a body: what the scan stacks, stack `index` */
 } RootKind;
 
 typedef struct Root {
@@ -156,6 +173,8 @@ typedef enum { FN_predict, FN_eval, FN_train, FN_accumulate, FN_grad, FN_COUNT }
 struct Graph {
     Program *program;
     Fn fn;
+    const Graph *outer; /* of a body: the graph of its scan; else NULL */
+    const Scan *scan;   /* of a body: its scan */
     VEC(Node *) nodes; /* operands first */
     VEC(Root) roots;
     VEC(Kernel *) kernels; /* after pass fuse; in order of execution after pass schedule */
@@ -200,6 +219,7 @@ typedef struct Input {
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
+    bool looked_up;  /* its tokens choose rows of a table: functions refuse any other number */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
@@ -396,10 +416,11 @@ const char *fn_text(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
-/* The saved shape, axis 0 cut in two where it is kept so. */
-Shape var_cut_shape(const Var *);
+/* The saved shape, axes cut in parts where it is kept so. */
+Shape var_view(const Var *);
 Shape var_kept_shape(
-    const Var *); /* of its node in the graph: the saved shape, axes in order perm */
+    const Var *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
+                  * axis as one */
 void var_to_kept(const Var *, const double *saved, double *kept);
 void var_to_saved(const Var *, const double *kept, double *saved);
 
@@ -444,6 +465,9 @@ Node *build_conv_weight(Graph *, Node *x, Node *dy, const Taps *);
  * of build_conv -> [N, extent.., C]. `extent`, by spatial axis, is at least (dy's - 1) * stride +
  * dilation * (taps - 1) + 1; what lies past that is 0. */
 Node *build_conv_input(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent);
+/* Of that, along each spatial axis, `length` elements after `from`. */
+Node *build_conv_input_part(Graph *, Node *dy, Node *w, const Taps *, const int64_t *extent,
+                            const int64_t *from, const int64_t *length);
 /* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
 Node *build_window(Graph *, Node *x, const Taps *);
 Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
@@ -456,6 +480,52 @@ Node *build_one_hot(Graph *, Node *classes, int64_t count, int axis);
 Node *build_softmax(Graph *, Node *, int axis);
 Node *build_log_softmax(Graph *, Node *, int axis);
 Node *build_assign(Graph *, Var *, Node *value); /* and its root */
+
+/* --- scan.c: building loops ------------------------------------------------------------------- */
+
+/* Leaves of a body, and what they stand for in the graph around it. */
+typedef struct ScanLink {
+    Node *leaf, *operand;
+} ScanLink;
+
+/* A scan under construction. Nodes for the body are added to `body`. */
+typedef struct ScanBuilder {
+    Graph *outer, *body;
+    int64_t length;
+    bool backwards;
+    VEC(ScanLink) states, slices, others;
+} ScanBuilder;
+
+ScanBuilder scan_begin(Graph *outer, int64_t length, bool backwards);
+/* Each gives the leaf of the body by which it is read there. */
+Node *scan_state(ScanBuilder *, Node *first);
+Node *scan_slice(ScanBuilder *, Node *stack);
+Node *scan_other(ScanBuilder *, Node *same_in_every_step);
+void scan_next(ScanBuilder *, Node *state_leaf, Node *next);
+int scan_step(ScanBuilder *, Node *value); /* stacks it; which stack it is */
+/* The scan node, when every state has its next value. Numbers the body's leaves. */
+Node *scan_end(ScanBuilder *);
+Node *scan_last(Graph *, Node *scan, int state);  /* the last value of a state */
+Node *scan_stack(Graph *, Node *scan, int stack); /* a stack: [length, ..] */
+int scan_stacks(const Scan *);                    /* how many there are */
+/* The stack of a node of the body, which the scan fills from now on if it did not. */
+Node *scan_stack_of(Graph *, Node *scan, Node *value);
+/* A stack of a state as it was before each step: its first value, then its next one of the steps before. */
+Node *scan_before(Graph *, Node *scan, int state);
+/* In a body: whether the leaf scan_operand is a state, a slice; else it is the same in every step. */
+bool scan_is_state(const Graph *body, const Node *leaf);
+bool scan_is_slice(const Graph *body, const Node *leaf);
+/* Whether what a state is last is the last slice of a stack: its next value is stacked. */
+bool scan_is_stacked(const Scan *, int state);
+/* The functions of a program in order, behind each body the graph around it. */
+typedef VEC(Graph *) GraphList;
+GraphList program_graphs(const Program *, Arena *);
+/* The shape of a stack of tensors of this shape, and of a slice of such a stack. */
+/* Adds to one graph the nodes of another, which is in order; copy[i]: that of node i. Bodies are copied as
+ * well; roots are not. */
+void graph_copy_nodes(Graph *to, const Graph *from, Node **copy);
+Shape scan_stacked_shape(const Shape *, int64_t length);
+Shape scan_slice_shape(const Shape *);
 
 /* --- print.c, read.c, dot.c, verify.c, interp.c ----------------------------------------------- */
 

@@ -13,6 +13,15 @@
  *   %4 = matmul(%0, %3) : f32 [N, 128]  ; forward fc1 dense 8:5
  *   root loss 0 %12
  *
+ * The body of a scan stands before it:
+ *
+ *   body
+ *   %0 = scan_operand {part=0} : f32 [N, 8]  ; forward h - 4:3
+ *   ...
+ *   root next 0 %5
+ *   end
+ *   %7 = scan(%1, %2) {length=16 states=1 slices=1 backwards=0} : f32 []  ; forward - lstm 4:3
+ *
  * A node's line: number, op, operands, the attributes that its op reads, type and shape; after the
  * semicolon its role, name, what it was written as (each - where there is none) and its place.
  */
@@ -21,7 +30,8 @@
 #include "../ops/ops.h"
 
 static const char *const role_text[] = {"forward", "loss", "metric", "backward", "update"};
-static const char *const root_text[] = {"output", "loss", "metric", "grad", "assign"};
+static const char *const root_text[] = {"output", "loss", "metric", "grad",
+                                        "assign", "next", "step"};
 static const char *const scalar_text[] = {"n", "lr", "step"};
 static const char *const var_text[] = {"weight", "buffer", "state"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
@@ -115,6 +125,11 @@ static void put_attrs(FILE *f, const Node *y)
         fprintf(f, "%svar=%s", separator, a->var->name);
     if (has & ATTR_input)
         fprintf(f, "%sinput=%d", separator, a->input);
+    if (has & ATTR_part)
+        fprintf(f, "%spart=%d", separator, a->part);
+    if (has & ATTR_scan)
+        fprintf(f, "length=%lld states=%d slices=%d backwards=%d", (long long)a->scan->length,
+                a->scan->n_states, a->scan->n_slices, a->scan->backwards);
     if (has & ATTR_scalar)
         fprintf(f, "%sscalar=%s", separator, scalar_text[a->scalar]);
     if (has & ATTR_stream)
@@ -122,9 +137,16 @@ static void put_attrs(FILE *f, const Node *y)
     fputs("}", f);
 }
 
+static void put_nodes(FILE *f, const Graph *g);
+
 static void put_node(FILE *f, const Node *y)
 {
     char shape[128];
+    if (y->op == OP_scan) {
+        fputs("body\n", f);
+        put_nodes(f, y->attr->scan->body);
+        fputs("end\n", f);
+    }
     fprintf(f, "%%%d = %s", y->id, op_rows[y->op].name);
     if (y->n_in)
         fputs("(", f);
@@ -140,14 +162,19 @@ static void put_node(FILE *f, const Node *y)
     fprintf(f, " %d:%d:%d\n", y->loc.line, y->loc.col, y->loc.length);
 }
 
-void graph_print(const Graph *g, FILE *f)
+static void put_nodes(FILE *f, const Graph *g)
 {
-    fprintf(f, "function %s\n", fn_text(g->fn));
     for (int i = 0; i < g->nodes.n; i++)
         put_node(f, g->nodes.at[i]);
     for (int i = 0; i < g->roots.n; i++)
         fprintf(f, "root %s %d %%%d\n", root_text[g->roots.at[i].kind], g->roots.at[i].index,
                 g->roots.at[i].node->id);
+}
+
+void graph_print(const Graph *g, FILE *f)
+{
+    fprintf(f, "function %s\n", fn_text(g->fn));
+    put_nodes(f, g);
 }
 
 /* --- the program ------------------------------------------------------------------------------------ */
@@ -198,13 +225,13 @@ static void put_var(FILE *f, const Var *v)
     const char *separator = " ";
     int64_t perm[RANK_MAX];
     bool moved = false;
-    int rank = v->shape.rank + (v->cut > 0);
+    int rank = var_view(v).rank;
     for (int i = 0; i < rank; i++) {
         perm[i] = v->perm[i];
         moved |= v->perm[i] != i;
     }
-    if (v->cut)
-        put_list(f, "cut", 1, &v->cut, &separator);
+    if (v->view.rank)
+        put_list(f, "view", rank, v->view.dim, &separator);
     if (moved)
         put_list(f, "perm", rank, perm, &separator);
     fputs("\n", f);

@@ -10,13 +10,23 @@
 
 #include "../ops/ops.h"
 
+typedef VEC(Node *) NodeList;
+
+/* A function or body in which a body stands. */
+typedef struct Level {
+    Graph *g;
+    NodeList nodes;
+} Level;
+
 typedef struct Reader {
     Ctx *ctx;
     Program *p;
     Graph *g;
     const char *line, *at, *end; /* the line being read, the place in it, its end */
     int number;                  /* of the line, from 1 */
-    VEC(Node *) nodes;           /* of the function, by number */
+    NodeList nodes;              /* of the function or body, by number */
+    VEC(Level) levels;           /* around the body being read */
+    Graph *body;                 /* the last that was read, until a scan takes it */
     VEC(Node *) in;              /* operands of the node being read */
 } Reader;
 
@@ -246,12 +256,25 @@ static bool read_init(Reader *r, Init *init)
            real(r, &init->b) && expect(r, ")");
 }
 
-static bool read_cut(Reader *r, Var *v)
+/* Whether the axes of `view` are those of s, some cut in parts. */
+static bool cuts_axes(const Shape *s, const Shape *view)
 {
-    if (!integer(r, 1, DIM_MAX, &v->cut))
-        return false;
-    return (v->shape.rank > 0 && v->shape.rank < RANK_MAX && v->shape.dim[0] % v->cut == 0) ||
-           wrong(r, "a part of the first axis");
+    int at = 0;
+    for (int i = 0; i < s->rank; i++) {
+        int64_t length = at < view->rank ? view->dim[at++] : 0;
+        while (length > 0 && length < s->dim[i] && at < view->rank)
+            length *= view->dim[at++];
+        if (length != s->dim[i])
+            return false;
+    }
+    return at == view->rank;
+}
+
+static bool read_view(Reader *r, Var *v)
+{
+    v->view.batch = -1;
+    return integers(r, RANK_MAX, 1, DIM_MAX, v->view.dim, &v->view.rank) &&
+           (cuts_axes(&v->shape, &v->view) || wrong(r, "the axes of the shape, some cut in parts"));
 }
 
 static bool read_perm(Reader *r, Var *v)
@@ -265,8 +288,7 @@ static bool read_perm(Reader *r, Var *v)
         v->perm[i] = (int)perm[i];
         seen |= 1u << perm[i];
     }
-    int rank = v->shape.rank + (v->cut > 0);
-    return (n == rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
+    return (n == var_view(v).rank && seen == (1u << n) - 1) || wrong(r, "each axis once");
 }
 
 static bool read_var(Reader *r)
@@ -287,7 +309,7 @@ static bool read_var(Reader *r)
         if (!as || !(v->laid_as = program_find_var(r->p, as)))
             return as ? wrong(r, "a variable that is declared") : false;
     }
-    return (!take(r, "cut=") || read_cut(r, v)) && (!take(r, "perm=") || read_perm(r, v)) &&
+    return (!take(r, "view=") || read_view(r, v)) && (!take(r, "perm=") || read_perm(r, v)) &&
            line_ends(r);
 }
 
@@ -303,8 +325,37 @@ static bool read_function(Reader *r)
         return false;
     if (r->p->fn[f])
         return wrong(r, "each function once");
+    if (r->levels.n)
+        return wrong(r, "the end of the body");
     r->g = r->p->fn[f] = graph_new(r->p, (Fn)f);
     r->nodes.n = 0;
+    return line_ends(r);
+}
+
+static bool read_body(Reader *r)
+{
+    enum { DEPTH_MAX = 16 };
+    if (!r->g)
+        return wrong(r, "a function first");
+    if (r->levels.n == DEPTH_MAX)
+        return wrong(r, "fewer bodies in each other");
+    Level around = {.g = r->g, .nodes = r->nodes};
+    vec_push(r->ctx->arena, &r->levels, around);
+    r->g = graph_new(r->p, around.g->fn);
+    r->g->outer = around.g;
+    r->nodes = (NodeList){0};
+    r->body = NULL;
+    return line_ends(r);
+}
+
+static bool read_end(Reader *r)
+{
+    if (!r->levels.n)
+        return wrong(r, "a body first");
+    Level around = r->levels.at[--r->levels.n];
+    r->body = r->g;
+    r->g = around.g;
+    r->nodes = around.nodes;
     return line_ends(r);
 }
 
@@ -319,7 +370,7 @@ static Node *operand(Reader *r)
     return NULL;
 }
 
-static bool operands(Reader *r)
+static bool operands(Reader *r, int op)
 {
     r->in.n = 0;
     if (!take(r, "("))
@@ -330,6 +381,8 @@ static bool operands(Reader *r)
             return false;
         if (x->op == OP_assign)
             return wrong(r, "an operand that is no assign");
+        if ((x->op == OP_scan) != (op == OP_scan_result))
+            return wrong(r, "a scan for a scan_result, and for no other op");
         vec_push(r->ctx->arena, &r->in, x);
     } while (take(r, ","));
     return expect(r, ")");
@@ -382,6 +435,28 @@ static bool read_var_attr(Reader *r, Attr *a)
     return a->var || (name && wrong(r, "a variable that is declared"));
 }
 
+/* "length=16 states=1 slices=1 backwards=0", of the body before. */
+static bool read_scan(Reader *r, Attr *a)
+{
+    Scan *s = arena_take(r->ctx->arena, sizeof *s);
+    int64_t states, slices, backwards;
+    if (!r->body)
+        return wrong(r, "a body before");
+    if (!integer(r, 1, DIM_MAX, &s->length) || !expect(r, "states=") ||
+        !integer(r, 0, INT32_MAX / 2, &states) || !expect(r, "slices=") ||
+        !integer(r, 0, INT32_MAX / 2, &slices) || !expect(r, "backwards=") ||
+        !integer(r, 0, 1, &backwards))
+        return false;
+    s->body = r->body;
+    s->body->scan = s;
+    s->n_states = (int)states;
+    s->n_slices = (int)slices;
+    s->backwards = backwards != 0;
+    r->body = NULL;
+    a->scan = s;
+    return true;
+}
+
 static bool read_scalar(Reader *r, Attr *a)
 {
     static const char *const known[] = {"n", "lr", "step"};
@@ -421,8 +496,12 @@ static bool read_attr(Reader *r, unsigned has, Attr *a, int64_t *count)
         return read_var_attr(r, a);
     if ((has & ATTR_scalar) && take(r, "scalar="))
         return read_scalar(r, a);
+    if ((has & ATTR_scan) && take(r, "length="))
+        return read_scan(r, a);
     if ((has & ATTR_input) && take(r, "input="))
         good = integer(r, 0, r->p->inputs.n - 1, &i), a->input = (int)i;
+    else if ((has & ATTR_part) && take(r, "part="))
+        good = integer(r, 0, INT32_MAX, &i), a->part = (int)i;
     else if ((has & ATTR_stream) && take(r, "stream="))
         good = integer(r, 0, UINT32_MAX, &i), a->stream = (uint32_t)i;
     else
@@ -492,6 +571,8 @@ static bool check_call(Reader *r, OpKind op, const Attr *a, const Shape *s, int6
         return wrong(r, "var=");
     if ((has & ATTR_input) && a->input >= r->p->inputs.n)
         return wrong(r, "input=");
+    if ((has & ATTR_scan) && !a->scan)
+        return wrong(r, "length=");
     for (int i = 0; i < a->n_axes; i++)
         if (a->axes[i] >= rank)
             return wrong(r, "axes of the operand");
@@ -514,7 +595,7 @@ static bool read_node(Reader *r)
     if (!integer(r, r->nodes.n, r->nodes.n, &number) || !expect(r, "="))
         return false;
     int op = read_op(r);
-    if (op < 0 || !operands(r) || !read_attrs(r, op_impls[op]->attrs, &attr, &count) ||
+    if (op < 0 || !operands(r, op) || !read_attrs(r, op_impls[op]->attrs, &attr, &count) ||
         !expect(r, ":") || !dtype(r, &type) || !shape(r, &s) ||
         !check_call(r, (OpKind)op, &attr, &s, count) || !read_story(r, &role, &name, &what, &loc))
         return false;
@@ -543,6 +624,8 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return wrong(r, "each variable to be assigned once");
     if ((kind == ROOT_loss || kind == ROOT_metric) && y->shape.rank)
         return wrong(r, "a loss or metric of rank 0");
+    if ((kind == ROOT_next || kind == ROOT_step) != (r->levels.n > 0))
+        return wrong(r, "next and step as roots of a body, and no others");
     if (kind == ROOT_output && index >= r->p->outputs.n)
         return wrong(r, "an output that is declared");
     if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
@@ -552,7 +635,8 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
 
 static bool read_root(Reader *r)
 {
-    static const char *const kinds[] = {"output", "loss", "metric", "grad", "assign"};
+    static const char *const kinds[] = {"output", "loss", "metric", "grad",
+                                        "assign", "next", "step"};
     int64_t index;
     if (!r->g)
         return wrong(r, "a function first");
@@ -562,6 +646,8 @@ static bool read_root(Reader *r)
     Node *y = operand(r);
     if (!y)
         return false;
+    if (y->op == OP_scan)
+        return wrong(r, "a root that is no scan");
     if (!check_root(r, (RootKind)kind, index, y))
         return false;
     graph_root(r->g, (RootKind)kind, (int)index, y);
@@ -593,14 +679,15 @@ static bool read_line(Reader *r)
         bool (*read)(Reader *);
     } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
                  {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
-                 {"%", read_node},           {"root ", read_root}};
+                 {"%", read_node},           {"root ", read_root},   {"body", read_body},
+                 {"end", read_end}};
     skip_space(r);
     if (r->at == r->end || *r->at == ';')
         return true;
     for (int i = 0; i < COUNT(lines); i++)
         if (take(r, lines[i].word))
             return lines[i].read(r);
-    return wrong(r, "program, train, input, output, var, function, root or a node");
+    return wrong(r, "program, train, input, output, var, function, root, body, end or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)
@@ -626,5 +713,9 @@ Program *program_read(Ctx *ctx, const char *text, size_t size)
         r.line = end ? end + 1 : r.end;
     }
     r.at = r.end = r.line;
+    if (r.levels.n) {
+        wrong(&r, "the end of the body");
+        return NULL;
+    }
     return check_assigns(&r) ? p : NULL;
 }

@@ -3,30 +3,40 @@
  * saved in. */
 #include "ir.h"
 
-Shape var_cut_shape(const Var *v)
+Shape var_view(const Var *v)
 {
-    Shape s = v->shape;
-    if (!v->cut)
-        return s;
-    for (int i = s.rank++; i > 1; i--)
-        s.dim[i] = s.dim[i - 1];
-    s.dim[0] = v->shape.dim[0] / v->cut;
-    s.dim[1] = v->cut;
-    return s;
+    return v->view.rank ? v->view : v->shape;
+}
+
+/* By axis of the view: the saved axis that it is a part of. */
+static void parts_of(const Var *v, const Shape *view, int *of)
+{
+    int at = 0;
+    for (int i = 0; i < v->shape.rank && at < view->rank; i++)
+        for (int64_t length = 0; at < view->rank && length < v->shape.dim[i]; at++) {
+            length = (length ? length : 1) * view->dim[at];
+            of[at] = i;
+        }
 }
 
 Shape var_kept_shape(const Var *v)
 {
-    Shape cut = var_cut_shape(v), s = cut;
-    for (int i = 0; i < s.rank; i++)
-        s.dim[i] = cut.dim[v->perm[i]];
+    Shape view = var_view(v), s = {.batch = -1};
+    int of[RANK_MAX] = {0};
+    parts_of(v, &view, of);
+    for (int i = 0; i < view.rank; i++) {
+        if (i > 0 && of[v->perm[i]] == of[v->perm[i - 1]])
+            s.dim[s.rank - 1] *= view.dim[v->perm[i]];
+        else
+            s.dim[s.rank++] = view.dim[v->perm[i]];
+    }
     return s;
 }
 
 /* The saved position of the element that is at `kept` in kept order. */
 static int64_t saved_position(const Var *v, int64_t kept)
 {
-    Shape s = var_cut_shape(v);
+    Shape s = var_view(v);
     int64_t at[RANK_MAX] = {0}, position = 0;
     for (int i = s.rank - 1; i >= 0; i--) {
         int64_t length = s.dim[v->perm[i]];

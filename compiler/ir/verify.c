@@ -48,7 +48,11 @@ static void check_node(const Graph *g, int i, const char *after)
             BUG("after %s: operand %d of %s (%d) does not come before it", after, k, row->name, i);
         if (x->op == OP_assign)
             BUG("after %s: an assign is read", after);
+        if ((x->op == OP_scan) != (y->op == OP_scan_result))
+            BUG("after %s: a scan is read by %s", after, row->name);
     }
+    if (y->op == OP_scan)
+        graph_verify(y->attr->scan->body, after);
     check_shape(g, y, after);
 }
 
@@ -57,10 +61,14 @@ static void check_root(const Graph *g, const Root *r, const char *after)
     const Node *y = r->node;
     if (!y || y->id < 0 || y->id >= g->nodes.n || g->nodes.at[y->id] != y)
         BUG("after %s: a root is not in the graph", after);
+    if (y->op == OP_scan)
+        BUG("after %s: a root is a scan", after);
     if ((r->kind == ROOT_assign) != (y->op == OP_assign))
         BUG("after %s: an assign that is no root, or a root that is none", after);
     if ((r->kind == ROOT_loss || r->kind == ROOT_metric) && y->shape.rank != 0)
         BUG("after %s: a loss or metric of rank %d", after, y->shape.rank);
+    if ((r->kind == ROOT_next || r->kind == ROOT_step) != (g->outer != NULL))
+        BUG("after %s: a root of a body in a function, or one of a function in a body", after);
     if (r->kind == ROOT_assign && r->index != y->attr->var->id)
         BUG("after %s: the root of an assign to %s has index %d", after, y->attr->var->name,
             r->index);

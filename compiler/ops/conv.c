@@ -304,10 +304,9 @@ static bool back_fits(Graph *g, const Node *dy, const Node *w, const Taps *t, co
     return true;
 }
 
-Node *build_conv_input(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent)
+/* All of it, phases as channels of one convolution. */
+static Node *phases_together(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent)
 {
-    if (!dy || !w || !back_fits(g, dy, w, t, extent))
-        return NULL;
     int spatial = dy->shape.rank - 2;
     Back b = back_of(t, spatial, w->shape.dim);
     int64_t around[RANK_MAX] = {0}, spread[RANK_MAX];
@@ -329,11 +328,50 @@ Node *build_conv_input(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t
     return to_extent(g, dx, spatial, extent);
 }
 
+Node *build_conv_input_part(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent,
+                            const int64_t *from, const int64_t *length)
+{
+    if (!dy || !w || !back_fits(g, dy, w, t, extent))
+        return NULL;
+    if (conv_phases_pay(&dy->shape, &w->shape, t, from, length))
+        return conv_input_by_phases(g, dy, w, t, from, length);
+    Node *dx = phases_together(g, dy, w, t, extent);
+    for (int i = 0; dx && i < dy->shape.rank - 2; i++)
+        if (length[i] != dx->shape.dim[1 + i])
+            dx = build_slice(g, dx, 1 + i, from[i], from[i] + length[i], 1);
+    return dx;
+}
+
+Node *build_conv_input(Graph *g, Node *dy, Node *w, const Taps *t, const int64_t *extent)
+{
+    static const int64_t from[SPATIAL_MAX];
+    return build_conv_input_part(g, dy, w, t, extent, from, extent);
+}
+
+/* The gradient in x. Where x has been padded nobody asks for that of the border. */
+static Node *gradient_in_x(Graph *g, const Node *y, Node *dy)
+{
+    const Node *x = y->in[0];
+    const Taps *t = &y->attr->taps;
+    const Attr *pad = x->attr;
+    const int64_t *extent = &x->shape.dim[1];
+    int64_t length[SPATIAL_MAX];
+    bool padded = x->op == OP_pad && pad->start[0] == 0 && pad->end[0] == 0;
+    for (int i = 0; padded && i < x->shape.rank - 2; i++) {
+        length[i] = extent[i] - pad->start[1 + i] - pad->end[1 + i];
+        padded = pad->step[1 + i] <= 1 && pad->start[1 + i] >= 0 && pad->end[1 + i] >= 0;
+    }
+    if (!padded || !conv_phases_pay(&dy->shape, &y->in[1]->shape, t, &pad->start[1], length))
+        return build_conv_input(g, dy, y->in[1], t, extent);
+    Node *dx = build_conv_input_part(g, dy, y->in[1], t, extent, &pad->start[1], length);
+    return build_pad(g, dx, pad->start, pad->end, NULL, 0);
+}
+
 static void conv_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
 {
     const Taps *t = &y->attr->taps;
     if (want[0])
-        dx[0] = build_conv_input(g, dy, y->in[1], t, &y->in[0]->shape.dim[1]);
+        dx[0] = gradient_in_x(g, y, dy);
     if (want[1])
         dx[1] = build_conv_weight(g, y->in[0], dy, t);
 }

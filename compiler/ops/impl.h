@@ -20,4 +20,11 @@ bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MA
 /* size, stride and dilation of the first `spatial` axes, nothing else. */
 Taps op_only_taps(const Taps *, int spatial);
 
+/* conv_phases.c: part of build_conv_input's result, as build_conv_input_part; whether it is less work
+ * phase by phase. */
+bool conv_phases_pay(const Shape *dy, const Shape *w, const Taps *, const int64_t *from,
+                     const int64_t *length);
+Node *conv_input_by_phases(Graph *, Node *dy, Node *w, const Taps *, const int64_t *from,
+                           const int64_t *length);
+
 #endif

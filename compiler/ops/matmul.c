@@ -94,16 +94,22 @@ static void matmul_eval(const Node *y, const InterpInput *run, const Tensor *in,
     } while (op_next(&lead, at));
 }
 
-/* Whether the leading axes and m of a tensor may be seen as one axis: the batch then has to be the
- * first of them, or none. */
-static bool merges(const Shape *x)
+/* With the batch as the first axis: only so may leading axes and m be seen as one axis. */
+static Node *batch_first(Graph *g, Node *x)
 {
-    return x->batch <= 0 || op_product(x, 0, x->batch) == 1;
+    int perm[RANK_MAX] = {x->shape.batch}, n = 1;
+    if (x->shape.batch <= 0 || op_product(&x->shape, 0, x->shape.batch) == 1)
+        return x;
+    for (int i = 0; i < x->shape.rank; i++)
+        if (i != x->shape.batch)
+            perm[n++] = i;
+    return build_transpose(g, x, perm);
 }
 
 /* [.., m, k] as [.. * m, k]. */
 static Node *merged(Graph *g, Node *x)
 {
+    x = batch_first(g, x);
     int rank = x->shape.rank;
     Shape shape = {.rank = 2, .batch = x->shape.batch < 0 ? -1 : 0};
     shape.dim[0] = op_product(&x->shape, 0, rank - 1);
@@ -121,7 +127,8 @@ static Node *shared_grad(Graph *g, Node *a, Node *b, Node *dy)
 static bool is_shared(const Node *a, const Node *b, const Node *dy)
 {
     return a->shape.rank > 2 && op_product(&b->shape, 0, b->shape.rank - 2) == 1 &&
-           b->shape.batch < 0 && a->shape.batch < a->shape.rank - 1 && merges(&a->shape) &&
+           b->shape.batch < 0 && a->shape.batch < a->shape.rank - 1 &&
+           (a->shape.batch < 0 || a->shape.batch == dy->shape.batch) &&
            op_product(&a->shape, 0, a->shape.rank - 2) ==
                op_product(&dy->shape, 0, dy->shape.rank - 2);
 }

@@ -26,7 +26,7 @@ int op_find(const char *name)
 
 bool op_draws(const Node *y)
 {
-    return op_impls[y->op]->attrs & ATTR_stream;
+    return op_rows[y->op].cls == CLASS_LEAF && op_impls[y->op]->attrs & ATTR_stream;
 }
 
 bool op_error(Graph *g, const Node *y, const char *format, ...)

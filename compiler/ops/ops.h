@@ -5,7 +5,7 @@
 
 #include "../ir/ir.h"
 
-typedef enum { CLASS_LEAF, CLASS_EW, CLASS_REDUCE, CLASS_MOVE, CLASS_MAT, CLASS_EFFECT } OpClass;
+typedef enum { CLASS_LEAF, CLASS_EW, CLASS_REDUCE, CLASS_MOVE, CLASS_MAT, CLASS_SCAN, CLASS_EFFECT } OpClass;
 
 enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8 };
 
@@ -13,7 +13,7 @@ enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8 };
 enum {
     ATTR_axes = 1, ATTR_range = 2 /* start, end, step */, ATTR_value = 4, ATTR_data = 8, ATTR_var = 16,
     ATTR_input = 32, ATTR_scalar = 64, ATTR_stream = 128, ATTR_shape = 256 /* the node's own shape is given */,
-    ATTR_dtype = 512, ATTR_taps = 1024
+    ATTR_dtype = 512, ATTR_taps = 1024, ATTR_scan = 2048, ATTR_part = 4096
 };
 
 /* One elementwise application: operands in double, in the op's order. */
@@ -56,6 +56,18 @@ extern const OpImpl *const op_impls[OP_COUNT];
 int op_find(const char *name);
 /* Whether y is drawn at random: a leaf with a stream. */
 bool op_draws(const Node *y);
+
+/* attention.c: the lengths of attention and attention_grad. `lengths`: the operand, or NULL. */
+typedef struct AttentionSizes {
+    int64_t queries, keys, heads, groups, dim;
+    bool causal, alibi;
+    const Node *lengths;
+} AttentionSizes;
+enum { ATTENTION_HEADS_MAX = 1024, ATTENTION_DIM_MAX = 256 };
+AttentionSizes attention_sizes(const Node *);
+/* ALiBi's slopes: 2^(-8 / n), its square, ... for n heads, a power of 2; for others those of the power of
+ * 2 below, then every other one of twice as many. */
+void attention_slopes(int64_t heads, double *slope);
 
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);

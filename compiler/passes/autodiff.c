@@ -21,6 +21,7 @@ typedef struct Tape {
     int n;
     bool *depends; /* on some x, differentiably */
     Node **grad;   /* what is known of y's gradient by the node; only where `depends` */
+    Node ***parts; /* of a scan: the same of each of its results; NULL: of none */
 } Tape;
 
 static bool on_tape(const Tape *tape, const Node *node)
@@ -61,6 +62,7 @@ static Tape tape_new(Graph *g, Arena *scratch, int n, Node *const *xs)
     Tape tape = {.g = g, .n = g->nodes.n};
     tape.depends = arena_take(scratch, sizeof *tape.depends * (size_t)(tape.n + 1));
     tape.grad = arena_take(scratch, sizeof *tape.grad * (size_t)(tape.n + 1));
+    tape.parts = arena_take(scratch, sizeof *tape.parts * (size_t)(tape.n + 1));
     for (int i = 0; i < tape.n; i++)
         g->nodes.at[i]->mark = i;
 
@@ -90,9 +92,25 @@ static void contribute(Tape *tape, Node *x, Node *dx)
     name_new(tape->g, first, name_of(tape->g, x));
 }
 
+/* Of a scan's result: its gradient becomes a part of the scan's. */
+static void keep_part(Tape *tape, Arena *scratch, const Node *result)
+{
+    const Node *scan = result->in[0];
+    const Scan *s = scan->attr->scan;
+    Node ***parts = &tape->parts[scan->mark];
+    if (!*parts)
+        *parts = arena_take(scratch, sizeof **parts * (size_t)(s->n_states + scan_stacks(s) + 1));
+    Node **sum = &(*parts)[result->attr->part], *dy = tape->grad[result->mark];
+    *sum = *sum ? build_binary(tape->g, OP_add, *sum, dy) : dy;
+}
+
 static void step_back(Tape *tape, Arena *scratch, Node *y)
 {
     Graph *g = tape->g;
+    if (y->op == OP_scan_result) {
+        keep_part(tape, scratch, y);
+        return;
+    }
     size_t n = (size_t)y->n_in;
     bool *want = arena_take(scratch, sizeof *want * n);
     Node **dx = arena_take(scratch, sizeof *dx * n);
@@ -106,7 +124,10 @@ static void step_back(Tape *tape, Arena *scratch, Node *y)
 
     int first = g->nodes.n;
     write_as(g, y);
-    op_impls[y->op]->grad(g, y, tape->grad[y->mark], want, dx);
+    if (y->op == OP_scan)
+        scan_grad(g, y, tape->parts[y->mark], want, dx);
+    else
+        op_impls[y->op]->grad(g, y, tape->grad[y->mark], want, dx);
     for (int k = 0; k < y->n_in; k++)
         if (want[k] && dx[k] && dx[k]->id >= first && !dx[k]->name)
             dx[k]->name = name_of(g, y->in[k]);
@@ -116,17 +137,20 @@ static void step_back(Tape *tape, Arena *scratch, Node *y)
             contribute(tape, y->in[k], dx[k]);
 }
 
-void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
+void autodiff_from(Graph *g, int n_ys, Node *const *ys, Node *const *dys, int n, Node *const *xs,
+                   Node **dxs)
 {
     Arena *scratch = arena_new();
     Graph as = *g; /* what new nodes inherit, to be put back */
     Tape tape = tape_new(g, scratch, n, xs);
 
-    write_as(g, y);
-    if (tape.depends[y->mark])
-        tape.grad[y->mark] = build_fill(g, &y->shape, 1);
-    for (int i = y->mark; i >= 0; i--)
-        if (tape.grad[i])
+    for (int i = 0; i < n_ys; i++) {
+        write_as(g, ys[i]);
+        if (on_tape(&tape, ys[i]) && tape.depends[ys[i]->mark])
+            contribute(&tape, ys[i], dys ? dys[i] : build_fill(g, &ys[i]->shape, 1));
+    }
+    for (int i = tape.n - 1; i >= 0; i--)
+        if (tape.grad[i] || tape.parts[i])
             step_back(&tape, scratch, g->nodes.at[i]);
     for (int i = 0; i < n; i++)
         dxs[i] = on_tape(&tape, xs[i]) ? tape.grad[xs[i]->mark] : NULL;
@@ -135,6 +159,11 @@ void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
     g->role = as.role;
     g->what = as.what;
     arena_free(scratch);
+}
+
+void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
+{
+    autodiff_from(g, 1, &y, NULL, n, xs, dxs);
 }
 
 /* --- the pass --------------------------------------------------------------------------------- */

@@ -51,6 +51,10 @@ static uint64_t hash_attr(uint64_t hash, const Node *node)
         hash = mix(hash, &attr->var->id, sizeof attr->var->id);
     if (reads & ATTR_input)
         hash = mix(hash, &attr->input, sizeof attr->input);
+    if (reads & ATTR_part)
+        hash = mix(hash, &attr->part, sizeof attr->part);
+    if (reads & ATTR_scan)
+        hash = mix(hash, &attr->scan->length, sizeof attr->scan->length);
     if (reads & ATTR_scalar)
         hash = mix(hash, &attr->scalar, sizeof attr->scalar);
     return reads & ATTR_stream ? mix(hash, &attr->stream, sizeof attr->stream) : hash;
@@ -108,6 +112,8 @@ static bool same_attr(const Node *a, const Node *b)
     return !((reads & ATTR_data) && !same_data(a, b)) &&
            !((reads & ATTR_var) && p->var != q->var) &&
            !((reads & ATTR_input) && p->input != q->input) &&
+           !((reads & ATTR_part) && p->part != q->part) &&
+           !((reads & ATTR_scan) && p->scan != q->scan) &&
            !((reads & ATTR_scalar) && p->scalar != q->scalar) &&
            !((reads & ATTR_stream) && p->stream != q->stream);
 }

@@ -140,6 +140,12 @@ bool node_uniform(const Node *y)
     return y->uniform;
 }
 
+bool node_lies(const Node *y)
+{
+    return y->op == OP_input || y->op == OP_var || y->op == OP_scan_operand ||
+           (y->op == OP_const && y->attr->data);
+}
+
 bool node_inlined(const Node *y)
 {
     return y->op == OP_iota || op_draws(y) ||

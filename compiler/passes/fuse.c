@@ -34,7 +34,8 @@ typedef struct Group {
     int parent; /* union-find */
     Domain domain;
     Node *product;
-    int last; /* id of a member */
+    bool scan; /* a scan and its results; takes in nothing */
+    int last;  /* id of a member */
     VEC(Node *) members;
 } Group;
 
@@ -104,6 +105,93 @@ static Node *graph_copy(Graph *g, Node *x)
 
 /* What the caller reads must be stored as such: a root that is a leaf, a scalar or another root's
  * node gets a copy of its own. */
+/* The last value of a state that is stacked is the last slice of the stack. */
+static Node *last_slice(Graph *g, Node *y, void *unused)
+{
+    (void)unused;
+    if (y->op != OP_scan_result)
+        return y;
+    const Scan *s = y->in[0]->attr->scan;
+    if (y->attr->part >= s->n_states || !scan_is_stacked(s, y->attr->part))
+        return y;
+    const Node *next = graph_find_root(s->body, ROOT_next, y->attr->part);
+    int stack = 0;
+    while (graph_find_root(s->body, ROOT_step, stack) != next)
+        stack++;
+    int64_t at = s->backwards ? 0 : s->length - 1;
+    Node *slice = build_slice(g, scan_stack(g, y->in[0], stack), 0, at, at + 1, 1);
+    return build_reshape(g, slice, &y->shape);
+}
+
+/* What a scan reads lies in memory as such. */
+static Node *copy_operands(Graph *g, Node *y, void *unused)
+{
+    (void)unused;
+    for (int i = 0; i < y->n_in && y->op == OP_scan; i++)
+        if (leaf_like(y->in[i]) && !node_lies(y->in[i]))
+            y->in[i] = graph_copy(g, y->in[i]);
+    return y;
+}
+
+/* The first node of that result, or NULL. */
+static Node *find_result(const Graph *g, const Node *scan, int i)
+{
+    for (int k = 0; k < g->nodes.n; k++) {
+        Node *y = g->nodes.at[k];
+        if (y->op == OP_scan_result && y->in[0] == scan && y->attr->part == i)
+            return y;
+    }
+    return NULL;
+}
+
+/* One node a result: it has one place. */
+static Node *one_result(Graph *g, Node *y, void *unused)
+{
+    (void)unused;
+    return y->op == OP_scan_result ? find_result(g, y->in[0], y->attr->part) : y;
+}
+
+/* A scan needs room for its results, also for those that nobody reads. */
+static void add_results(Graph *g, Node *scan)
+{
+    const Scan *s = scan->attr->scan;
+    g->loc = scan->loc;
+    g->role = scan->role;
+    g->what = scan->what;
+    for (int i = 0; i < s->n_states; i++)
+        if (!scan_is_stacked(s, i) && !find_result(g, scan, i))
+            scan_last(g, scan, i);
+    for (int i = 0; i < scan_stacks(s); i++)
+        if (!find_result(g, scan, s->n_states + i))
+            scan_stack(g, scan, i);
+}
+
+static void prepare_scans(Graph *g)
+{
+    bool any = false;
+    for (int i = 0; i < g->nodes.n; i++)
+        any |= g->nodes.at[i]->op == OP_scan;
+    if (!any)
+        return;
+    graph_rewrite(g, last_slice, NULL);
+    graph_rewrite(g, one_result, NULL);
+    graph_rewrite(g, copy_operands, NULL);
+}
+
+static void complete_scans(Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_scan)
+            add_results(g, g->nodes.at[i]);
+}
+
+/* Whether a value is both the next of a state and stacked: it lies in the stack, for both. */
+static bool both_of_step(const Root *a, const Root *b)
+{
+    return (a->kind == ROOT_next && b->kind == ROOT_step) ||
+           (a->kind == ROOT_step && b->kind == ROOT_next);
+}
+
 static void copy_roots(Graph *g)
 {
     for (int i = 0; i < g->roots.n; i++) {
@@ -112,7 +200,7 @@ static void copy_roots(Graph *g)
             continue;
         bool twice = false;
         for (int j = 0; j < i; j++)
-            twice |= g->roots.at[j].node == r->node;
+            twice |= g->roots.at[j].node == r->node && !both_of_step(&g->roots.at[j], r);
         if (!twice && !leaf_like(r->node))
             continue;
         Node *copy = graph_copy(g, r->node);
@@ -145,6 +233,7 @@ static void new_group(Fuse *f, Node *y)
     Group group = {.parent = f->groups.n,
                    .domain = domain_of(y),
                    .product = node_multiplies(y) ? y : NULL,
+                   .scan = y->op == OP_scan,
                    .last = y->id};
     vec_push(f->arena, &group.members, y);
     f->group[y->id] = f->groups.n;
@@ -162,6 +251,22 @@ static bool cuts_chain(const Node *y, int *chain)
     return chain[y->id] == 0;
 }
 
+/* A scan's result belongs to the scan. */
+static void join_scan(Fuse *f, Node *y)
+{
+    int group = f->group[y->in[0]->id];
+    Group *g = &f->groups.at[group];
+    vec_push(f->arena, &g->members, y);
+    g->last = y->id;
+    f->group[y->id] = group;
+}
+
+static void mark_operands(const Node *y, bool *root)
+{
+    for (int k = 0; k < y->n_in && y->op == OP_scan; k++)
+        root[y->in[k]->id] = true;
+}
+
 static void make_groups(Fuse *f)
 {
     Graph *g = f->g;
@@ -169,13 +274,18 @@ static void make_groups(Fuse *f)
     bool *root = arena_take(f->arena, (size_t)g->nodes.n);
     for (int i = 0; i < g->roots.n; i++)
         root[g->roots.at[i].node->id] = true;
+    for (int i = 0; i < g->nodes.n; i++)
+        mark_operands(g->nodes.at[i], root);
     for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
         f->group[i] = -1;
         OpClass c = op_rows[y->op].cls;
         bool moved = c == CLASS_MOVE && (cuts_chain(y, chain) || root[i]);
-        if (moved || ((c == CLASS_EW || c == CLASS_REDUCE || c == CLASS_MAT || c == CLASS_EFFECT) &&
-                      !y->uniform))
+        if (y->op == OP_scan_result)
+            join_scan(f, y);
+        else if (y->op == OP_scan || moved ||
+                 ((c == CLASS_EW || c == CLASS_REDUCE || c == CLASS_MAT || c == CLASS_EFFECT) &&
+                  !y->uniform))
             new_group(f, y);
     }
 }
@@ -410,11 +520,17 @@ static bool reduced_same(const Domain *a, const Domain *b)
     return memcmp(a->reduced, b->reduced, sizeof a->reduced) == 0;
 }
 
+/* A product that adds to its result as it goes: nothing can be stored in its place. */
+static bool adds_up(const Group *a)
+{
+    return a->product && a->product->op == OP_attention_grad;
+}
+
 /* The iteration space of two groups together, or false. */
 static bool merged_domain(const Group *a, const Group *b, Domain *out)
 {
     bool ra = domain_reduces(&a->domain), rb = domain_reduces(&b->domain);
-    if ((a->product && (b->product || rb)) || (b->product && ra))
+    if ((a->product && (b->product || rb)) || (b->product && ra) || adds_up(a) || adds_up(b))
         return false;
     *out = rb ? b->domain : a->domain;
     if (ra == rb)
@@ -451,7 +567,8 @@ static bool member_reads(Check *c, const Node *y)
 static bool may_merge(Fuse *f, int from, int to, Domain *domain)
 {
     Group *a = &f->groups.at[from], *b = &f->groups.at[to];
-    if (a->members.n + b->members.n > MEMBERS_MAX || !merged_domain(a, b, domain))
+    if (a->scan || b->scan || a->members.n + b->members.n > MEMBERS_MAX ||
+        !merged_domain(a, b, domain))
         return false;
     Check c = {.f = f, .domain = domain, .from = from, .to = to};
     f->space.atoms.n = 0;
@@ -499,7 +616,7 @@ static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loa
 {
     if (y->uniform || (y->op == OP_const && !y->attr->data) || y->op == OP_iota)
         return true;
-    if (stored[y->id] || y->op == OP_input || y->op == OP_var || y->op == OP_const) {
+    if (stored[y->id] || node_lies(y)) {
         if (y->op == OP_var && f->assign[y->attr->var->id])
             return false;
         return ++*loads <= 1;
@@ -538,9 +655,12 @@ static void choose_stores(Fuse *f, bool *stored)
     Graph *g = f->g;
     for (int i = 0; i < g->roots.n; i++)
         stored[g->roots.at[i].node->id] = true;
+    for (int i = 0; i < g->nodes.n; i++)
+        mark_operands(g->nodes.at[i], stored);
     for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
-        if (stored[i] || f->group[i] < 0)
+        stored[i] |= y->op == OP_scan_result;
+        if (stored[i] || f->group[i] < 0 || y->op == OP_scan)
             continue;
         bool moved = op_rows[y->op].cls == CLASS_MOVE;
         if (!g->program->unfused && !moved && !read_elsewhere(f, y, y, stored, 0))
@@ -554,9 +674,14 @@ static KernelKind kernel_kind(const Node *product)
 {
     if (!product)
         return KERNEL_loop;
-    return product->op == OP_conv          ? KERNEL_conv
-           : product->op == OP_conv_weight ? KERNEL_conv_weight
-                                           : KERNEL_matmul;
+    switch (product->op) {
+    case OP_conv: return KERNEL_conv;
+    case OP_conv_weight: return KERNEL_conv_weight;
+    case OP_scatter_add: return KERNEL_scatter;
+    case OP_attention: return KERNEL_attention;
+    case OP_attention_grad: return KERNEL_attention_grad;
+    default: return KERNEL_matmul;
+    }
 }
 
 static void make_kernels(Fuse *f, const bool *stored)
@@ -578,6 +703,10 @@ static void make_kernels(Fuse *f, const bool *stored)
             k->lowered = low;
             k->product = f->groups.at[group].product;
             k->kind = kernel_kind(k->product);
+            if (y->op == OP_scan_result) {
+                k->kind = KERNEL_scan;
+                k->scan = y->in[0];
+            }
             vec_push(g->program->ctx->arena, &g->kernels, k);
         }
         vec_push(g->program->ctx->arena, &k->stores, y);
@@ -593,7 +722,9 @@ static void make_kernels(Fuse *f, const bool *stored)
 
 void pass_fuse(Graph *g)
 {
+    prepare_scans(g);
     copy_roots(g);
+    complete_scans(g);
     mark_uniform(g);
     Arena *scratch = arena_new();
     size_t n = (size_t)g->nodes.n;
@@ -612,7 +743,7 @@ void pass_fuse(Graph *g)
     link_users(&f);
     order_assigns(&f);
     for (int i = 0; !g->program->unfused && i < g->nodes.n; i++)
-        if (f.group[i] >= 0 && !node_multiplies(g->nodes.at[i]))
+        if (f.group[i] >= 0 && !node_multiplies(g->nodes.at[i]) && !f.groups.at[f.group[i]].scan)
             merge_operands(&f, g->nodes.at[i], g->nodes.at[i], 0);
     choose_stores(&f, stored);
     make_kernels(&f, stored);

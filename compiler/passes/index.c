@@ -72,24 +72,32 @@ static Ix without(const Ix *a, int i, int j)
     return r;
 }
 
-/* (e / k) * (m * k) + (e % k) * m is e * m: what a reshape splits, a linear position joins again.
- */
+/* Whether q * r->by + r is one Ix: (e / k) * k + e % k is e, and (e / (l * k)) * k + e / l % k is
+ * e / l. */
+static bool completes(const IxSpace *s, const Atom *q, const Atom *r, Ix *whole)
+{
+    if (q->kind != ATOM_div || r->kind != ATOM_mod)
+        return false;
+    *whole = r->of;
+    if (r->by == q->by && ix_equal(&r->of, &q->of))
+        return true;
+    const Atom *part = r->of.n == 1 ? &s->atoms.at[r->of.t[0].atom] : NULL;
+    return part && part->kind == ATOM_div && r->of.c == 0 && r->of.t[0].k == 1 &&
+           part->by * r->by == q->by && ix_equal(&part->of, &q->of);
+}
+
+/* What a reshape splits, a linear position joins again. */
 static Ix rejoin(const IxSpace *s, Ix a)
 {
-    for (int i = 0; i < a.n; i++) {
-        const Atom *q = &s->atoms.at[a.t[i].atom];
-        if (q->kind != ATOM_div)
-            continue;
+    for (int i = 0; i < a.n; i++)
         for (int j = 0; j < a.n; j++) {
             const Atom *r = &s->atoms.at[a.t[j].atom];
-            if (r->kind == ATOM_mod && r->by == q->by && ix_equal(&r->of, &q->of) &&
-                a.t[i].k == a.t[j].k * q->by) {
-                Ix joined = ix_scale(q->of, a.t[j].k);
-                Ix rest = without(&a, i, j);
-                return rejoin(s, merge(&rest, &joined));
-            }
+            Ix whole;
+            if (!completes(s, &s->atoms.at[a.t[i].atom], r, &whole) || a.t[i].k != a.t[j].k * r->by)
+                continue;
+            Ix joined = ix_scale(whole, a.t[j].k), rest = without(&a, i, j);
+            return rejoin(s, merge(&rest, &joined));
         }
-    }
     return a;
 }
 
@@ -369,6 +377,19 @@ static void index_concat(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out
     guard_axis(s, out[axis], x->dim[axis], 1, guards, n);
 }
 
+/* The row of the matrix is known when the kernel runs: a variable of its own, `gathered`. */
+static void index_gather(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out)
+{
+    const Shape *indices = &y->in[1]->shape;
+    if (i == 0) {
+        out[0] = ix_loop(s, "gathered", y->in[0]->shape.dim[0]);
+        out[1] = at[indices->rank];
+        return;
+    }
+    for (int d = 0; d < indices->rank; d++)
+        out[d] = shape_unit(indices, d) ? ix_const(0) : at[d];
+}
+
 /* NumPy's alignment from the right; an axis of length 1 is read at 0. */
 static void index_broadcast(const Shape *y, const Shape *x, const Ix *at, Ix *out)
 {
@@ -405,6 +426,7 @@ void index_operand(IxSpace *s, const Node *y, int i, const Ix *at, Ix *out, Guar
     case OP_unwindow: index_unwindow(s, y, at, out, guards, n_guards); break;
     case OP_pad: index_pad(s, y, at, out, guards, n_guards); break;
     case OP_concat: index_concat(s, y, i, at, out, guards, n_guards); break;
+    case OP_gather: index_gather(s, y, i, at, out); break;
     default: index_broadcast(&y->shape, x, at, out); break;
     }
 }

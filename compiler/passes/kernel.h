@@ -21,6 +21,9 @@ typedef enum {
     BUF_output, /* the same; index: of Program.outputs */
     BUF_grads, /* in what NAME_grad's caller gives, `offset` bytes from its start; index: as ROOT_grad */
     BUF_var,    /* in the instance's vars, at var->offset */
+    BUF_operand, /* in a body: operand `index` of the scan, as this step sees it */
+    BUF_next,   /* in a body: what becomes of state `index`, where it is not stacked */
+    BUF_step,   /* in a body: the slice of this step of stack `index` */
     BUF_data,   /* static const data of the emitted file (const nodes with data) */
     BUF_scratch /* in the instance's scratch, at `offset` */
 } BufferKind;
@@ -42,13 +45,18 @@ typedef struct Buffer {
     struct Buffer *over; /* scratch: lies on this buffer, which dies in the kernel that writes it */
 } Buffer;
 
-/* pack: makes the form in which a product reads its weight. */
+/* pack: makes the form in which a product reads its weight. scan: a loop over the kernels of a body; has no
+ * function of its own. */
 typedef enum {
     KERNEL_loop,
     KERNEL_matmul,
     KERNEL_conv,
     KERNEL_conv_weight,
-    KERNEL_pack
+    KERNEL_pack,
+    KERNEL_scatter,
+    KERNEL_attention,
+    KERNEL_attention_grad,
+    KERNEL_scan
 } KernelKind;
 
 typedef enum { KARG_key, KARG_buffer, KARG_scalar, KARG_team } KernelArgKind;
@@ -73,11 +81,12 @@ struct Kernel {
     VEC(Node *) stores; /* nodes it stores, in order */
     VEC(Node *) nodes;  /* all nodes computed in it, operands first (inlined ones included) */
     Node *product; /* of all but KERNEL_loop: the node of class MAT (pack: whose weight it packs) */
+    const Node *scan; /* of KERNEL_scan; else NULL */
     VEC(KernelArg) args;         /* filled by kernel_text */
     VEC(Buffer *) reads, writes; /* filled by pass fuse/schedule: what it loads and stores */
     struct Kernel *pack;         /* of a product: the kernel that packs its weight; or NULL */
     Buffer *packed;              /* of the two: what it packs */
-    Buffer *workspace;           /* of a product: operands that it packs itself; or NULL */
+    Buffer *workspace;           /* of a product: operands that it packs itself; of a scan: its body's scratch; or NULL */
     bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
     bool shared; /* its loops are shared among threads; else one thread runs it */
     double flops, bytes;   /* of a full batch */
@@ -88,10 +97,15 @@ struct Kernel {
     void *lowered; /* loops, placements: private to passes/lower and codegen/kernel_*.c */
 };
 
+/* How many kernels of a graph, its first, run before anything else is called again: in predict and eval
+ * those that are kept, in a body those that run once, before the first step. (pack.c) */
+int kernels_kept(const Graph *);
+
 typedef struct Plan {
     VEC(Buffer *) buffers;
     Buffer **of_node;      /* by node id; NULL where the node has none */
-    int64_t scratch_bytes; /* of this function */
+    Buffer **turn; /* of a body, by state: memory that its values have in turn with the result; or NULL */
+    int64_t scratch_bytes; /* of this function, or of a step of this body */
     double flops;          /* a full batch */
     bool parallel;         /* some kernel is shared: the function opens a parallel region */
 } Plan;

@@ -78,6 +78,62 @@ static bool same_order(const Node *a, const Node *b)
            memcmp(a->attr->axes, b->attr->axes, sizeof *a->attr->axes * (size_t)a->shape.rank) == 0;
 }
 
+static Node *reshaped(Graph *g, Node *x, const Shape *shape)
+{
+    if (x->op == OP_reshape)
+        x = x->in[0];
+    return shape_equal(&x->shape, shape) ? x : build_reshape(g, x, shape);
+}
+
+/* --- reshapes as parts ------------------------------------------------------------------------- */
+
+/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small
+ * as can be; axes of length 1 belong to none. */
+typedef struct Parts {
+    int n;
+    int from[RANK_MAX], to[RANK_MAX]; /* by axis: the part, or -1 */
+} Parts;
+
+typedef struct Side { /* one of the two shapes, as parts are made of it */
+    const Shape *shape;
+    int *part;
+    int at;
+    int64_t count; /* numbers of the part so far */
+    bool batch;    /* the batch axis is among them */
+} Side;
+
+/* Adds the next axis longer than 1 to part n; false after the last. */
+static bool take_axis(Side *s, int n)
+{
+    while (s->at < s->shape->rank && shape_unit(s->shape, s->at))
+        s->part[s->at++] = -1;
+    if (s->at == s->shape->rank)
+        return false;
+    s->count *= s->shape->dim[s->at];
+    s->batch = s->batch || s->at == s->shape->batch;
+    s->part[s->at++] = n;
+    return true;
+}
+
+static bool parts_of(const Shape *from, const Shape *to, Parts *p)
+{
+    Side a = {from, p->from, 0, 1, false}, b = {to, p->to, 0, 1, false};
+    for (p->n = 0;; p->n++) {
+        a.count = b.count = 1;
+        a.batch = b.batch = false;
+        bool more = take_axis(&a, p->n);
+        if (take_axis(&b, p->n) != more)
+            return false;
+        if (!more)
+            return true;
+        while (a.count != b.count || a.batch != b.batch) {
+            bool a_lacks = a.count == b.count ? b.batch : a.count < b.count;
+            if (!take_axis(a_lacks ? &a : &b, p->n))
+                return false;
+        }
+    }
+}
+
 /* --- variables -------------------------------------------------------------------------------- */
 
 static bool is_first(const Graph *g)
@@ -95,20 +151,19 @@ static Node *relay(Graph *g, Node *y, void *unused)
     const Var *v = y->attr->var;
     if (y->op != OP_var && y->op != OP_assign)
         return y;
-    Shape cut = var_cut_shape(v);
-    if (is_identity(v->perm, cut.rank) && !v->cut)
+    Shape view = var_view(v), parts = permuted(&view, v->perm), as_kept = var_kept_shape(v);
+    if (is_identity(v->perm, view.rank) && !v->view.rank)
         return y;
     if (y->op == OP_assign) {
-        Node *value = v->cut ? build_reshape(g, y->in[0], &cut) : y->in[0];
-        value = build_transpose(g, value, v->perm);
+        Node *value = build_transpose(g, reshaped(g, y->in[0], &view), v->perm);
+        value = reshaped(g, value, &as_kept);
         return graph_add(g, OP_assign, 1, &value, y->attr);
     }
     int back[RANK_MAX] = {0};
-    invert(v->perm, cut.rank, back);
+    invert(v->perm, view.rank, back);
     Node *kept = build_var(g, y->attr->var);
     kept->name = y->name;
-    Node *saved = build_transpose(g, kept, back);
-    return v->cut ? build_reshape(g, saved, &v->shape) : saved;
+    return reshaped(g, build_transpose(g, reshaped(g, kept, &parts), back), &v->shape);
 }
 
 /* --- transposing ------------------------------------------------------------------------------ */
@@ -125,16 +180,36 @@ typedef struct Sink {
     VEC(Turned) turned; /* by node id */
 } Sink;
 
-static Node *reshaped(Graph *g, Node *x, const Shape *shape)
+/* Whether each part is one axis of what it becomes. */
+static bool joins(const Node *x, Parts *p)
 {
-    if (x->op == OP_reshape)
-        x = x->in[0];
-    return shape_equal(&x->shape, shape) ? x : build_reshape(g, x, shape);
+    return x->op == OP_reshape && x->in[0]->op == OP_transpose &&
+           parts_of(&x->in[0]->shape, &x->shape, p) && count_long(&x->shape) == p->n &&
+           count_long(&x->in[0]->shape) > p->n;
+}
+
+/* The transpose of axes that are joined of transposed ones: these are transposed before. */
+static Node *transposed_before(Graph *g, Node *x, const Parts *p, const int *perm)
+{
+    const Node *t = x->in[0];
+    int both[RANK_MAX] = {0}, n = 0;
+    for (int i = 0; i < x->shape.rank; i++)
+        for (int axis = 0; axis < t->shape.rank; axis++)
+            if (p->to[perm[i]] >= 0 && p->from[axis] == p->to[perm[i]])
+                both[n++] = t->attr->axes[axis];
+    for (int axis = 0; axis < t->shape.rank; axis++)
+        if (p->from[axis] < 0)
+            both[n++] = t->attr->axes[axis];
+    Shape shape = permuted(&x->shape, perm);
+    return reshaped(g, build_transpose(g, t->in[0], both), &shape);
 }
 
 /* The transpose, with nothing left to merge. */
 static Node *transposed(Graph *g, Node *x, const int *perm)
 {
+    Parts p;
+    if (joins(x, &p) && !moves_units(&x->shape, perm))
+        return transposed_before(g, x, &p, perm);
     int both[RANK_MAX] = {0};
     for (int i = 0; i < x->shape.rank; i++)
         both[i] = x->op == OP_transpose ? x->attr->axes[perm[i]] : perm[i];
@@ -336,53 +411,6 @@ static Node *sink_expand(Graph *g, Node *y)
 
 /* --- below a reshape -------------------------------------------------------------------------- */
 
-/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small
- * as can be; axes of length 1 belong to none. */
-typedef struct Parts {
-    int n;
-    int from[RANK_MAX], to[RANK_MAX]; /* by axis: the part, or -1 */
-} Parts;
-
-typedef struct Side { /* one of the two shapes, as parts are made of it */
-    const Shape *shape;
-    int *part;
-    int at;
-    int64_t count; /* numbers of the part so far */
-    bool batch;    /* the batch axis is among them */
-} Side;
-
-/* Adds the next axis longer than 1 to part n; false after the last. */
-static bool take_axis(Side *s, int n)
-{
-    while (s->at < s->shape->rank && shape_unit(s->shape, s->at))
-        s->part[s->at++] = -1;
-    if (s->at == s->shape->rank)
-        return false;
-    s->count *= s->shape->dim[s->at];
-    s->batch = s->batch || s->at == s->shape->batch;
-    s->part[s->at++] = n;
-    return true;
-}
-
-static bool parts_of(const Shape *from, const Shape *to, Parts *p)
-{
-    Side a = {from, p->from, 0, 1, false}, b = {to, p->to, 0, 1, false};
-    for (p->n = 0;; p->n++) {
-        a.count = b.count = 1;
-        a.batch = b.batch = false;
-        bool more = take_axis(&a, p->n);
-        if (take_axis(&b, p->n) != more)
-            return false;
-        if (!more)
-            return true;
-        while (a.count != b.count || a.batch != b.batch) {
-            bool a_lacks = a.count == b.count ? b.batch : a.count < b.count;
-            if (!take_axis(a_lacks ? &a : &b, p->n))
-                return false;
-        }
-    }
-}
-
 /* Whether the axes of each part are neighbours, and in order, in what is transposed as well. Then
  * order[i] is its i-th part. */
 static bool parts_stay(const Node *t, const Parts *p, int *order)
@@ -428,17 +456,184 @@ static Node *sink_reshape(Graph *g, Node *y)
     return behind(g, y, reshaped(g, t->in[0], &shape), perm);
 }
 
-/* --- the pass --------------------------------------------------------------------------------- */
+/* --- joined axes of a matrix ------------------------------------------------------------------- */
+
+static Node *sink(Graph *g, Node *y, void *arg);
+
+/* An axis that is joined of parts which are transposed before that: their lengths, and their order
+ * where they come from. */
+typedef struct Joined {
+    int n;
+    int64_t dim[RANK_MAX];
+    int perm[RANK_MAX];
+} Joined;
+
+static bool axis_joins(const Node *x, int axis, Joined *j)
+{
+    Parts p;
+    int from[RANK_MAX];
+    if (axis == x->shape.batch || !joins(x, &p) || p.to[axis] < 0)
+        return false;
+    const Node *t = x->in[0];
+    j->n = 0;
+    for (int i = 0; i < t->shape.rank; i++) {
+        if (p.from[i] != p.to[axis])
+            continue;
+        int at = j->n++;
+        j->dim[at] = t->shape.dim[i];
+        from[at] = t->attr->axes[i];
+        for (; at > 0 && from[j->perm[at - 1]] > from[j->n - 1]; at--)
+            j->perm[at] = j->perm[at - 1];
+        j->perm[at] = j->n - 1;
+    }
+    return !is_identity(j->perm, j->n);
+}
+
+/* The matrix x with an axis in parts; perm: where each of all axes comes from, or goes to. */
+static Shape in_parts(const Shape *x, int axis, const Joined *j, int *perm)
+{
+    Shape s = {.batch = -1};
+    for (int i = 0; i < x->rank; i++) {
+        if (i == x->batch)
+            s.batch = s.rank;
+        for (int k = 0; k < (i == axis ? j->n : 1); k++)
+            perm[s.rank + k] = s.rank + (i == axis ? j->perm[k] : 0);
+        for (int k = 0; k < (i == axis ? j->n : 1); k++)
+            s.dim[s.rank++] = i == axis ? j->dim[k] : x->dim[i];
+    }
+    return s;
+}
+
+/* The matrix x, the parts of an axis in the order in which they come. */
+static Node *with_axis_turned(Sink *s, Node *x, int axis, const Joined *j)
+{
+    int perm[RANK_MAX];
+    Shape shape = in_parts(&x->shape, axis, j, perm), whole = x->shape;
+    x = sink(s->g, reshaped(s->g, x, &shape), s);
+    x = sink(s->g, transposed(s->g, x, perm), s);
+    return sink(s->g, reshaped(s->g, x, &whole), s);
+}
+
+/* The other way. */
+static Node *with_axis_restored(Sink *s, Node *x, int axis, const Joined *j)
+{
+    int perm[RANK_MAX], back[RANK_MAX] = {0};
+    Shape shape = in_parts(&x->shape, axis, j, perm), whole = x->shape;
+    Shape turned = permuted(&shape, perm);
+    invert(perm, shape.rank, back);
+    return reshaped(s->g, transposed(s->g, reshaped(s->g, x, &turned), back), &whole);
+}
+
+/* Whether a weight of `columns` rows is kept with this axis in this order. */
+static bool kept_so(const Program *p, const Joined *j, int64_t columns)
+{
+    for (int i = 0; i < p->vars.n; i++) {
+        const Var *v = p->vars.at[i];
+        bool same = v->view.rank == 1 + j->n && v->view.dim[0] == columns;
+        for (int k = 0; k < j->n && same; k++)
+            same = v->view.dim[1 + k] == j->dim[k] && v->perm[k] == 1 + j->perm[k];
+        if (same)
+            return true;
+    }
+    return false;
+}
+
+/* A product of matrices with a weight that is kept in the order of a joined axis: that axis is
+ * summed over in this order, or left so in the result; and a gradient that goes to such a weight. */
+static Node *sink_matmul(Sink *s, Node *y)
+{
+    Node *a = y->in[0], *b = y->in[1];
+    Joined inner, rows, columns;
+    if (a->shape.rank != 2 || b->shape.rank != 2)
+        return y;
+    bool sums = rests_on_leaf(b) && axis_joins(b, 0, &inner);
+    bool to_columns = rests_on_leaf(b) && axis_joins(b, 1, &columns);
+    bool to_rows = axis_joins(a, 0, &rows) && kept_so(s->g->program, &rows, y->shape.dim[1]);
+    if (!sums && !to_columns && !to_rows)
+        return y;
+    if (sums) {
+        a = with_axis_turned(s, a, 1, &inner);
+        b = with_axis_turned(s, b, 0, &inner);
+    }
+    a = to_rows ? with_axis_turned(s, a, 0, &rows) : a;
+    b = to_columns ? with_axis_turned(s, b, 1, &columns) : b;
+    Node *product = build_matmul(s->g, a, b);
+    product->name = y->name;
+    product = to_rows ? with_axis_restored(s, product, 0, &rows) : product;
+    return to_columns ? with_axis_restored(s, product, 1, &columns) : product;
+}
+
+/* x as `parts`, transposed, as `to`: where that is x before the same was done in the other direction,
+ * or costs nothing; else NULL. */
+static Node *before_join(Sink *s, Node *x, const Shape *parts, const int *back, const Shape *to)
+{
+    x = sink(s->g, reshaped(s->g, x, parts), s);
+    x = sink(s->g, turn(s, x, back), s);
+    x = sink(s->g, reshaped(s->g, x, to), s);
+    return op_rows[x->op].cls == CLASS_MOVE && !is_made_of_leaves(x, LEAF_DEPTH) ? NULL : x;
+}
+
+/* An elementwise op whose operands were all transposed and joined alike is done before that. */
+static Node *sink_joined(Sink *s, Node *y)
+{
+    const Node *first = NULL;
+    Node *in[3] = {NULL};
+    Parts p;
+    int back[RANK_MAX] = {0};
+    for (int i = 0; i < y->n_in; i++) {
+        if (y->in[i]->shape.rank && !shape_equal(&y->in[i]->shape, &y->shape))
+            return y;
+        first = !first && joins(y->in[i], &p) ? y->in[i] : first;
+    }
+    if (!first)
+        return y;
+    const Node *t = first->in[0], *source = t->in[0];
+    Shape to = (source->op == OP_reshape ? source->in[0] : source)->shape, scalar = shape_scalar();
+    invert(t->attr->axes, t->shape.rank, back);
+    for (int i = 0; i < y->n_in; i++) {
+        in[i] = y->in[i];
+        if (in[i]->shape.rank && !(in[i] = before_join(s, in[i], &t->shape, back, &to)))
+            return y;
+    }
+    Node *inner = graph_add_as(s->g, y->op, y->n_in, in, y->attr, &scalar, y->dtype);
+    inner->name = y->name;
+    inner = reshaped(s->g, inner, &source->shape);
+    return reshaped(s->g, transposed(s->g, inner, t->attr->axes), &y->shape);
+}
+
+/* A reduction over all of what was transposed and joined. */
+static Node *sink_reduction_of_all(Graph *g, Node *y)
+{
+    Parts p;
+    int axes[RANK_MAX];
+    const Node *x = y->in[0];
+    if (!joins(x, &p) || count_long(&y->shape))
+        return y;
+    Node *source = x->in[0]->in[0];
+    for (int i = 0; i < source->shape.rank; i++)
+        axes[i] = i;
+    return reshaped(g, build_reduce_as(g, y, source, source->shape.rank, axes), &y->shape);
+}
+
+/* --- all nodes ------------------------------------------------------------------------------- */
 
 static Node *sink(Graph *g, Node *y, void *arg)
 {
     Sink *s = arg;
-    if (op_rows[y->op].cls == CLASS_EW)
-        return y->shape.rank ? sink_elementwise(s, y) : y;
+    if (op_rows[y->op].cls == CLASS_EW) {
+        Node *sunk = y->shape.rank ? sink_joined(s, y) : y;
+        return sunk == y && y->shape.rank ? sink_elementwise(s, y) : sunk;
+    }
+    if (y->op == OP_matmul)
+        return sink_matmul(s, y);
+    if (op_rows[y->op].cls == CLASS_REDUCE && y->in[0]->op == OP_reshape)
+        return sink_reduction_of_all(g, y);
     if (y->op == OP_concat)
         return sink_concat(s, y);
     if (y->op == OP_transpose) {
-        bool done = y->in[0]->op != OP_transpose && !moves_units(&y->in[0]->shape, y->attr->axes);
+        Parts p;
+        bool done = y->in[0]->op != OP_transpose && !joins(y->in[0], &p) &&
+                    !moves_units(&y->in[0]->shape, y->attr->axes);
         return done ? y : transposed(g, y->in[0], y->attr->axes);
     }
     if (y->op == OP_reshape)
@@ -458,12 +653,58 @@ static Node *sink(Graph *g, Node *y, void *arg)
     }
 }
 
+static void sink_all(Graph *g)
+{
+    Sink s = {.g = g, .arena = arena_new()};
+    graph_rewrite(g, sink, &s);
+    arena_free(s.arena);
+}
+
+/* --- bodies ---------------------------------------------------------------------------------- */
+
+typedef struct Pushed { /* a transpose of operand `part` of a scan, done inside */
+    int part;
+    const Node *transpose;
+} Pushed;
+
+static Node *transpose_inside(Graph *body, Node *y, void *arg)
+{
+    const Pushed *p = arg;
+    const Node *x = p->transpose->in[0];
+    if (y->op != OP_scan_operand || y->attr->part != p->part)
+        return y;
+    Node *leaf = graph_add_as(body, OP_scan_operand, 0, NULL, y->attr, &x->shape, x->dtype);
+    leaf->name = y->name;
+    return build_transpose(body, leaf, p->transpose->attr->axes);
+}
+
+/* What all steps read is read as it is kept; its transpose meets others inside. */
+static void push_transposes(Graph *g)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        bool any = false;
+        for (int k = 0; y->op == OP_scan && k < y->n_in; k++) {
+            const Scan *s = y->attr->scan;
+            Pushed p = {k, y->in[k]};
+            if (k < s->n_states + s->n_slices || p.transpose->op != OP_transpose)
+                continue;
+            graph_rewrite(s->body, transpose_inside, &p);
+            y->in[k] = p.transpose->in[0];
+            any = true;
+        }
+        if (any)
+            sink_all(y->attr->scan->body);
+    }
+}
+
+/* --- the pass --------------------------------------------------------------------------------- */
+
 void pass_layout(Graph *g)
 {
     if (is_first(g)) /* the pipeline takes every function through a pass before the next begins */
         order_vars(g->program);
     graph_rewrite(g, relay, NULL);
-    Sink s = {.g = g, .arena = arena_new()};
-    graph_rewrite(g, sink, &s);
-    arena_free(s.arena);
+    sink_all(g);
+    push_transposes(g);
 }

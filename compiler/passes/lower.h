@@ -44,8 +44,18 @@ bool node_reduces(const Node *);
  * the last stage. */
 int kernel_levels(const Kernel *, int *level);
 
+/* A leaf that lies in memory: an input, a variable, a table of constants, an operand of a scan. */
+bool node_lies(const Node *);
+
 /* Never stored, whatever reads it: constants, indices along an axis, uniform scalars, movement. */
 bool node_inlined(const Node *);
+
+/* How panels of an operand are packed. */
+typedef enum {
+    PACK_made,   /* number by number: computed, or from wherever they lie */
+    PACK_copied, /* from rows whose numbers along the panel are contiguous */
+    PACK_turned  /* from columns whose inner steps are */
+} PackWay;
 
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
  * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
@@ -56,6 +66,7 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
+    PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;
 } MatmulPlan;
@@ -68,12 +79,16 @@ int64_t tile_round_up(int64_t x, int64_t to);
 int64_t tile_pieces(int64_t length, int64_t of); /* how many pieces of `of` cover the length */
 /* The most rows of a tile that a choice may ask for: more vectors than there are registers only cost time. */
 enum { TILE_ROWS_MAX = 16 };
-/* The columns of a tile: a choice, else as tile_columns says. */
-int tile_choose_columns(Choosing *, const Target *, int64_t columns);
+/* The columns of a tile: a choice, else as the model says. */
+int tile_choose_columns(Choosing *, const Target *, int model);
 /* tile_conv.c: the rows of a tile of so many vectors of columns that goes over `length` rows soonest; how
  * many samples [samples, spatial.., channels] has at most. */
 int tile_rows(const Target *, int64_t length, int vectors);
 int64_t tile_samples(const Graph *, const Node *x);
+
+/* Columns of the tile that the last panel takes, where fewer vectors than a whole one has hold what is left;
+ * else 0. */
+int matmul_narrow(const Target *, const MatmulPlan *);
 
 /* How a product runs; kept: what is made of the right operand, or of a convolution's weight, is made once and
  * kept. */
@@ -85,6 +100,31 @@ MatmulPlan matmul_plan(const Graph *, const Node *matmul, bool kept);
 bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner, const Node **base,
                      Ix *linear);
 
+/* The way of an operand whose panels lie along the loop variable `along`; where it is not PACK_made, the base
+ * and the position as operand_strides gives them. */
+PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner, const Node **base,
+                    Ix *linear);
+/* How a kernel adds up rows by their indices: positions with the same index are in a list, which
+ * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
+typedef struct ScatterPlan {
+    int64_t positions, slots;
+    bool sparse; /* rows that do not occur stay as they are */
+    int64_t words; /* of the lists: count, rows, next positions, heads, what occurs */
+} ScatterPlan;
+
+/* How attention and its gradient run: in blocks of so many queries and keys; products in tiles of
+ * tile_m x tile_n numbers. */
+typedef struct AttentionPlan {
+    long long block;
+    int tile_m, tile_n;
+} AttentionPlan;
+
+/* tile.c */
+AttentionPlan attention_plan(const Graph *, const Node *);
+
+/* scatter.c */
+ScatterPlan scatter_plan(const Graph *, const Kernel *);
+
 /* Winograd's F(4x4, 3x3), for a convolution in one plane of 3 x 3 taps, stride 1: 36 products for 16
  * pixels instead of 144. Pieces of `block` patches of 4 x 4 pixels are transformed, multiplied by the
  * transformed weight, packed [panels][36][channels][tile_n], and transformed back. */
@@ -93,6 +133,7 @@ enum { WINOGRAD_PIXELS = 4, WINOGRAD_PATCH = 6, WINOGRAD_POINTS = 36, WINOGRAD_S
 typedef struct WinogradPlan {
     bool used;
     int64_t few;        /* so many samples are summed tap by tap */
+    int few_columns;    /* channels out of their register tile */
     int64_t floats;     /* of the transformed weight; panels for the few may lie behind it */
     int64_t high, wide; /* patches of a sample, down and along */
     int chunk;          /* channels transformed together */
@@ -104,8 +145,8 @@ typedef struct WinogradPlan {
     bool together;      /* few pieces: all patches are transformed before any is multiplied */
     /* Floats from point to point: of patches, of the transformed weight (conv_weight: errors), of products. */
     int64_t x_point, w_point, y_point;
-    int64_t slice;      /* floats that a piece works in: patches and products; conv_weight: sums */
-    int slices;         /* pieces that may be at work at once */
+    int64_t slice; /* floats that a piece works in: patches and products; conv_weight: sums */
+    int slices;    /* pieces that may be at work at once */
 } WinogradPlan;
 
 /* How a convolution (of nodes conv, conv_weight) runs, channels last. Lists by depth, height, width;
@@ -141,11 +182,19 @@ typedef struct ConvPlan {
  * conv_plan. */
 void winograd_plan(const Graph *, const Node *conv, ConvPlan *, bool readable, bool kept);
 void winograd_weight_plan(const Graph *, const Node *conv_weight, ConvPlan *);
+/* Columns of a register tile for so many channels out, and whether the method pays with the columns of
+ * the plan. */
+int winograd_columns(const Target *, int64_t units);
+bool winograd_pays(const Graph *, const Node *conv, ConvPlan *, bool kept);
 /* What one of Winograd's packs and works in, instead of what the direct sum would. */
 void winograd_place(const Graph *, const Node *conv, ConvPlan *, bool kept);
 void winograd_weight_place(ConvPlan *);
 
 ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
+/* Columns of a tile for so many channels out, sums of so many numbers, tap by tap. */
+int tile_conv_columns(const Target *, int64_t units, int64_t inner);
+/* The plan of what is summed tap by tap: all of a convolution, or few samples of one of Winograd's. */
+ConvPlan conv_direct(const ConvPlan *);
 ConvPlan conv_weight_plan(const Graph *, const Node *conv_weight);
 
 /* Whether x, indexed by the loop variables `at`, lies in one f32 buffer, from `offset` on, at a constant
@@ -158,6 +207,8 @@ typedef struct Lowered {
     Domain domain;
     MatmulPlan plan; /* KERNEL_matmul */
     ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
+    ScatterPlan scatter; /* KERNEL_scatter */
+    AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
     bool weight;     /* a product: the right operand depends on weights alone, is one for all */
     bool kept;       /* and what is made of it is kept from call to call */
     VEC(Node *)

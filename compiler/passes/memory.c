@@ -99,11 +99,10 @@ static Buffer *var_buffer(Memory *m, Var *v)
 {
     if (m->of_var[v->id])
         return m->of_var[v->id];
-    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &v->shape);
-    b->var = v;
     /* The graph's var nodes have the kept shape, so in it the axes are in order. */
-    for (int i = 0; i < v->shape.rank; i++)
-        b->shape.dim[i] = v->shape.dim[v->perm[i]];
+    Shape kept = var_kept_shape(v);
+    Buffer *b = new_buffer(m, BUF_var, v->id, unique_name(m, "", v->name, ""), DT_f32, &kept);
+    b->var = v;
     m->of_var[v->id] = b;
     return b;
 }
@@ -121,6 +120,12 @@ static int64_t grads_offset(const Program *p, int index)
     return bytes;
 }
 
+static void touch(Buffer *b, int position)
+{
+    b->first = position < b->first ? position : b->first;
+    b->last = position > b->last ? position : b->last;
+}
+
 static Buffer *root_buffer(Memory *m, const Root *r, Node *y)
 {
     Buffer *b = NULL;
@@ -132,6 +137,14 @@ static Buffer *root_buffer(Memory *m, const Root *r, Node *y)
         b->offset = grads_offset(m->g->program, r->index);
     } else if (r->kind == ROOT_assign) {
         b = var_buffer(m, y->attr->var);
+    } else if (r->kind == ROOT_step) {
+        b = new_buffer(m, BUF_step, r->index, node_name(m, y), y->dtype, &y->shape);
+    } else if (r->kind == ROOT_next && !scan_is_stacked(m->g->scan, r->index)) {
+        b = new_buffer(m, BUF_next, r->index, node_name(m, y), y->dtype, &y->shape);
+        m->plan->turn[r->index] =
+            new_buffer(m, BUF_scratch, -1, node_name(m, y), y->dtype, &y->shape);
+        touch(m->plan->turn[r->index], 0);
+        touch(m->plan->turn[r->index], m->g->kernels.n);
     }
     return b;
 }
@@ -144,11 +157,15 @@ static Buffer *leaf_buffer(Memory *m, Node *y)
         return new_buffer(m, BUF_data, y->id,
                           unique_name(m, "", y->what ? y->what : "data", "_data"), y->dtype,
                           &y->shape);
+    BufferKind kind = y->op == OP_input ? BUF_input : BUF_operand;
+    int index = y->op == OP_input ? y->attr->input : y->attr->part;
     for (int i = 0; i < m->plan->buffers.n; i++) {
         Buffer *b = m->plan->buffers.at[i];
-        if (b->kind == BUF_input && b->index == y->attr->input)
+        if (b->kind == kind && b->index == index)
             return b;
     }
+    if (kind == BUF_operand)
+        return new_buffer(m, kind, index, node_name(m, y), y->dtype, &y->shape);
     const char *name = m->g->program->inputs.at[y->attr->input].name;
     return new_buffer(m, BUF_input, y->attr->input, unique_name(m, "", name, ""), y->dtype,
                       &y->shape);
@@ -167,7 +184,7 @@ static void make_buffers(Memory *m)
             of[g->roots.at[i].node->id] = root_buffer(m, &g->roots.at[i], g->roots.at[i].node);
     for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
-        if (y->op == OP_input || y->op == OP_var || (y->op == OP_const && y->attr->data))
+        if (node_lies(y))
             of[i] = leaf_buffer(m, y);
         if (of[i] && !of[i]->node)
             of[i]->node = y;
@@ -189,12 +206,6 @@ static void make_buffers(Memory *m)
 }
 
 /* --- lifetimes -------------------------------------------------------------------------------- */
-
-static void touch(Buffer *b, int position)
-{
-    b->first = position < b->first ? position : b->first;
-    b->last = position > b->last ? position : b->last;
-}
 
 static void add_once(Arena *arena, Kernel *k, Buffer *b, bool write)
 {
@@ -238,6 +249,14 @@ static void add_packed(Memory *m, Kernel *k, int p)
         touch(k->workspace, p);
 }
 
+/* What the steps of a scan work in. */
+static void add_scratch(Memory *m, Kernel *k, int p)
+{
+    k->workspace = packed_buffer(m, k->scan->attr->scan->body->plan->scratch_bytes / 4);
+    if (k->workspace)
+        touch(k->workspace, p);
+}
+
 /* What a kernel that is kept stores lives from the first kernel of one call to the last of another. */
 static void keep(const Graph *g, const Kernel *k)
 {
@@ -270,6 +289,8 @@ static void find_lifetimes(Memory *m)
         }
         if (k->product)
             add_packed(m, k, p);
+        if (k->scan)
+            add_scratch(m, k, p);
         if (k->kept)
             keep(g, k);
     }
@@ -348,9 +369,9 @@ static bool product_reads(const Kernel *k, const Node *y, const Node *x, int dep
 static bool read_in_place(Memory *m, const Kernel *k, const Node *x)
 {
     const Lowered *low = k->lowered;
-    if (k->product &&
-        (product_reads(k, k->product->in[0], x, 0) || product_reads(k, k->product->in[1], x, 0)))
-        return false;
+    for (int i = 0; k->product && i < k->product->n_in; i++)
+        if (product_reads(k, k->product->in[i], x, 0))
+            return false;
     InPlace c = {.m = m, .k = k, .x = x};
     m->stamp++;
     m->space.atoms.n = 0;
@@ -394,7 +415,7 @@ static void lay_over(Memory *m)
     for (int p = 0; p < g->kernels.n; p++) {
         Kernel *k = g->kernels.at[p];
         int last = kernel_levels(k, level);
-        for (int i = 0; i < k->stores.n; i++) {
+        for (int i = 0; i < k->stores.n && !k->scan; i++) {
             Node *y = k->stores.at[i];
             Buffer *b = m->plan->of_node[y->id];
             const Domain *d = &((const Lowered *)k->lowered)->domain;
@@ -491,6 +512,8 @@ void pass_memory(Graph *g)
     m.seen = arena_take(scratch, sizeof *m.seen * (size_t)(g->nodes.n + 1));
     g->plan = m.plan = arena_take(m.arena, sizeof *m.plan);
     m.plan->of_node = arena_take(m.arena, sizeof *m.plan->of_node * (size_t)(g->nodes.n + 1));
+    if (g->scan)
+        m.plan->turn = arena_take(m.arena, sizeof(Buffer *) * (size_t)(g->scan->n_states + 1));
     m.of_var = arena_take(m.arena, sizeof *m.of_var * (size_t)(g->program->vars.n + 1));
     m.names = map_new(scratch);
     m.next = map_new(scratch);

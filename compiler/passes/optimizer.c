@@ -10,6 +10,8 @@
  * formula, which is PyTorch's to the order of its operations. What is the same for a whole step
  * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
  */
+#include <math.h>
+
 #include "../frontend/frontend.h"
 #include "../ir/arith.h"
 #include "../ops/ops.h"
@@ -25,6 +27,8 @@ typedef struct Update { /* of one weight */
     const Optimizer *by;
     Var *var;
     Node *weight, *grad;
+    Node *
+        occurs; /* 1 where the gradient is one of rows that occur, which alone change; NULL: all do */
 } Update;
 
 /* --- short forms ------------------------------------------------------------------------------ */
@@ -61,13 +65,21 @@ static Var *own_state(const Update *u, const char *name)
     return state_var(u->g->program, optimizer_rows[u->by->kind].name, name, u->var);
 }
 
+/* The variable becomes `value`, in rows that occur. */
+static void assign(const Update *u, Var *var, Node *value)
+{
+    if (u->occurs)
+        value = build_where(u->g, u->occurs, value, build_var(u->g, var));
+    build_assign(u->g, var, value);
+}
+
 /* The state `name` becomes keep * state + add. */
 static Node *decayed(const Update *u, const char *name, double keep, Node *more)
 {
     Graph *g = u->g;
     Var *var = own_state(u, name);
     Node *value = add(g, scaled(g, keep, build_var(g, var)), more);
-    build_assign(g, var, value);
+    assign(u, var, value);
     return value;
 }
 
@@ -109,7 +121,7 @@ static Node *adam_step(const Update *u, Node *weight, Node *grad, bool amsgrad)
     if (amsgrad) {
         Var *most = own_state(u, "max_exp_avg_sq");
         square = build_binary(g, OP_max, build_var(g, most), square);
-        build_assign(g, most, square);
+        assign(u, most, square);
     }
     Node *size = quotient(g, build_scalar(g, SCALAR_lr), bias_correction(g, beta1));
     Node *unbiased = quotient(g, root(g, square), root(g, bias_correction(g, beta2)));
@@ -275,12 +287,26 @@ static void prepare(Graph *g, Grad *grad, int n)
 
 /* --- the pass --------------------------------------------------------------------------------- */
 
+/* adam's `lazy`: of a table whose gradient is of the rows that occur, all others are left alone, their state
+ * too. In those the gradient is made NaN, which nothing is equal to. */
+static void leave_rows(Update *u)
+{
+    enum { LAZY = 6 };
+    Graph *g = u->g;
+    if (u->by->kind != OPT_adam || u->by->arg[LAZY] == 0 || u->grad->op != OP_scatter_add)
+        return;
+    const Attr attr = {.value = NAN};
+    u->grad = graph_add_as(g, OP_scatter_add, 2, u->grad->in, &attr, &u->grad->shape, DT_f32);
+    u->occurs = build_binary(g, OP_equal, u->grad, u->grad);
+}
+
 static void update(Graph *g, const Grad *grad)
 {
     const Optimizer *by = &g->program->train.optimizer;
     int first = write_for(g, grad->var, optimizer_rows[by->kind].name);
-    Update u = {g, by, grad->var, build_var(g, grad->var), grad->node};
-    build_assign(g, grad->var, formulas[by->kind](&u));
+    Update u = {g, by, grad->var, build_var(g, grad->var), grad->node, NULL};
+    leave_rows(&u);
+    assign(&u, grad->var, formulas[by->kind](&u));
     name_new(g, first, grad->var->name);
 }
 

@@ -159,6 +159,7 @@ static bool same_but_units(const Shape *s, const int *a, const int *b)
 
 typedef struct Vote {
     bool given;
+    Shape view;
     int perm[RANK_MAX];
 } Vote;
 
@@ -167,15 +168,30 @@ static bool is_forward(const Node *y)
     return y->role == ROLE_forward || y->role == ROLE_loss;
 }
 
+/* What a leaf of a body stands for, where all steps read the same. */
+static const Node *through_scan(const Graph *g, const Node *leaf)
+{
+    if (leaf->op != OP_scan_operand || scan_is_state(g, leaf) || scan_is_slice(g, leaf))
+        return leaf;
+    for (int i = 0; i < g->outer->nodes.n; i++) {
+        const Node *y = g->outer->nodes.at[i];
+        if (y->op == OP_scan && y->attr->scan == g->scan)
+            return through_scan(g->outer, y->in[leaf->attr->part]);
+    }
+    return leaf;
+}
+
 /* A product's operand that is a weight, perhaps transposed and then moved in other ways. */
-static void vote(const Node *operand, bool unless_as_it_is, Vote *votes)
+static void vote(const Graph *g, const Node *operand, bool unless_as_it_is, Vote *votes)
 {
     const Node *transpose = NULL, *w = operand;
     for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
         transpose = w->op == OP_transpose ? w : NULL;
-    if (w->op != OP_var || votes[w->attr->var->id].given || (unless_as_it_is && !transpose))
+    const Node *weight = through_scan(g, w);
+    if (weight->op != OP_var || votes[weight->attr->var->id].given ||
+        (unless_as_it_is && !transpose))
         return;
-    Vote *v = &votes[w->attr->var->id];
+    Vote *v = &votes[weight->attr->var->id];
     int perm[RANK_MAX];
     v->given = true;
     for (int i = 0; i < RANK_MAX; i++)
@@ -184,12 +200,75 @@ static void vote(const Node *operand, bool unless_as_it_is, Vote *votes)
         memcpy(v->perm, perm, sizeof *perm * (size_t)w->shape.rank);
 }
 
+/* The transpose that x is, but for elementwise ops behind it; or NULL. */
+static const Node *transposed_last(const Node *x, int depth)
+{
+    const Node *found = x->op == OP_transpose ? x : NULL;
+    if (op_rows[x->op].cls != CLASS_EW || depth == 0)
+        return found;
+    for (int i = 0; i < x->n_in && !found; i++)
+        if (shape_equal(&x->in[i]->shape, &x->shape))
+            found = transposed_last(x->in[i], depth - 1);
+    return found;
+}
+
+enum { BEHIND_MAX = 8 }; /* elementwise ops between a transpose and what is flattened */
+
+/* A dense layer of what has been flattened, [N, ..] to [N, K], and was transposed before: its weight
+ * is kept [K, units], K in the order that the numbers have without the transpose. */
+static void vote_flattened(const Node *y, Vote *votes)
+{
+    const Node *a = y->in[0], *w = y->in[1]->op == OP_transpose ? y->in[1]->in[0] : y->in[1];
+    const Var *v = w->op == OP_var ? w->attr->var : NULL;
+    if (!v || v->init.kind == INIT_orthogonal || votes[v->id].given || w->shape.rank != 2 ||
+        w == y->in[1] || a->op != OP_reshape || a->shape.rank != 2 || a->shape.batch != 0)
+        return;
+    const Node *t = transposed_last(a->in[0], BEHIND_MAX);
+    if (!t || t->shape.batch != 0 || t->attr->axes[0] != 0 || t->shape.dim[0] != a->shape.dim[0])
+        return;
+    Vote vote = {.given = true, .view = {.rank = 1, .batch = -1, .dim = {w->shape.dim[0]}}};
+    int part[RANK_MAX] = {0}, n = 0;
+    bool moved = false;
+    for (int i = 1; i < t->shape.rank; i++)
+        if (t->shape.dim[i] > 1) {
+            part[t->attr->axes[i]] = vote.view.rank;
+            vote.view.dim[vote.view.rank++] = t->shape.dim[i];
+        }
+    for (int i = 1; i < t->shape.rank; i++) {
+        if (!part[i])
+            continue;
+        moved = moved || part[i] != n + 1;
+        vote.perm[n++] = part[i];
+    }
+    vote.perm[n] = 0;
+    if (moved)
+        votes[v->id] = vote;
+}
+
+/* Rows of a matrix that are gathered are rows of it as it is saved. */
+static void vote_gathers(const Graph *g, Vote *votes)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *y = g->nodes.at[i];
+        if (y->op != OP_gather || y->in[0]->op != OP_var)
+            continue;
+        Vote *v = &votes[y->in[0]->attr->var->id];
+        v->given = true;
+        for (int k = 0; k < RANK_MAX; k++)
+            v->perm[k] = k;
+    }
+}
+
 static void vote_products(const Graph *g, Vote *votes)
 {
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *y = g->nodes.at[i];
+        if (is_forward(y) && y->op == OP_matmul)
+            vote_flattened(y, votes);
         if (is_forward(y) && (y->op == OP_matmul || y->op == OP_conv))
-            vote(y->in[1], false, votes);
+            vote(g, y->in[1], false, votes);
+        if (y->op == OP_scan)
+            vote_products(y->attr->scan->body, votes);
     }
 }
 
@@ -199,7 +278,9 @@ static void vote_loops(const Graph *g, Vote *votes)
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *y = g->nodes.at[i];
         for (int k = 0; k < y->n_in && y->op == OP_mul && is_forward(y); k++)
-            vote(y->in[k], true, votes);
+            vote(g, y->in[k], true, votes);
+        if (y->op == OP_scan)
+            vote_loops(y->attr->scan->body, votes);
     }
 }
 
@@ -212,11 +293,14 @@ static void cut_panels(Program *p, const Graph *g)
             continue;
         const Node *w = y->in[1]->op == OP_transpose ? y->in[1]->in[0] : y->in[1];
         Var *v = w->op == OP_var ? w->attr->var : NULL;
-        int rank = w->shape.rank, columns = tile_columns(p->target, w->shape.dim[0]);
-        if (!v || v->cut || v->init.kind == INIT_orthogonal || v->perm[rank - 1] != 0 ||
+        int rank = w->shape.rank;
+        int columns = tile_conv_columns(p->target, w->shape.dim[0], op_product(&w->shape, 1, rank));
+        if (!v || v->view.rank || v->init.kind == INIT_orthogonal || v->perm[rank - 1] != 0 ||
             rank == RANK_MAX || w->shape.dim[0] % columns || w->shape.dim[0] == columns)
             continue;
-        v->cut = columns;
+        v->view = (Shape){rank + 1, -1, {v->shape.dim[0] / columns, columns}};
+        for (int k = 1; k < rank; k++)
+            v->view.dim[k + 1] = v->shape.dim[k];
         for (int k = rank - 1; k > 0; k--)
             v->perm[k] = v->perm[k - 1] + 1;
         v->perm[0] = 0;
@@ -230,6 +314,9 @@ void order_vars(Program *p)
     Vote *votes = arena_take(scratch, sizeof *votes * (size_t)(p->vars.n + 1));
     for (int fn = 0; fn < FN_COUNT; fn++)
         if (p->fn[fn])
+            vote_gathers(p->fn[fn], votes);
+    for (int fn = 0; fn < FN_COUNT; fn++)
+        if (p->fn[fn])
             vote_products(p->fn[fn], votes);
     for (int fn = 0; fn < FN_COUNT; fn++)
         if (p->fn[fn])
@@ -237,8 +324,10 @@ void order_vars(Program *p)
     for (int i = 0; i < p->vars.n; i++) {
         Var *v = p->vars.at[i];
         const Var *as = v->laid_as ? v->laid_as : v;
-        if (votes[as->id].given)
-            memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
+        if (!votes[as->id].given)
+            continue;
+        memcpy(v->perm, votes[as->id].perm, sizeof v->perm);
+        v->view = votes[as->id].view;
     }
     bool whole = !p->target || p->fn[FN_train] || p->fn[FN_accumulate] || p->fn[FN_grad];
     for (int fn = 0; fn < FN_COUNT && !whole; fn++)

@@ -7,7 +7,8 @@
  * breaks  nothing
  *
  * In predict and eval a kernel that reads weights alone gives the same from call to call. Those are kept: they
- * stand first, run only after a weight has changed, and what they store stays in the arena until then. */
+ * stand first, run only after a weight has changed, and what they store stays in the arena until then. In a body
+ * what reads alone operands that all steps share is kept so, from step to step. */
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -20,12 +21,20 @@ typedef struct Packing {
     bool *is_root;    /* by node id */
 } Packing;
 
+/* In a body: an operand that every step reads whole. */
+static bool is_same(const Graph *g, const Node *y)
+{
+    return y->op == OP_scan_operand && !scan_is_state(g, y) && !scan_is_slice(g, y);
+}
+
 static void find_weights(Packing *p)
 {
     for (int i = 0; i < p->g->nodes.n; i++) {
         const Node *y = p->g->nodes.at[i];
         bool leaf = op_rows[y->op].cls == CLASS_LEAF || y->n_in == 0;
-        bool still = leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota : true;
+        bool still =
+            leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota || is_same(p->g, y)
+                 : true;
         for (int k = 0; k < y->n_in; k++)
             still &= p->of_weights[y->in[k]->id];
         p->of_weights[i] = still && op_rows[y->op].cls != CLASS_EFFECT;
@@ -34,10 +43,11 @@ static void find_weights(Packing *p)
         p->is_root[p->g->roots.at[i].node->id] = true;
 }
 
-/* Whether the function computes with weights that it does not change, and may be called again. */
+/* Whether the function computes with weights that it does not change, and may be called again; or it is a
+ * body, whose steps are many. */
 static bool keeps(const Graph *g)
 {
-    return g->fn == FN_predict || g->fn == FN_eval;
+    return g->outer || g->fn == FN_predict || g->fn == FN_eval;
 }
 
 /* One product of a stack would pack its own weight. */
@@ -60,6 +70,9 @@ bool product_plan(const Graph *g, Kernel *k)
         low->conv = conv_plan(g, k->product, low->kept);
         return low->weight && low->conv.other_floats > 0;
     case KERNEL_conv_weight: low->conv = conv_weight_plan(g, k->product); return false;
+    case KERNEL_scatter: low->scatter = scatter_plan(g, k); return false;
+    case KERNEL_attention:
+    case KERNEL_attention_grad: low->attention = attention_plan(g, k->product); return false;
     default: return false;
     }
 }
@@ -67,9 +80,20 @@ bool product_plan(const Graph *g, Kernel *k)
 void product_floats(const Kernel *k, int64_t *weight, int64_t *others)
 {
     const Lowered *low = k->lowered;
-    bool matmul = k->product->op == OP_matmul;
-    *weight = matmul ? low->plan.b_floats : low->conv.other_floats;
-    *others = matmul ? low->plan.a_floats : low->conv.x_floats + low->conv.sum_floats;
+    *weight = *others = 0;
+    switch (k->product->op) {
+    case OP_matmul:
+        *weight = low->plan.b_floats;
+        *others = low->plan.a_floats;
+        break;
+    case OP_scatter_add: *others = low->scatter.words; break;
+    case OP_attention:
+    case OP_attention_grad: break;
+    default:
+        *weight = low->conv.other_floats;
+        *others = low->conv.x_floats + low->conv.sum_floats;
+        break;
+    }
 }
 
 static bool plan_product(Packing *p, Kernel *k)
@@ -117,7 +141,7 @@ static bool stores_of_weights(const Packing *p, const Kernel *k)
 {
     for (int i = 0; i < k->stores.n; i++) {
         const Node *y = k->stores.at[i];
-        if (!p->of_weights[y->id] || p->is_root[y->id] || y->role != ROLE_forward)
+        if (!p->of_weights[y->id] || p->is_root[y->id] || (!p->g->outer && y->role != ROLE_forward))
             return false;
     }
     return !k->product;
@@ -127,7 +151,16 @@ static bool is_kept(const Packing *p, const Kernel *k)
 {
     if (!keeps(p->g))
         return false;
-    return k->kind == KERNEL_pack ? k->product->role == ROLE_forward : stores_of_weights(p, k);
+    return k->kind == KERNEL_pack ? p->g->outer || k->product->role == ROLE_forward
+                                  : stores_of_weights(p, k);
+}
+
+int kernels_kept(const Graph *g)
+{
+    int n = 0;
+    while (n < g->kernels.n && g->kernels.at[n]->kept)
+        n++;
+    return n;
 }
 
 void pass_pack(Graph *g)

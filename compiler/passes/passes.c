@@ -60,6 +60,15 @@ static void dump(const Program *p, const PassRow *pass)
     program_print(p, stdout);
 }
 
+/* Bodies first: what is around them may ask what became of them. */
+static void run_with_bodies(Graph *g, void (*run)(Graph *))
+{
+    for (int i = 0; i < g->nodes.n; i++)
+        if (g->nodes.at[i]->op == OP_scan)
+            run_with_bodies(g->nodes.at[i]->attr->scan->body, run);
+    run(g);
+}
+
 /* Runs one pass on one function; gives false when it reported an error. */
 static bool run_pass(Graph *g, const PassRow *pass, const PassOptions *options, double *time)
 {
@@ -67,7 +76,7 @@ static bool run_pass(Graph *g, const PassRow *pass, const PassOptions *options, 
     int errors = diag->errors;
     double start = seconds();
     if (!is_skipped(pass, options))
-        pass->run(g);
+        run_with_bodies(g, pass->run);
     *time += seconds() - start;
     if (diag->errors != errors)
         return false;
@@ -86,7 +95,7 @@ static void print_times(const double *time)
     fprintf(stderr, "%-12s %8.3f ms\n", "passes", 1e3 * total);
 }
 
-/* Every function goes through a pass before the next pass begins, so that a pass may decide for all
+/* Every function, with the bodies in it, goes through a pass before the next pass begins, so that a pass may decide for all
  * of them (the order in which a weight is kept). */
 bool passes_run(Program *program, const PassOptions *options)
 {

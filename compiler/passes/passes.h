@@ -42,4 +42,12 @@ bool passes_run(Program *, const PassOptions *);
  * autodiff) */
 void autodiff(Graph *, Node *y, int n, Node *const *xs, Node **dxs);
 
+/* The same of several nodes at once, of any shape: dys[i] is the gradient by ys[i]; NULL: 1
+ * everywhere. (autodiff.c) */
+void autodiff_from(Graph *, int n_ys, Node *const *ys, Node *const *dys, int n, Node *const *xs,
+                   Node **dxs);
+/* Builds the gradient of a scan: given those of its results (NULL: none), dx[i] of the operands that
+ * are wanted, NULL where none flows. (scan_grad.c; used by autodiff) */
+void scan_grad(Graph *, Node *scan, Node *const *dresults, const bool *want, Node **dx);
+
 #endif

@@ -30,8 +30,7 @@ typedef struct Reach {
 static bool loaded(const Kernel *k, const Node *y)
 {
     bool stored_elsewhere = y->kernel && y->kernel != k;
-    return stored_elsewhere || y->op == OP_input || y->op == OP_var ||
-           (y->op == OP_const && y->attr->data);
+    return stored_elsewhere || node_lies(y);
 }
 
 static void reach(Order *o, const Kernel *k, int stamp, Reach *r)

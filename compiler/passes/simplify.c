@@ -384,6 +384,90 @@ static Node *flip_length_one(Graph *g, Node *y)
     return NULL;
 }
 
+/* The one axis along which `first` ends where `second` begins, both filled up with zeros alike along all
+ * others; -1: there is none. */
+static int joint_axis(const Node *first, const Node *second)
+{
+    int axis = -1;
+    for (int d = 0; d < first->shape.rank; d++) {
+        const Attr *a = first->attr, *b = second->attr;
+        int64_t ends = a->start[d] + first->in[0]->shape.dim[d];
+        if (a->step[d] > 1 || b->step[d] > 1)
+            return -1;
+        if (a->start[d] == b->start[d] && a->end[d] == b->end[d])
+            continue;
+        if (axis >= 0 || ends != b->start[d] || d == first->shape.batch)
+            return -1;
+        axis = d;
+    }
+    return axis;
+}
+
+/* Parts that stand beside each other among zeros: the gradient of what was taken apart. */
+static Node *add_parts(Graph *g, Node *y)
+{
+    Node *a = y->in[0], *b = y->in[1];
+    if (a->op != OP_pad || b->op != OP_pad || a->attr->value != 0 || b->attr->value != 0 ||
+        !shape_equal(&a->shape, &b->shape))
+        return NULL;
+    int axis = joint_axis(a, b);
+    if (axis < 0) {
+        axis = joint_axis(b, a);
+        a = y->in[1];
+        b = y->in[0];
+    }
+    if (axis < 0)
+        return NULL;
+    Attr pad = *a->attr;
+    pad.end[axis] = b->attr->end[axis];
+    Node *both = build_concat(g, axis, 2, (Node *[]){a->in[0], b->in[0]});
+    return graph_add(g, OP_pad, 1, &both, &pad);
+}
+
+/* Neighbours in a concatenation that were neighbours in what they are slices of. */
+static Node *concat_slices(Graph *g, Node *y)
+{
+    int axis = y->attr->axes[0];
+    for (int i = 0; i + 1 < y->n_in; i++) {
+        const Node *a = y->in[i], *b = y->in[i + 1];
+        bool beside = a->op == OP_slice && b->op == OP_slice && a->in[0] == b->in[0];
+        for (int d = 0; beside && d < y->shape.rank; d++) {
+            const Attr *x = a->attr, *z = b->attr;
+            beside = d == axis ? x->step[d] <= 1 && z->step[d] <= 1 && x->end[d] == z->start[d]
+                               : x->start[d] == z->start[d] && x->end[d] == z->end[d] &&
+                                     x->step[d] == z->step[d];
+        }
+        if (!beside)
+            continue;
+        Attr attr = *a->attr;
+        attr.end[axis] = b->attr->end[axis];
+        Node **in = arena_take(g->program->ctx->arena, sizeof *in * (size_t)y->n_in);
+        for (int k = 0; k < y->n_in - 1; k++)
+            in[k] = y->in[k < i ? k : k + 1];
+        in[i] = graph_add(g, OP_slice, 1, a->in, &attr);
+        return build_concat(g, axis, y->n_in - 1, in);
+    }
+    return NULL;
+}
+
+/* A concatenation in a concatenation along the same axis. */
+static Node *concat_concat(Graph *g, Node *y)
+{
+    int axis = y->attr->axes[0];
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (x->op != OP_concat || x->attr->axes[0] != axis || x->users != 1)
+            continue;
+        int n = 0;
+        Node **in = arena_take(g->program->ctx->arena, sizeof *in * (size_t)(y->n_in + x->n_in));
+        for (int k = 0; k < y->n_in; k++)
+            for (int m = 0; m < (k == i ? x->n_in : 1); m++)
+                in[n++] = k == i ? x->in[m] : y->in[k];
+        return build_concat(g, axis, n, in);
+    }
+    return NULL;
+}
+
 /* A part of a concatenation that lies in one of its operands. */
 static Node *slice_concat(Graph *g, Node *y)
 {
@@ -499,6 +583,7 @@ static const Rule rules[] = {
     {OP_COUNT, fold},
     {OP_add, add_zero},
     {OP_add, add_neg},
+    {OP_add, add_parts},
     {OP_sub, sub_zero},
     {OP_sub, sub_neg},
     {OP_mul, mul_one},
@@ -540,6 +625,8 @@ static const Rule rules[] = {
     {OP_flip, flip_flip},
     {OP_slice, slice_concat},
     {OP_concat, concat_one},
+    {OP_concat, concat_slices},
+    {OP_concat, concat_concat},
     {OP_reduce_sum, reduce_length_one},
     {OP_reduce_max, reduce_length_one},
     {OP_reduce_min, reduce_length_one},

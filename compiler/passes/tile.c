@@ -25,7 +25,7 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
     while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE) {
         Guard guards[RANK_MAX];
         int n_guards;
-        if (x->op == OP_concat)
+        if (x->op == OP_concat || x->op == OP_gather)
             return false;
         index_operand(s, x, 0, here, next, guards, &n_guards);
         if (n_guards)
@@ -33,12 +33,21 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
         x = x->in[0];
         memcpy(here, next, sizeof here);
     }
-    bool leaf = x->op == OP_input || x->op == OP_var || (x->op == OP_const && x->attr->data);
-    if ((!x->kernel && !leaf) || x->dtype != DT_f32)
+    if ((!x->kernel && !node_lies(x)) || x->dtype != DT_f32)
         return false;
     *base = x;
     *linear = index_linear(s, &x->shape, NULL, here);
     return affine_in(s, linear, row) && affine_in(s, linear, inner);
+}
+
+PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
+                    const Node **base, Ix *linear)
+{
+    if (!operand_strides(s, x, at, along, inner, base, linear))
+        return PACK_made;
+    if (along >= 0 && ix_coefficient(linear, along) == 1)
+        return PACK_copied;
+    return along >= 0 && inner >= 0 && ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
 }
 
 static int loop_atom(const Ix *loop)
@@ -46,8 +55,15 @@ static int loop_atom(const Ix *loop)
     return loop->n ? loop->t[0].atom : -1;
 }
 
-/* Whether a matrix lies in one buffer at constant strides, its rows contiguous if `rows` is set. */
-static bool stands(const Graph *g, const Node *x, bool rows)
+/* How a matrix lies. */
+typedef struct Lies {
+    bool plain; /* in one buffer at constant strides */
+    bool rows;  /* with contiguous rows */
+    PackWay way;
+} Lies;
+
+/* along: which of the last two axes panels lie along. */
+static Lies lies(const Graph *g, const Node *x, int along)
 {
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
@@ -56,11 +72,12 @@ static bool stands(const Graph *g, const Node *x, bool rows)
     const Node *base;
     for (int i = 0; i < shape->rank; i++)
         at[i] = ix_loop(&s, "i", axis_extent(&s, shape, i));
-    int row = loop_atom(&at[shape->rank - 2]), col = loop_atom(&at[shape->rank - 1]);
-    bool plain = operand_strides(&s, x, at, row, col, &base, &linear) &&
-                 (!rows || (col >= 0 && ix_coefficient(&linear, col) == 1));
+    int atom[2] = {loop_atom(&at[shape->rank - 2]), loop_atom(&at[shape->rank - 1])};
+    Lies it = {.plain = operand_strides(&s, x, at, atom[0], atom[1], &base, &linear)};
+    it.rows = it.plain && atom[1] >= 0 && ix_coefficient(&linear, atom[1]) == 1;
+    it.way = operand_way(&s, x, at, atom[along], atom[!along], &base, &linear);
     arena_free(scratch);
-    return plain;
+    return it;
 }
 
 enum { TILE_M_MAX = 12 };
@@ -86,12 +103,11 @@ int tile_columns(const Target *t, int64_t columns)
     return columns <= lanes ? lanes : 2 * lanes;
 }
 
-int tile_choose_columns(Choosing *c, const Target *t, int64_t columns)
+int tile_choose_columns(Choosing *c, const Target *t, int model)
 {
     enum { VECTORS_MAX = 4 };
     int lanes = tile_lanes(t);
-    return (int)choose(c, CHOICE_tile_n, lanes, (int64_t)VECTORS_MAX * lanes, lanes,
-                       tile_columns(t, columns));
+    return (int)choose(c, CHOICE_tile_n, lanes, (int64_t)VECTORS_MAX * lanes, lanes, model);
 }
 
 int64_t tile_round_up(int64_t x, int64_t to)
@@ -112,6 +128,26 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
+/* Whether a panel of the right operand, read in place, falls on so few sets of the second cache (128 KB a way, 8
+ * ways) that its rows displace each other, and is read often enough to be worth a copy. */
+static bool displaced(const MatmulPlan *p)
+{
+    enum { WAY = 128 << 10, WAYS = 8, ROWS_LEAST = 512 };
+    int64_t apart = p->cols * (int64_t)sizeof(float), other = WAY;
+    while (other % apart) { /* the greatest common divisor */
+        int64_t rest = other % apart;
+        other = apart;
+        apart = rest;
+    }
+    return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
+}
+
+int matmul_narrow(const Target *t, const MatmulPlan *p)
+{
+    int64_t left = tile_round_up(p->cols % p->tile_n, tile_lanes(t));
+    return p->cols > p->tile_n && left < p->tile_n ? (int)left : 0;
+}
+
 MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
 {
     const Target *t = g->program->target;
@@ -121,13 +157,16 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
         p.lead *= extent(g, s, i);
-    bool left = stands(g, y->in[0], false), right = stands(g, y->in[1], true);
+    Lies a_lies = lies(g, y->in[0], 0), b_lies = lies(g, y->in[1], 1);
+    bool left = a_lies.plain, right = b_lies.rows;
+    p.way_a = a_lies.way;
+    p.way_b = b_lies.way;
     Choosing *c = &p.choosing;
     *c = choosing_begin(g->program, "matmul:%lldx%lldx%lld,stack=%lld,a=%s,b=%s%s",
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     /* Two vectors of columns; rows so that accumulators, a row of the panel and a broadcast fit. */
-    p.tile_n = tile_choose_columns(c, t, p.cols);
+    p.tile_n = tile_choose_columns(c, t, tile_columns(t, p.cols));
     int vectors = p.tile_n / tile_lanes(t);
     p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
@@ -135,9 +174,19 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left);
     right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right);
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || displaced(&p));
     choosing_end(c);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
+}
+
+/* Tiles that whole blocks are made of. */
+AttentionPlan attention_plan(const Graph *g, const Node *y)
+{
+    enum { BLOCK = 64, MANY_REGISTERS = 32 };
+    const Target *t = g->program->target;
+    return (AttentionPlan){.block = BLOCK,
+                           .tile_m = t->registers >= MANY_REGISTERS ? 8 : 4,
+                           .tile_n = tile_columns(t, attention_sizes(y).dim)};
 }

@@ -159,7 +159,7 @@ static int64_t least_of(int64_t a, int64_t b)
 
 static void choose_pixels(const Graph *g, ConvPlan *p, Choosing *c)
 {
-    int vectors = p->tile_n / tile_lanes(g->program->target);
+    int vectors = conv_direct(p).tile_n / tile_lanes(g->program->target);
     least_cost(g, p, vectors, 0);
     int model = p->tile_w;
     p->tile_w = (int)choose(c, CHOICE_tile_w, 1, least_of(p->out[2], TILE_ROWS_MAX), 1, p->tile_w);
@@ -169,17 +169,56 @@ static void choose_pixels(const Graph *g, ConvPlan *p, Choosing *c)
                             p->tile_h);
 }
 
-static void choose_columns(const Graph *g, ConvPlan *p)
+int tile_conv_columns(const Target *t, int64_t units, int64_t inner)
 {
-    int64_t units = p->units / p->groups;
-    p->tile_n = tile_choose_columns(&p->choosing, g->program->target, units);
-    p->panels = tile_pieces(units, p->tile_n);
+    /* Three vectors take the fewest loads a product of what leaves no register over. Of a short sum a small
+     * tile: what is made of the last one's result runs beside the next one's sum. */
+    enum { VECTORS = 3, ROWS = 9, SHORT = 128 };
+    int lanes = tile_lanes(t), wide = VECTORS * lanes;
+    if (t->registers >= VECTORS * (ROWS + 1) + 1 && units % wide == 0)
+        return wide;
+    return inner <= SHORT && units % lanes == 0 ? lanes : tile_columns(t, units);
+}
+
+/* The model's, of the direct sum. */
+static int direct_columns(const Graph *g, const ConvPlan *p)
+{
+    return tile_conv_columns(g->program->target, p->units / p->groups, p->inner);
+}
+
+static void set_columns(ConvPlan *p, int columns)
+{
+    p->tile_n = columns;
+    p->panels = tile_pieces(p->units / p->groups, columns);
+}
+
+static void choose_columns(const Graph *g, ConvPlan *p, int model)
+{
+    set_columns(p, tile_choose_columns(&p->choosing, g->program->target, model));
+}
+
+ConvPlan conv_direct(const ConvPlan *p)
+{
+    ConvPlan direct = *p;
+    if (p->winograd.few)
+        set_columns(&direct, p->winograd.few_columns);
+    return direct;
+}
+
+/* Columns of a convolution's tile: those of Winograd's where that pays. */
+static int model_columns(const Graph *g, const Node *y, ConvPlan p, bool kept)
+{
+    int direct = direct_columns(g, &p);
+    set_columns(&p, winograd_columns(g->program->target, p.units / p.groups));
+    return winograd_pays(g, y, &p, kept) ? p.tile_n : direct;
 }
 
 /* Whether a weight [taps.., channels, units] is one block of memory, in panels as a kernel would pack
  * them: [units / columns][taps.., channels][columns]. */
 static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
 {
+    if (p->groups > 1 || p->units % p->tile_n)
+        return false;
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
     Ix at[RANK_MAX] = {0}, linear, packed = ix_const(0);
@@ -200,14 +239,23 @@ static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
     return same;
 }
 
+/* Whether a weight [taps.., channels, units] is one block of memory, of whole panels side by side. */
+static bool is_plain(const Graph *g, const ConvPlan *p, const Node *w)
+{
+    int64_t stride[RANK_MAX];
+    int rank = w->shape.rank;
+    bool plain = stands(g, w, stride) && p->units % p->tile_n == 0 && p->groups == 1;
+    for (int i = rank - 2; plain && i >= 0; i--)
+        plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
+    return plain;
+}
+
 /* How a weight is kept, for the key of a plan. */
 static const char *weight_text(const Graph *g, ConvPlan p, const Node *w)
 {
     int64_t stride[RANK_MAX];
-    p.tile_n = tile_columns(g->program->target, p.units / p.groups);
-    p.panels = tile_pieces(p.units / p.groups, p.tile_n);
-    bool panels = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
-    return panels ? "panels" : stands(g, w, stride) ? "plain" : "made";
+    set_columns(&p, direct_columns(g, &p));
+    return in_panels(g, &p, w) ? "panels" : stands(g, w, stride) ? "plain" : "made";
 }
 
 /* How many samples [samples, spatial.., channels] has at most. */
@@ -233,22 +281,21 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
 {
     const Node *x = y->in[0], *w = y->in[1];
     ConvPlan p = {0};
-    int64_t stride[RANK_MAX];
-    int rank = w->shape.rank;
     fill_extents(&p, x, y, &y->attr->taps);
     p.inner = product(p.taps) * (p.channels / p.groups);
     if (g->program->choices)
         begin(g, &p, y, weight_text(g, p, w), kept);
-    choose_columns(g, &p);
+    choose_columns(g, &p, model_columns(g, y, p, kept));
+    ConvPlan few = p;
+    p.winograd.few_columns = direct_columns(g, &p);
+    set_columns(&few, p.winograd.few_columns);
+    winograd_plan(g, y, &p, kept || is_plain(g, &few, w) || in_panels(g, &few, w), kept);
+    ConvPlan direct = conv_direct(&p);
+    p.panels_kept = in_panels(g, &direct, w);
     /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
      * cache. */
     enum { NARROW = 64 };
-    bool plain = stands(g, w, stride) && p.units % p.tile_n == 0 && p.groups == 1;
-    for (int i = rank - 2; plain && i >= 0; i--)
-        plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
-    bool narrow = plain && p.units <= NARROW;
-    p.panels_kept = p.groups == 1 && p.units % p.tile_n == 0 && in_panels(g, &p, w);
-    winograd_plan(g, y, &p, plain || p.panels_kept || kept, kept);
+    bool plain = is_plain(g, &direct, w), narrow = plain && p.units <= NARROW;
     /* What the direct sum alone depends on. */
     Choosing *c = p.winograd.used ? NULL : &p.choosing;
     choose_pixels(g, &p, c);
@@ -292,7 +339,7 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     fill_extents(&p, x, dy, &y->attr->taps);
     if (g->program->choices)
         begin(g, &p, y, stands(g, dy, stride) ? "plain" : "made", false);
-    choose_columns(g, &p);
+    choose_columns(g, &p, tile_columns(g->program->target, p.units / p.groups));
     winograd_weight_plan(g, y, &p);
     /* What the direct sum alone depends on. */
     Choosing *c = p.winograd.used ? NULL : &p.choosing;

@@ -35,6 +35,11 @@ static int64_t cost_winograd(const ConvPlan *p, int64_t samples, bool kept)
            patches * (PATCH_COST * p->channels + RESULT_COST * units);
 }
 
+static bool pays(const ConvPlan *p, int64_t samples, bool kept)
+{
+    return cost_winograd(p, samples, kept) < cost_direct(p, samples);
+}
+
 /* The most patches of a piece that a choice may ask for. */
 static int64_t most_patches(int64_t patches)
 {
@@ -48,20 +53,48 @@ static bool choose_method(ConvPlan *p, bool suits, bool model)
     return choose(&p->choosing, CHOICE_winograd, 0, suits, 1, suits && model);
 }
 
-/* Pieces whose patches and products stay in a cache, each of whole register tiles. */
+/* Vectors of columns: as many as leave registers for so many rows of a tile, so that a patch is seldom
+ * read, and few patches are cut evenly. */
+int winograd_columns(const Target *t, int64_t units)
+{
+    enum { ROWS = 4, VECTORS = 4 };
+    int lanes = tile_lanes(t), wide = VECTORS * lanes;
+    bool fits = t->registers >= VECTORS * (ROWS + 1) + 1;
+    return fits && units % wide == 0 ? wide : tile_columns(t, units);
+}
+
+/* Patches of a register tile: so many that one product need not wait for another, and that a cache can
+ * deliver a row of the weight meanwhile; no more, as what the last tile lacks is computed in vain. */
+static int least_rows(const Target *t, int vectors)
+{
+    enum { UNDER_WAY = 8, LEAST = 4 };
+    int rows = UNDER_WAY / vectors > LEAST ? UNDER_WAY / vectors : LEAST;
+    int most = (t->registers - vectors - 1) / vectors;
+    return rows < most ? rows : most < 1 ? 1 : most;
+}
+
+/* Patches of a piece: few, since they and their products go from the transforms to the tiles and back
+ * through the nearest caches while the weight streams in from farther away; but many where that is from
+ * beyond all caches. */
+static int64_t piece_patches(const Graph *g, const ConvPlan *p)
+{
+    enum { MOST = 8, FAR = 32, PART = 8, CACHES = 8 };
+    int64_t units = p->panels * p->tile_n, l2 = g->program->target->l2;
+    if (4 * WINOGRAD_POINTS * p->channels * units > CACHES * l2)
+        return FAR;
+    int64_t room = l2 / PART / (4 * WINOGRAD_POINTS * (p->channels + p->tile_n));
+    return room < 1 ? 1 : room > MOST ? MOST : room;
+}
+
+/* Pieces of whole register tiles. */
 static void choose_block(const Graph *g, ConvPlan *p, int64_t patches, Choosing *c)
 {
     WinogradPlan *w = &p->winograd;
-    int vectors = p->tile_n / tile_lanes(g->program->target);
-    int64_t each = 4 * WINOGRAD_POINTS * (p->channels + p->tile_n);
-    /* What is read of the weight is used so often at least, lest a cache's speed be the limit. */
-    enum { LEAST = 32, MOST = 48 };
-    int64_t room = g->program->target->l2 / 2 / each;
-    room = room < LEAST ? LEAST : room > MOST ? MOST : room;
-    int64_t length = tile_pieces(patches, tile_pieces(patches, room));
+    const Target *t = g->program->target;
     w->rows = (int)choose(c, CHOICE_tile_m, 1, TILE_ROWS_MAX, 1,
-                          tile_rows(g->program->target, length, vectors));
-    length = choose(c, CHOICE_patches, 1, most_patches(patches), 1, length);
+                          least_rows(t, p->tile_n / tile_lanes(t)));
+    int64_t model = tile_round_up(piece_patches(g, p), w->rows), most = most_patches(patches);
+    int64_t length = choose(c, CHOICE_patches, 1, most, 1, model < most ? model : most);
     w->block = (int)tile_round_up(length, w->rows);
 }
 
@@ -81,7 +114,9 @@ static int64_t odd_lines(int64_t floats)
     return (tile_pieces(floats, LINE) | 1) * LINE;
 }
 
-enum { EVENLY = 4 }; /* pieces are so many times as many, so that 2 threads, or 4, have the same work */
+enum {
+    EVENLY = 4
+}; /* pieces are so many times as many, so that 2 threads, or 4, have the same work */
 
 /* The kernel's memory: x, where few samples are packed for the direct sum, the weight, pieces at work. */
 static void place_parts(ConvPlan *p, int64_t samples, bool kept)
@@ -94,7 +129,8 @@ static void place_parts(ConvPlan *p, int64_t samples, bool kept)
     p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
     p->x_floats = tile_round_up(p->x_floats, 16);
     p->pack_other = p->pack_other && kept && w->few;
-    p->other_floats = w->floats + (p->pack_other ? p->panels * p->inner * p->tile_n : 0);
+    p->other_floats =
+        w->floats + (p->pack_other ? tile_round_up(p->units, w->few_columns) * p->inner : 0);
     int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block);
     w->evenly = p->panels % EVENLY == 0 ? 1 : p->panels % (EVENLY / 2) == 0 ? EVENLY / 2 : EVENLY;
     if (blocks < WINOGRAD_SLICES)
@@ -117,6 +153,15 @@ static int64_t cut(const Graph *g, ConvPlan *p, const Node *y)
     return tile_samples(g, y);
 }
 
+bool winograd_pays(const Graph *g, const Node *y, ConvPlan *p, bool kept)
+{
+    if (!suits(g, p))
+        return false;
+    int64_t samples = cut(g, p, y);
+    choose_block(g, p, samples * p->winograd.high * p->winograd.wide, NULL);
+    return pays(p, samples, kept);
+}
+
 void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bool kept)
 {
     WinogradPlan *w = &p->winograd;
@@ -126,11 +171,10 @@ void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bo
     }
     int64_t samples = cut(g, p, y), patches = samples * w->high * w->wide;
     choose_block(g, p, patches, NULL);
-    w->used = choose_method(p, true, cost_winograd(p, samples, kept) < cost_direct(p, samples));
+    w->used = choose_method(p, true, pays(p, samples, kept));
     if (w->used)
         choose_block(g, p, patches, &p->choosing);
-    while (w->used && readable && w->few + 1 < samples &&
-           cost_winograd(p, w->few + 1, kept) >= cost_direct(p, w->few + 1))
+    while (w->used && readable && w->few + 1 < samples && !pays(p, w->few + 1, kept))
         w->few++;
 }
 

@@ -46,6 +46,8 @@ static void add_kernel(Tuner *t, Map *known, Graph *g, Kernel *k)
 {
     const Lowered *low = k->lowered;
     const char *key = k->kind == KERNEL_matmul ? low->plan.choosing.key : low->conv.choosing.key;
+    if (!key) /* there is nothing to choose */
+        return;
     Product *p = map_get(known, key);
     if (!p) {
         p = arena_take(t->arena, sizeof *p);

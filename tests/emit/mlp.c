@@ -35,7 +35,7 @@
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
 
-#if NNRT_ABI != 6
+#if NNRT_ABI != 7
 #error "mlp.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -70,28 +70,37 @@ struct mlp_vars {
 };
 _Static_assert(__builtin_offsetof(struct mlp_vars, adam_exp_avg_sq_logits_bias) == 13568, "layout");
 
+typedef float mlp_copy_16_vector __attribute__((vector_size(8 * 4)));
+
+/* panel[inner][16] = `width` columns of a matrix: panel(k, v) = x[k * row + v]; 0 behind them. */
+static void mlp_copy_16(int width, int inner, const float *x, ptrdiff_t row, float *panel)
+{
+    enum { N = 16, L = 8 };
+    for (int k = 0; k < inner; k++) {
+        int v = 0;
+        for (; v + L <= width; v += L) {
+            mlp_copy_16_vector some;
+            __builtin_memcpy(&some, x + k * row + v, sizeof some);
+            __builtin_memcpy(panel + (ptrdiff_t)k * N + v, &some, sizeof some);
+        }
+        for (; v < N; v++)
+            panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
+    }
+}
+
 /* line 7 dense: weight packed */
 static void mlp_fc1_pack(int n, float *restrict packed, const float *restrict fc1_weight)
 {
     (void)n;
     for (int j0 = 0; j0 < 24; j0 += 16) {
         const int width = 24 - j0 < 16 ? 24 - j0 : 16;
-        float *const panel = packed + (size_t)j0 * 40;
-        for (int k = 0; k < 40; k++) {
-            for (int v = 0; v < width; v++) {
-                const int j = j0 + v;
-                panel[k * 16 + v] = fc1_weight[j + k * 24];
-            }
-        }
-        for (int k = 0; k < 40; k++)
-            for (int v = width; v < 16; v++)
-                panel[k * 16 + v] = 0.0f;
+        mlp_copy_16(width, 40, fc1_weight + (size_t)j0 * 1, 24, packed + (size_t)j0 * 40);
     }
 }
 
 typedef float mlp_tile_5x16_vector __attribute__((vector_size(8 * 4)));
 
-/* tile[5][16] = the first `rows` rows of a times a panel of 16 columns;
+/* tile[5][16] = the first `rows` rows of a times 16 columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
                           const float *panel, ptrdiff_t stride, float *tile)
@@ -131,6 +140,48 @@ static void mlp_tile_5x16(int rows, int inner, const float *a, ptrdiff_t row, pt
     }
 }
 
+typedef float mlp_tile_5x8of16_vector __attribute__((vector_size(8 * 4)));
+
+/* tile[5][16] = the first `rows` rows of a times 8 columns of a panel;
+ * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
+static void mlp_tile_5x8of16(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
+                             const float *panel, ptrdiff_t stride, float *tile)
+{
+    enum { M = 5, L = 8, V = 8 / 8 };
+    if (rows == M) {
+        mlp_tile_5x8of16_vector acc[M][V] = {{{0}}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x8of16_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[i][v] += x * b[v];
+            }
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + i * 16 + v * L, &acc[i][v], sizeof acc[i][v]);
+        return;
+    }
+    for (int i = 0; i < rows; i++) {
+        mlp_tile_5x8of16_vector acc[V] = {{0}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x8of16_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                acc[v] += x * b[v];
+        }
+        __builtin_memcpy(tile + i * (ptrdiff_t)16, acc, sizeof acc);
+    }
+}
+
 /* line 7 dense, relu
  * fc1[N, 24] */
 static void mlp_fc1_fwd(int n, const float *restrict image, const float *restrict packed,
@@ -142,7 +193,12 @@ static void mlp_fc1_fwd(int n, const float *restrict image, const float *restric
         const int rows = n - i0 < 5 ? n - i0 : 5;
         const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
         _Alignas(64) float tile[80];
-        mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16, tile);
+        if (cols <= 8)
+            mlp_tile_5x8of16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16,
+                             tile);
+        else
+            mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16,
+                          tile);
         for (int u = 0; u < rows; u++)
             for (int v = 0; v < cols; v++) {
                 const int i = i0 + u;
@@ -312,7 +368,12 @@ static void mlp_fc1_2_fwd(int n, const float *restrict image, const float *restr
         const int rows = n - i0 < 5 ? n - i0 : 5;
         const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
         _Alignas(64) float tile[80];
-        mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16, tile);
+        if (cols <= 8)
+            mlp_tile_5x8of16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16,
+                             tile);
+        else
+            mlp_tile_5x16(rows, 40, image + (size_t)i0 * 40, 40, 1, packed + (size_t)j0 * 40, 16,
+                          tile);
         for (int u = 0; u < rows; u++)
             for (int v = 0; v < cols; v++) {
                 const int i = i0 + u;
@@ -521,28 +582,32 @@ static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2, float *restri
 /* line 7 adam, dense: update
  * fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], adam_exp_avg_fc1_weight[40, 24] */
 static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *restrict d_fc1_2,
-                               const float *restrict image, float *restrict fc1_weight,
-                               const float s1, float *restrict adam_exp_avg_fc1_weight,
-                               float *restrict adam_exp_avg_sq_fc1_weight, const float s2)
+                               float *restrict fc1_weight,
+                               float *restrict adam_exp_avg_sq_fc1_weight,
+                               float *restrict adam_exp_avg_fc1_weight, const float *restrict image,
+                               const float s1, const float s2)
 {
     for (int j0 = 0; j0 < 24; j0 += 16) {
         const int width = 24 - j0 < 16 ? 24 - j0 : 16;
-        float *const panel = packed_2 + (size_t)j0 * n;
-        for (int k = 0; k < n; k++) {
-            for (int v = 0; v < width; v++) {
-                const int j = j0 + v;
-                panel[k * 16 + v] = d_fc1_2[j + k * 24];
-            }
-        }
-        for (int k = 0; k < n; k++)
-            for (int v = width; v < 16; v++)
-                panel[k * 16 + v] = 0.0f;
+        mlp_copy_16(width, n, d_fc1_2 + (size_t)j0 * 1, 24, packed_2 + (size_t)j0 * n);
     }
     for (int t = 0; t < 16; t++) {
         const int j0 = t / 8 * 16, i0 = t % 8 * 5;
         const int cols = 24 - j0 < 16 ? 24 - j0 : 16;
         _Alignas(64) float tile[80];
-        mlp_tile_5x16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16, tile);
+        for (int u = 0; u < 5; u++)
+            for (int v = 0; v < cols; v += 16) {
+                const int i = i0 + u;
+                const int j = j0 + v;
+                __builtin_prefetch(&fc1_weight[i * 24 + j], 1);
+                __builtin_prefetch(&adam_exp_avg_sq_fc1_weight[i * 24 + j], 1);
+                __builtin_prefetch(&adam_exp_avg_fc1_weight[i * 24 + j], 1);
+            }
+        if (cols <= 8)
+            mlp_tile_5x8of16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16,
+                             tile);
+        else
+            mlp_tile_5x16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16, tile);
         for (int u = 0; u < 5; u++)
             for (int v = 0; v < cols; v++) {
                 const int i = i0 + u;
@@ -655,8 +720,8 @@ float mlp_train_step(mlp *m, int n, const float *image, const int32_t *label)
         v->adam_exp_avg_logits_weight, v->adam_exp_avg_sq_logits_weight, (float)u88);
     mlp_fc1_bias_upd(n, d_fc1_2, v->fc1_bias, (float)u61, v->adam_exp_avg_fc1_bias,
         v->adam_exp_avg_sq_fc1_bias, (float)u88);
-    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, image, v->fc1_weight, (float)u61,
-        v->adam_exp_avg_fc1_weight, v->adam_exp_avg_sq_fc1_weight, (float)u88);
+    mlp_fc1_weight_upd(n, packed_2, d_fc1_2, v->fc1_weight, v->adam_exp_avg_sq_fc1_weight,
+        v->adam_exp_avg_fc1_weight, image, (float)u61, (float)u88);
     /* clang-format on */
     m->head.kept = 0;
     m->head.calls++;
@@ -692,20 +757,20 @@ static const nnrt_value mlp_inputs[] = {
 static const nnrt_value mlp_outputs[] = {
     {.name = "probs", .dtype = NNRT_F32, .rank = 1, .dim = {5}, .count = 5},
 };
-/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), cut. */
+/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), view. */
 static const nnrt_var mlp_vars[] = {
-    {"fc1.weight", NNRT_WEIGHT, 2, {24, 40}, 960, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
-    {"fc1.bias", NNRT_WEIGHT, 1, {24}, 24, 3840, {0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0},
-    {"logits.weight", NNRT_WEIGHT, 2, {5, 24}, 120, 3968, {1, 0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
-    {"logits.bias", NNRT_WEIGHT, 1, {5}, 5, 4480, {0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0},
-    {"adam.exp_avg.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 4544, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 8384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.fc1.bias", NNRT_STATE, 1, {24}, 24, 12224, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.fc1.bias", NNRT_STATE, 1, {24}, 24, 12352, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12480, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12992, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg.logits.bias", NNRT_STATE, 1, {5}, 5, 13504, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"fc1.weight", NNRT_WEIGHT, 2, {24, 40}, 960, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0, {0}},
+    {"fc1.bias", NNRT_WEIGHT, 1, {24}, 24, 3840, {0}, NNRT_INIT_UNIFORM, -0.15811388300841897, 0.15811388300841897, 0, {0}},
+    {"logits.weight", NNRT_WEIGHT, 2, {5, 24}, 120, 3968, {1, 0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0, {0}},
+    {"logits.bias", NNRT_WEIGHT, 1, {5}, 5, 4480, {0}, NNRT_INIT_UNIFORM, -0.20412414523193154, 0.20412414523193154, 0, {0}},
+    {"adam.exp_avg.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 4544, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.fc1.weight", NNRT_STATE, 2, {24, 40}, 960, 8384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.fc1.bias", NNRT_STATE, 1, {24}, 24, 12224, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.fc1.bias", NNRT_STATE, 1, {24}, 24, 12352, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12480, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.logits.weight", NNRT_STATE, 2, {5, 24}, 120, 12992, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg.logits.bias", NNRT_STATE, 1, {5}, 5, 13504, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 static const nnrt_metric mlp_metrics[] = {
     {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2},

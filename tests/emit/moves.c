@@ -18,7 +18,7 @@
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
 
-#if NNRT_ABI != 6
+#if NNRT_ABI != 7
 #error "moves.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -36,9 +36,52 @@ struct moves {
     _Alignas(64) unsigned char arena[18688]; /* 0 of variables, then scratch */
 };
 
+typedef float moves_turn_16_vector __attribute__((vector_size(8 * 4)));
+
+/* panel[inner][16] = `width` rows of a matrix, turned: panel(k, v) = x[v * row + k]; 0 behind them.
+ * Squares of vectors are turned in registers: the first half of the rows is interleaved with the
+ * second until each vector is a column. */
+static void moves_turn_16(int width, int inner, const float *x, ptrdiff_t row, float *panel)
+{
+    enum { N = 16, L = 8 };
+    int high = 0, wide = 0; /* what is done of k and of v */
+#if defined(__clang__) || __GNUC__ >= 12
+    high = inner / L * L;
+    wide = width / L * L;
+    for (int v = 0; v < wide; v += L)
+        for (int k = 0; k < high; k += L) {
+            moves_turn_16_vector a[L], b[L];
+#pragma GCC unroll 16
+            for (int i = 0; i < L; i++)
+                __builtin_memcpy(&a[i], x + (v + i) * row + k, sizeof a[i]);
+#pragma GCC unroll 4
+            for (int done = 1; done < L; done *= 2) {
+#pragma GCC unroll 8
+                for (int i = 0; i < L / 2; i++) {
+                    /* clang-format off */
+                    b[2 * i] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        0, 8, 1, 9, 2, 10, 3, 11);
+                    b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + L / 2],
+                        4, 12, 5, 13, 6, 14, 7, 15);
+                    /* clang-format on */
+                }
+#pragma GCC unroll 16
+                for (int i = 0; i < L; i++)
+                    a[i] = b[i];
+            }
+#pragma GCC unroll 16
+            for (int i = 0; i < L; i++)
+                __builtin_memcpy(panel + (ptrdiff_t)(k + i) * N + v, &a[i], sizeof a[i]);
+        }
+#endif
+    for (int v = 0; v < N; v++)
+        for (int k = v < wide ? high : 0; k < inner; k++)
+            panel[(ptrdiff_t)k * N + v] = v < width ? x[v * row + k] : 0.0f;
+}
+
 typedef float moves_tile_6x16_vector __attribute__((vector_size(8 * 4)));
 
-/* tile[6][16] = the first `rows` rows of a times a panel of 16 columns;
+/* tile[6][16] = the first `rows` rows of a times 16 columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static void moves_tile_6x16(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
                             const float *panel, ptrdiff_t stride, float *tile)
@@ -86,17 +129,7 @@ static void moves_matmul_fwd(int n, float *restrict packed, const float *restric
     for (int l0 = 0; l0 < n; l0++) {
         for (int j0 = 0; j0 < 12; j0 += 16) {
             const int width = 12 - j0 < 16 ? 12 - j0 : 16;
-            float *const panel = packed + (size_t)j0 * 4;
-            for (int v = 0; v < width; v++) {
-                for (int k = 0; k < 4; k++) {
-                    const int j = j0 + v;
-                    const float t1 = x[l0 * 48 + j * 4 + k];
-                    panel[k * 16 + v] = t1;
-                }
-            }
-            for (int k = 0; k < 4; k++)
-                for (int v = width; v < 16; v++)
-                    panel[k * 16 + v] = 0.0f;
+            moves_turn_16(width, 4, x + l0 * 48 + (size_t)j0 * 4, 4, packed + (size_t)j0 * 4);
         }
         for (int t = 0; t < 2; t++) {
             const int j0 = t / 2 * 16, i0 = t % 2 * 6;

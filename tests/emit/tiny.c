@@ -29,7 +29,7 @@
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
 
-#if NNRT_ABI != 6
+#if NNRT_ABI != 7
 #error "tiny.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
@@ -376,16 +376,16 @@ static const nnrt_value tiny_inputs[] = {
 static const nnrt_value tiny_outputs[] = {
     {.name = "out", .dtype = NNRT_F32, .rank = 1, .dim = {1}, .count = 1},
 };
-/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), cut. */
+/* Name, kind, rank, shape as saved, count, offset, order kept in, first value (what, a, b), view. */
 static const nnrt_var tiny_vars[] = {
-    {"hidden.weight", NNRT_WEIGHT, 2, {3, 2}, 6, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0},
-    {"hidden.bias", NNRT_WEIGHT, 1, {3}, 3, 64, {0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0},
-    {"out.weight", NNRT_WEIGHT, 2, {1, 3}, 3, 128, {1, 0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0},
-    {"out.bias", NNRT_WEIGHT, 1, {1}, 1, 192, {0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0},
-    {"sgd.momentum_buffer.hidden.weight", NNRT_STATE, 2, {3, 2}, 6, 256, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"sgd.momentum_buffer.hidden.bias", NNRT_STATE, 1, {3}, 3, 320, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"sgd.momentum_buffer.out.weight", NNRT_STATE, 2, {1, 3}, 3, 384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0},
-    {"sgd.momentum_buffer.out.bias", NNRT_STATE, 1, {1}, 1, 448, {0}, NNRT_INIT_CONSTANT, 0, 0, 0},
+    {"hidden.weight", NNRT_WEIGHT, 2, {3, 2}, 6, 0, {1, 0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0, {0}},
+    {"hidden.bias", NNRT_WEIGHT, 1, {3}, 3, 64, {0}, NNRT_INIT_UNIFORM, -0.7071067811865475, 0.7071067811865475, 0, {0}},
+    {"out.weight", NNRT_WEIGHT, 2, {1, 3}, 3, 128, {1, 0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0, {0}},
+    {"out.bias", NNRT_WEIGHT, 1, {1}, 1, 192, {0}, NNRT_INIT_UNIFORM, -0.5773502691896258, 0.5773502691896258, 0, {0}},
+    {"sgd.momentum_buffer.hidden.weight", NNRT_STATE, 2, {3, 2}, 6, 256, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"sgd.momentum_buffer.hidden.bias", NNRT_STATE, 1, {3}, 3, 320, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"sgd.momentum_buffer.out.weight", NNRT_STATE, 2, {1, 3}, 3, 384, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"sgd.momentum_buffer.out.bias", NNRT_STATE, 1, {1}, 1, 448, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 
 static nnrt_instance *tiny_init_any(void *memory, uint64_t seed)

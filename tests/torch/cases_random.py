@@ -136,6 +136,17 @@ RATES = {"a": 0.5, "b": 0.1, "c": 0.9, "d": 0, "e": 1}
 WIDTH = 600
 
 
+def gradients_by_seed(case, b, seeds):
+    """What `grad` gives on the first batch with each seed."""
+    for name, a in b.data.items():
+        np.save("%s/b_%s.npy" % (b.folder, name), a[:case.batch])
+    grads = []
+    for number, s in enumerate(seeds):
+        b.run("grad", "--seed", str(s), "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g%d.safetensors" % number)
+        grads.append(b.load("g%d.safetensors" % number))
+    return grads
+
+
 def check_dropout(case, nncc, work, seed):
     """Training keeps a share of 1 - p, each divided by that; predict and eval keep all."""
     b = Built(case, nncc, work, seed)
@@ -143,12 +154,7 @@ def check_dropout(case, nncc, work, seed):
     within("predict", b.load("kept.npy"), b.data["a"], 0)
     lines = dict(line.split(": ") for line in b.run("eval", "--weights", "w.safetensors", *b.files("--data")).splitlines())
     within("eval loss", float(lines["loss"]), sum(a.sum(dtype="f8") for a in b.data.values()) / 27 * 8, 1, floor=1e9)
-    for name, a in b.data.items():
-        np.save("%s/b_%s.npy" % (b.folder, name), a[:case.batch])
-    grads = []
-    for number, s in enumerate([3, 3, 4]):
-        b.run("grad", "--seed", str(s), "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g%d.safetensors" % number)
-        grads.append(b.load("g%d.safetensors" % number))
+    grads = gradients_by_seed(case, b, [3, 3, 4])
     for name, p in RATES.items():
         first, again, other = (g["input." + name] for g in grads)
         kept = first != 0
@@ -193,12 +199,7 @@ def check_random(case, nncc, work, seed):
     """Gradients are what is drawn: distributed as PyTorch's, new for another seed, the loss that of the same numbers."""
     torch.manual_seed(seed)
     b = Built(case, nncc, work, seed)
-    for name, a in b.data.items():
-        np.save("%s/b_%s.npy" % (b.folder, name), a[:case.batch])
-    grads = []
-    for number, s in enumerate([3, 3, 4]):
-        b.run("grad", "--seed", str(s), "--weights", "w.safetensors", *b.files("--input", "b_"), "-o", "g%d.safetensors" % number)
-        grads.append(b.load("g%d.safetensors" % number))
+    grads = gradients_by_seed(case, b, [3, 3, 4])
     size = case.batch * WIDTH
     loss = 0
     for name, (_, by, law) in DRAWN.items():

@@ -22,13 +22,16 @@ import cases_layers
 import cases_losses
 import cases_norms
 import cases_random
+import cases_recurrent
+import cases_sequence
 import cases_training
 import cases_vision
 import check
 import randomconv
 import randomnet
 
-LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision)
+LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
+         cases_sequence)
 
 
 def main():

@@ -120,6 +120,17 @@ FIXTURE Node *emit_leaf(Fixture *f, Shape shape, double lo, double hi)
     return shape.batch ? build_transpose(f->g, x, perm) : x;
 }
 
+/* Whole numbers from 0 to below - 1, the batch first. */
+FIXTURE Node *emit_tokens(Fixture *f, Shape shape, int64_t below)
+{
+    Shape from = {.rank = 1, .batch = 0, .dim = {1}};
+    for (int i = 0; i < shape.rank; i++)
+        from.dim[from.rank++] = shape.dim[i];
+    Node *x = emit_input(f, from, DT_i32, below, 0, (double)below);
+    f->p->inputs.at[x->attr->input].looked_up = true;
+    return build_reshape(f->g, x, &shape);
+}
+
 /* --- building --------------------------------------------------------------------------------- */
 
 /* Starts a function: the same random numbers as those before it. */
@@ -165,6 +176,7 @@ FIXTURE Fixture *emit_fixture(const char *name, const Target *target)
     f->p->template_dir = "templates";
     f->p->train.batch = 8;
     f->leaf = emit_leaf;
+    f->tokens = emit_tokens;
     return f;
 }
 
@@ -252,11 +264,16 @@ FIXTURE int emit_compiler(const char *source, const char *object, const char *fl
     return status;
 }
 
+/* What emitted C may call of the runtime: the test links it, and so has it for what it loads. */
+static void *const emit_calls[] = {(void *)nnrt_list_rows, (void *)nnrt_refuses_tokens};
+
 /* Compiles and loads the programs. EMIT_KEEP: a folder where the C stays. */
 FIXTURE void emit_load(EmitBatch *b, const char *flags)
 {
     char folder[] = "/tmp/nncc-emit-XXXXXX";
     cr_assert_not_null(mkdtemp(folder));
+    for (int i = 0; i < COUNT(emit_calls); i++)
+        cr_assert_not_null(emit_calls[i]);
     const char *keep = getenv("EMIT_KEEP");
     const char *source = arena_format(b->arena, "%s/emitted.c", keep ? keep : folder);
     const char *object = arena_format(b->arena, "%s/emitted.so", folder);

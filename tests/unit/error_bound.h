@@ -126,6 +126,46 @@ FIXTURE void bound_sum(const Node *y, const InterpInput *run, Arena *arena, Boun
         out->error.data[i] += 4 * bound_unit * (k + 8) * total.data[i] + bound_least;
 }
 
+/* Sums of rows: the indices are what they are. */
+FIXTURE void bound_scatter(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
+                           Bound *out)
+{
+    const OpImpl *product = op_impls[y->op];
+    Tensor total = bound_tensor(arena, &out->value.shape, 1);
+    double k = (double)in[0]->value.shape.dim[0];
+    product->eval(y, run, (Tensor[]){bound_absolute(arena, &in[0]->value), in[1]->value}, &total);
+    product->eval(y, run, (Tensor[]){in[0]->error, in[1]->value}, &out->error);
+    for (int64_t i = 0, n = shape_count(&total.shape); i < n; i++)
+        out->error.data[i] += 4 * bound_unit * (k + 8) * total.data[i] + bound_least;
+}
+
+/* Attention: what its operands' errors change, and rounding of scores, weights and sums. */
+FIXTURE void bound_attention(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
+                             Bound *out)
+{
+    const double rounding = 64 * bound_unit;
+    Tensor values[6], other = bound_tensor(arena, &out->value.shape, 1);
+    int64_t n = shape_count(&other.shape);
+    double most = 0;
+    for (int k = 0; k < y->n_in; k++)
+        values[k] = in[k]->value;
+    for (int64_t i = 0; i < n; i++)
+        if (fabs(out->value.data[i]) < 1e29)
+            most = fmax(most, fabs(out->value.data[i]));
+    for (int64_t i = 0; i < n; i++)
+        out->error.data[i] = rounding * (1 + most + fabs(out->value.data[i]));
+    for (int k = 0; k < y->n_in; k++) {
+        Tensor moved = bound_absolute(arena, &in[k]->value);
+        for (int64_t i = 0; i < shape_count(&moved.shape); i++)
+            moved.data[i] = in[k]->value.data[i] + in[k]->error.data[i];
+        values[k] = moved;
+        op_impls[y->op]->eval(y, run, values, &other);
+        values[k] = in[k]->value;
+        for (int64_t i = 0; i < n; i++)
+            out->error.data[i] += 4 * fabs(other.data[i] - out->value.data[i]);
+    }
+}
+
 FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
                            Bound *out)
 {
@@ -170,7 +210,7 @@ FIXTURE void bound_movement(const Node *y, const InterpInput *run, Bound *const 
     Node move = *y;
     cr_assert_leq(y->n_in, COUNT(errors));
     for (int k = 0; k < y->n_in; k++)
-        errors[k] = in[k]->error;
+        errors[k] = y->op == OP_gather && k == 1 ? in[k]->value : in[k]->error;
     attr.value = fabs((float)attr.value - attr.value); /* of what pad fills with */
     move.attr = &attr;
     op_impls[y->op]->eval(&move, run, errors, &out->error);
@@ -193,7 +233,11 @@ FIXTURE void bound_node(const Node *y, const InterpInput *run, Arena *arena, Bou
     op_impls[y->op]->eval(y, run, values, &out->value);
     switch (op_rows[y->op].cls) {
     case CLASS_LEAF: bound_leaf(y, out); return;
-    case CLASS_MAT: bound_product(y, run, arena, in, out); break;
+    case CLASS_MAT:
+        (y->op == OP_scatter_add                                   ? bound_scatter
+         : y->op == OP_attention || y->op == OP_attention_grad ? bound_attention
+                                                               : bound_product)(y, run, arena, in, out);
+        break;
     case CLASS_REDUCE:
         if (y->op == OP_reduce_sum)
             bound_sum(y, run, arena, in, out);

@@ -28,6 +28,8 @@ struct Fixture {
     double *inputs[64], *vars[64];
     /* What random_leaf gives; NULL: random_input. */
     Node *(*leaf)(Fixture *, Shape, double lo, double hi);
+    /* What random_tokens gives; NULL: an input of random whole numbers. */
+    Node *(*tokens)(Fixture *, Shape, int64_t below);
     const int *sizes; /* axes of random shapes are one of these long; NULL: 1, 2 or 3 */
     int n_sizes;
     int next_input, next_var; /* of emit_run.h: leaves of the function being built */
@@ -110,6 +112,20 @@ FIXTURE Node *random_input(Fixture *f, Shape shape, double lo, double hi)
 FIXTURE Node *random_leaf(Fixture *f, Shape shape, double lo, double hi)
 {
     return f->leaf ? f->leaf(f, shape, lo, hi) : random_input(f, shape, lo, hi);
+}
+
+/* i32, random whole numbers from 0 to below - 1. */
+FIXTURE Node *random_tokens(Fixture *f, Shape shape, int64_t below)
+{
+    if (f->tokens)
+        return f->tokens(f, shape, below);
+    Node *x = random_input(f, shape, 0, (double)below);
+    Input *input = &f->p->inputs.at[x->attr->input];
+    input->dtype = x->dtype = DT_i32;
+    input->classes = below;
+    for (int64_t k = 0, n = shape_elements(&shape, SAMPLES); k < n; k++)
+        f->inputs[x->attr->input][k] = floor(f->inputs[x->attr->input][k]);
+    return x;
 }
 
 /* The length of an axis, at most `most`. */

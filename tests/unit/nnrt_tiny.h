@@ -153,12 +153,12 @@ static const nnrt_value tiny_outputs[] = {
 };
 
 static const nnrt_var tiny_vars[] = {
-    {"fc.weight", NNRT_WEIGHT, 2, {2, 3}, 6, TINY_W, {1, 0}, NNRT_INIT_UNIFORM, -0.5, 0.5},
-    {"fc.bias", NNRT_WEIGHT, 1, {2}, 2, TINY_B, {0}, NNRT_INIT_CONSTANT, 0, 0},
-    {"seen", NNRT_BUFFER, 1, {1}, 1, TINY_SEEN, {0}, NNRT_INIT_CONSTANT, 0, 0},
-    {"fc.weight.momentum", NNRT_STATE, 2, {2, 3}, 6, TINY_WM, {1, 0}, NNRT_INIT_CONSTANT, 0, 0},
-    {"fc.bias.momentum", NNRT_STATE, 1, {2}, 2, TINY_BM, {0}, NNRT_INIT_CONSTANT, 0, 0},
-    {"accumulated", NNRT_STATE, 1, {8}, 8, TINY_SUM, {0}, NNRT_INIT_CONSTANT, 0, 0},
+    {"fc.weight", NNRT_WEIGHT, 2, {2, 3}, 6, TINY_W, {1, 0}, NNRT_INIT_UNIFORM, -0.5, 0.5, 0, {0}},
+    {"fc.bias", NNRT_WEIGHT, 1, {2}, 2, TINY_B, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"seen", NNRT_BUFFER, 1, {1}, 1, TINY_SEEN, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"fc.weight.momentum", NNRT_STATE, 2, {2, 3}, 6, TINY_WM, {1, 0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"fc.bias.momentum", NNRT_STATE, 1, {2}, 2, TINY_BM, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
+    {"accumulated", NNRT_STATE, 1, {8}, 8, TINY_SUM, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 
 static const nnrt_metric tiny_metrics[] = {{"accuracy", NNRT_METRIC_MEAN, 2}};

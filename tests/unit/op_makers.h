@@ -319,6 +319,78 @@ FIXTURE Node *make_conv_weight(Fixture *f, Node **x, int trial)
     return build_conv_weight(f->g, x[0], x[1], &c.taps);
 }
 
+/* Rows of a table; now and then of few rows, or of many more than positions. */
+FIXTURE Node *make_gather(Fixture *f, Node **x, int trial)
+{
+    int64_t count = trial % 4 == 0 ? 3 : trial % 4 == 1 && f->sizes ? 700 : random_size(f, 64);
+    Shape at = {.rank = 1 + trial % 3, .batch = 0};
+    for (int i = 0; i < at.rank; i++)
+        at.dim[i] = i ? random_size(f, 8) : 1 + random_below(f, 2);
+    x[0] = random_leaf(f, SHAPE(-1, count, random_size(f, 33)), -2, 2);
+    return build_binary(f->g, OP_gather, x[0], random_tokens(f, at, count));
+}
+
+FIXTURE Node *make_scatter_add(Fixture *f, Node **x, int trial)
+{
+    int64_t count = trial % 2 && f->sizes ? 700 : random_size(f, 64);
+    int64_t dim = trial % 3 || !f->sizes ? random_size(f, 33) : 300;
+    Shape at = {.rank = 1, .batch = 0, .dim = {random_size(f, 8)}};
+    Shape rows = {.rank = 2, .batch = at.batch, .dim = {at.dim[0], dim}};
+    x[0] = random_leaf(f, rows, -2, 2);
+    Node *in[2] = {x[0], random_tokens(f, at, count)};
+    return graph_add_as(f->g, OP_scatter_add, 2, in, NULL, &SHAPE(-1, count, dim), DT_f32);
+}
+
+/* q, k, v and, now and then, lengths: of a few positions, or of more than a block. */
+FIXTURE int attention_operands(Fixture *f, Node **x, int trial, Attr *attr)
+{
+    int64_t heads = 1 + random_below(f, 3), groups = trial % 3 == 0 ? 1 : heads;
+    int64_t most = f->sizes ? 100 : 4, dim = random_size(f, f->sizes ? 33 : 3);
+    int64_t queries = 1 + random_below(f, (int)most);
+    int64_t keys = trial % 2 ? queries : 1 + random_below(f, (int)most);
+    *attr = (Attr){.n_axes = 2, .axes = {trial % 4 > 1, trial % 5 == 0}};
+    if (trial % 7 == 2) {
+        attr->value = 0.25;
+        attr->stream = 3;
+    }
+    x[0] = random_leaf(f, SHAPE(0, 1, queries, heads, dim), -2, 2);
+    x[1] = random_leaf(f, SHAPE(0, 1, keys, groups, dim), -2, 2);
+    x[2] = random_leaf(f, SHAPE(0, 1, keys, groups, dim), -2, 2);
+    if (trial % 3 != 1)
+        return 3;
+    x[3] = random_leaf(f, SHAPE(0, 1), -1, (double)keys + 2);
+    return 4;
+}
+
+FIXTURE Node *make_attention(Fixture *f, Node **x, int trial)
+{
+    Attr attr;
+    int n = attention_operands(f, x, trial, &attr);
+    if (n == 4) { /* no gradient flows to lengths, nor is there one where they cross a key */
+        Node *in[4] = {x[0], x[1], x[2], build_unary(f->g, OP_ceil, x[3])};
+        Node *y = graph_add(f->g, OP_attention, 4, in, &attr);
+        int64_t values = x[0]->shape.dim[2] * x[0]->shape.dim[3];
+        x[3] = x[2];
+        return build_slice(f->g, y, 2, 0, values,
+                           1); /* the log of nothing is far from all others */
+    }
+    return graph_add(f->g, OP_attention, n, x, &attr);
+}
+
+FIXTURE Node *make_attention_grad(Fixture *f, Node **x, int trial)
+{
+    Attr attr;
+    Node *in[6];
+    int n = attention_operands(f, in, trial, &attr);
+    in[5] = in[3];
+    Node *y = graph_add(f->g, OP_attention, n, in, &attr);
+    in[3] = y;
+    in[4] = random_leaf(f, y->shape, -1, 1);
+    for (int i = 0; i < 3; i++)
+        x[i] = in[i];
+    return graph_add(f->g, OP_attention_grad, n + 2, in, &attr);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -326,12 +398,22 @@ typedef struct Maker {
 } Maker;
 
 static const Maker makers[] = {
-    {OP_reshape, 1, make_reshape}, {OP_transpose, 1, make_transpose},
-    {OP_expand, 1, make_expand},   {OP_slice, 1, make_slice},
-    {OP_pad, 1, make_pad},         {OP_concat, 3, make_concat},
-    {OP_matmul, 2, make_matmul},   {OP_flip, 1, make_flip},
-    {OP_window, 1, make_window},   {OP_unwindow, 1, make_unwindow},
-    {OP_conv, 2, make_conv},       {OP_conv_weight, 2, make_conv_weight},
+    {OP_reshape, 1, make_reshape},
+    {OP_transpose, 1, make_transpose},
+    {OP_expand, 1, make_expand},
+    {OP_slice, 1, make_slice},
+    {OP_pad, 1, make_pad},
+    {OP_concat, 3, make_concat},
+    {OP_matmul, 2, make_matmul},
+    {OP_flip, 1, make_flip},
+    {OP_window, 1, make_window},
+    {OP_unwindow, 1, make_unwindow},
+    {OP_conv, 2, make_conv},
+    {OP_conv_weight, 2, make_conv_weight},
+    {OP_gather, 1, make_gather},
+    {OP_scatter_add, 1, make_scatter_add},
+    {OP_attention, 3, make_attention},
+    {OP_attention_grad, 3, make_attention_grad},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */
@@ -351,9 +433,11 @@ FIXTURE Node *call(Fixture *f, OpKind op, int trial, int *n, Node **x)
     return NULL;
 }
 
+/* Scans are test_scan.c's. */
 FIXTURE bool is_called(OpKind op)
 {
-    return op_rows[op].cls != CLASS_LEAF && op_rows[op].cls != CLASS_EFFECT;
+    return op_rows[op].cls != CLASS_SCAN && op_rows[op].cls != CLASS_LEAF &&
+           op_rows[op].cls != CLASS_EFFECT;
 }
 
 #endif

@@ -477,6 +477,9 @@ FIXTURE void add_inputs(RandomGraph *r)
         int64_t classes = 2 + below(r, 9);
         Node *x = emit_input(r->f, one, DT_i32, classes, 0, (double)classes);
         r->pool[r->n++] = build_one_hot(r->g, x, classes, 1);
+        Shape table = {.rank = 2, .batch = -1, .dim = {classes, random_size(r->f, 64)}};
+        if (chance(r, 2))
+            r->pool[r->n++] = build_binary(r->g, OP_gather, random_weight(r, table), x);
     }
     if (chance(r, 4)) {
         Node *x = emit_input(r->f, random_axes(r, 0, 2), DT_u8, 0, 0, 256);

@@ -241,6 +241,20 @@ Test(index, quotients_vanish_where_axes_are_aligned)
     arena_free(arena);
 }
 
+/* A reshape to three axes and back: [24] as [3, 4, 2]. */
+Test(index, what_is_split_in_three_is_joined)
+{
+    Arena *arena = arena_new();
+    IxSpace s = ix_space(arena, 1);
+    Ix i = ix_loop(&s, "i", 24);
+    Ix middle = ix_mod(&s, ix_div(&s, i, 2), 4), last = ix_mod(&s, i, 2);
+    Ix two = ix_add(&s, ix_scale(ix_div(&s, i, 8), 4), middle), half = ix_div(&s, i, 2);
+    cr_expect(ix_equal(&two, &half));
+    Ix all = ix_add(&s, ix_scale(two, 2), last);
+    cr_expect(ix_equal(&all, &i));
+    arena_free(arena);
+}
+
 Test(index, text_puts_parentheses_where_c_needs_them)
 {
     Arena *arena = arena_new();

@@ -149,6 +149,32 @@ static Node *grouped(Fixture *f, Node *x)
     return conv(f, b, 16);
 }
 
+/* y [N, 5] of all numbers of a sample. */
+static Node *dense(Fixture *f, Node *y)
+{
+    Graph *g = f->g;
+    Shape flat = SHAPE(0, 1, shape_count(&y->shape));
+    Node *w = build_var(g, emit_weight(f, SHAPE(-1, 5, flat.dim[1]), -1, 1));
+    return build_matmul(g, build_reshape(g, y, &flat), build_swap(g, w));
+}
+
+static Node *flattened(Fixture *f, Node *x)
+{
+    return dense(f, relu(f, conv(f, x, 16)));
+}
+
+/* With something between that is not transposed alike, and the weight read as a whole. */
+static Node *flattened_dropped(Fixture *f, Node *x)
+{
+    Graph *g = f->g;
+    Node *y = flattened(f, x), *a = y->in[0], *w = y->in[1]->in[0];
+    Node *kept = build_binary(g, OP_less, build_random(g, OP_random_uniform, &a->shape, 3),
+                              build_const(g, 0.75));
+    Node *size = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, w, w), 0, NULL);
+    y = build_matmul(g, build_binary(g, OP_mul, a, kept), y->in[1]);
+    return build_binary(g, OP_mul, y, size);
+}
+
 static void train_by_momentum(Fixture *f)
 {
     f->p->train.optimizer.kind = OPT_sgd;
@@ -270,6 +296,40 @@ Test(layout, dropout)
 Test(layout, groups_of_channels)
 {
     check_body(grouped, "groups");
+}
+
+/* A dense layer of what is flattened reads it, and its weight, in the order of the feature map; so do
+ * its gradients and the update. */
+Test(layout, flattened)
+{
+    static const int perms[][4] = {{2, 1, 0}, {2, 3, 1, 0}};
+    static const int64_t views[][4] = {{5, 16, 6}, {5, 16, 6, 5}};
+    for (int spatial = 1; spatial <= 2; spatial++) {
+        Fixture *f = model(flattened, spatial);
+        expect_same_values(f, pass_layout, "flattened");
+        for (int i = 0; i < f->p->vars.n; i++) {
+            const Var *v = f->p->vars.at[i];
+            if (!v->view.rank)
+                continue;
+            cr_expect_eq(v->view.rank, spatial + 2, "%s", v->name);
+            for (int k = 0; k < v->view.rank; k++)
+                cr_expect(v->view.dim[k] == views[spatial - 1][k] &&
+                              v->perm[k] == perms[spatial - 1][k],
+                          "%s", v->name);
+        }
+        for (Fn fn = FN_predict; fn <= FN_train; fn++)
+            if (f->p->fn[fn])
+                cr_expect_eq(transposes_between(f->p->fn[fn]), fn == FN_train,
+                             "but for a product's left operand, read by columns");
+        const Graph *g = f->p->fn[FN_train];
+        for (int i = 0; i < g->nodes.n; i++)
+            if (g->nodes.at[i]->op == OP_assign && g->nodes.at[i]->attr->var->view.rank)
+                cr_expect_neq(op_rows[g->nodes.at[i]->in[0]->op].cls, CLASS_MOVE);
+        fixture_free(f);
+        f = model(flattened_dropped, spatial);
+        expect_same_values(f, pass_layout, "flattened, dropout");
+        fixture_free(f);
+    }
 }
 
 /* The name of a layer's value is that of what stands for it. */

@@ -105,7 +105,7 @@ Test(nnrt_core, kept_order_changes_no_value)
 Test(nnrt_core, an_axis_that_is_cut)
 {
     one_var o;
-    nnrt_var v = {.rank = 2, .dim = {4, 3}, .cut = 2, .perm = {0, 2, 1}};
+    nnrt_var v = {.rank = 2, .dim = {4, 3}, .view_rank = 3, .view = {2, 2, 3}, .perm = {0, 2, 1}};
     one_open(&o, v);
     float saved[12], out[12];
     for (int i = 0; i < 12; i++)

@@ -197,6 +197,56 @@ Test(ops_conv, over_two_and_three_axes)
     fixture_free(f);
 }
 
+/* Enough channels for a convolution a phase: as many of them as there are residues, some longer. */
+Test(ops_conv, phase_by_phase)
+{
+    static const Case cases[] = {
+        {1, {3}, {2}, {1}, {0}, 1, 16, 2},
+        {1, {3}, {2}, {1}, {3}, 1, 16, 2},
+        {1, {5}, {3}, {1}, {1}, 1, 17, 1},
+        {2, {3, 3}, {2, 2}, {1, 1}, {0, 1}, 1, 16, 2},
+        {2, {3, 1}, {2, 1}, {1, 1}, {1, 2}, 1, 16, 1},
+        {3, {3, 3, 3}, {2, 2, 2}, {1, 1, 1}, {0, 1, 0}, 1, 16, 1},
+    };
+    for (int i = 0; i < COUNT(cases); i++)
+        check_case(&cases[i], i % 2);
+}
+
+/* What was padded: the border's gradient is nobody's, so only real taps of inner pixels are multiplied. */
+Test(ops_conv, phases_of_a_padded_operand)
+{
+    for (int extent = 7; extent <= 8; extent++) {
+        Fixture *f = fixture_new(FN_grad);
+        Graph *g = f->g;
+        static const int64_t around[RANK_MAX] = {0, 1, 1};
+        Taps t = {.stride = {2, 2}, .dilation = {1, 1}, .groups = 1};
+        Node *x = random_input(f, SHAPE(0, 1, extent, extent, 16), -1, 1), *d;
+        Node *w = random_input(f, SHAPE(-1, 3, 3, 16, 2), -1, 1);
+        Node *y = build_conv(g, build_pad(g, x, around, around, NULL, 0), w, &t);
+        Node *u = random_input(f, y->shape, -1, 1);
+        autodiff(g, weighed_sum(g, y, u), 1, &x, &d);
+        graph_root(g, ROOT_output, 0, d);
+        graph_sort(g);
+        int64_t products = 0, each = extent == 8 ? 4 + 2 * 4 : 4 + 2 * 3;
+        for (int i = 0; i < g->nodes.n; i++) {
+            const Node *conv = g->nodes.at[i];
+            if (conv->op == OP_conv)
+                products += conv->shape.dim[1] * conv->shape.dim[2] * conv->attr->taps.size[0] *
+                            conv->attr->taps.size[1];
+        }
+        cr_expect_eq(products, each * each, "%d pixels: %d", extent, (int)products);
+        Node *all = build_conv_input(g, u, w, &t, (int64_t[]){extent + 2, extent + 2});
+        all = build_slice(g, all, 1, 1, extent + 1, 1);
+        graph_root(g, ROOT_output, 1, build_slice(g, all, 2, 1, extent + 1, 1));
+        graph_sort(g);
+        graph_verify(g, "building");
+        Tensor *got = run(f);
+        for (int64_t i = 0; i < shape_count(&got[0].shape); i++)
+            cr_assert(close_to(got[0].data[i], got[1].data[i], 1e-12, 1e-12), "[%d]", (int)i);
+        fixture_free(f);
+    }
+}
+
 Test(ops_conv, odd_ones)
 {
     static const Case cases[] = {

@@ -100,6 +100,20 @@ Test(print, reads_back_to_the_same_text)
     fixture_free(again);
 }
 
+Test(print, a_view_reads_back)
+{
+    Fixture *f = fixture_new(FN_train);
+    static const char text[] = "program x batch=1\n"
+                               "var w weight [2, 6] init=constant(0,0) view=2,3,2 perm=2,1,0\n";
+    Program *p = program_read(&f->ctx, text, sizeof text - 1);
+    cr_assert(p, "%s", fixture_said(f));
+    size_t n;
+    char *again = printed(p, &n);
+    cr_expect_str_eq(again, text);
+    free(again);
+    fixture_free(f);
+}
+
 Test(print, each_line_is_complete)
 {
     Fixture *f = program();
@@ -201,6 +215,9 @@ Test(print, is_strict)
         {"var w weight [2, 3] init=constant(0,0) perm=0", "each axis once"},
         {"var w weight [2, 3] init=constant(0,0) perm=1,2", "each axis once"},
         {"var w weight [2] init=constant(0,0) as=v", "a variable that is declared"},
+        {"var w weight [2, 6] init=constant(0,0) view=2,2,2", "some cut in parts"},
+        {"var w weight [2, 6] init=constant(0,0) view=2,6,2", "some cut in parts"},
+        {"var w weight [2, 6] init=constant(0,0) view=2,3,2 perm=1,0", "each axis once"},
         {X "function train\n%0 = var {var=w} : f32 [2]" S
            "%1 = reduce_sum(%0) {axes=1} : f32 [1]" S,
          "axes of the operand"},

@@ -56,7 +56,7 @@ Test(var, the_first_axis_cut)
 {
     Fixture *f = fixture_new(FN_predict);
     Var *v = var_of(f, SHAPE(-1, 4, 3), (int[]){0, 1});
-    v->cut = 2;
+    v->view = SHAPE(-1, 2, 2, 3);
     memcpy(v->perm, (int[]){0, 2, 1}, sizeof(int[3]));
     Shape kept = var_kept_shape(v), wants = SHAPE(-1, 2, 3, 2);
     cr_expect(shape_equal(&kept, &wants));
@@ -66,6 +66,22 @@ Test(var, the_first_axis_cut)
     cr_expect_eq(memcmp(out, in_pieces, sizeof out), 0);
     var_to_saved(v, out, back);
     cr_expect_eq(memcmp(back, saved, sizeof back), 0);
+    fixture_free(f);
+}
+
+/* [2, 6] as [3, 2, 2] by pieces of the last axis, turned: these are one axis of its node. */
+Test(var, pieces_that_stay_neighbours)
+{
+    Fixture *f = fixture_new(FN_predict);
+    Var *v = var_of(f, SHAPE(-1, 2, 6), (int[]){0, 1});
+    v->view = SHAPE(-1, 2, 2, 3);
+    memcpy(v->perm, (int[]){2, 1, 0}, sizeof(int[3]));
+    Shape kept = var_kept_shape(v), wants = SHAPE(-1, 6, 2);
+    cr_expect(shape_equal(&kept, &wants));
+    static const double turned[] = {0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11};
+    double *saved = counting(f, 12), out[12];
+    var_to_kept(v, saved, out);
+    cr_expect_eq(memcmp(out, turned, sizeof out), 0);
     fixture_free(f);
 }
 

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* layers_sequence.c: layers at the entrance of a network that reads tokens. */
+#include "rows.h"
+
+#include <math.h>
+
+/* --- embedding -------------------------------------------------------------------------------- */
+
+/* The indices before a conversion to f32, and the input that they come from; reports others. */
+static Node *indices_of(Call *c, Input **input)
+{
+    Node *x = c->in[0];
+    while (x->op == OP_cast && x->dtype == DT_f32)
+        x = x->in[0];
+    Node *from = x;
+    while (from->n_in == 1)
+        from = from->in[0];
+    if (x->dtype != DT_i32 || from->op != OP_input) {
+        diag_error(&c->ctx->diag, c->loc,
+                   "embedding: its input holds no tokens: give it 'tokens' or 'classes'");
+        rows_notes(c);
+        return NULL;
+    }
+    *input = &c->g->program->inputs.at[from->attr->input];
+    return x;
+}
+
+/* Row x of a matrix. The functions of the model refuse other tokens (Input.looked_up). */
+static Node *embedding(Call *c)
+{
+    int64_t count = c->arg[0].i, dim = c->arg[1].i;
+    for (int i = 0; i < 2; i++)
+        if (c->arg[i].i < 1 || c->arg[i].i > DIM_MAX) {
+            diag_error(&c->ctx->diag, c->arg[i].loc,
+                       "embedding: %s: %lld is out of range: 1 to %lld", c->row->arg[i].name,
+                       (long long)c->arg[i].i, (long long)DIM_MAX);
+            return NULL;
+        }
+    Input *input = NULL;
+    Node *indices = indices_of(c, &input);
+    if (!indices)
+        return NULL;
+    if (input->classes == 0)
+        input->classes = count; /* the program then checks its range */
+    if (input->classes > count) {
+        diag_error(&c->ctx->diag, c->loc, "embedding: '%s' has %lld tokens, the table only %lld",
+                   input->name, (long long)input->classes, (long long)count);
+        rows_notes(c);
+        return NULL;
+    }
+    input->looked_up = true;
+    const Shape table = shape_of(2, (int64_t[]){count, dim});
+    Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
+    return build_binary(c->g, OP_gather, weight, indices);
+}
+
+const CallRow call_embedding = {
+    .name = "embedding",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {NEEDS("count", int), NEEDS("dim", int)},
+    .build = embedding,
+    .flags = CALL_layer | CALL_weights,
+    .text = "row x of weight for each token x; weight: [count, dim]",
+};
+
+/* --- positional ------------------------------------------------------------------------------- */
+
+/* sin(t / 10000^(2i / dim)) at 2i, the cosine at 2i + 1 */
+static Node *sinusoids(Graph *g, int64_t length, int64_t dim)
+{
+    const Shape table = shape_of(2, (int64_t[]){length, dim});
+    Node *column = build_iota(g, &table, 1);
+    Node *pair = build_unary(g, OP_floor, rows_times(g, column, 0.5));
+    Node *rate = build_unary(g, OP_exp, rows_times(g, pair, -2 * log(10000) / (double)dim));
+    Node *angle = build_binary(g, OP_mul, build_iota(g, &table, 0), rate);
+    Node *odd = build_binary(g, OP_sub, column, rows_times(g, pair, 2));
+    return build_where(g, odd, build_unary(g, OP_cos, angle), build_unary(g, OP_sin, angle));
+}
+
+static Node *positional(Call *c)
+{
+    const Shape *x = &c->in[0]->shape;
+    if (x->rank != 3 || x->batch != 0) {
+        char text[128];
+        diag_error(&c->ctx->diag, c->loc, "positional: takes [N, T, dim], saw %s",
+                   shape_text(x, text));
+        rows_notes(c);
+        return NULL;
+    }
+    int64_t length = x->dim[1], dim = x->dim[2];
+    const Shape table = shape_of(2, (int64_t[]){length, dim});
+    Node *vectors = c->arg[0].s[0] == 's'
+                        ? sinusoids(c->g, length, dim)
+                        : call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, length);
+    return build_binary(c->g, OP_add, rows_operand(c, 0), vectors);
+}
+
+const CallRow call_positional = {
+    .name = "positional",
+    .min_in = 1,
+    .max_in = 1,
+    .arg = {WORDS("kind", "learned", "learned sinusoidal")},
+    .build = positional,
+    .flags = CALL_layer | CALL_weights,
+    .text = "x plus a vector a position of [N, T, dim]; weight: [T, dim] when learned, N(0, 1)",
+};
