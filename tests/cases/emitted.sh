@@ -10,10 +10,10 @@ awk 'BEGIN { srand(7); for (i = 0; i < 500; i++) { s = ""; m = -9; c = 0;
      print s c } }' >data.csv
 columns=$(awk 'BEGIN { for (j = 0; j < 20; j++) printf "%s%d", j ? ", " : "", j }')
 
-# All checks of tests/models/$1.yaml.
+# All checks of tests/models/$1.yaml, with the compilers $2 and, one after the other, the options $3.
 emitted()
 {
-    net=$1 model=$root/tests/models/$1.yaml
+    net=$1 model=$root/tests/models/$1.yaml compilers=$2 options=$3
     "$nncc" "$model" -o $net.c --grad --target=generic || { bad "$net: nncc"; return; }
     "$nncc" "$model" -o program.c --main || { bad "$net: nncc --main"; return; }
     "$nncc" "$model" -o single.c --main --single-file || { bad "$net: nncc --single-file"; return; }
@@ -24,7 +24,7 @@ emitted()
 
     "$nncc" run.yaml --single-file --main -o sane.c
 
-    for cc in gcc clang; do
+    for cc in $compilers; do
         usable $cc || { skip "$net: emitted C under $cc: it does not link OpenMP programs here"; continue; }
         check "$net: $cc: no warning with OpenMP" $cc -std=c11 -O1 $strict -fopenmp $include -c $net.c -o a.o
         check "$net: $cc: no warning without OpenMP" $cc -std=c11 -O1 $strict $include -c $net.c -o b.o
@@ -62,7 +62,7 @@ emitted()
 
     "$nncc" run.yaml -o full && ./full train --steps 4 --out full.safetensors >/dev/null 2>&1
     ./full eval --weights full.safetensors --data data.csv >full.txt 2>/dev/null
-    for how in -O0 --no-pass=fuse --no-pass=simplify --no-pass=cse --no-pass=hoist --no-pass=layout; do
+    for how in $options; do
         "$nncc" run.yaml $how -o other && ./other train --steps 4 --out other.safetensors >/dev/null 2>&1
         ./full eval --weights other.safetensors --data data.csv >other.txt 2>/dev/null
         a=$(value full.txt loss) b=$(value other.txt loss)
@@ -70,9 +70,11 @@ emitted()
     done
 }
 
-for model in mixed image recurrent attention; do
-    emitted $model
-done
+passes="-O0 --no-pass=fuse --no-pass=simplify --no-pass=cse --no-pass=layout"
+emitted mixed "gcc clang" "$passes"
+emitted image "gcc clang" "$passes"
+emitted recurrent gcc "-O0 --no-pass=fuse --no-pass=hoist"
+emitted attention clang "-O0 --no-pass=fuse --no-pass=layout"
 
 # A loop is a loop: the C of 4096 steps is that of 16, but for numbers.
 for t in 16 4096; do
