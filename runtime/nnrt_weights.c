@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_weights.c: weights to and from safetensors files; instances on the heap. */
 #ifdef __linux__
+#ifndef _DEFAULT_SOURCE /* in a file of all of the runtime it is */
 #define _DEFAULT_SOURCE
+#endif
 #include <sys/mman.h>
 #endif
 #include <stdlib.h>
