@@ -7,6 +7,7 @@
 # (OFFLINE=1: not tried); else Debian's python3 and its torch; without any torch, what else is there.
 # SYSTEMS: which peers beside eager PyTorch, of tuned last compile ort debian openblas onednn mm; all.
 # SECONDS_EACH, ROUNDS, THREADS: how long a measurement lasts, how many rounds, on how many threads ("1 2").
+# PATIENCE: how many seconds a row waits for the machine to be quiet.
 set -e
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${BUILD:-$here/../build}"

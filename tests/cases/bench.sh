@@ -6,7 +6,7 @@ if ! "$python" -c 'import json' 2>/dev/null; then
     skip "bench: no Python"
     exit 0
 fi
-export PYTHONDONTWRITEBYTECODE=1 THREADS=1 ROUNDS=1 SECONDS_EACH=0.01
+export PYTHONDONTWRITEBYTECODE=1 THREADS=1 ROUNDS=1 SECONDS_EACH=0.01 PATIENCE=0.1
 bench() { "$python" "$root/bench/bench.py" "$nncc" "$tmp/made" toy_2_3_1; }
 mkdir made
 export SYSTEMS=eager
