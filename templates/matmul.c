@@ -13,6 +13,7 @@
 #define NNCC_ROW    32
 #define NNCC_LANES  16
 #define NNCC_NAME   tile_8x32
+#define NNCC_CALL   static
 #define NNCC_VECTOR tile_vector
 #define NNCC_COPY   panel_copy
 #define NNCC_TURN   panel_turn
@@ -27,8 +28,8 @@ typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
 /* tile[NNCC_TILE_M][NNCC_ROW] = the first `rows` rows of a times NNCC_TILE_N columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
-static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
-                      const float *panel, ptrdiff_t stride, float *tile)
+NNCC_CALL void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdiff_t step,
+                         const float *panel, ptrdiff_t stride, float *tile)
 {
     enum { M = NNCC_TILE_M, L = NNCC_LANES, V = NNCC_TILE_N / NNCC_LANES };
     if (rows == M) {
@@ -67,22 +68,17 @@ static void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptrdif
 /* nncc: end */
 
 /* nncc: begin copy */
-typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
-
 /* panel[inner][NNCC_TILE_N] = `width` columns of a matrix: panel(k, v) = x[k * row + v]; 0 behind them. */
 static void NNCC_COPY(int width, int inner, const float *x, ptrdiff_t row, float *panel)
 {
-    enum { N = NNCC_TILE_N, L = NNCC_LANES };
-    for (int k = 0; k < inner; k++) {
-        int v = 0;
-        for (; v + L <= width; v += L) {
-            NNCC_VECTOR some;
-            __builtin_memcpy(&some, x + k * row + v, sizeof some);
-            __builtin_memcpy(panel + (ptrdiff_t)k * N + v, &some, sizeof some);
-        }
-        for (; v < N; v++)
-            panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
-    }
+    enum { N = NNCC_TILE_N };
+    if (width == N)
+        for (int k = 0; k < inner; k++)
+            __builtin_memcpy(panel + (ptrdiff_t)k * N, x + k * row, N * sizeof *x);
+    else
+        for (int k = 0; k < inner; k++)
+            for (int v = 0; v < N; v++)
+                panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
 }
 /* nncc: end */
 

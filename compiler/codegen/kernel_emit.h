@@ -113,6 +113,11 @@ const char *family_text(Arena *, const char *text, const Family *, const KernelA
 
 void emit_loops(Emit *);
 void emit_matmul(Emit *);
+/* The name of a matmul kernel's register tile of so many columns: "tile_12x32", "tile_12x16of32". */
+const char *matmul_tile(Arena *, const Kernel *, int columns);
+/* Whether the tile is a call and not inlined: what the stores of an update need in registers would else be there
+ * during the sums too, in place of accumulators. */
+bool matmul_tile_apart(const Kernel *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
 void emit_scatter(Emit *);   /* kernel_scatter.c */

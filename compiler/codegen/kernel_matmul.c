@@ -253,6 +253,22 @@ static const char *right_text(Product *p, const Node *b, const Ix *at)
     return arena_format(e->arena, "%s + j0, %lld", from, (long long)apart[1]);
 }
 
+bool matmul_tile_apart(const Kernel *k)
+{
+    for (int s = 0; s < k->stores.n; s++)
+        if (op_rows[k->stores.at[s]->op].cls == CLASS_EFFECT)
+            return true;
+    return false;
+}
+
+const char *matmul_tile(Arena *a, const Kernel *k, int columns)
+{
+    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
+    const char *of = columns < plan->tile_n ? arena_format(a, "of%d", plan->tile_n) : "";
+    return arena_format(a, "tile_%dx%d%s%s", plan->tile_m, columns, of,
+                        matmul_tile_apart(k) ? "_apart" : "");
+}
+
 static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
@@ -285,13 +301,13 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     int last = matmul_narrow(e->p->target, t);
     if (last) {
         out_loop(e->out, "if (cols <= %d)", last);
-        out_wrap(e->out, "%s_tile_%dx%dof%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, last,
-                 t->tile_n, rows, p->inner, left, right);
+        out_wrap(e->out, "%s_%s(%s, %s, %s, %s, tile);", e->p->name,
+                 matmul_tile(e->arena, e->k, last), rows, p->inner, left, right);
         out_end(e->out);
         out_loop(e->out, "else");
     }
-    out_wrap(e->out, "%s_tile_%dx%d(%s, %s, %s, %s, tile);", e->p->name, t->tile_m, t->tile_n, rows,
-             p->inner, left, right);
+    out_wrap(e->out, "%s_%s(%s, %s, %s, %s, tile);", e->p->name,
+             matmul_tile(e->arena, e->k, t->tile_n), rows, p->inner, left, right);
     if (last)
         out_end(e->out);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");

@@ -415,9 +415,9 @@ static const char *interleaved(Arena *a, int lanes, int from)
 }
 
 /* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; row: numbers from
- * row to row of what a tile gives. */
-static void write_tile_in(Texts *t, Out *out, const char *file, const char *tile, int m, int h,
-                          int w, int n, int row)
+ * row to row of what a tile gives; call: how they are declared. */
+static void write_tile_as(Texts *t, Out *out, const char *file, const char *tile, int m, int h,
+                          int w, int n, int row, const char *call)
 {
     Arena *a = t->arena;
     const char *name = arena_format(a, "%s_%s", t->p->name, tile);
@@ -442,6 +442,7 @@ static void write_tile_in(Texts *t, Out *out, const char *file, const char *tile
                                   {"NNCC_ERRORS_1D", one},
                                   {"NNCC_CHANGES", name},
                                   {"NNCC_CHANGES_1D", one},
+                                  {"NNCC_CALL", call},
                                   {"NNCC_COPY", name},
                                   {"NNCC_TURN", name},
                                   {"NNCC_LOW", interleaved(a, lanes, 0)},
@@ -458,7 +459,7 @@ static void write_tile_in(Texts *t, Out *out, const char *file, const char *tile
 static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
                        int n)
 {
-    write_tile_in(t, out, file, tile, m, h, w, n, n);
+    write_tile_as(t, out, file, tile, m, h, w, n, n, "static");
 }
 
 static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
@@ -525,6 +526,14 @@ static void write_attention(Texts *t, Out *out, const Kernel *k)
         write_part(t, out, plan, "drop");
 }
 
+static void write_matmul_tile(Texts *t, Out *out, const Kernel *k, int columns)
+{
+    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
+    const char *call = matmul_tile_apart(k) ? "static __attribute__((noinline))" : "static";
+    write_tile_as(t, out, "matmul.c", matmul_tile(t->arena, k, columns), plan->tile_m, 0, 0,
+                  columns, plan->tile_n, call);
+}
+
 /* What a product's kernel calls. */
 static void write_tiles(Texts *t, Out *out, const Kernel *k)
 {
@@ -543,11 +552,10 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
             write_packing(t, out, low->plan.way_b, n);
         if (low->plan.pack_a)
             write_packing(t, out, low->plan.way_a, m);
-        write_tile(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%d", m, n), m, 0, 0, n);
+        write_matmul_tile(t, out, k, n);
         int last = matmul_narrow(t->p->target, &low->plan);
         if (last)
-            write_tile_in(t, out, "matmul.c", arena_format(t->arena, "tile_%dx%dof%d", m, last, n),
-                          m, 0, 0, last, n);
+            write_matmul_tile(t, out, k, last);
         return;
     }
     if (k->kind == KERNEL_conv_weight) {

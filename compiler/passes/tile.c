@@ -142,6 +142,16 @@ static bool displaced(const MatmulPlan *p)
     return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
 }
 
+/* Whether a left operand that is read down its columns, a line of the cache a step, passes through the first cache
+ * (32 KB) in a panel's time, so that the panel beside it finds none of those lines; and is read often enough to be
+ * worth a copy. */
+static bool passes_through(const MatmulPlan *p)
+{
+    enum { LINES = (32 << 10) / 64, READS_LEAST = 4 };
+    return p->way_a == PACK_copied && p->inner > LINES &&
+           tile_pieces(p->cols, p->tile_n) >= READS_LEAST;
+}
+
 int matmul_narrow(const Target *t, const MatmulPlan *p)
 {
     int64_t left = tile_round_up(p->cols % p->tile_n, tile_lanes(t));
@@ -172,7 +182,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
-    p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left);
+    p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
     right = right && p.cols % p.tile_n == 0;
     p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || displaced(&p));
     choosing_end(c);

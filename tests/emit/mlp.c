@@ -70,22 +70,17 @@ struct mlp_vars {
 };
 _Static_assert(__builtin_offsetof(struct mlp_vars, adam_exp_avg_sq_logits_bias) == 13568, "layout");
 
-typedef float mlp_copy_16_vector __attribute__((vector_size(8 * 4)));
-
 /* panel[inner][16] = `width` columns of a matrix: panel(k, v) = x[k * row + v]; 0 behind them. */
 static void mlp_copy_16(int width, int inner, const float *x, ptrdiff_t row, float *panel)
 {
-    enum { N = 16, L = 8 };
-    for (int k = 0; k < inner; k++) {
-        int v = 0;
-        for (; v + L <= width; v += L) {
-            mlp_copy_16_vector some;
-            __builtin_memcpy(&some, x + k * row + v, sizeof some);
-            __builtin_memcpy(panel + (ptrdiff_t)k * N + v, &some, sizeof some);
-        }
-        for (; v < N; v++)
-            panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
-    }
+    enum { N = 16 };
+    if (width == N)
+        for (int k = 0; k < inner; k++)
+            __builtin_memcpy(panel + (ptrdiff_t)k * N, x + k * row, N * sizeof *x);
+    else
+        for (int k = 0; k < inner; k++)
+            for (int v = 0; v < N; v++)
+                panel[(ptrdiff_t)k * N + v] = v < width ? x[k * row + v] : 0.0f;
 }
 
 /* line 7 dense: weight packed */
@@ -579,6 +574,92 @@ static void mlp_fc1_bias_upd(int n, const float *restrict d_fc1_2, float *restri
     }
 }
 
+typedef float mlp_tile_5x16_apart_vector __attribute__((vector_size(8 * 4)));
+
+/* tile[5][16] = the first `rows` rows of a times 16 columns of a panel;
+ * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
+static __attribute__((noinline)) void mlp_tile_5x16_apart(int rows, int inner, const float *a,
+                     ptrdiff_t row, ptrdiff_t step, const float *panel, ptrdiff_t stride,
+                     float *tile)
+{
+    enum { M = 5, L = 8, V = 16 / 8 };
+    if (rows == M) {
+        mlp_tile_5x16_apart_vector acc[M][V] = {{{0}}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x16_apart_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[i][v] += x * b[v];
+            }
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + i * 16 + v * L, &acc[i][v], sizeof acc[i][v]);
+        return;
+    }
+    for (int i = 0; i < rows; i++) {
+        mlp_tile_5x16_apart_vector acc[V] = {{0}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x16_apart_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                acc[v] += x * b[v];
+        }
+        __builtin_memcpy(tile + i * (ptrdiff_t)16, acc, sizeof acc);
+    }
+}
+
+typedef float mlp_tile_5x8of16_apart_vector __attribute__((vector_size(8 * 4)));
+
+/* tile[5][16] = the first `rows` rows of a times 8 columns of a panel;
+ * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
+static __attribute__((noinline)) void mlp_tile_5x8of16_apart(int rows, int inner, const float *a,
+                     ptrdiff_t row, ptrdiff_t step, const float *panel, ptrdiff_t stride,
+                     float *tile)
+{
+    enum { M = 5, L = 8, V = 8 / 8 };
+    if (rows == M) {
+        mlp_tile_5x8of16_apart_vector acc[M][V] = {{{0}}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x8of16_apart_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[i][v] += x * b[v];
+            }
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + i * 16 + v * L, &acc[i][v], sizeof acc[i][v]);
+        return;
+    }
+    for (int i = 0; i < rows; i++) {
+        mlp_tile_5x8of16_apart_vector acc[V] = {{0}};
+        for (int k = 0; k < inner; k++) {
+            mlp_tile_5x8of16_apart_vector b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                acc[v] += x * b[v];
+        }
+        __builtin_memcpy(tile + i * (ptrdiff_t)16, acc, sizeof acc);
+    }
+}
+
 /* line 7 adam, dense: update
  * fc1_weight[40, 24], adam_exp_avg_sq_fc1_weight[40, 24], adam_exp_avg_fc1_weight[40, 24] */
 static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *restrict d_fc1_2,
@@ -604,10 +685,11 @@ static void mlp_fc1_weight_upd(int n, float *restrict packed_2, const float *res
                 __builtin_prefetch(&adam_exp_avg_fc1_weight[i * 24 + j], 1);
             }
         if (cols <= 8)
-            mlp_tile_5x8of16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16,
-                             tile);
+            mlp_tile_5x8of16_apart(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n,
+                                   16, tile);
         else
-            mlp_tile_5x16(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16, tile);
+            mlp_tile_5x16_apart(5, n, image + (size_t)i0 * 1, 1, 40, packed_2 + (size_t)j0 * n, 16,
+                                tile);
         for (int u = 0; u < 5; u++)
             for (int v = 0; v < cols; v++) {
                 const int i = i0 + u;
