@@ -62,6 +62,16 @@ usable()
     "$1" -fopenmp "$tmp/try.c" -o "$tmp/try" >/dev/null 2>&1
 }
 
+# quick_cc: the name of a compiler that optimises little, whatever nncc asks of it: for what another program has at -O3.
+quick_cc()
+{
+    real=${CC:-}
+    for c in clang gcc cc; do [ -n "$real" ] || ! usable $c || real=$c; done
+    printf '#!/bin/sh\nexec %s "$@" -O1\n' "${real:-cc}" >"$tmp/quick-cc"
+    chmod 755 "$tmp/quick-cc"
+    echo "$tmp/quick-cc"
+}
+
 # Whether SIGINT was ignored when this shell began (a job in the background): its children cannot get it.
 int_ignored()
 {

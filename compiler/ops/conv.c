@@ -102,19 +102,22 @@ static int64_t pixel(const Conv *c, const int64_t *o, const int64_t *k, int64_t 
     return at;
 }
 
-/* What one tap adds: y += x * w by its channels, or w += x * y. */
+/* What one tap adds: y += x * w by its channels, or w += x * y. The innermost loop goes over what lies side by side. */
 static void add_tap(const Conv *c, const double *x, double *w, double *y, bool into_w)
 {
     int rank = c->w.shape.rank;
     int64_t each = c->w.shape.dim[rank - 2], out = c->w.shape.dim[rank - 1];
     int64_t per_group = out / c->taps->groups;
-    for (int64_t m = 0; m < out; m++)
+    for (int64_t first = 0; first < out; first += per_group, x += each)
         for (int64_t i = 0; i < each; i++) {
-            double a = x[m / per_group * each + i];
+            const double a = x[i];
+            double *row = w + i * out + first, *sum = y + first;
             if (into_w)
-                w[i * out + m] += a * y[m];
+                for (int64_t m = 0; m < per_group; m++)
+                    row[m] += a * sum[m];
             else
-                y[m] += a * w[i * out + m];
+                for (int64_t m = 0; m < per_group; m++)
+                    sum[m] += a * row[m];
         }
 }
 

@@ -84,13 +84,13 @@ static void matmul_eval(const Node *y, const InterpInput *run, const Tensor *in,
     do {
         const double *p = in[0].data + matrix_at(a, &lead, at),
                      *q = in[1].data + matrix_at(b, &lead, at);
-        for (int64_t i = 0; i < m; i++)
-            for (int64_t j = 0; j < n; j++) {
-                double sum = 0;
-                for (int64_t l = 0; l < k; l++)
-                    sum += p[i * k + l] * q[l * n + j];
-                *c++ = sum;
-            }
+        for (int64_t i = 0; i < m; i++, c += n) {
+            for (int64_t j = 0; j < n; j++)
+                c[j] = 0;
+            for (int64_t l = 0; l < k; l++) /* j innermost: what lies side by side */
+                for (int64_t j = 0; j < n; j++)
+                    c[j] += p[i * k + l] * q[l * n + j];
+        }
     } while (op_next(&lead, at));
 }
 

@@ -59,7 +59,7 @@ class Case:
     metrics: name to (expression, function of values and inputs, both NumPy).
     frozen: weights that do not train. no_grad: gradients that are not compared. flags: of nncc.
     weights: shapes by name, which those of nncc must be. varied: weights that start as 0 or 1 are drawn.
-    quick: its program, a large one, is compiled with -O1.
+    quick: its program is compiled with -O1: a large one, of kernels that another case has with -O3.
     single: PyTorch, too, computes in f32 (where rounding is the matter).
     rough: see check.py."""
 

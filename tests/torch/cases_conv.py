@@ -82,7 +82,7 @@ POOLS2 = [dict(kernel=2), dict(kernel=3, stride=2, padding=1), dict(kernel=[3, 2
 POOLS1 = [dict(kernel=2), dict(kernel=3, stride=2, padding=1), dict(kernel=4, stride=1), dict(kernel=2, stride=3, padding=1)]
 TIES = choice([-1, 0, 1], 3, 7, 5)
 GLOBAL = [Layer("global_avgpool", "ga", "x"), Layer("global_maxpool", "gm", "x")]
-CASES.append(network("pool2d", {"x": real(3, 7, 5)}, pools("maxpool2d", POOLS2) + pools("avgpool2d", POOLS2) + GLOBAL))
+CASES.append(network("pool2d", {"x": real(3, 7, 5)}, pools("maxpool2d", POOLS2) + pools("avgpool2d", POOLS2) + GLOBAL, quick=True))
 CASES.append(network("pool2d_ties", {"x": TIES}, pools("maxpool2d", POOLS2) + [
     GLOBAL[1], Layer("relu", "r", "x"), Layer("maxpool2d", "rp", "r", kernel=2), Layer("maxpool2d", "rq", "r", kernel=3, stride=1, padding=1)]))
 CASES.append(network("pool1d", {"x": real(4, 9)}, pools("maxpool1d", POOLS1) + pools("avgpool1d", POOLS1) + GLOBAL))

@@ -175,13 +175,13 @@ attentions("attention_cross", 8, 5, [
     ("e", "[y, x, x]", {"heads": 2, "causal": "true"}, lambda w, x, y, z: multihead(w, 2, x, y, z, True)),
     ("f", "[x, x, x]", {"heads": 2, "lengths": "n"}, lambda w, x, y, z, n: multihead(w, 2, x, y, z, False, n)),
     ("g", "[y, x, x]", {"heads": 2, "lengths": "n"}, lambda w, x, y, z, n: multihead(w, 2, x, y, z, False, n))],
-    {"y": real(9, 8), "z": real(9, 8), "k": real(9, 5), "n": lengths(1, 5)})
+    {"y": real(9, 8), "z": real(9, 8), "k": real(9, 5), "n": lengths(1, 5)}, quick=True)
 attentions("attention_grouped", 24, 6, [
     ("a", "x", {"heads": 6, "kv_heads": 2}, lambda w, x: by_hand(w, 6, 2, x, x, x)),
     ("b", "x", {"heads": 4, "kv_heads": 1, "causal": "true", "bias": "false"}, lambda w, x: by_hand(w, 4, 1, x, x, x, True)),
     ("c", "[x, y, y]", {"heads": 4, "kv_heads": 2, "positions": "rope"}, lambda w, x, y, z: by_hand(w, 4, 2, x, y, z, positions="rope")),
     ("d", "x", {"heads": 6, "kv_heads": 3, "positions": "alibi"}, lambda w, x: by_hand(w, 6, 3, x, x, x, positions="alibi"))],
-    {"y": real(4, 16)})
+    {"y": real(4, 16)}, quick=True)
 attentions("attention_positions", 24, 9, [
     ("a", "x", {"heads": 3, "positions": "rope", "causal": "true"}, lambda w, x: by_hand(w, 3, 3, x, x, x, True, None, "rope")),
     ("b", "x", {"heads": 6, "positions": "alibi", "causal": "true"}, lambda w, x: by_hand(w, 6, 6, x, x, x, True, None, "alibi")),
@@ -241,4 +241,4 @@ DECODERS = [
                         memory_key_padding_mask=past(x["k"], 5)))]
 sequence("transformer_decoder", {"x": real(6, 8), "m": real(5, 8), "n": lengths(1, 6), "k": lengths(1, 5)},
          "".join("  - transformer_decoder: %s\n" % t for t, _ in DECODERS), lambda w, x: {n: f(w, x) for n, (_, f) in zip("ab", DECODERS)},
-         ["a", "b"], varied=True)
+         ["a", "b"], varied=True, quick=True)

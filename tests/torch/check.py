@@ -9,8 +9,8 @@ that f32 cannot hold the bounds: there a case is `rough`, and four times PyTorch
 import copy
 import math
 import os
-import shutil
 import subprocess
+import tempfile
 
 import numpy as np
 import torch
@@ -53,11 +53,24 @@ def vary(weights, rng):
             w[...] = rng.normal(size=w.shape) * 0.5
 
 
+def compiler():
+    """The first that links OpenMP programs, as nncc takes it."""
+    with tempfile.TemporaryDirectory() as folder:
+        for cc in "clang", "gcc", "cc":
+            try:
+                subprocess.run([cc, "-fopenmp", "-x", "c", "-", "-o", os.path.join(folder, "try")], check=True,
+                               input=b"int main(void) { return 0; }\n", stderr=subprocess.DEVNULL)
+                return cc
+            except (OSError, subprocess.CalledProcessError):
+                pass
+    return "cc"
+
+
 def quick_compiler(folder):
     """CC: a compiler that optimises little, whatever nncc asks of it."""
     path = os.path.join(os.path.abspath(folder), "quick-cc")
     with open(path, "w") as f:
-        f.write('#!/bin/sh\nexec %s "$@" -O1\n' % (os.environ.get("CC") or ("clang" if shutil.which("clang") else "gcc")))
+        f.write('#!/bin/sh\nexec %s "$@" -O1\n' % os.environ["CC"])
     os.chmod(path, 0o755)
     return {"CC": path}
 

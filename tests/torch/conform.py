@@ -47,6 +47,7 @@ def main():
     args = parser.parse_args()
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"  # the networks are tiny
+    os.environ.setdefault("CC", check.compiler())  # what nncc would find, sought once
     work = tempfile.mkdtemp(prefix="conform-")
 
     todo = [case for module in LISTS for case in module.CASES]

@@ -166,6 +166,15 @@ FIXTURE void bound_attention(const Node *y, const InterpInput *run, Arena *arena
     }
 }
 
+/* Whether any error is not 0: where none is, its product need not be computed. */
+FIXTURE bool bound_any(const Tensor *error)
+{
+    for (int64_t i = 0, n = shape_count(&error->shape); i < n; i++)
+        if (error->data[i] != 0)
+            return true;
+    return false;
+}
+
 FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
                            Bound *out)
 {
@@ -180,10 +189,12 @@ FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, 
                        bound_tensor(arena, &out->value.shape, 1),
                        bound_tensor(arena, &out->value.shape, 1)};
     product->eval(y, run, (Tensor[]){a, b}, &terms[0]);
-    product->eval(y, run, (Tensor[]){a, in[1]->error}, &terms[1]);
+    if (bound_any(&in[1]->error))
+        product->eval(y, run, (Tensor[]){a, in[1]->error}, &terms[1]);
     for (int64_t i = 0, n = shape_count(&b.shape); i < n; i++)
         b.data[i] += in[1]->error.data[i];
-    product->eval(y, run, (Tensor[]){in[0]->error, b}, &terms[2]);
+    if (bound_any(&in[0]->error))
+        product->eval(y, run, (Tensor[]){in[0]->error, b}, &terms[2]);
     for (int64_t i = 0, n = shape_count(&out->value.shape); i < n; i++)
         out->error.data[i] = terms[1].data[i] + terms[2].data[i] +
                              4 * bound_unit * (k + 8) * terms[0].data[i] + bound_least;

@@ -76,14 +76,15 @@ static void check_ops(int elementwise, int others, const Variant *variant, const
     emit_done(&b);
 }
 
+/* Many, for what nncc may get wrong, which shows at any level; the last has fewer, as optimised as models are. */
 Test(emit, each_op_and_its_gradient, .timeout = 300)
 {
-    check_ops(4, 16, &variant_all, "-O1 -march=native");
+    check_ops(4, 16, &variant_all, "-O0 -march=native");
 }
 
 Test(emit, each_op_unfused, .timeout = 300)
 {
-    check_ops(1, 6, &unfused, "-O1 -march=native");
+    check_ops(1, 6, &unfused, "-O0 -march=native");
 }
 
 Test(emit, each_op_at_the_level_that_models_are_compiled_at, .timeout = 300)
