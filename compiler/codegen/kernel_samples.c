@@ -4,7 +4,7 @@
  *
  * The function of op NAME is nnrt_NAME. It takes a pointer to the sample's part of each operand, or its
  * number where the operand has one a sample; then the lengths of the operands' axes behind the batch, in
- * order; then the op's axes attributes; memory to work in, if the op wants some; and where the result
+ * order; then the op's numbers; memory to work in, if the op wants some; and where the result
  * goes. Inlined, it is compiled for these numbers. */
 #include "kernel_emit.h"
 
@@ -40,8 +40,8 @@ void emit_samples(Emit *e)
     for (int i = 0; i < y->n_in; i++)
         for (int axis = 1; axis < y->in[i]->shape.rank; axis++)
             str_add(&line, "%lld, ", (long long)y->in[i]->shape.dim[axis]);
-    for (int i = 0; i < y->attr->n_axes; i++)
-        str_add(&line, "%d, ", y->attr->axes[i]);
+    for (int i = 0; i < y->attr->n_numbers; i++)
+        str_add(&line, "%lld, ", (long long)y->attr->numbers[i]);
     if (op->work)
         str_add(&line, "%s, ",
                 part(e, emit_buffer(e, e->k->workspace, true), (long long)op->work(y)));

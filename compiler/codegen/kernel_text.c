@@ -60,7 +60,7 @@ static double node_flops(const Node *y, int64_t n)
                (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
     case CLASS_MAT:
-        if (op_rows[y->op].flags & SAMPLES)
+        if (op_rows[y->op].flags & BY_SAMPLE)
             return op_impls[y->op]->cost(y) * samples_of(y, n);
         if (y->op == OP_scatter_add)
             return (double)shape_elements(&y->in[0]->shape, n);

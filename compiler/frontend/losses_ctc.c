@@ -64,7 +64,7 @@ static Node *ctc(Call *c)
     Node *labels = ctc_length(c, 3, "target_lengths", targets->shape.dim[1]);
     Node *in[4] = {build_log_softmax(g, rows_operand(c, 0), 2), targets,
                    ctc_length(c, 2, "input_lengths", c->in[0]->shape.dim[1]), labels};
-    const Attr attr = {.n_axes = 2, .axes = {(int)blank->i, zero_infinity->b}};
+    const Attr attr = {.n_numbers = 2, .numbers = {blank->i, zero_infinity->b}};
     if (!in[0] || !in[2] || !labels)
         return NULL;
     Node *loss = graph_add(g, OP_ctc_loss, 4, in, &attr);

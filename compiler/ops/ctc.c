@@ -2,8 +2,8 @@
 /* ctc.c: the loss of connectionist temporal classification (Graves et al., 2006), and its gradient.
  *
  * Operands: log-probabilities [N, T, C], targets [N, S] (integers), how many frames of a sample count
- * and how many of its targets (each [N], or one number for all). attr.axes[0] is the blank,
- * attr.axes[1] whether what cannot be aligned gives 0 instead of infinity. The gradient is that in the
+ * and how many of its targets (each [N], or one number for all). attr.numbers[0] is the blank,
+ * attr.numbers[1] whether what cannot be aligned gives 0 instead of infinity. The gradient is that in the
  * log-probabilities: minus the probability that a frame is in a state of the class, given the
  * targets.
  *
@@ -21,8 +21,8 @@ CtcSizes ctc_sizes(const Node *y)
     return (CtcSizes){.frames = p->dim[1],
                       .classes = p->dim[2],
                       .targets = t->dim[1],
-                      .blank = y->attr->axes[0],
-                      .zero_infinity = y->attr->axes[1] != 0};
+                      .blank = (int)y->attr->numbers[0],
+                      .zero_infinity = y->attr->numbers[1] != 0};
 }
 
 bool op_per_sample(const Node *x, const Shape *of)
@@ -41,7 +41,7 @@ static bool operands_fit(Graph *g, const Node *y)
 {
     const Shape *p = &y->in[0]->shape, *t = &y->in[1]->shape;
     char a[128], b[128];
-    bool good = y->n_in == 4 && y->attr->n_axes == 2 && y->in[0]->dtype == DT_f32 &&
+    bool good = y->n_in == 4 && y->attr->n_numbers == 2 && y->in[0]->dtype == DT_f32 &&
                 y->in[1]->dtype == DT_i32 && p->rank == 3 && t->rank == 2 && p->batch <= 0 &&
                 p->batch == t->batch && p->dim[0] == t->dim[0] && op_per_sample(y->in[2], p) &&
                 op_per_sample(y->in[3], p);
@@ -49,9 +49,9 @@ static bool operands_fit(Graph *g, const Node *y)
         return op_error(g, y, "log-probabilities %s and targets %s: they are not [N, T, C] and "
                               "[N, S] with lengths of the same samples",
                         shape_text(p, a), shape_text(t, b));
-    if (y->attr->axes[0] < 0 || y->attr->axes[0] >= p->dim[2])
-        return op_error(g, y, "the blank is %d; there are %lld classes", y->attr->axes[0],
-                        (long long)p->dim[2]);
+    if (y->attr->numbers[0] < 0 || y->attr->numbers[0] >= p->dim[2])
+        return op_error(g, y, "the blank is %lld; there are %lld classes",
+                        (long long)y->attr->numbers[0], (long long)p->dim[2]);
     return true;
 }
 
@@ -251,13 +251,13 @@ static double ctc_grad_cost(const Node *y)
     return 2.5 * ctc_cost(y);
 }
 
-const OpImpl op_ctc_loss = {.attrs = ATTR_axes,
+const OpImpl op_ctc_loss = {.attrs = ATTR_numbers,
                             .shape = ctc_shape,
                             .grad = ctc_grad,
                             .eval = ctc_eval,
                             .cost = ctc_cost,
                             .work = ctc_work};
-const OpImpl op_ctc_loss_grad = {.attrs = ATTR_axes,
+const OpImpl op_ctc_loss_grad = {.attrs = ATTR_numbers,
                                  .shape = ctc_grad_shape,
                                  .eval = ctc_grad_eval,
                                  .cost = ctc_grad_cost,

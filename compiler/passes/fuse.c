@@ -126,7 +126,7 @@ static Node *last_slice(Graph *g, Node *y, void *unused)
 /* Whether what y reads lies in memory, each operand as such. */
 static bool reads_memory(const Node *y)
 {
-    return y->op == OP_scan || op_rows[y->op].flags & SAMPLES;
+    return y->op == OP_scan || op_rows[y->op].flags & BY_SAMPLE;
 }
 
 /* What is the same for a whole call is no operand in memory, but a number. */
@@ -537,7 +537,7 @@ static bool reduced_same(const Domain *a, const Domain *b)
 static bool writes_itself(const Group *a)
 {
     return a->product && (a->product->op == OP_attention_grad ||
-                          op_rows[a->product->op].flags & SAMPLES);
+                          op_rows[a->product->op].flags & BY_SAMPLE);
 }
 
 /* The iteration space of two groups together, or false. */
@@ -688,7 +688,7 @@ static KernelKind kernel_kind(const Node *product)
 {
     if (!product)
         return KERNEL_loop;
-    if (op_rows[product->op].flags & SAMPLES)
+    if (op_rows[product->op].flags & BY_SAMPLE)
         return KERNEL_samples;
     switch (product->op) {
     case OP_conv: return KERNEL_conv;

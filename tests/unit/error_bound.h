@@ -139,8 +139,8 @@ FIXTURE void bound_scatter(const Node *y, const InterpInput *run, Arena *arena, 
         out->error.data[i] += 4 * bound_unit * (k + 8) * total.data[i] + bound_least;
 }
 
-/* Attention: what its operands' errors change, and rounding of scores, weights and sums. */
-FIXTURE void bound_attention(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
+/* Attention and CTC: what its operands' errors change, and rounding of scores, weights and sums. */
+FIXTURE void bound_whole(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
                              Bound *out)
 {
     const double rounding = 64 * bound_unit;
@@ -235,8 +235,9 @@ FIXTURE void bound_node(const Node *y, const InterpInput *run, Arena *arena, Bou
     case CLASS_LEAF: bound_leaf(y, out); return;
     case CLASS_MAT:
         (y->op == OP_scatter_add                                   ? bound_scatter
-         : y->op == OP_attention || y->op == OP_attention_grad ? bound_attention
-                                                               : bound_product)(y, run, arena, in, out);
+         : y->op == OP_attention || y->op == OP_attention_grad || op_rows[y->op].flags & BY_SAMPLE
+             ? bound_whole
+             : bound_product)(y, run, arena, in, out);
         break;
     case CLASS_REDUCE:
         if (y->op == OP_reduce_sum)
