@@ -28,6 +28,11 @@ static const char *operand_text(Emit *e, const Node *x)
     return x->shape.rank == 1 ? arena_format(e->arena, "%s[b]", name) : part(e, name, each(x));
 }
 
+static const char *work_text(Emit *e, long long floats)
+{
+    return floats ? part(e, emit_buffer(e, e->k->workspace, true), floats) : "NULL";
+}
+
 void emit_samples(Emit *e)
 {
     const Node *y = e->k->product;
@@ -43,8 +48,7 @@ void emit_samples(Emit *e)
     for (int i = 0; i < y->attr->n_numbers; i++)
         str_add(&line, "%lld, ", (long long)y->attr->numbers[i]);
     if (op->work)
-        str_add(&line, "%s, ",
-                part(e, emit_buffer(e, e->k->workspace, true), (long long)op->work(y)));
+        str_add(&line, "%s, ", work_text(e, (long long)op->work(y)));
     str_add(&line, "%s);", part(e, emit_buffer(e, node_buffer(e->g, y), true), each(y)));
     emit_share(e, 1);
     out_open(e->out, "for (int b = 0; b < %s; b++)",

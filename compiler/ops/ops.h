@@ -79,6 +79,7 @@ typedef struct CtcSizes {
     bool zero_infinity;
 } CtcSizes;
 CtcSizes ctc_sizes(const Node *);
+enum { CTC_BEAM_MAX = 1024 }; /* ctc_decode's prefixes */
 
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);

@@ -428,6 +428,27 @@ FIXTURE Node *make_ctc_loss_grad(Fixture *f, Node **x, int trial)
     return graph_add(f->g, OP_ctc_loss_grad, n, in, &attr);
 }
 
+FIXTURE Node *make_ctc_decode(Fixture *f, Node **x, int trial)
+{
+    Attr attr;
+    Node *in[4];
+    ctc_operands(f, in, trial, &attr);
+    x[0] = in[0];
+    attr.numbers[1] = trial % 4 ? trial % 4 * 2 : 1;
+    return graph_add(f->g, OP_ctc_decode, 2, (Node *[]){in[0], in[2]}, &attr);
+}
+
+/* Of few kinds of labels, so that some agree, up to one below 0. */
+FIXTURE Node *make_edit_distance(Fixture *f, Node **x, int trial)
+{
+    int64_t decoded = random_size(f, 33), targets = random_size(f, 33);
+    const Attr attr = {.n_numbers = 1, .numbers = {trial % 3 - 1}};
+    x[0] = random_leaf(f, SHAPE(0, 1, decoded), -0.2, 2.99);
+    Node *in[3] = {build_unary(f->g, OP_floor, x[0]), random_tokens(f, SHAPE(0, 1, targets), 3),
+                   random_leaf(f, SHAPE(0, 1), 0, (double)targets + 2)};
+    return graph_add(f->g, OP_edit_distance, 3, in, &attr);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -453,6 +474,8 @@ static const Maker makers[] = {
     {OP_attention_grad, 3, make_attention_grad},
     {OP_ctc_loss, 1, make_ctc_loss},
     {OP_ctc_loss_grad, 1, make_ctc_loss_grad},
+    {OP_ctc_decode, 1, make_ctc_decode},
+    {OP_edit_distance, 1, make_edit_distance},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */
