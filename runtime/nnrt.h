@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 7          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 8          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -77,6 +77,7 @@ typedef struct nnrt_value {
      * before the network sees them, in order. */
     int n_augment;
     const nnrt_augment *augment;
+    int labels; /* outputs: labels, of ctc_decode, up to the first below 0 */
 } nnrt_value;
 
 typedef enum {

@@ -706,4 +706,54 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file};
+/* --- texts again ------------------------------------------------------------------------------ */
+
+/* The only vocabulary of the weights file as its key and text; NULL where there is none, or several. */
+static const nnrt_st_pair *text_only_vocab(const nnrt_meta *meta)
+{
+    const nnrt_st_pair *found = NULL;
+    for (int i = 0; i < meta->n; i++)
+        if (strncmp(meta->at[i].key, "nncc.text.", 10) == 0) {
+            if (found)
+                return NULL;
+            found = &meta->at[i];
+        }
+    return found;
+}
+
+/* Prints labels as texts of the weights file's vocabulary, or as numbers where it has none to take. */
+static int text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64_t each,
+                    nnrt_fault *fault)
+{
+    const nnrt_st_pair *kept = text_only_vocab(meta);
+    nnrt_vocab vocab = {0};
+    nnrt_buffer line = {0};
+    int32_t *ids = malloc(((size_t)each + 1) * sizeof *ids);
+    int status = ids ? NNRT_OK : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+    if (!status && kept)
+        status =
+            nnrt_tokenizer_parse(kept->key, kept->value, strlen(kept->value), &vocab, fault);
+    for (int64_t i = 0; i < n && !status; i++) {
+        size_t count = 0;
+        while (count < (size_t)each && labels[i * each + (int64_t)count] >= 0) {
+            ids[count] = (int32_t)labels[i * each + (int64_t)count];
+            count++;
+        }
+        line.size = 0;
+        if (kept)
+            nnrt_vocab_decode(&vocab, ids, count, &line);
+        if (line.failed)
+            status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+        else if (kept)
+            fwrite(line.at, 1, line.size, stdout);
+        for (size_t k = 0; k < count && !kept; k++)
+            printf("%s%d", k ? " " : "", (int)ids[k]);
+        putchar('\n');
+    }
+    nnrt_buffer_free(&line);
+    nnrt_vocab_free(&vocab);
+    free(ids);
+    return status;
+}
+
+const nnrt_reader nnrt_text_reader = {text_source, text_file, text_say};

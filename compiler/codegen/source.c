@@ -176,7 +176,7 @@ static void guards(SourceText *s)
                 calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "");
     }
     out_raw(o,
-            "#if NNRT_ABI != 7\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 8\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
