@@ -189,6 +189,11 @@ typedef struct nnrt_sound {
     int64_t n_mels, n_mfcc;
     double f_min, f_max; /* Hz */
     int refuse_long;
+    /* join_samples > 0: so many samples, each of join_least to join_most clips drawn by join_seed, with up to
+     * join_gap seconds of silence between two; their texts are joined too. */
+    int64_t join_least, join_most, join_samples;
+    uint64_t join_seed;
+    double join_gap;
 } nnrt_sound;
 
 typedef struct nnrt_column {

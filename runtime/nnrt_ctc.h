@@ -184,9 +184,9 @@ NNRT_INLINE void nnrt_ctc_loss(const float *p, const int32_t *target, float some
                                int zero_infinity, float *work, float *loss)
 {
     int row = NNRT_CTC_ROW(targets);
-    nnrt_ctc c = nnrt_ctc_states(target, nnrt_ctc_length(some_frames, frames),
-                                 nnrt_ctc_length(some_targets, targets), classes, targets, blank,
-                                 work);
+    nnrt_ctc c =
+        nnrt_ctc_states(target, nnrt_ctc_length(some_frames, frames),
+                        nnrt_ctc_length(some_targets, targets), classes, targets, blank, work);
     float y = nnrt_ctc_alpha(&c, p, classes, row, 0, work + 3 * row);
     *loss = zero_infinity && y == __builtin_inff() ? 0.0f : y;
 }
@@ -234,9 +234,9 @@ NNRT_INLINE void nnrt_ctc_loss_grad(const float *p, const int32_t *target, float
                                     int blank, int zero_infinity, float *work, float *to)
 {
     int row = NNRT_CTC_ROW(targets);
-    nnrt_ctc c = nnrt_ctc_states(target, nnrt_ctc_length(some_frames, frames),
-                                 nnrt_ctc_length(some_targets, targets), classes, targets, blank,
-                                 work);
+    nnrt_ctc c =
+        nnrt_ctc_states(target, nnrt_ctc_length(some_frames, frames),
+                        nnrt_ctc_length(some_targets, targets), classes, targets, blank, work);
     float *after = work + 3 * row, *beta = after + row, *rows = beta + row;
     float loss = nnrt_ctc_alpha(&c, p, classes, row, row, rows);
     int lost = loss == __builtin_inff();
@@ -319,8 +319,7 @@ static inline int nnrt_ctc_followed(const nnrt_ctc_beam *beam, int n, const nnrt
                                     int32_t node, int label)
 {
     for (int i = 0; i < n; i++)
-        if (beam[i].node && tree[beam[i].node].parent == node &&
-            tree[beam[i].node].label == label)
+        if (beam[i].node && tree[beam[i].node].parent == node && tree[beam[i].node].label == label)
             return 1;
     return 0;
 }
@@ -355,8 +354,8 @@ static inline nnrt_ctc_choice nnrt_ctc_stay(const nnrt_ctc_beam *beam, int n, in
         to.label = b->label + p[at->label];
     for (int k = 0; k < n && b->node; k++)
         if (beam[k].node == at->parent)
-            to.label = nnrt_ctc_sum(to.label, nnrt_ctc_more(&beam[k], tree, at->label, p),
-                                    NNRT_CTC_NEVER);
+            to.label =
+                nnrt_ctc_sum(to.label, nnrt_ctc_more(&beam[k], tree, at->label, p), NNRT_CTC_NEVER);
     to.label = nnrt_ctc_larger(to.label, NNRT_CTC_NEVER);
     to.blank = nnrt_ctc_larger(to.blank, NNRT_CTC_NEVER);
     to.both = nnrt_ctc_sum(to.blank, to.label, NNRT_CTC_NEVER);
@@ -393,15 +392,15 @@ static __attribute__((unused)) int nnrt_ctc_search(const float *p, int frames, i
             }
         for (int i = 0; i < chosen; i++) { /* nodes, before the beams that they come from change */
             int32_t node = beam[list[i].from].node;
-            list[i].from = list[i].more < 0 ? node
-                                            : nnrt_ctc_child(tree, &n_tree, node, list[i].more);
+            list[i].from =
+                list[i].more < 0 ? node : nnrt_ctc_child(tree, &n_tree, node, list[i].more);
         }
         float top = list[0].both;
         for (int i = 0; i < chosen; i++)
-            beam[i] = (nnrt_ctc_beam){list[i].from,
-                                      nnrt_ctc_larger(list[i].blank - top, NNRT_CTC_NEVER),
-                                      nnrt_ctc_larger(list[i].label - top, NNRT_CTC_NEVER),
-                                      nnrt_ctc_larger(list[i].both - top, NNRT_CTC_NEVER)};
+            beam[i] =
+                (nnrt_ctc_beam){list[i].from, nnrt_ctc_larger(list[i].blank - top, NNRT_CTC_NEVER),
+                                nnrt_ctc_larger(list[i].label - top, NNRT_CTC_NEVER),
+                                nnrt_ctc_larger(list[i].both - top, NNRT_CTC_NEVER)};
         n = chosen;
     }
     for (int32_t i = beam[0].node; i; i = tree[i].parent)

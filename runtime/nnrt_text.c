@@ -595,7 +595,8 @@ static int text_table(const nnrt_read *r, const nnrt_source *s)
         status = text_reviews(s, n, names, &texts) ? text_no_memory(r, path) : NNRT_OK;
     else if (!status)
         status = nnrt_csv_texts(path, s->header, s->delimiter, n, names, &texts, r->fault);
-    const nnrt_table t = {r, s, path, texts.rows, texts.lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = texts.rows, .lines = texts.lines};
     if (!status)
         status = text_table_columns(&t, &texts);
     nnrt_texts_free(&texts);
@@ -648,7 +649,8 @@ static int text_pair_columns(const nnrt_read *r, const nnrt_source *s, int file,
                              const nnrt_texts *texts)
 {
     static const table_frame frames[] = {TABLE_PLAIN, TABLE_AFTER_BEGIN, TABLE_BEFORE_END};
-    const nnrt_table t = {r, s, path, texts->rows, texts->lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = texts->rows, .lines = texts->lines};
     int as = nnrt_read_input(r, s->columns[file].input), status = NNRT_OK;
     for (int i = file; i < (file ? 3 : 1) && !status; i++) {
         int input = nnrt_read_input(r, s->columns[i].input);
@@ -698,7 +700,11 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     if (v->classes <= 0)
         return nnrt_fail(r->fault, NNRT_BAD_CALL, "%s: '%s' takes numbers, no text", path, v->name);
     int status = text_lines(r, path, &texts);
-    const nnrt_table t = {r, train->text ? train : NULL, path, texts.rows, texts.lines};
+    const nnrt_table t = {.read = r,
+                          .source = train->text ? train : NULL,
+                          .name = path,
+                          .rows = texts.rows,
+                          .lines = texts.lines};
     if (!status)
         status = v->rank ? nnrt_table_tokens(&t, input, texts.at)
                          : nnrt_table_classes(&t, input, texts.at);
@@ -731,8 +737,7 @@ static int text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64
     int32_t *ids = malloc(((size_t)each + 1) * sizeof *ids);
     int status = ids ? NNRT_OK : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
     if (!status && kept)
-        status =
-            nnrt_tokenizer_parse(kept->key, kept->value, strlen(kept->value), &vocab, fault);
+        status = nnrt_tokenizer_parse(kept->key, kept->value, strlen(kept->value), &vocab, fault);
     for (int64_t i = 0; i < n && !status; i++) {
         size_t count = 0;
         while (count < (size_t)each && labels[i * each + (int64_t)count] >= 0) {

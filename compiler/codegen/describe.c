@@ -258,10 +258,12 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
     if (x->has_sound)
         out_line(s->out,
                  "static const nnrt_sound %s_%s_sound = {%lld, %d, %lld, %lld, %lld, %lld, %s, %s, "
-                 "%d};",
+                 "%d, %lld, %lld, %lld, %lluu, %s};",
                  s->p->name, role, (long long)f->rate, f->is_mfcc, (long long)f->n_fft,
                  (long long)f->hop, (long long)f->n_mels, (long long)f->n_mfcc,
-                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long);
+                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long,
+                 (long long)f->join.least, (long long)f->join.most, (long long)f->join.samples,
+                 (unsigned long long)f->join.seed, real(s->arena, f->join.gap));
 }
 
 static void source_row(SourceText *s, const Source *x, const char *role)

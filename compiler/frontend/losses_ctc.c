@@ -56,6 +56,19 @@ static Node *read_targets(Call *c)
     return x->dtype == DT_i32 ? x : build_cast(c->g, x, DT_i32);
 }
 
+/* Whether all targets fit into all frames, where the lengths of neither are given. */
+static bool fit(Call *c, const Node *targets)
+{
+    long long labels = (long long)targets->shape.dim[1], frames = (long long)c->in[0]->shape.dim[1];
+    if (c->n_in > 2 || labels <= frames)
+        return true;
+    diag_error(&c->ctx->diag, c->loc,
+               "%s: %lld targets do not fit into %lld frames: give target_lengths", c->row->name,
+               labels, frames);
+    rows_notes(c);
+    return false;
+}
+
 static Node *ctc(Call *c)
 {
     Graph *g = c->g;
@@ -63,7 +76,7 @@ static Node *ctc(Call *c)
     if (!read_logits(c, blank))
         return NULL;
     Node *targets = read_targets(c);
-    if (!targets)
+    if (!targets || !fit(c, targets))
         return NULL;
     Node *labels = length(c, 3, "target_lengths", targets->shape.dim[1]);
     Node *in[4] = {build_log_softmax(g, rows_operand(c, 0), 2), targets,

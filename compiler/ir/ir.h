@@ -332,6 +332,11 @@ typedef struct SoundForm { /* the same fields as nnrt_sound */
     int64_t n_fft, hop, n_mels, n_mfcc;
     double f_min, f_max;
     bool refuse_long;
+    struct Join { /* samples of several clips; samples 0: each clip is one */
+        int64_t least, most, samples;
+        uint64_t seed;
+        double gap;
+    } join;
 } SoundForm;
 
 typedef struct Source { /* the same fields as nnrt_source */

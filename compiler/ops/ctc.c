@@ -46,8 +46,9 @@ static bool operands_fit(Graph *g, const Node *y)
                 p->batch == t->batch && p->dim[0] == t->dim[0] && op_per_sample(y->in[2], p) &&
                 op_per_sample(y->in[3], p);
     if (!good)
-        return op_error(g, y, "log-probabilities %s and targets %s: they are not [N, T, C] and "
-                              "[N, S] with lengths of the same samples",
+        return op_error(g, y,
+                        "log-probabilities %s and targets %s: they are not [N, T, C] and "
+                        "[N, S] with lengths of the same samples",
                         shape_text(p, a), shape_text(t, b));
     if (y->attr->numbers[0] < 0 || y->attr->numbers[0] >= p->dim[2])
         return op_error(g, y, "the blank is %lld; there are %lld classes",

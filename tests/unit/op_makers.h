@@ -397,8 +397,8 @@ FIXTURE int ctc_operands(Fixture *f, Node **in, int trial, Attr *attr)
 {
     int64_t frames = random_size(f, f->sizes ? 64 : 4), classes = 1 + random_size(f, 33);
     int64_t targets = random_size(f, f->sizes ? 16 : 2);
-    *attr = (Attr){.n_numbers = 2,
-                   .numbers = {random_below(f, (int)classes), !f->sizes || trial % 2}};
+    *attr =
+        (Attr){.n_numbers = 2, .numbers = {random_below(f, (int)classes), !f->sizes || trial % 2}};
     in[0] = random_leaf(f, SHAPE(0, 1, frames, classes), -3, 0);
     in[1] = random_tokens(f, SHAPE(0, 1, targets), classes);
     for (int i = 2; i < 4; i++) {
