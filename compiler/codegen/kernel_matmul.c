@@ -103,18 +103,39 @@ static const char *plain_text(Product *p, const Node *base, Ix linear, const Ix 
     return arena_format(e->arena, "%s + %s", name, ix_text(&e->space, &linear, false));
 }
 
+/* Pieces of the loop over inner steps, in which all that is packed of x reads the same operands. */
+static Pieces inner_pieces(Product *p, const Node *x, const Ix *at)
+{
+    const Shape *a = &p->y->in[0]->shape;
+    int64_t steps = axis_extent(&p->e->space, a, a->rank - 1);
+    Pieces pieces = pieces_whole(steps);
+    if (p->inner[0] >= '0' && p->inner[0] <= '9')
+        pieces_cut(p->e, &pieces, x, at, &p->k, 1);
+    return pieces;
+}
+
 /* One panel of an operand that is computed, number by number. */
 static void make_panel(Product *p, const Node *x, const Ix *at, const char *name, int width,
                        const char *count, bool whole)
 {
     Emit *e = p->e;
-    out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-    out_open(e->out, "for (int v = 0; v < %s; v++)", count);
-    size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
-    pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
-    out_unindex(e->out, index, name);
-    out_close(e->out);
-    out_close(e->out);
+    Pieces pieces = inner_pieces(p, x, at);
+    for (int i = 0; i < pieces.n; i++) {
+        bool cut = pieces.n > 1;
+        IxNarrow was = {0};
+        if (cut)
+            was = ix_narrow(&e->space, atom_of(&p->k), pieces.at[i], pieces.at[i + 1]);
+        out_open(e->out, "for (int k = %lld; k < %s; k++)", (long long)pieces.at[i],
+                 cut ? number(p, pieces.at[i + 1]) : p->inner);
+        out_open(e->out, "for (int v = 0; v < %s; v++)", count);
+        size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
+        pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
+        out_unindex(e->out, index, name);
+        out_close(e->out);
+        out_close(e->out);
+        if (cut)
+            ix_widen(&e->space, &was);
+    }
     if (whole)
         return;
     out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
@@ -124,36 +145,67 @@ static void make_panel(Product *p, const Node *x, const Ix *at, const char *name
     out_end(e->out);
 }
 
-/* Panels of `width` columns (of rows, for the left operand) of an operand:
- * [panels][inner][width]. */
-static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size,
-                 int64_t full, int width, const char *to)
+/* An operand that is packed in panels, along `name`, j or i. */
+typedef struct Packed {
+    const Node *x;
+    const Ix *at;
+    const char *name, *size; /* size: how long it is, as text */
+    int64_t full;            /* the same with a full batch */
+    int width;               /* of a panel */
+    const char *to;
+} Packed;
+
+/* The panels `from` to `to`, which is text. */
+static void pack_panels(Product *p, const Packed *w, int64_t from, const char *to)
 {
     Emit *e = p->e;
-    const Ix *along = *name == 'j' ? &p->j : &p->i;
+    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
+    const char *name = w->name, *size = w->size;
     const Node *base;
     Ix linear;
-    PackWay way = operand_way(&e->space, x, at, atom_of(along), atom_of(&p->k), &base, &linear);
-    bool whole = full % width == 0 && *size >= '0' && *size <= '9';
-    const char *count = whole ? number(p, width) : "width";
+    PackWay way =
+        operand_way(&e->space, w->x, w->at, atom_of(along), atom_of(&p->k), &base, &linear);
+    bool whole = w->full % w->width == 0 && *size >= '0' && *size <= '9';
+    const char *count = whole ? number(p, w->width) : "width";
     emit_share(e, 1);
-    out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %d)", name, name, size, name, width);
+    out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %d)", name, (long long)from, name, to,
+             name, w->width);
     if (!whole)
-        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
-                 size, name, width);
+        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, w->width,
+                 size, name, w->width);
     const char *panel =
-        arena_format(e->arena, "%s + (size_t)%s0 * %s", to, name, factor(p, p->inner));
+        arena_format(e->arena, "%s + (size_t)%s0 * %s", w->to, name, factor(p, p->inner));
     if (way == PACK_made) {
         out_line(e->out, "float *const panel = %s;", panel);
-        make_panel(p, x, at, name, width, count, whole);
+        make_panel(p, w->x, w->at, name, w->width, count, whole);
     } else {
         int64_t apart[2];
-        const char *from = plain_text(p, base, linear, along, &p->k, apart);
+        const char *first = plain_text(p, base, linear, along, &p->k, apart);
         out_wrap(e->out, "%s_%s_%d(%s, %s, %s + (size_t)%s0 * %lld, %lld, %s);", e->p->name,
-                 way == PACK_turned ? "turn" : "copy", width, count, p->inner, from, name,
+                 way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first, name,
                  (long long)apart[0], (long long)apart[way == PACK_copied], panel);
     }
     out_close(e->out);
+}
+
+/* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. Those that
+ * read other parts of what is put together of several have loops of their own. */
+static void pack(Product *p, const Packed *w)
+{
+    Emit *e = p->e;
+    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
+    Pieces pieces = pieces_whole(w->full);
+    if (*w->size >= '0' && *w->size <= '9')
+        pieces_cut(e, &pieces, w->x, w->at, along, w->width);
+    if (pieces.n == 1) {
+        pack_panels(p, w, 0, w->size);
+        return;
+    }
+    for (int i = 0; i < pieces.n; i++) {
+        IxNarrow was = ix_narrow(&e->space, atom_of(along), pieces.at[i], pieces.at[i + 1]);
+        pack_panels(p, w, pieces.at[i], number(p, pieces.at[i + 1]));
+        ix_widen(&e->space, &was);
+    }
 }
 
 /* Where the right operand is packed: by this kernel, or by another before. */
@@ -314,7 +366,8 @@ static void pack_right(Product *p)
     const Node *b = p->y->in[1];
     Ix at[RANK_MAX];
     operand_at(p, b, p->k, p->j, at);
-    pack(p, b, at, "j", p->cols, p->plan->cols, p->plan->tile_n, packed_right(p));
+    const Packed w = {b, at, "j", p->cols, p->plan->cols, p->plan->tile_n, packed_right(p)};
+    pack(p, &w);
 }
 
 void emit_matmul_pack(Emit *e)
@@ -349,8 +402,10 @@ void emit_matmul(Emit *e)
     bool packs_b = p.plan->pack_b && !e->k->packed, packs = packs_b || p.plan->pack_a;
     if (packs_b)
         pack_right(&p);
-    if (p.plan->pack_a)
-        pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p));
+    if (p.plan->pack_a) {
+        const Packed w = {a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p)};
+        pack(&p, &w);
+    }
     if (packs)
         emit_wait(e);
     tiles(&p, a_at, b_at);
