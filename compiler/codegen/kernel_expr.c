@@ -614,11 +614,8 @@ void pieces_cut(Emit *e, Pieces *pieces, const Node *y, const Ix *at, const Ix *
     enum { VISITS = 400 };
     if (!loop->n)
         return;
-    Cutting c = {.e = e,
-                 .pieces = pieces,
-                 .atom = loop->t[0].atom,
-                 .multiple = multiple,
-                 .visits = VISITS};
+    Cutting c = {
+        .e = e, .pieces = pieces, .atom = loop->t[0].atom, .multiple = multiple, .visits = VISITS};
     cut_below(&c, y, at);
     if (c.over)
         *pieces = pieces_whole(pieces->at[pieces->n]);
