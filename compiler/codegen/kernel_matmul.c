@@ -17,6 +17,7 @@ typedef struct Product {
     const MatmulPlan *plan;
     Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
+    const char *row;                 /* the loop variable i, as text */
     const char *rows, *cols, *inner; /* extents as text */
     const char *pragma;
 } Product;
@@ -248,13 +249,13 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     Ix at[RANK_MAX];
     out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
     out_open(e->out, "for (int v = 0; v < %s; v++)", cols);
-    size_t i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+    size_t i = out_index(e->out, p->row, "i0 + u"), j = out_index(e->out, "j", "j0 + v");
     emit_stand(e, p->y, at);
     int known = e->known.n;
     emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
     emit_stores(e, e->k->stores.n, e->k->stores.at);
     out_unindex(e->out, j, "j");
-    out_unindex(e->out, i, "i");
+    out_unindex(e->out, i, p->row);
     e->known.n = known;
     out_close(e->out);
     out_end(e->out);
@@ -276,7 +277,7 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
         if (!opened) {
             out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
             out_open(e->out, "for (int v = 0; v < %s; v += %d)", cols, LINE_FLOATS);
-            i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+            i = out_index(e->out, p->row, "i0 + u"), j = out_index(e->out, "j", "j0 + v");
             opened = true;
         }
         out_line(e->out, "__builtin_prefetch(&%s, 1);", emit_element(e, y, at, true));
@@ -284,7 +285,7 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
     if (!opened)
         return;
     out_unindex(e->out, j, "j");
-    out_unindex(e->out, i, "i");
+    out_unindex(e->out, i, p->row);
     out_close(e->out);
     out_end(e->out);
 }
@@ -353,7 +354,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 static Product product_of(Emit *e)
 {
     const Node *y = e->k->product, *a = y->in[0];
-    Product p = {.e = e, .y = y, .plan = &e->low->plan};
+    Product p = {.e = e, .y = y, .plan = &e->low->plan, .row = "i"};
     p.rows = axis_text(&p, &y->shape, y->shape.rank - 2);
     p.cols = axis_text(&p, &y->shape, y->shape.rank - 1);
     p.inner = axis_text(&p, &a->shape, a->shape.rank - 1);
@@ -391,6 +392,42 @@ static int open_stack(Product *p)
     return opened;
 }
 
+/* The one axis of a stack of products that all read the same right operand, a row a sample, the operands as
+ * they lie: where there are few samples, tiles have the stack's axis for rows. -1: it is no such stack. */
+static int axis_of_steps(const Product *p)
+{
+    const Shape *s = &p->y->shape;
+    int axis = s->rank - 3, rows = s->rank - 2;
+    bool packs = (p->plan->pack_b && !p->e->k->packed) || p->plan->pack_a;
+    if (axis < 0 || packs || s->batch != rows || s->dim[axis] < p->plan->tile_m ||
+        op_product(s, 0, axis) != 1)
+        return -1;
+    const Shape *b = &p->y->in[1]->shape;
+    return op_product(b, 0, b->rank - 2) == 1 ? axis : -1;
+}
+
+/* The same products with rows of the stack's axis, a sample after the other, for fewer samples than a tile
+ * has rows. */
+static void tiles_of_steps(Product *p, int axis, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    MatmulPlan plan = *p->plan;
+    Product by_step = *p;
+    int known = e->known.n;
+    plan.rows = p->y->shape.dim[axis];
+    by_step.plan = &plan;
+    by_step.i = p->lead[axis];
+    by_step.row = lead_names[axis];
+    by_step.rows = axis_text(p, &p->y->shape, axis);
+    out_open(e->out, "if (%s < %d)", p->rows, plan.tile_m);
+    out_open(e->out, "for (int i = 0; i < %s; i++)", p->rows);
+    tiles(&by_step, a_at, b_at);
+    out_close(e->out);
+    out_line(e->out, "return;");
+    out_close(e->out);
+    e->known.n = known;
+}
+
 void emit_matmul(Emit *e)
 {
     Product p = product_of(e);
@@ -398,6 +435,9 @@ void emit_matmul(Emit *e)
     Ix a_at[RANK_MAX], b_at[RANK_MAX];
     operand_at(&p, a, p.i, p.k, a_at);
     operand_at(&p, b, p.k, p.j, b_at);
+    int steps = axis_of_steps(&p);
+    if (steps >= 0)
+        tiles_of_steps(&p, steps, a_at, b_at);
     int opened = open_stack(&p);
     bool packs_b = p.plan->pack_b && !e->k->packed, packs = packs_b || p.plan->pack_a;
     if (packs_b)
