@@ -410,22 +410,23 @@ FIXTURE int ctc_operands(Fixture *f, Node **in, int trial, Attr *attr)
     return 4;
 }
 
-FIXTURE Node *make_ctc_loss(Fixture *f, Node **x, int trial)
+FIXTURE Node *make_ctc(Fixture *f, OpKind op, Node **x, int trial)
 {
     Attr attr;
     Node *in[4];
     int n = ctc_operands(f, in, trial, &attr);
     x[0] = in[0];
-    return graph_add(f->g, OP_ctc_loss, n, in, &attr);
+    return graph_add(f->g, op, n, in, &attr);
+}
+
+FIXTURE Node *make_ctc_loss(Fixture *f, Node **x, int trial)
+{
+    return make_ctc(f, OP_ctc_loss, x, trial);
 }
 
 FIXTURE Node *make_ctc_loss_grad(Fixture *f, Node **x, int trial)
 {
-    Attr attr;
-    Node *in[4];
-    int n = ctc_operands(f, in, trial, &attr);
-    x[0] = in[0];
-    return graph_add(f->g, OP_ctc_loss_grad, n, in, &attr);
+    return make_ctc(f, OP_ctc_loss_grad, x, trial);
 }
 
 FIXTURE Node *make_ctc_decode(Fixture *f, Node **x, int trial)
