@@ -6,7 +6,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import fx, nn
 
-from workloads import Attention, Tokens
+from workloads import Attention, States, Tokens, Turn
 
 
 def pair(v):
@@ -21,12 +21,12 @@ class Whole(fx.Tracer):
     """Looks into no module that Writer has a form for."""
 
     def is_leaf_module(self, m, name):
-        return isinstance(m, (Attention, Tokens)) or super().is_leaf_module(m, name)
+        return isinstance(m, (Attention, States, Tokens, Turn)) or super().is_leaf_module(m, name)
 
 
 class Writer:
     def __init__(self, shape, tokens):
-        self.nodes, self.weights, self.length, self.tokens = [], [], shape[0], tokens
+        self.nodes, self.weights, self.length, self.sequence = [], [], shape[0], tokens > 0 or len(shape) == 2
 
     def weight(self, name, tensor):
         self.weights.append(numpy_helper.from_array(tensor.detach().contiguous().numpy(), name))
@@ -64,10 +64,30 @@ class Writer:
         self.node('Reshape', [part('back'), self.numbers(part('shape'), 0, 0, width)], part('joined'))
         self.linear(m.out, to, part('joined'))
 
+    def states(self, m, to, x):
+        """ONNX has time first, gates in the order z, r, n and both biases of a gate's kind behind each other."""
+        part = lambda name: f'{to}.{name}'
+
+        def gates(tensor):
+            r, z, n = tensor.chunk(3)
+            return torch.cat((z, r, n))[None]
+
+        gru = m.gru
+        self.node('Transpose', [x], part('turned'), perm=[1, 0, 2])
+        weights = [self.weight(part(name), gates(getattr(gru, name))) for name in ('weight_ih_l0', 'weight_hh_l0')]
+        bias = self.weight(part('bias'), torch.cat((gates(gru.bias_ih_l0), gates(gru.bias_hh_l0)), 1))
+        self.node('GRU', [part('turned'), *weights, bias], part('all'), hidden_size=gru.hidden_size, linear_before_reset=1)
+        self.node('Squeeze', [part('all'), self.numbers(part('axis'), 1)], part('states'))
+        self.node('Transpose', [part('states')], to, perm=[1, 0, 2])
+
     def module(self, m, to, x):
         if isinstance(m, Attention):
             return self.attention(m, to, x)
-        if isinstance(m, nn.Linear) and self.tokens:
+        if isinstance(m, States):
+            return self.states(m, to, x)
+        if isinstance(m, Turn):
+            return self.node('Transpose', [x], to, perm=[0, 2, 1])
+        if isinstance(m, nn.Linear) and self.sequence:
             return self.linear(m, to, x)
         if isinstance(m, Tokens):
             self.node('Gather', [self.weight(f'{to}.weight', m.tokens.weight), x], f'{to}.tokens')
@@ -77,6 +97,10 @@ class Writer:
             self.node('ConvTranspose', [x, *parts], to, group=m.groups, **window(m))
         elif isinstance(m, nn.Conv2d):
             self.node('Conv', [x, *parts], to, group=m.groups, **window(m))
+        elif isinstance(m, nn.Conv1d):
+            self.node('Conv', [x, *parts], to, group=m.groups, kernel_shape=list(m.kernel_size), pads=list(m.padding) * 2)
+        elif isinstance(m, nn.LogSoftmax):
+            self.node('LogSoftmax', [x], to, axis=m.dim)
         elif isinstance(m, nn.BatchNorm2d):
             parts += [self.weight(f'{to}.mean', m.running_mean), self.weight(f'{to}.var', m.running_var)]
             self.node('BatchNormalization', [x, *parts], to, epsilon=m.eps)

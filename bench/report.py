@@ -3,7 +3,9 @@
 from systems import SYSTEMS
 
 # How many times as fast as the best peer nncc has to be.
-WANTED_TRAIN = {'mlp_mnist': 1.75, 'cnn_mnist': 2.3, 'resnet18_cifar': 1.4, 'unet_64': 2.1, 'vae_mnist': 2.5, 'gpt_char': 1.6}
+WANTED_TRAIN = {'mlp_mnist': 1.75, 'cnn_mnist': 2.3, 'resnet18_cifar': 1.4, 'unet_64': 2.1, 'vae_mnist': 2.5, 'gpt_char': 1.6,
+                'ctc_speech': 3.5}
+SEQUENCES = ('gpt_char', 'ctc_speech')
 SMALL = ('toy_2_3_1', 'mlp_mnist', 'cnn_mnist', 'unet_64', 'vae_mnist')
 WANTED_SMALL, WANTED_LARGE, WANTED_PREDICT = 2.5, 1.2, 1.35  # inference: small ones at batch 1, resnet50, the rest
 WANTED_SEQUENCE = 1.5  # sequences, at batch 1
@@ -27,7 +29,7 @@ def wanted_ratio(row):
         return WANTED_TRAIN.get(row['workload'])
     if row['batch'] == 1 and row['workload'] in SMALL:
         return WANTED_SMALL
-    if row['batch'] == 1 and row['workload'] == 'gpt_char':
+    if row['batch'] == 1 and row['workload'] in SEQUENCES:
         return WANTED_SEQUENCE
     return WANTED_LARGE if row['workload'].startswith('resnet50') else WANTED_PREDICT
 

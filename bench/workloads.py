@@ -158,6 +158,34 @@ def gpt(vocabulary, length, blocks, heads, width):
     return net
 
 
+class Turn(nn.Module):
+    """[N, T, C] as [N, C, T], and back."""
+
+    def forward(self, x):
+        return x.transpose(1, 2)
+
+
+class States(nn.Module):
+    """A GRU's states in all steps."""
+
+    def __init__(self, i, o):
+        super().__init__()
+        self.gru = nn.GRU(i, o, batch_first=True)
+
+    def forward(self, x):
+        return self.gru(x)[0]
+
+
+def speech():
+    return nn.Sequential(Turn(), nn.Conv1d(40, 128, 5, padding=2), nn.ReLU(), Turn(), States(128, 128), nn.Linear(128, 13),
+                         nn.LogSoftmax(2))
+
+
+def ctc_loss(log_probs, targets):
+    n, frames, _ = log_probs.shape
+    return F.ctc_loss(log_probs.transpose(0, 1), targets, torch.full((n,), frames), torch.full((n,), targets.shape[1]))
+
+
 def sequence_loss(logits, targets):
     return F.cross_entropy(logits.flatten(0, 1), targets.flatten())
 
@@ -201,6 +229,8 @@ WORKLOADS = [
     Workload('vae_mnist', 652824, 128, (1, 128), VAE, (784,), normal(20), vae_loss, adam(lr=1e-3)),
     Workload('gpt_char', 10770816, 8, (1, 8), lambda: gpt(65, 256, 6, 6, 384), (256,), classes(65, 256), sequence_loss,
              adamw(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1), 65),
+    Workload('ctc_speech', 126477, 16, (1, 16), speech, (100, 40), lambda batch: torch.randint(1, 13, (batch, 10)), ctc_loss,
+             adam(lr=1e-3)),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
     Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
 ]

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 7          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 8          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -77,6 +77,7 @@ typedef struct nnrt_value {
      * before the network sees them, in order. */
     int n_augment;
     const nnrt_augment *augment;
+    int labels; /* outputs: labels, of ctc_decode, up to the first below 0 */
 } nnrt_value;
 
 typedef enum {
@@ -188,6 +189,11 @@ typedef struct nnrt_sound {
     int64_t n_mels, n_mfcc;
     double f_min, f_max; /* Hz */
     int refuse_long;
+    /* join_samples > 0: so many samples, each of join_least to join_most clips drawn by join_seed, with up to
+     * join_gap seconds of silence between two; their texts are joined too. */
+    int64_t join_least, join_most, join_samples;
+    uint64_t join_seed;
+    double join_gap;
 } nnrt_sound;
 
 typedef struct nnrt_column {

@@ -152,6 +152,7 @@ static int named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mo
 
 typedef struct predict_state {
     const nnrt_model *model;
+    const char *weights;
     const char **files; /* one an output: where it goes, or NULL */
     float **all, **out; /* one an output: of all samples, and of a batch that nobody wants */
     const float **at;
@@ -234,10 +235,18 @@ static int predict_batches(predict_state *p)
     return status;
 }
 
-/* A line a sample on standard output. */
+/* A line a sample on standard output: numbers, or labels as text where the weights have a vocabulary. */
 static int predict_print(const predict_state *p, int output)
 {
     const nnrt_value *v = &p->model->outputs[output];
+    if (v->labels && p->model->text) {
+        nnrt_meta meta;
+        int status = nnrt_open_meta(&meta, p->model, p->weights, p->fault);
+        if (!status)
+            status = p->model->text->say(&meta, p->all[output], p->n, v->count, p->fault);
+        nnrt_meta_free(&meta);
+        return status ? status : nnrt_flush_results(p->fault);
+    }
     for (int64_t i = 0; i < p->n * v->count; i++)
         printf("%.7g%c", (double)p->all[output][i], (i + 1) % v->count ? ' ' : '\n');
     return nnrt_flush_results(p->fault);
@@ -284,6 +293,7 @@ int nnrt_predict_command(const nnrt_args *args, const nnrt_model *model, nnrt_fa
 {
     size_t n = (size_t)model->n_outputs + 1;
     predict_state p = {.model = model,
+                       .weights = args->weights,
                        .files = calloc(n, sizeof *p.files),
                        .all = calloc(n, sizeof *p.all),
                        .out = calloc(n, sizeof *p.out),

@@ -272,6 +272,8 @@ struct nnrt_reader {
     int (*source)(const nnrt_read *, const nnrt_source *);
     /* Fills the column of one input from one file; `like` is the model's own source, or NULL. */
     int (*file)(const nnrt_read *, int input, const char *path, const nnrt_source *like);
+    /* Prints n samples of `each` labels, up to the first below 0, as texts, a line each. NULL: cannot. */
+    int (*say)(const nnrt_meta *, const float *labels, int64_t n, int64_t each, nnrt_fault *);
 };
 
 /* A text among others: bytes, not NUL-terminated. */

@@ -97,7 +97,7 @@ static int sound_says_several(const nnrt_source *s)
     return 0;
 }
 
-/* Reads a clip, or makes the row's up where there is no path, at the model's rate. */
+/* Reads one clip, or makes the row's up where there is no path, at the model's rate. */
 static int sound_read(const sound_work *w, const char *path, int64_t row, nnrt_clip *clip)
 {
     nnrt_fault *fault = w->t->read->fault;
@@ -111,21 +111,50 @@ static int sound_read(const sound_work *w, const char *path, int64_t row, nnrt_c
         status = nnrt_tones(s->seed, row, sound_says_several(s), w->how->rate, clip, digits)
                      ? sound_no_memory(w->t->read, w->t->name)
                      : NNRT_OK;
-    path = path ? path : w->t->name;
     if (!status) /* one more than fits, so that a longer one is seen */
-        status = nnrt_resample(path, clip, w->how->rate, w->samples + w->how->hop, fault);
-    if (!status && w->how->refuse_long && clip->n >= w->samples + w->how->hop)
-        status = nnrt_fail(fault, NNRT_BAD_CONTENT,
-                           "%s: a clip of more than the %lld samples (%lld frames) of '%s'", path,
-                           (long long)w->samples, (long long)w->frames, w->input->name);
+        status = nnrt_resample(path ? path : w->t->name, clip, w->how->rate,
+                               w->samples + w->how->hop, fault);
     return status;
 }
 
-/* The features of a clip, and how many frames are its own. */
-static int sound_clip(sound_work *w, const char *path, int64_t row, float *out, int32_t *length)
+/* Reads the clips of a joined sample, one behind the other; no more than a longer one than fits. */
+static int sound_read_joined(const sound_work *w, const char *const *paths, int64_t row,
+                             nnrt_clip *out)
+{
+    const nnrt_join *j = w->t->join;
+    int64_t room = w->samples + w->how->hop;
+    int status = NNRT_OK;
+    *out = (nnrt_clip){calloc((size_t)room + 1, sizeof *out->at), 0, w->how->rate};
+    if (!out->at)
+        return sound_no_memory(w->t->read, w->t->name);
+    for (int64_t k = j->first[row]; k < j->first[row + 1] && out->n < room && !status; k++) {
+        nnrt_clip clip;
+        int64_t pause = k > j->first[row] ? j->pause[k] : 0;
+        out->n = out->n + pause < room ? out->n + pause : room;
+        status = sound_read(w, paths[j->clip[k]], row, &clip);
+        if (!status) {
+            int64_t n = clip.n < room - out->n ? clip.n : room - out->n;
+            memcpy(out->at + out->n, clip.at, (size_t)n * sizeof *out->at);
+            out->n += n;
+        }
+        nnrt_clip_free(&clip);
+    }
+    return status;
+}
+
+/* The features of a sample, and how many frames are its own. */
+static int sound_clip(sound_work *w, const char *const *paths, int64_t row, float *out,
+                      int32_t *length)
 {
     nnrt_clip clip;
-    int status = sound_read(w, path, row, &clip);
+    const char *path = paths && !w->t->join ? paths[row] : NULL;
+    int status =
+        w->t->join ? sound_read_joined(w, paths, row, &clip) : sound_read(w, path, row, &clip);
+    if (!status && w->how->refuse_long && clip.n >= w->samples + w->how->hop)
+        status = nnrt_fail(w->t->read->fault, NNRT_BAD_CONTENT,
+                           "%s: a clip of more than the %lld samples (%lld frames) of '%s'",
+                           path ? path : w->t->name, (long long)w->samples, (long long)w->frames,
+                           w->input->name);
     if (!status) {
         int64_t n = clip.n < w->samples ? clip.n : w->samples;
         memcpy(w->wave, clip.at, (size_t)n * sizeof *w->wave);
@@ -159,9 +188,8 @@ static int sound_column(const nnrt_table *t, const nnrt_sound *how, int input,
         status = nnrt_array_make(t->name, NNRT_ARRAY_F32, v->rank + 1, dim, a, t->read->fault);
     for (int64_t i = 0; i < t->rows && !status; i++) {
         /* NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): there is a path for each row */
-        status = sound_clip(&w, paths ? paths[i] : NULL, i, (float *)a->data + i * v->count,
-                            &lengths[i]);
-        if (status && t->lines) {
+        status = sound_clip(&w, paths, i, (float *)a->data + i * v->count, &lengths[i]);
+        if (status && t->lines && !t->join) {
             nnrt_fault why = *t->read->fault;
             nnrt_fail(t->read->fault, 0, "%s:%zu: %s", t->name, t->lines[i], why.text);
         }
@@ -276,6 +304,62 @@ static int sound_folder(const nnrt_read *r, const char *folder, sound_names *pat
     return status;
 }
 
+/* --- joined clips ----------------------------------------------------------------------------- */
+
+/* The rows of a table of joined samples: `own`, whose clips `from` has; or `from` itself where the source does
+ * not join. Texts of words have a space between two. */
+typedef struct sound_rows {
+    nnrt_join join;
+    nnrt_table table;
+    nnrt_span *texts;
+    size_t *lines;
+    char **owned; /* one a column */
+} sound_rows;
+
+static int sound_rows_open(sound_rows *rows, const nnrt_table *from, int n_columns)
+{
+    const nnrt_read *r = from->read;
+    *rows = (sound_rows){.table = *from};
+    if (!from->source->sound->join_samples)
+        return NNRT_OK;
+    int status = nnrt_join_draw(from->name, from->source->sound, from->rows, &rows->join, r->fault);
+    size_t n = (size_t)from->source->sound->join_samples;
+    rows->texts = malloc(n * sizeof *rows->texts);
+    rows->lines = malloc(n * sizeof *rows->lines);
+    rows->owned = calloc((size_t)n_columns + 1, sizeof *rows->owned);
+    if (!status && (!rows->texts || !rows->lines || !rows->owned))
+        status = sound_no_memory(r, from->name);
+    for (size_t i = 0; i < n && !status; i++) /* a report names the first clip's */
+        rows->lines[i] = from->lines[rows->join.clip[rows->join.first[i]]];
+    rows->table.rows = (int64_t)n;
+    rows->table.lines = rows->lines;
+    rows->table.join = &rows->join;
+    return status;
+}
+
+static void sound_rows_close(sound_rows *rows, int n_columns)
+{
+    for (int i = 0; i < n_columns && rows->owned; i++)
+        free(rows->owned[i]);
+    free(rows->texts);
+    free(rows->lines);
+    free((void *)rows->owned);
+    nnrt_join_close(&rows->join);
+}
+
+/* The texts of a column as the rows have them. */
+static int sound_rows_texts(sound_rows *rows, int column, const nnrt_span **texts)
+{
+    const nnrt_source *s = rows->table.source;
+    if (!rows->table.join)
+        return NNRT_OK;
+    int status = nnrt_join_texts(rows->table.name, &rows->join, *texts,
+                                 s->text && s->text->tokens == NNRT_TOKENS_WORDS ? " " : "",
+                                 rows->texts, &rows->owned[column], rows->table.read->fault);
+    *texts = rows->texts;
+    return status;
+}
+
 /* --- sources ---------------------------------------------------------------------------------- */
 
 /* One column of a table: clips, texts or classes. */
@@ -294,18 +378,26 @@ static int sound_from_folder(const nnrt_read *r, const nnrt_source *s, const cha
     int status = sound_folder(r, path, &paths, &classes);
     nnrt_span *texts = malloc((classes.n + 1) * sizeof *texts);
     size_t *lines = malloc((classes.n + 1) * sizeof *lines);
-    const nnrt_table t = {r, s, path, (int64_t)paths.n, lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = (int64_t)paths.n, .lines = lines};
     if (!status && (!texts || !lines))
         status = sound_no_memory(r, path);
     for (size_t i = 0; i < classes.n && !status; i++) {
         texts[i] = (nnrt_span){classes.at[i], strlen(classes.at[i])};
         lines[i] = i + 1;
     }
+    sound_rows rows = {0};
+    if (!status)
+        status = sound_rows_open(&rows, &t, s->n_columns);
     for (int i = 0; i < s->n_columns && !status; i++) {
         int input = nnrt_read_input(r, s->columns[i].input);
+        const nnrt_span *column = texts;
         if (!s->columns[i].of && nnrt_read_needs(r, input))
-            status = sound_table_column(&t, input, texts, (const char *const *)paths.at);
+            status = sound_rows_texts(&rows, i, &column);
+        if (!status && !s->columns[i].of && nnrt_read_needs(r, input))
+            status = sound_table_column(&rows.table, input, column, (const char *const *)paths.at);
     }
+    sound_rows_close(&rows, s->n_columns);
     sound_names_free(&paths);
     sound_names_free(&classes);
     free(texts);
@@ -335,13 +427,14 @@ static int sound_paths(const nnrt_read *r, const char *list, const nnrt_texts *t
     return status;
 }
 
-static int sound_list_column(const nnrt_table *t, int input, const nnrt_texts *texts,
+static int sound_list_column(sound_rows *rows, int i, int input, const nnrt_texts *texts,
                              const nnrt_span *column)
 {
+    const nnrt_table *t = &rows->table;
     sound_names paths = {0};
-    int status = NNRT_OK;
-    if (t->read->d->model->inputs[input].classes <= 0)
-        status = sound_paths(t->read, t->name, texts, column, &paths);
+    int status = t->read->d->model->inputs[input].classes <= 0
+                     ? sound_paths(t->read, t->name, texts, column, &paths)
+                     : sound_rows_texts(rows, i, &column);
     if (!status)
         status = sound_table_column(t, input, column, (const char *const *)paths.at);
     sound_names_free(&paths);
@@ -358,15 +451,20 @@ static int sound_from_list(const nnrt_read *r, const nnrt_source *s, const char 
             names[n++] = s->columns[i].names[0];
     if (!status)
         status = nnrt_csv_texts(path, s->header, s->delimiter, n, names, &texts, r->fault);
-    const nnrt_table t = {r, s, path, texts.rows, texts.lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = texts.rows, .lines = texts.lines};
+    sound_rows rows = {0};
+    if (!status)
+        status = sound_rows_open(&rows, &t, s->n_columns);
     for (int i = 0; i < s->n_columns && !status; i++) {
         if (s->columns[i].of)
             continue;
         const nnrt_span *column = texts.at + texts.rows * at++;
         int input = nnrt_read_input(r, s->columns[i].input);
         if (nnrt_read_needs(r, input))
-            status = sound_list_column(&t, input, &texts, column);
+            status = sound_list_column(&rows, i, input, &texts, column);
     }
+    sound_rows_close(&rows, s->n_columns);
     nnrt_texts_free(&texts);
     free(names);
     return status;
@@ -379,7 +477,7 @@ static int sound_made_up(const nnrt_read *r, const nnrt_source *s)
     nnrt_span *texts = malloc((size_t)s->count * sizeof *texts + 1);
     size_t *lines = malloc((size_t)s->count * sizeof *lines + 1);
     snprintf(name, sizeof name, "generator %s", s->generator);
-    const nnrt_table t = {r, s, name, s->count, lines};
+    const nnrt_table t = {.read = r, .source = s, .name = name, .rows = s->count, .lines = lines};
     int status = digits && texts && lines ? NNRT_OK : sound_no_memory(r, name);
     for (int64_t i = 0; i < s->count && !status; i++) {
         if (nnrt_tones(s->seed, i, sound_says_several(s), s->sound->rate, NULL, digits[i]))
@@ -434,11 +532,11 @@ static int sound_file(const nnrt_read *r, int input, const char *path, const nnr
         status = sound_no_memory(r, path);
     if (!status && paths.n == 0)
         status = nnrt_fail(r->fault, NNRT_BAD_CONTENT, "%s: a folder without clips", path);
-    const nnrt_table t = {r, train, path, (int64_t)paths.n, NULL};
+    const nnrt_table t = {.read = r, .source = train, .name = path, .rows = (int64_t)paths.n};
     if (!status)
         status = sound_column(&t, train->sound, input, (const char *const *)paths.at);
     sound_names_free(&paths);
     return status;
 }
 
-const nnrt_reader nnrt_sound_reader = {sound_source, sound_file};
+const nnrt_reader nnrt_sound_reader = {sound_source, sound_file, NULL};

@@ -52,6 +52,24 @@ void nnrt_mel_close(nnrt_mel *);
 /* The features of (frames - 1) * hop samples: out[frames, width]. `room` holds frames * n_mels. */
 void nnrt_mel_frames(nnrt_mel *, const float *samples, int64_t frames, double *room, float *out);
 
+/* --- nnrt_join.c ------------------------------------------------------------------------------ */
+
+/* Which clips each sample is of: sample i of clip[first[i]] to clip[first[i + 1] - 1], with `pause` samples of
+ * silence in front of each but its first. */
+typedef struct nnrt_join {
+    int64_t samples, *first;
+    int32_t *clip, *pause;
+} nnrt_join;
+
+/* Draws them of so many clips, as the source says. Close it whatever it gives. */
+int nnrt_join_draw(const char *name, const nnrt_sound *, int64_t clips, nnrt_join *out,
+                   nnrt_fault *);
+void nnrt_join_close(nnrt_join *);
+/* What each sample says: the texts of its clips, `between` between two. They point into *owned, which is the
+ * caller's to free, whatever it gives. */
+int nnrt_join_texts(const char *name, const nnrt_join *, const nnrt_span *texts,
+                    const char *between, nnrt_span *out, char **owned, nnrt_fault *);
+
 /* --- nnrt_tones.c: made-up clips -------------------------------------------------------------- */
 
 /* The i-th clip: digits as telephones dial them, in noise; one, or 2 to 5 where `several`. `digits`

@@ -595,7 +595,8 @@ static int text_table(const nnrt_read *r, const nnrt_source *s)
         status = text_reviews(s, n, names, &texts) ? text_no_memory(r, path) : NNRT_OK;
     else if (!status)
         status = nnrt_csv_texts(path, s->header, s->delimiter, n, names, &texts, r->fault);
-    const nnrt_table t = {r, s, path, texts.rows, texts.lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = texts.rows, .lines = texts.lines};
     if (!status)
         status = text_table_columns(&t, &texts);
     nnrt_texts_free(&texts);
@@ -648,7 +649,8 @@ static int text_pair_columns(const nnrt_read *r, const nnrt_source *s, int file,
                              const nnrt_texts *texts)
 {
     static const table_frame frames[] = {TABLE_PLAIN, TABLE_AFTER_BEGIN, TABLE_BEFORE_END};
-    const nnrt_table t = {r, s, path, texts->rows, texts->lines};
+    const nnrt_table t = {
+        .read = r, .source = s, .name = path, .rows = texts->rows, .lines = texts->lines};
     int as = nnrt_read_input(r, s->columns[file].input), status = NNRT_OK;
     for (int i = file; i < (file ? 3 : 1) && !status; i++) {
         int input = nnrt_read_input(r, s->columns[i].input);
@@ -698,7 +700,11 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     if (v->classes <= 0)
         return nnrt_fail(r->fault, NNRT_BAD_CALL, "%s: '%s' takes numbers, no text", path, v->name);
     int status = text_lines(r, path, &texts);
-    const nnrt_table t = {r, train->text ? train : NULL, path, texts.rows, texts.lines};
+    const nnrt_table t = {.read = r,
+                          .source = train->text ? train : NULL,
+                          .name = path,
+                          .rows = texts.rows,
+                          .lines = texts.lines};
     if (!status)
         status = v->rank ? nnrt_table_tokens(&t, input, texts.at)
                          : nnrt_table_classes(&t, input, texts.at);
@@ -706,4 +712,53 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file};
+/* --- texts again ------------------------------------------------------------------------------ */
+
+/* The only vocabulary of the weights file as its key and text; NULL where there is none, or several. */
+static const nnrt_st_pair *text_only_vocab(const nnrt_meta *meta)
+{
+    const nnrt_st_pair *found = NULL;
+    for (int i = 0; i < meta->n; i++)
+        if (strncmp(meta->at[i].key, "nncc.text.", 10) == 0) {
+            if (found)
+                return NULL;
+            found = &meta->at[i];
+        }
+    return found;
+}
+
+/* Prints labels as texts of the weights file's vocabulary, or as numbers where it has none to take. */
+static int text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64_t each,
+                    nnrt_fault *fault)
+{
+    const nnrt_st_pair *kept = text_only_vocab(meta);
+    nnrt_vocab vocab = {0};
+    nnrt_buffer line = {0};
+    int32_t *ids = malloc(((size_t)each + 1) * sizeof *ids);
+    int status = ids ? NNRT_OK : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+    if (!status && kept)
+        status = nnrt_tokenizer_parse(kept->key, kept->value, strlen(kept->value), &vocab, fault);
+    for (int64_t i = 0; i < n && !status; i++) {
+        size_t count = 0;
+        while (count < (size_t)each && labels[i * each + (int64_t)count] >= 0) {
+            ids[count] = (int32_t)labels[i * each + (int64_t)count];
+            count++;
+        }
+        line.size = 0;
+        if (kept)
+            nnrt_vocab_decode(&vocab, ids, count, &line);
+        if (line.failed)
+            status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+        else if (kept)
+            fwrite(line.at, 1, line.size, stdout);
+        for (size_t k = 0; k < count && !kept; k++)
+            printf("%s%d", k ? " " : "", (int)ids[k]);
+        putchar('\n');
+    }
+    nnrt_buffer_free(&line);
+    nnrt_vocab_free(&vocab);
+    free(ids);
+    return status;
+}
+
+const nnrt_reader nnrt_text_reader = {text_source, text_file, text_say};

@@ -174,6 +174,7 @@ typedef struct nnrt_table {
     const char *name; /* of the file */
     int64_t rows;
     const size_t *lines; /* of each row in the file */
+    const struct nnrt_join *join; /* sound: each row is of several clips; or NULL */
 } nnrt_table;
 
 /* Fills the column of a token input from its texts, and that of its lengths where one is wanted. */

@@ -110,6 +110,14 @@ static void emit_augment(SourceText *s, int i)
     out_line(s->out, "};");
 }
 
+/* Whether an output is what ctc_decode gives, or a copy of it. */
+static bool is_labels(const Node *y)
+{
+    while (y->op == OP_reshape)
+        y = y->in[0];
+    return y->op == OP_ctc_decode;
+}
+
 static void emit_values(SourceText *s)
 {
     Program *p = s->p;
@@ -137,9 +145,10 @@ static void emit_values(SourceText *s)
     if (!p->fn[FN_predict])
         return;
     out_open(s->out, "static const nnrt_value %s_outputs[] =", p->name);
-    for (int i = 0; i < p->outputs.n; i++)
-        value_row(s, p->outputs.at[i].name, DT_f32,
-                  &graph_find_root(p->fn[FN_predict], ROOT_output, i)->shape, "");
+    for (int i = 0; i < p->outputs.n; i++) {
+        const Node *y = graph_find_root(p->fn[FN_predict], ROOT_output, i);
+        value_row(s, p->outputs.at[i].name, DT_f32, &y->shape, is_labels(y) ? ", .labels = 1" : "");
+    }
     s->out->depth--;
     out_line(s->out, "};");
 }
@@ -249,10 +258,12 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
     if (x->has_sound)
         out_line(s->out,
                  "static const nnrt_sound %s_%s_sound = {%lld, %d, %lld, %lld, %lld, %lld, %s, %s, "
-                 "%d};",
+                 "%d, %lld, %lld, %lld, %lluu, %s};",
                  s->p->name, role, (long long)f->rate, f->is_mfcc, (long long)f->n_fft,
                  (long long)f->hop, (long long)f->n_mels, (long long)f->n_mfcc,
-                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long);
+                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long,
+                 (long long)f->join.least, (long long)f->join.most, (long long)f->join.samples,
+                 (unsigned long long)f->join.seed, real(s->arena, f->join.gap));
 }
 
 static void source_row(SourceText *s, const Source *x, const char *role)

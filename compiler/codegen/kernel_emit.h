@@ -71,6 +71,20 @@ void emit_wait(Emit *);
 /* "n", "n * 4", "784": the extent of an axis. */
 const char *emit_extent(Emit *, int64_t dim, bool batch);
 
+/* Where a loop over a variable is cut, so that in each piece the same operands of concat and pad are read:
+ * piece i is of the values at[i] to at[i + 1] - 1. */
+enum { PIECES_MAX = 4 };
+typedef struct Pieces {
+    int n;
+    int64_t at[PIECES_MAX + 1];
+} Pieces;
+
+/* One piece: 0 to `extent` - 1. */
+Pieces pieces_whole(int64_t extent);
+/* Cuts at what y, indexed by `at`, asks of `loop`, where that is a multiple of `multiple`; one piece again
+ * where it would be too many. */
+void pieces_cut(Emit *, Pieces *, const Node *y, const Ix *at, const Ix *loop, int64_t multiple);
+
 /* --- kernel_param.c --------------------------------------------------------------------------- */
 
 /* What parameter i is called in a body until all kernels are compared. */
@@ -123,6 +137,7 @@ void emit_conv_weight(Emit *);
 void emit_scatter(Emit *);   /* kernel_scatter.c */
 void emit_attention(Emit *); /* kernel_attention.c */
 void emit_attention_grad(Emit *);
+void emit_samples(Emit *); /* kernel_samples.c */
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

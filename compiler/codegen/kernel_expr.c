@@ -364,9 +364,34 @@ static const char *guard_text(Emit *e, const Guard *g, int n)
     return s.at;
 }
 
+static bool is_read(const Emit *e, const Guard *g, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (guard_never(&e->space, &g[i]))
+            return false;
+    return true;
+}
+
+/* The operand that is read wherever the index is, in the range at hand; its index. -1: it depends. */
+static int read_always(Emit *e, const Node *y, const Ix *at, Ix *operand)
+{
+    for (int i = 0; i < y->n_in; i++) {
+        Guard guards[RANK_MAX];
+        int n;
+        index_operand(&e->space, y, i, at, operand, guards, &n);
+        if (n == 0)
+            return i;
+    }
+    return -1;
+}
+
 /* pad, concat, unwindow: only the operand that covers the index is read, each in a scope of its own. */
 static const char *guarded(Emit *e, const Node *y, const Ix *at)
 {
+    Ix whole[RANK_MAX];
+    int always = read_always(e, y, at, whole);
+    if (always >= 0)
+        return emit_value(e, y->in[always], whole);
     const char *name = emit_temp(e, "t");
     const char *otherwise = y->op == OP_pad ? literal(e, y->attr->value, true) : "0.0f";
     out_line(e->out, "%s %s = %s;", ctype(y), name, y->dtype == DT_f32 ? otherwise : "0");
@@ -375,6 +400,8 @@ static const char *guarded(Emit *e, const Node *y, const Ix *at)
         Guard guards[RANK_MAX];
         int n, known = e->known.n;
         index_operand(&e->space, y, i, at, operand, guards, &n);
+        if (!is_read(e, guards, n))
+            continue;
         if (n)
             out_open(e->out, "if (%s)", guard_text(e, guards, n));
         const char *value = emit_value(e, y->in[i], operand);
@@ -515,4 +542,81 @@ void emit_stores(Emit *e, int n, Node *const *stores)
             value[i] = to_temp(e, stores[i], value[i]);
         out_line(e->out, "%s = %s;", to, emit_bare(e, value[i]));
     }
+}
+
+/* --- pieces of loops -------------------------------------------------------------------------- */
+
+Pieces pieces_whole(int64_t extent)
+{
+    return (Pieces){.n = 1, .at = {0, extent}};
+}
+
+typedef struct Cutting {
+    Emit *e;
+    Pieces *pieces;
+    int atom;
+    int64_t multiple;
+    int visits; /* left */
+    bool over;  /* too many cuts */
+} Cutting;
+
+static void cut_at(Cutting *c, int64_t x)
+{
+    enum { SHORTEST = 8 }; /* a piece: shorter ones are not worth their text */
+    Pieces *p = c->pieces;
+    int i = 1;
+    if (x <= 0 || x >= p->at[p->n] || x % c->multiple || c->over)
+        return;
+    while (p->at[i] < x)
+        i++;
+    if (p->at[i] == x)
+        return;
+    c->over = p->n == PIECES_MAX || x - p->at[i - 1] < SHORTEST || p->at[i] - x < SHORTEST;
+    if (c->over)
+        return;
+    p->n++;
+    for (int k = p->n; k > i; k--)
+        p->at[k] = p->at[k - 1];
+    p->at[i] = x;
+}
+
+/* The values of the variable at which a condition begins or ceases to hold. */
+static void cut_guard(Cutting *c, const Guard *g)
+{
+    if (g->e.n != 1 || g->e.t[0].atom != c->atom || g->e.t[0].k != 1 || g->step > 1)
+        return;
+    if (g->test_lo)
+        cut_at(c, -g->e.c);
+    if (g->test_hi)
+        cut_at(c, g->hi - g->e.c);
+}
+
+static void cut_below(Cutting *c, const Node *y, const Ix *at)
+{
+    OpClass class = op_rows[y->op].cls;
+    if (in_memory(c->e, y) || y->uniform || y->op == OP_gather || --c->visits < 0 ||
+        (class != CLASS_EW && class != CLASS_MOVE && class != CLASS_EFFECT))
+        return;
+    for (int i = 0; i < y->n_in; i++) {
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        index_operand(&c->e->space, y, i, at, operand, guards, &n);
+        for (int k = 0; k < n; k++)
+            cut_guard(c, &guards[k]);
+        cut_below(c, y->in[i], operand);
+    }
+}
+
+void pieces_cut(Emit *e, Pieces *pieces, const Node *y, const Ix *at, const Ix *loop,
+                int64_t multiple)
+{
+    enum { VISITS = 400 };
+    if (!loop->n)
+        return;
+    Cutting c = {
+        .e = e, .pieces = pieces, .atom = loop->t[0].atom, .multiple = multiple, .visits = VISITS};
+    cut_below(&c, y, at);
+    if (c.over)
+        *pieces = pieces_whole(pieces->at[pieces->n]);
 }

@@ -31,6 +31,8 @@ typedef struct Loops {
     VEC(Node *) cached;
     VEC(const char *) cache; /* by cached node: its array */
     const char *lane;        /* in force inside a lane loop: the lane's index */
+    int cut; /* an axis that is gone over in pieces, or -1; the piece at hand: from .. to-1 */
+    int64_t from, to;
 } Loops;
 
 static const char *extent(Loops *l, int axis)
@@ -231,10 +233,17 @@ static void fold_partials(Loops *l, int stage)
 
 /* --- loops ------------------------------------------------------------------------------------ */
 
+/* Where the loop over an axis ends, as text. */
+static const char *end_of(Loops *l, int axis)
+{
+    return axis == l->cut ? arena_format(l->e->arena, "%lld", (long long)l->to) : extent(l, axis);
+}
+
 static void open_axis(Loops *l, int axis)
 {
     const char *name = domain_axis[axis];
-    out_open(l->e->out, "for (int %s = 0; %s < %s; %s++)", name, name, extent(l, axis), name);
+    out_open(l->e->out, "for (int %s = %lld; %s < %s; %s++)", name,
+             axis == l->cut ? (long long)l->from : 0LL, name, end_of(l, axis), name);
 }
 
 /* The lanes of one block along the vector axis: `count` of them from `base` on. */
@@ -483,10 +492,12 @@ static int open_rows(Loops *l)
     }
     if (l->down) {
         const char *name = domain_axis[l->vector], *lanes = lanes_of(l),
-                   *ext = extent(l, l->vector);
-        int64_t len = strtol(lanes, NULL, 10);
-        out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %s)", name, name, ext, name, lanes);
-        if (!l->d->batch[l->vector] && l->d->extent[l->vector] % len == 0)
+                   *ext = end_of(l, l->vector);
+        int64_t len = strtol(lanes, NULL, 10), from = l->vector == l->cut ? l->from : 0,
+                to = l->vector == l->cut ? l->to : l->d->extent[l->vector];
+        out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %s)", name, (long long)from, name,
+                 ext, name, lanes);
+        if (!l->d->batch[l->vector] && (to - from) % len == 0)
             out_line(e->out, "enum { width = %s };", lanes);
         else
             out_line(e->out, "const int width = %s - %s0 < %s ? %s - %s0 : %s;", ext, name, lanes,
@@ -496,9 +507,62 @@ static int open_rows(Loops *l)
     return opened;
 }
 
+/* The axis that may be cut in pieces: that of the vectors, where no row is summed. -1: none. */
+static int axis_to_cut(const Loops *l)
+{
+    int axis = l->reductions.n ? (l->down ? l->vector : -1) : l->d->n - 1;
+    return axis < 1 || l->d->batch[axis] ? -1 : axis;
+}
+
+/* Its pieces, by what the kernel stores and sums. */
+static Pieces find_pieces(Loops *l, int axis)
+{
+    Emit *e = l->e;
+    Pieces pieces = pieces_whole(axis < 0 ? 1 : l->d->extent[axis]);
+    Ix at[RANK_MAX], operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    int n;
+    for (int i = 0; i < e->k->stores.n && axis >= 0; i++)
+        if (emit_stand(e, e->k->stores.at[i], at))
+            pieces_cut(e, &pieces, e->k->stores.at[i], at, &e->loops[axis], 1);
+    for (int i = 0; i < l->reductions.n && axis >= 0; i++) {
+        const Node *y = l->reductions.at[i];
+        emit_stand(e, y, at);
+        domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
+        pieces_cut(e, &pieces, y->in[0], operand, &e->loops[axis], 1);
+    }
+    return pieces;
+}
+
+/* All loops, over the piece at hand of the axis that is cut. */
+static void emit_nest(Loops *l)
+{
+    Emit *e = l->e;
+    int opened = open_rows(l);
+    if (!l->reductions.n) {
+        column_body(l, 0);
+    } else {
+        declare_caches(l);
+        for (int s = 0; s <= l->last; s++) {
+            row_stores(l, s);
+            if (has_columns(l, s)) {
+                hoist(l, s);
+                declare_partials(l, s);
+                column_loops(l, s);
+                fold_partials(l, s);
+            }
+            end_stage(l, s);
+        }
+    }
+    while (opened--)
+        out_close(e->out);
+    for (int i = 0; i < e->k->nodes.n; i++)
+        l->fresh[e->k->nodes.at[i]->id] = false;
+}
+
 void emit_loops(Emit *e)
 {
-    Loops l = {.e = e, .d = &e->low->domain, .level = e->level, .fresh = e->fresh};
+    Loops l = {.e = e, .d = &e->low->domain, .level = e->level, .fresh = e->fresh, .cut = -1};
     domain_loops(&e->space, l.d, e->loops);
     find_levels(&l);
     for (int i = 0; i < l.reductions.n; i++)
@@ -506,26 +570,22 @@ void emit_loops(Emit *e)
     choose_vector(&l);
     if (l.reductions.n)
         choose_cached(&l);
-    int opened = open_rows(&l);
-    if (!l.reductions.n) {
-        column_body(&l, 0);
-    } else {
-        declare_caches(&l);
-        for (int s = 0; s <= l.last; s++) {
-            row_stores(&l, s);
-            if (has_columns(&l, s)) {
-                hoist(&l, s);
-                declare_partials(&l, s);
-                column_loops(&l, s);
-                fold_partials(&l, s);
-            }
-            end_stage(&l, s);
+    int axis = axis_to_cut(&l), known = e->known.n;
+    Pieces pieces = find_pieces(&l, axis);
+    for (int i = 0; i < pieces.n; i++) {
+        IxNarrow was = {0};
+        if (pieces.n > 1) {
+            l.cut = axis;
+            l.from = pieces.at[i];
+            l.to = pieces.at[i + 1];
+            was = ix_narrow(&e->space, e->loops[axis].t[0].atom, l.from, l.to);
+        }
+        emit_nest(&l);
+        if (pieces.n > 1) {
+            ix_widen(&e->space, &was);
+            e->known.n = known;
         }
     }
-    while (opened--)
-        out_close(e->out);
-    for (int i = 0; i < e->k->nodes.n; i++) {
+    for (int i = 0; i < e->k->nodes.n; i++)
         l.level[e->k->nodes.at[i]->id] = 0;
-        l.fresh[e->k->nodes.at[i]->id] = false;
-    }
 }

@@ -17,6 +17,7 @@ typedef struct Product {
     const MatmulPlan *plan;
     Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
+    const char *row;                 /* the loop variable i, as text */
     const char *rows, *cols, *inner; /* extents as text */
     const char *pragma;
 } Product;
@@ -103,18 +104,39 @@ static const char *plain_text(Product *p, const Node *base, Ix linear, const Ix 
     return arena_format(e->arena, "%s + %s", name, ix_text(&e->space, &linear, false));
 }
 
+/* Pieces of the loop over inner steps, in which all that is packed of x reads the same operands. */
+static Pieces inner_pieces(Product *p, const Node *x, const Ix *at)
+{
+    const Shape *a = &p->y->in[0]->shape;
+    int64_t steps = axis_extent(&p->e->space, a, a->rank - 1);
+    Pieces pieces = pieces_whole(steps);
+    if (p->inner[0] >= '0' && p->inner[0] <= '9')
+        pieces_cut(p->e, &pieces, x, at, &p->k, 1);
+    return pieces;
+}
+
 /* One panel of an operand that is computed, number by number. */
 static void make_panel(Product *p, const Node *x, const Ix *at, const char *name, int width,
                        const char *count, bool whole)
 {
     Emit *e = p->e;
-    out_open(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-    out_open(e->out, "for (int v = 0; v < %s; v++)", count);
-    size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
-    pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
-    out_unindex(e->out, index, name);
-    out_close(e->out);
-    out_close(e->out);
+    Pieces pieces = inner_pieces(p, x, at);
+    for (int i = 0; i < pieces.n; i++) {
+        bool cut = pieces.n > 1;
+        IxNarrow was = {0};
+        if (cut)
+            was = ix_narrow(&e->space, atom_of(&p->k), pieces.at[i], pieces.at[i + 1]);
+        out_open(e->out, "for (int k = %lld; k < %s; k++)", (long long)pieces.at[i],
+                 cut ? number(p, pieces.at[i + 1]) : p->inner);
+        out_open(e->out, "for (int v = 0; v < %s; v++)", count);
+        size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
+        pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
+        out_unindex(e->out, index, name);
+        out_close(e->out);
+        out_close(e->out);
+        if (cut)
+            ix_widen(&e->space, &was);
+    }
     if (whole)
         return;
     out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
@@ -124,36 +146,67 @@ static void make_panel(Product *p, const Node *x, const Ix *at, const char *name
     out_end(e->out);
 }
 
-/* Panels of `width` columns (of rows, for the left operand) of an operand:
- * [panels][inner][width]. */
-static void pack(Product *p, const Node *x, const Ix *at, const char *name, const char *size,
-                 int64_t full, int width, const char *to)
+/* An operand that is packed in panels, along `name`, j or i. */
+typedef struct Packed {
+    const Node *x;
+    const Ix *at;
+    const char *name, *size; /* size: how long it is, as text */
+    int64_t full;            /* the same with a full batch */
+    int width;               /* of a panel */
+    const char *to;
+} Packed;
+
+/* The panels `from` to `to`, which is text. */
+static void pack_panels(Product *p, const Packed *w, int64_t from, const char *to)
 {
     Emit *e = p->e;
-    const Ix *along = *name == 'j' ? &p->j : &p->i;
+    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
+    const char *name = w->name, *size = w->size;
     const Node *base;
     Ix linear;
-    PackWay way = operand_way(&e->space, x, at, atom_of(along), atom_of(&p->k), &base, &linear);
-    bool whole = full % width == 0 && *size >= '0' && *size <= '9';
-    const char *count = whole ? number(p, width) : "width";
+    PackWay way =
+        operand_way(&e->space, w->x, w->at, atom_of(along), atom_of(&p->k), &base, &linear);
+    bool whole = w->full % w->width == 0 && *size >= '0' && *size <= '9';
+    const char *count = whole ? number(p, w->width) : "width";
     emit_share(e, 1);
-    out_open(e->out, "for (int %s0 = 0; %s0 < %s; %s0 += %d)", name, name, size, name, width);
+    out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %d)", name, (long long)from, name, to,
+             name, w->width);
     if (!whole)
-        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, width,
-                 size, name, width);
+        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, w->width,
+                 size, name, w->width);
     const char *panel =
-        arena_format(e->arena, "%s + (size_t)%s0 * %s", to, name, factor(p, p->inner));
+        arena_format(e->arena, "%s + (size_t)%s0 * %s", w->to, name, factor(p, p->inner));
     if (way == PACK_made) {
         out_line(e->out, "float *const panel = %s;", panel);
-        make_panel(p, x, at, name, width, count, whole);
+        make_panel(p, w->x, w->at, name, w->width, count, whole);
     } else {
         int64_t apart[2];
-        const char *from = plain_text(p, base, linear, along, &p->k, apart);
+        const char *first = plain_text(p, base, linear, along, &p->k, apart);
         out_wrap(e->out, "%s_%s_%d(%s, %s, %s + (size_t)%s0 * %lld, %lld, %s);", e->p->name,
-                 way == PACK_turned ? "turn" : "copy", width, count, p->inner, from, name,
+                 way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first, name,
                  (long long)apart[0], (long long)apart[way == PACK_copied], panel);
     }
     out_close(e->out);
+}
+
+/* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. Those that
+ * read other parts of what is put together of several have loops of their own. */
+static void pack(Product *p, const Packed *w)
+{
+    Emit *e = p->e;
+    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
+    Pieces pieces = pieces_whole(w->full);
+    if (*w->size >= '0' && *w->size <= '9')
+        pieces_cut(e, &pieces, w->x, w->at, along, w->width);
+    if (pieces.n == 1) {
+        pack_panels(p, w, 0, w->size);
+        return;
+    }
+    for (int i = 0; i < pieces.n; i++) {
+        IxNarrow was = ix_narrow(&e->space, atom_of(along), pieces.at[i], pieces.at[i + 1]);
+        pack_panels(p, w, pieces.at[i], number(p, pieces.at[i + 1]));
+        ix_widen(&e->space, &was);
+    }
 }
 
 /* Where the right operand is packed: by this kernel, or by another before. */
@@ -196,13 +249,13 @@ static void store_tile(Product *p, const char *rows, const char *cols)
     Ix at[RANK_MAX];
     out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
     out_open(e->out, "for (int v = 0; v < %s; v++)", cols);
-    size_t i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+    size_t i = out_index(e->out, p->row, "i0 + u"), j = out_index(e->out, "j", "j0 + v");
     emit_stand(e, p->y, at);
     int known = e->known.n;
     emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
     emit_stores(e, e->k->stores.n, e->k->stores.at);
     out_unindex(e->out, j, "j");
-    out_unindex(e->out, i, "i");
+    out_unindex(e->out, i, p->row);
     e->known.n = known;
     out_close(e->out);
     out_end(e->out);
@@ -224,7 +277,7 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
         if (!opened) {
             out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
             out_open(e->out, "for (int v = 0; v < %s; v += %d)", cols, LINE_FLOATS);
-            i = out_index(e->out, "i", "i0 + u"), j = out_index(e->out, "j", "j0 + v");
+            i = out_index(e->out, p->row, "i0 + u"), j = out_index(e->out, "j", "j0 + v");
             opened = true;
         }
         out_line(e->out, "__builtin_prefetch(&%s, 1);", emit_element(e, y, at, true));
@@ -232,7 +285,7 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
     if (!opened)
         return;
     out_unindex(e->out, j, "j");
-    out_unindex(e->out, i, "i");
+    out_unindex(e->out, i, p->row);
     out_close(e->out);
     out_end(e->out);
 }
@@ -317,7 +370,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 static Product product_of(Emit *e)
 {
     const Node *y = e->k->product, *a = y->in[0];
-    Product p = {.e = e, .y = y, .plan = &e->low->plan};
+    Product p = {.e = e, .y = y, .plan = &e->low->plan, .row = "i"};
     p.rows = axis_text(&p, &y->shape, y->shape.rank - 2);
     p.cols = axis_text(&p, &y->shape, y->shape.rank - 1);
     p.inner = axis_text(&p, &a->shape, a->shape.rank - 1);
@@ -330,7 +383,8 @@ static void pack_right(Product *p)
     const Node *b = p->y->in[1];
     Ix at[RANK_MAX];
     operand_at(p, b, p->k, p->j, at);
-    pack(p, b, at, "j", p->cols, p->plan->cols, p->plan->tile_n, packed_right(p));
+    const Packed w = {b, at, "j", p->cols, p->plan->cols, p->plan->tile_n, packed_right(p)};
+    pack(p, &w);
 }
 
 void emit_matmul_pack(Emit *e)
@@ -354,6 +408,42 @@ static int open_stack(Product *p)
     return opened;
 }
 
+/* The one axis of a stack of products that all read the same right operand, a row a sample, the operands as
+ * they lie: where there are few samples, tiles have the stack's axis for rows. -1: it is no such stack. */
+static int axis_of_steps(const Product *p)
+{
+    const Shape *s = &p->y->shape;
+    int axis = s->rank - 3, rows = s->rank - 2;
+    bool packs = (p->plan->pack_b && !p->e->k->packed) || p->plan->pack_a;
+    if (axis < 0 || packs || s->batch != rows || s->dim[axis] < p->plan->tile_m ||
+        op_product(s, 0, axis) != 1)
+        return -1;
+    const Shape *b = &p->y->in[1]->shape;
+    return op_product(b, 0, b->rank - 2) == 1 ? axis : -1;
+}
+
+/* The same products with rows of the stack's axis, a sample after the other, for fewer samples than a tile
+ * has rows. */
+static void tiles_of_steps(Product *p, int axis, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    MatmulPlan plan = *p->plan;
+    Product by_step = *p;
+    int known = e->known.n;
+    plan.rows = p->y->shape.dim[axis];
+    by_step.plan = &plan;
+    by_step.i = p->lead[axis];
+    by_step.row = lead_names[axis];
+    by_step.rows = axis_text(p, &p->y->shape, axis);
+    out_open(e->out, "if (%s < %d)", p->rows, plan.tile_m);
+    out_open(e->out, "for (int i = 0; i < %s; i++)", p->rows);
+    tiles(&by_step, a_at, b_at);
+    out_close(e->out);
+    out_line(e->out, "return;");
+    out_close(e->out);
+    e->known.n = known;
+}
+
 void emit_matmul(Emit *e)
 {
     Product p = product_of(e);
@@ -361,12 +451,17 @@ void emit_matmul(Emit *e)
     Ix a_at[RANK_MAX], b_at[RANK_MAX];
     operand_at(&p, a, p.i, p.k, a_at);
     operand_at(&p, b, p.k, p.j, b_at);
+    int steps = axis_of_steps(&p);
+    if (steps >= 0)
+        tiles_of_steps(&p, steps, a_at, b_at);
     int opened = open_stack(&p);
     bool packs_b = p.plan->pack_b && !e->k->packed, packs = packs_b || p.plan->pack_a;
     if (packs_b)
         pack_right(&p);
-    if (p.plan->pack_a)
-        pack(&p, a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p));
+    if (p.plan->pack_a) {
+        const Packed w = {a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p)};
+        pack(&p, &w);
+    }
     if (packs)
         emit_wait(e);
     tiles(&p, a_at, b_at);

@@ -38,14 +38,18 @@ static double product_terms(const Node *y, int64_t n)
     return inner * (double)shape_elements(&y->shape, n);
 }
 
+static double samples_of(const Node *y, int64_t n)
+{
+    return (double)y->shape.dim[0] * (y->shape.batch == 0 ? (double)n : 1);
+}
+
 /* A product a pair of a query and a key that it may see, of so many numbers. */
 static double attention_terms(const Node *y, int64_t n)
 {
     AttentionSizes s = attention_sizes(y);
     double pairs = (double)(s.queries * s.keys) * (s.causal ? 0.5 : 1);
     double products = y->op == OP_attention ? 2 : 5;
-    double samples = (double)y->shape.dim[0] * (y->shape.batch == 0 ? (double)n : 1);
-    return products * pairs * (double)(s.heads * s.dim) * samples;
+    return products * pairs * (double)(s.heads * s.dim) * samples_of(y, n);
 }
 
 static double node_flops(const Node *y, int64_t n)
@@ -56,6 +60,8 @@ static double node_flops(const Node *y, int64_t n)
                (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
     case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
     case CLASS_MAT:
+        if (op_rows[y->op].flags & BY_SAMPLE)
+            return op_impls[y->op]->cost(y) * samples_of(y, n);
         if (y->op == OP_scatter_add)
             return (double)shape_elements(&y->in[0]->shape, n);
         return 2 * (y->op == OP_attention || y->op == OP_attention_grad ? attention_terms(y, n)
@@ -369,6 +375,7 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_scatter: emit_scatter(&e); break;
     case KERNEL_attention: emit_attention(&e); break;
     case KERNEL_attention_grad: emit_attention_grad(&e); break;
+    case KERNEL_samples: emit_samples(&e); break;
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -725,7 +732,7 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     bool first = f->members.at[0].k == k;
     if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
         write_attention(t, &out, k);
-    else if (k->product && k->kind != KERNEL_scatter)
+    else if (k->product && k->kind != KERNEL_scatter && k->kind != KERNEL_samples)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)

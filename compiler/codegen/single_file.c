@@ -24,11 +24,11 @@ static void paste(SourceText *s, const char *name)
 }
 
 /* Which files a text needs. */
-typedef enum { WHEN_always, WHEN_main, WHEN_text, WHEN_sound } When;
+typedef enum { WHEN_always, WHEN_samples, WHEN_main, WHEN_text, WHEN_sound } When;
 
 typedef struct RuntimeFile {
     const char *name;
-    When when; /* main: programs; text: those whose data is text, or sound; sound: sound */
+    When when; /* samples: kernels that call it; main: programs; text: those whose data is text, or sound; sound: sound */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
@@ -36,6 +36,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_math.h", WHEN_always},
                                     {"nnrt_rand.h", WHEN_always},
                                     {"nnrt_team.h", WHEN_always},
+                                    {"nnrt_ctc.h", WHEN_samples},
                                     {"nnrt_data.h", WHEN_always},
                                     {"nnrt_crc32c.c", WHEN_always},
                                     {"nnrt_array.c", WHEN_always},
@@ -71,6 +72,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_resample.c", WHEN_sound},
                                     {"nnrt_features.c", WHEN_sound},
                                     {"nnrt_tones.c", WHEN_sound},
+                                    {"nnrt_join.c", WHEN_sound},
                                     {"nnrt_sound.c", WHEN_sound},
                                     {"nnrt_common.c", WHEN_main},
                                     {"nnrt_args.c", WHEN_main},
@@ -85,10 +87,20 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_commands.c", WHEN_main},
                                     {"nnrt_main.c", WHEN_main}};
 
+bool calls_samples(const SourceText *s)
+{
+    for (int f = 0; f < s->graphs.n; f++)
+        for (int i = 0; i < s->graphs.at[f]->kernels.n; i++)
+            if (s->graphs.at[f]->kernels.at[i]->kind == KERNEL_samples)
+                return true;
+    return false;
+}
+
 static bool needs(const SourceText *s, When when)
 {
     switch (when) {
     case WHEN_always: return true;
+    case WHEN_samples: return calls_samples(s);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
     case WHEN_sound: return s->options->main && reads_sound(s->p);

@@ -172,10 +172,11 @@ static void guards(SourceText *s)
         emit_runtime(s);
     } else {
         out_raw(o, "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
-                   "#include \"nnrt_team.h\"\n");
+                   "#include \"nnrt_team.h\"\n%s",
+                calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "");
     }
     out_raw(o,
-            "#if NNRT_ABI != 7\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 8\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"

@@ -20,12 +20,23 @@ static Shape without(const Shape *logits, int axis)
 
 /* Operand 1 as integers, before a conversion to f32 (inputs of integers that are not classes are
  * given so); NULL: it is none. */
-static Node *integers(const Call *c)
+static Node *as_integers(const Call *c)
 {
     Node *x = c->in[1];
     while (x->op == OP_cast && x->dtype == DT_f32)
         x = x->in[0];
     return x->dtype == DT_f32 ? NULL : x;
+}
+
+Node *classes_integers(Call *c)
+{
+    Node *x = as_integers(c);
+    if (x)
+        return x;
+    diag_error(&c->ctx->diag, c->loc, "%s: class indices are integers: give their input 'classes'",
+               c->row->name);
+    rows_notes(c);
+    return NULL;
 }
 
 static bool fits(const Call *c, int axis)
@@ -39,7 +50,7 @@ static bool fits(const Call *c, int axis)
 
 bool classes_are_indices(const Call *c)
 {
-    return integers(c) && c->in[1]->shape.rank < c->in[0]->shape.rank;
+    return as_integers(c) && c->in[1]->shape.rank < c->in[0]->shape.rank;
 }
 
 static int wrong_shapes(Call *c)
@@ -84,16 +95,16 @@ static Input *source(Call *c, Node *indices)
     return indices->op == OP_input ? &c->g->program->inputs.at[indices->attr->input] : NULL;
 }
 
-/* Indices at and above the number of classes would match nothing, in silence. */
-static bool check_count(Call *c, const Classes *k, Node *indices)
+bool classes_within(Call *c, Node *indices, int axis)
 {
     Input *input = source(c, indices);
+    int64_t count = c->in[0]->shape.dim[axis];
     if (input && input->dtype != DT_f32 && input->classes == 0)
-        input->classes = k->count; /* the program then checks its range */
-    if (!input || input->classes <= k->count)
+        input->classes = count; /* the program then checks its range */
+    if (!input || input->classes <= count)
         return true;
     diag_error(&c->ctx->diag, c->loc, "%s: '%s' has %lld classes, axis %d of the logits only %lld",
-               c->row->name, input->name, (long long)input->classes, k->axis, (long long)k->count);
+               c->row->name, input->name, (long long)input->classes, axis, (long long)count);
     rows_notes(c);
     return false;
 }
@@ -116,19 +127,15 @@ static bool read_ignore(Call *c, const Arg *ignore, Node *indices, Classes *out)
 bool classes_read(Call *c, const Arg *axis, const Arg *ignore, Classes *out)
 {
     Graph *g = c->g;
-    Node *indices = integers(c);
+    Node *indices = classes_integers(c);
     *out = (Classes){.axis = -1};
-    if (!indices) {
-        diag_error(&c->ctx->diag, c->loc,
-                   "%s: class indices are integers: give their input 'classes'", c->row->name);
-        rows_notes(c);
+    if (!indices)
         return false;
-    }
     out->axis = classes_axis(c, axis);
     if (out->axis < 0)
         return false;
     out->count = c->in[0]->shape.dim[out->axis];
-    if (!check_count(c, out, indices))
+    if (!classes_within(c, indices, out->axis))
         return false;
     out->logits = rows_operand(c, 0);
     out->hit = build_one_hot(g, indices, out->count, out->axis);

@@ -109,6 +109,48 @@ static bool read_form(Reader *r)
            read_features(r, features, out);
 }
 
+/* --- join: {count: [1, 6], samples: 4000} ------------------------------------------------------ */
+
+static const ArgRow join_rows[] = {NEEDS("count", ints), NEEDS("samples", int),
+                                   TAKES("seed", int, "1"), TAKES("gap", real, "0"), NOTHING};
+
+enum { JOINED_MAX = 1000, JOIN_SAMPLES_MAX = 10000000, GAP_MAX = 60 };
+
+static bool read_join(Reader *r)
+{
+    const Y *join = y_get(r->args, "join");
+    Ctx *ctx = source_ctx(r);
+    struct Join *out = &r->out->sound.join;
+    Arg arg[ARGS_MAX];
+    *out = (struct Join){0}; /* what the training data has does not hold for the others */
+    if (!join)
+        return true;
+    if (r->out->generator) {
+        diag_error(&ctx->diag, join->loc, "wav: join: of the clips of a folder or a list");
+        return false;
+    }
+    if (!args_read(ctx, r->scope, "wav: join", join->loc, join_rows, join, NULL, 0, arg))
+        return false;
+    *out = (struct Join){.least = arg[0].list[0],
+                         .most = arg[0].list[arg[0].n - 1],
+                         .samples = arg[1].i,
+                         .seed = (uint64_t)arg[2].i,
+                         .gap = arg[3].r};
+    if (arg[0].n > 2 || out->least < 1 || out->most < out->least || out->most > JOINED_MAX)
+        diag_error(&ctx->diag, arg[0].loc,
+                   "wav: join: count is how many clips, as 3, or at least and at most, as [1, 6]; "
+                   "%d at most",
+                   JOINED_MAX);
+    else if (out->samples < 1 || out->samples > JOIN_SAMPLES_MAX)
+        diag_error(&ctx->diag, arg[1].loc, "wav: join: samples: %lld is out of range: 1 to %d",
+                   (long long)out->samples, JOIN_SAMPLES_MAX);
+    else if (!(out->gap >= 0 && out->gap <= GAP_MAX))
+        diag_error(&ctx->diag, arg[3].loc, "wav: join: gap is 0 to %d seconds", GAP_MAX);
+    else
+        return true;
+    return false;
+}
+
 /* --- columns ---------------------------------------------------------------------------------- */
 
 /* Whether the input is [frames, features], or [1, frames, features], of frames enough. */
@@ -136,15 +178,16 @@ static bool check_clip_input(Reader *r, const Y *y, const Input *input)
     return false;
 }
 
-/* The columns that a folder has, of clips and of the folders that they are in; made-up clips say
- * digits. */
+/* The columns that a folder has, of clips and of the folders that they are in, which joined clips say one
+ * after the other; made-up clips say digits. */
 static bool check_named_column(Reader *r, const Y *y, const Input *input, const char *name)
 {
     bool row = input->classes > 0 && input->shape.rank > 1;
     const char *wanted = input->classes == 0 ? "clip" : row ? "said" : "class";
-    if (strcmp(name, wanted) == 0 && (!row || r->out->generator))
+    bool says = r->out->generator || r->out->sound.join.samples;
+    if (strcmp(name, wanted) == 0 && (!row || says))
         return true;
-    if (row && !r->out->generator)
+    if (row && !says)
         diag_error(&source_ctx(r)->diag, y->loc,
                    "wav: '%s' is a row of tokens: a folder has no texts, a list may", input->name);
     else
@@ -168,6 +211,12 @@ static bool sound_column(Reader *r, const Y *y, const Input *input, SourceColumn
     }
     if (input->classes == 0 && !check_clip_input(r, y, input))
         return false;
+    if (input->classes > 0 && input->shape.rank == 1 && r->out->sound.join.samples) {
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "wav: '%s' is one class: joined clips say several; give it tokens and a shape",
+                   input->name);
+        return false;
+    }
     vec_push(source_ctx(r)->arena, &out->names, name);
     return true;
 }
@@ -193,12 +242,12 @@ void source_sound(Reader *r)
 {
     static const char *const own[] = {"folder",    "list",      "header",    "delimiter", "rate",
                                       "features",  "tokenizer", "lowercase", "longer",    "lengths",
-                                      "generator", "seed",      "count"};
+                                      "generator", "seed",      "count",     "join"};
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     r->out->header = true;
     if (!source_map(r, own, COUNT(own),
                     "{folder: clips, rate: 16000, features: log_mel, x: clip, label: class}") ||
-        !read_place(r) || !read_form(r) ||
+        !read_place(r) || !read_form(r) || !read_join(r) ||
         (header && !y_bool(source_ctx(r), r->scope, header, "wav: header", &r->out->header)) ||
         (delimiter && !source_delimiter(r, delimiter)))
         return;

@@ -212,11 +212,60 @@ static bool build_operands(Builder *b, const Scope *scope, const Ex *ex, int n, 
 {
     bool good = true;
     for (int i = 0; i < n; i++) {
+        if (!ex->arg.at[i].value)
+            continue; /* of several that may be given by name, a later one is */
         in[i] = build(b, scope, ex->arg.at[i].value);
         loc[i] = made_at(b, ex->arg.at[i].value);
         good = good && in[i];
     }
     return good;
+}
+
+/* Which of `names`, with blanks between them, `word` is; -1: none. */
+static int place_of(const char *names, const char *word)
+{
+    size_t length = strlen(word);
+    for (int i = 0; *names; i++) {
+        size_t n = strcspn(names, " ");
+        if (n == length && strncmp(names, word, n) == 0)
+            return i;
+        names += n + (names[n] == ' ');
+    }
+    return -1;
+}
+
+/* The call with operands that are given by name among those that are given by position, at their places; a
+ * value of NULL where one between them is not given. NULL after a report. */
+static const Ex *place_operands(Builder *b, const Ex *ex, const char *names)
+{
+    Arena *arena = b->ctx->arena;
+    Ex *placed = arena_take(arena, sizeof *placed);
+    VEC(ExArg) rest = {0};
+    *placed = *ex;
+    placed->arg.n = placed->arg.cap = 0;
+    placed->arg.at = NULL;
+    for (int i = 0; i < ex->arg.n; i++) {
+        ExArg arg = ex->arg.at[i];
+        int place = arg.key ? place_of(names, arg.key) : -1;
+        if (place < 0) {
+            if (arg.key)
+                vec_push(arena, &rest, arg);
+            else
+                vec_push(arena, &placed->arg, arg);
+            continue;
+        }
+        while (placed->arg.n <= place)
+            vec_push(arena, &placed->arg, ((ExArg){0}));
+        if (placed->arg.at[place].value) {
+            diag_error(&b->ctx->diag, arg.key_loc, "%s: '%s' is given twice", ex->name, arg.key);
+            b->blind = true;
+            return NULL;
+        }
+        placed->arg.at[place].value = arg.value;
+    }
+    for (int i = 0; i < rest.n; i++)
+        vec_push(arena, &placed->arg, rest.at[i]);
+    return placed;
 }
 
 /* The operands of a call, with their places. */
@@ -268,6 +317,8 @@ static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, c
 
 static Node *build_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row)
 {
+    if (row->operands && !(ex = place_operands(b, ex, row->operands)))
+        return NULL;
     Operands o = operands_of(b, scope, ex, row->min_in, row->max_in);
     return o.counted ? run_row(b, scope, ex, row, &o) : NULL;
 }
@@ -415,10 +466,13 @@ const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **
     const MetricRow *row = ex ? find_metric(b, ex) : NULL;
     if (!row)
         return NULL;
-    Operands o = operands_of(b, scope, ex, row->n_in, row->n_in);
+    if (row->operands && !(ex = place_operands(b, ex, row->operands)))
+        return NULL;
+    int most = row->max_in ? row->max_in : row->n_in;
+    Operands o = operands_of(b, scope, ex, row->n_in, most);
     if (!o.counted)
         return NULL;
-    CallRow called = {.name = row->name, .min_in = row->n_in, .max_in = row->n_in};
+    CallRow called = {.name = row->name, .min_in = row->n_in, .max_in = most};
     Call c = call_of(b, scope, ex, &called, &o);
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o.n, c.arg) && o.good;
     inherit(b, ex, row->name);

@@ -114,10 +114,12 @@ typedef struct CallRow {
     const char *name;
     int min_in, max_in; /* operands; max -1: any number */
     ArgRow arg[ARGS_MAX];
-    /* Gives the result, or NULL after a report. Operands are never NULL. */
+    /* Gives the result, or NULL after a report. Operands are never NULL, but see `operands`. */
     Node *(*build)(Call *);
     unsigned flags;
     const char *text; /* what it gives, in one line, for the documentation */
+    const char *operands; /* names by which an expression may give operands too, or NULL; those that are
+                             not given are NULL where others are behind them */
 } CallRow;
 
 enum {
@@ -191,12 +193,13 @@ bool init_read(Ctx *, const Scope *, const Y *, int64_t fan_in, int64_t fan_out,
 
 typedef struct MetricRow {
     const char *name;
-    int n_in;
+    int n_in, max_in; /* operands; max 0: n_in */
     ArgRow arg[ARGS_MAX];
     Finish finish;
     int n_sums;
     bool (*build)(Call *, Node **sums); /* n_sums rank-0 nodes, sums over the batch */
     const char *text;
+    const char *operands; /* as CallRow's */
 } MetricRow;
 
 const MetricRow *metric_find(const char *name);

@@ -258,15 +258,7 @@ static bool check_heads(Call *c, const Attention *a, int64_t width)
 
 Node *attention_lengths(Call *c, const Arg *arg)
 {
-    Node *x = call_value(c, arg);
-    char text[128];
-    if (!x)
-        return NULL;
-    if (x->shape.batch == 0 && shape_count(&x->shape) == 1)
-        return build_reshape(c->g, rows_f32(c->g, x), &(Shape){.rank = 1, .batch = 0, .dim = {1}});
-    diag_error(&c->ctx->diag, arg->loc, "%s: %s: one number a sample is wanted, '%s' is %s",
-               c->row->name, c->row->arg[arg - c->arg].name, arg->s, shape_text(&x->shape, text));
-    return NULL;
+    return rows_each(c, call_value(c, arg), arg->loc, c->row->arg[arg - c->arg].name);
 }
 
 Node *attention_build(Call *c, const Attention *a, Node *const *x)

@@ -200,19 +200,9 @@ static bool read_lengths(Recurrent *r, const Arg *arg)
     if (!arg->given)
         return true;
     Call *c = r->c;
-    Node *x = call_value(c, arg);
-    char text[128];
-    if (!x)
-        return false;
-    if (x->shape.batch != 0 || shape_count(&x->shape) != x->shape.dim[0]) {
-        diag_error(&c->ctx->diag, arg->loc,
-                   "%s: lengths: '%s' has shape %s; a number a sample is wanted", c->row->name,
-                   arg->s, shape_text(&x->shape, text));
-        return false;
-    }
-    Shape column = {.rank = 2, .batch = 0, .dim = {x->shape.dim[0], 1}};
-    r->lengths = build_reshape(c->g, rows_f32(c->g, x), &column);
-    return true;
+    Node *each = rows_each(c, call_value(c, arg), arg->loc, "lengths");
+    r->lengths = build_unsqueeze(c->g, each, 1);
+    return r->lengths != NULL;
 }
 
 /* Both directions of layer `layer`, their units side by side. */

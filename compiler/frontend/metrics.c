@@ -169,6 +169,10 @@ const MetricRow metric_r2 = {.name = "r2",
 
 /* --- the table -------------------------------------------------------------------------------- */
 
+#define METRIC(name) extern const MetricRow metric_##name;
+#include "metrics.def"
+#undef METRIC
+
 static const MetricRow *const rows[] = {
 #define METRIC(name) &metric_##name,
 #include "metrics.def"

@@ -61,10 +61,24 @@ Node *rows_reduce(Call *c, const Arg *reduction, Node *x)
     return strcmp(reduction->s, "sum") == 0 ? rows_sum(c->g, x) : rows_mean(c->g, x);
 }
 
+Node *rows_each(Call *c, Node *x, Loc loc, const char *name)
+{
+    char text[128];
+    if (!x)
+        return NULL;
+    if (x->shape.batch == 0 && shape_count(&x->shape) == x->shape.dim[0])
+        return build_reshape(c->g, rows_f32(c->g, x),
+                             &(Shape){.rank = 1, .batch = 0, .dim = {x->shape.dim[0]}});
+    diag_error(&c->ctx->diag, loc, "%s: %s: one number a sample is wanted, %s%s%s is %s",
+               c->row->name, name, x->name ? "'" : "", x->name ? x->name : "this",
+               x->name ? "'" : "", shape_text(&x->shape, text));
+    return NULL;
+}
+
 void rows_notes(const Call *c)
 {
     for (int i = 0; i < c->n_in; i++)
-        if (c->in[i]->name && c->in_loc[i].line > 0)
+        if (c->in[i] && c->in[i]->name && c->in_loc[i].line > 0)
             diag_note(&c->ctx->diag, c->in_loc[i], "'%s' is made here", c->in[i]->name);
 }
 

@@ -43,6 +43,9 @@ Node *rows_sum(Graph *, Node *x);
 Node *rows_mean(Graph *, Node *x);
 /* The elements of a loss as `reduction` says: their mean, their sum, themselves. */
 Node *rows_reduce(Call *, const Arg *reduction, Node *x);
+/* x, one number a sample, as [N] f32; `name`: what it is called in the report of another shape, at `loc`.
+ * NULL after that. */
+Node *rows_each(Call *, Node *x, Loc loc, const char *name);
 /* Operands 0 and 1 as f32, so that they broadcast. Shapes that differ in axes of length 1 alone, as
  * [N, 1] and [N], are the same: the second takes the first's. Reports others. */
 bool rows_pair(Call *, Node **prediction, Node **target);
@@ -74,6 +77,12 @@ bool classes_are_indices(const Call *);
 /* The axis that is left when operand 1's shape is taken from operand 0's: the last or 1; `axis`
  * where both fit. -1 after a report. */
 int classes_axis(Call *, const Arg *axis);
+/* Operand 1 as integers, before a conversion to f32; NULL after a report that it has none. */
+Node *classes_integers(Call *);
+/* Whether the input that `indices` come from has no more classes than operand 0 has along `axis`; indices
+ * at and above that would match nothing, in silence. Marks an input of integers whose count was not said.
+ * Reports. */
+bool classes_within(Call *, Node *indices, int axis);
 /* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many
  * classes it has at most, and that it may hold `ignore`. */
 bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);

@@ -96,11 +96,15 @@ typedef struct Taps {
     int64_t groups;                /* conv, conv_weight; else 0 */
 } Taps;
 
+enum { NUMBERS_MAX = 4 };
+
 /* What an op needs beyond its operands; ops.def says which fields an op reads. Zero otherwise. */
 typedef struct Attr {
     int n_axes;
     /* reduce: the axes, ascending; transpose: out axis i is in axis axes[i]; concat, iota: axes[0] */
     int axes[RANK_MAX];
+    int n_numbers; /* ctc_loss and its like: what ops.def says, -1 and above */
+    int64_t numbers[NUMBERS_MAX];
     int64_t start[RANK_MAX]; /* slice: first index; pad: zeros before */
     int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
     int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1: adjacent */
@@ -328,6 +332,11 @@ typedef struct SoundForm { /* the same fields as nnrt_sound */
     int64_t n_fft, hop, n_mels, n_mfcc;
     double f_min, f_max;
     bool refuse_long;
+    struct Join { /* samples of several clips; samples 0: each clip is one */
+        int64_t least, most, samples;
+        uint64_t seed;
+        double gap;
+    } join;
 } SoundForm;
 
 typedef struct Source { /* the same fields as nnrt_source */

@@ -107,6 +107,8 @@ static void put_attrs(FILE *f, const Node *y)
     fputs(" {", f);
     if (has & ATTR_axes)
         put_axes(f, a, &separator);
+    if (has & ATTR_numbers)
+        put_list(f, "numbers", a->n_numbers, a->numbers, &separator);
     if (has & ATTR_range) {
         put_list(f, "start", rank, a->start, &separator);
         put_list(f, "end", rank, a->end, &separator);

@@ -473,6 +473,8 @@ static bool read_attr(Reader *r, unsigned has, Attr *a, int64_t *count)
     bool good = true;
     if ((has & ATTR_axes) && take(r, "axes="))
         return read_axes(r, a);
+    if ((has & ATTR_numbers) && take(r, "numbers="))
+        return integers(r, NUMBERS_MAX, -1, DIM_MAX, a->numbers, &a->n_numbers);
     if ((has & ATTR_range) && take(r, "start="))
         return read_range(r, a->start);
     if ((has & ATTR_range) && take(r, "end="))

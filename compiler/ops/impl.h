@@ -20,6 +20,11 @@ bool op_taps(Graph *g, const Node *y, const Shape *x, int64_t windows[SPATIAL_MA
 /* size, stride and dilation of the first `spatial` axes, nothing else. */
 Taps op_only_taps(const Taps *, int spatial);
 
+/* ctc.c: whether x is one number a sample, of as many samples as `of` has, or one for all; the length that it
+ * gives a sample, 0 to `most`. */
+bool op_per_sample(const Node *x, const Shape *of);
+int64_t op_length(const Tensor *x, int64_t sample, int64_t most);
+
 /* conv_phases.c: part of build_conv_input's result, as build_conv_input_part; whether it is less work
  * phase by phase. */
 bool conv_phases_pay(const Shape *dy, const Shape *w, const Taps *, const int64_t *from,

@@ -39,6 +39,8 @@ static uint64_t hash_attr(uint64_t hash, const Node *node)
     unsigned reads = op_impls[node->op]->attrs;
     if (reads & ATTR_axes)
         hash = mix(hash, attr->axes, sizeof attr->axes);
+    if (reads & ATTR_numbers)
+        hash = mix(hash, attr->numbers, sizeof attr->numbers);
     if (reads & ATTR_range)
         hash = mix(mix(hash, attr->start, sizeof attr->start), attr->end, sizeof attr->end);
     if (reads & ATTR_taps)
@@ -98,6 +100,9 @@ static bool same_attr(const Node *a, const Node *b)
     unsigned reads = op_impls[a->op]->attrs;
     if ((reads & ATTR_axes) &&
         (p->n_axes != q->n_axes || memcmp(p->axes, q->axes, sizeof p->axes) != 0))
+        return false;
+    if ((reads & ATTR_numbers) &&
+        (p->n_numbers != q->n_numbers || memcmp(p->numbers, q->numbers, sizeof p->numbers) != 0))
         return false;
     if ((reads & ATTR_range) && (memcmp(p->start, q->start, sizeof p->start) != 0 ||
                                  memcmp(p->end, q->end, sizeof p->end) != 0 ||

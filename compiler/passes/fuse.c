@@ -123,12 +123,24 @@ static Node *last_slice(Graph *g, Node *y, void *unused)
     return build_reshape(g, slice, &y->shape);
 }
 
-/* What a scan reads lies in memory as such. */
+/* Whether what y reads lies in memory, each operand as such. */
+static bool reads_memory(const Node *y)
+{
+    return y->op == OP_scan || op_rows[y->op].flags & BY_SAMPLE;
+}
+
+/* What is the same for a whole call is no operand in memory, but a number. */
+static bool is_number(const Node *y, const Node *x)
+{
+    return y->op != OP_scan && x->shape.rank == 0 && (x->uniform || leaf_like(x));
+}
+
+/* Operands that must lie in memory do. */
 static Node *copy_operands(Graph *g, Node *y, void *unused)
 {
     (void)unused;
-    for (int i = 0; i < y->n_in && y->op == OP_scan; i++)
-        if (leaf_like(y->in[i]) && !node_lies(y->in[i]))
+    for (int i = 0; i < y->n_in && reads_memory(y); i++)
+        if (leaf_like(y->in[i]) && !node_lies(y->in[i]) && !is_number(y, y->in[i]))
             y->in[i] = graph_copy(g, y->in[i]);
     return y;
 }
@@ -170,7 +182,7 @@ static void prepare_scans(Graph *g)
 {
     bool any = false;
     for (int i = 0; i < g->nodes.n; i++)
-        any |= g->nodes.at[i]->op == OP_scan;
+        any |= reads_memory(g->nodes.at[i]);
     if (!any)
         return;
     graph_rewrite(g, last_slice, NULL);
@@ -263,7 +275,7 @@ static void join_scan(Fuse *f, Node *y)
 
 static void mark_operands(const Node *y, bool *root)
 {
-    for (int k = 0; k < y->n_in && y->op == OP_scan; k++)
+    for (int k = 0; k < y->n_in && reads_memory(y); k++)
         root[y->in[k]->id] = true;
 }
 
@@ -520,17 +532,19 @@ static bool reduced_same(const Domain *a, const Domain *b)
     return memcmp(a->reduced, b->reduced, sizeof a->reduced) == 0;
 }
 
-/* A product that adds to its result as it goes: nothing can be stored in its place. */
-static bool adds_up(const Group *a)
+/* A product that adds to its result as it goes, or that a function writes: nothing can be stored in its
+ * place. */
+static bool writes_itself(const Group *a)
 {
-    return a->product && a->product->op == OP_attention_grad;
+    return a->product && (a->product->op == OP_attention_grad ||
+                          op_rows[a->product->op].flags & BY_SAMPLE);
 }
 
 /* The iteration space of two groups together, or false. */
 static bool merged_domain(const Group *a, const Group *b, Domain *out)
 {
     bool ra = domain_reduces(&a->domain), rb = domain_reduces(&b->domain);
-    if ((a->product && (b->product || rb)) || (b->product && ra) || adds_up(a) || adds_up(b))
+    if ((a->product && (b->product || rb)) || (b->product && ra) || writes_itself(a) || writes_itself(b))
         return false;
     *out = rb ? b->domain : a->domain;
     if (ra == rb)
@@ -674,6 +688,8 @@ static KernelKind kernel_kind(const Node *product)
 {
     if (!product)
         return KERNEL_loop;
+    if (op_rows[product->op].flags & BY_SAMPLE)
+        return KERNEL_samples;
     switch (product->op) {
     case OP_conv: return KERNEL_conv;
     case OP_conv_weight: return KERNEL_conv_weight;

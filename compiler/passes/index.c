@@ -40,6 +40,21 @@ Ix ix_loop(IxSpace *s, const char *name, int64_t extent)
     return new_atom(s, a);
 }
 
+IxNarrow ix_narrow(IxSpace *s, int atom, int64_t from, int64_t to)
+{
+    IxNarrow was = {.atom = atom, .atoms = s->atoms.n, .extent = s->atoms.at[atom].extent};
+    s->atoms.at[atom].from = from;
+    s->atoms.at[atom].extent = to;
+    return was;
+}
+
+void ix_widen(IxSpace *s, const IxNarrow *was)
+{
+    s->atoms.n = was->atoms; /* quotients made since may be of the narrow range alone */
+    s->atoms.at[was->atom].from = 0;
+    s->atoms.at[was->atom].extent = was->extent;
+}
+
 static Ix merge(const Ix *a, const Ix *b)
 {
     Ix r = {.c = a->c + b->c};
@@ -129,18 +144,20 @@ bool ix_equal(const Ix *a, const Ix *b)
 int64_t ix_min(const IxSpace *s, const Ix *a)
 {
     int64_t m = a->c;
-    for (int i = 0; i < a->n; i++)
-        if (a->t[i].k < 0)
-            m += a->t[i].k * (s->atoms.at[a->t[i].atom].extent - 1);
+    for (int i = 0; i < a->n; i++) {
+        const Atom *atom = &s->atoms.at[a->t[i].atom];
+        m += a->t[i].k * (a->t[i].k < 0 ? atom->extent - 1 : atom->from);
+    }
     return m;
 }
 
 int64_t ix_max(const IxSpace *s, const Ix *a)
 {
     int64_t m = a->c;
-    for (int i = 0; i < a->n; i++)
-        if (a->t[i].k > 0)
-            m += a->t[i].k * (s->atoms.at[a->t[i].atom].extent - 1);
+    for (int i = 0; i < a->n; i++) {
+        const Atom *atom = &s->atoms.at[a->t[i].atom];
+        m += a->t[i].k * (a->t[i].k > 0 ? atom->extent - 1 : atom->from);
+    }
     return m;
 }
 
@@ -322,6 +339,11 @@ static void guard_axis(IxSpace *s, Ix e, int64_t hi, int64_t step, Guard *guards
     g.test_hi = ix_max(s, &e) >= hi;
     if (g.test_lo || g.test_hi || step > 1)
         guards[(*n)++] = g;
+}
+
+bool guard_never(const IxSpace *s, const Guard *g)
+{
+    return ix_max(s, &g->e) < 0 || ix_min(s, &g->e) >= g->hi;
 }
 
 static void index_pad(IxSpace *s, const Node *y, const Ix *at, Ix *out, Guard *guards, int *n)

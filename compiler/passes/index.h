@@ -25,7 +25,8 @@ typedef enum { ATOM_loop, ATOM_div, ATOM_mod } AtomKind;
 
 typedef struct Atom {
     AtomKind kind;
-    int64_t extent;   /* its values are 0 .. extent-1 (with a full batch) */
+    int64_t from;     /* 0, but for a loop variable while it is narrowed */
+    int64_t extent;   /* its values are from .. extent-1 (with a full batch) */
     const char *name; /* ATOM_loop: in the emitted C */
     Ix of;            /* ATOM_div, ATOM_mod */
     int64_t by;
@@ -41,6 +42,13 @@ IxSpace ix_space(Arena *, int64_t batch);
 Ix ix_const(int64_t c);
 Ix ix_loop(IxSpace *, const char *name,
            int64_t extent); /* a new loop variable; extent 1 gives the constant 0 */
+/* What is built until ix_widen is for values from .. to-1 of the loop variable `atom` alone. */
+typedef struct IxNarrow {
+    int atom, atoms;
+    int64_t extent;
+} IxNarrow;
+IxNarrow ix_narrow(IxSpace *, int atom, int64_t from, int64_t to);
+void ix_widen(IxSpace *, const IxNarrow *);
 Ix ix_add(const IxSpace *, Ix a, Ix b);
 Ix ix_scale(Ix a, int64_t k);
 Ix ix_div(IxSpace *, Ix a, int64_t by); /* floor; a is never negative where it is used */
@@ -62,6 +70,9 @@ typedef struct Guard {
     int64_t hi;
     int64_t step;
 } Guard;
+
+/* Whether no value of the index meets it. */
+bool guard_never(const IxSpace *, const Guard *);
 
 /* The extent of an axis with a full batch. */
 int64_t axis_extent(const IxSpace *, const Shape *, int axis);

@@ -56,6 +56,7 @@ typedef enum {
     KERNEL_scatter,
     KERNEL_attention,
     KERNEL_attention_grad,
+    KERNEL_samples,
     KERNEL_scan
 } KernelKind;
 

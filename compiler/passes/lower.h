@@ -209,6 +209,7 @@ typedef struct Lowered {
     ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
     ScatterPlan scatter; /* KERNEL_scatter */
     AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
+    int64_t samples_floats;  /* KERNEL_samples: what it works in, of a full batch */
     bool weight;     /* a product: the right operand depends on weights alone, is one for all */
     bool kept;       /* and what is made of it is kept from call to call */
     VEC(Node *)

@@ -66,6 +66,13 @@ static bool is_stack(const Node *product)
     return op_product(&product->shape, 0, product->shape.rank - 2) >= MANY;
 }
 
+/* What a kernel that goes over samples works in, apart for each. */
+static int64_t samples_floats(const Graph *g, const Node *y)
+{
+    const OpImpl *op = op_impls[y->op];
+    return op->work ? tile_samples(g, y->in[0]) * op->work(y) : 0;
+}
+
 bool product_plan(const Graph *g, Kernel *k)
 {
     Lowered *low = k->lowered;
@@ -80,6 +87,7 @@ bool product_plan(const Graph *g, Kernel *k)
     case KERNEL_scatter: low->scatter = scatter_plan(g, k); return false;
     case KERNEL_attention:
     case KERNEL_attention_grad: low->attention = attention_plan(g, k->product); return false;
+    case KERNEL_samples: low->samples_floats = samples_floats(g, k->product); return false;
     default: return false;
     }
 }
@@ -88,6 +96,10 @@ void product_floats(const Kernel *k, int64_t *weight, int64_t *others)
 {
     const Lowered *low = k->lowered;
     *weight = *others = 0;
+    if (k->kind == KERNEL_samples) {
+        *others = low->samples_floats;
+        return;
+    }
     switch (k->product->op) {
     case OP_matmul:
         *weight = low->plan.b_floats;

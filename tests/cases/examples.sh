@@ -50,6 +50,17 @@ else
     at_most "vae_mnist/model_mnist.yaml: nats" "$(vae model_mnist.yaml --data-dir "$DATA_DIR" --epochs 2)" 120
 fi
 
+# Strings of digits; a step of them, but for LONG=1.
+"$nncc" "$root/examples/spoken_ctc/model.yaml" -o spoken
+"$nncc" "$root/examples/spoken_ctc/model_fsdd.yaml" -o spoken_fsdd.c
+check "spoken_ctc/model_fsdd.yaml compiles" test -s spoken_fsdd.c
+if [ "${LONG:-0}" = 1 ]; then
+    ./spoken train >/dev/null 2>&1 && ./spoken eval >spoken.txt
+    at_most "spoken_ctc/model.yaml: digit errors in clips it has not heard" "$(value spoken.txt digit_errors)" 0.01
+else
+    check "spoken_ctc/model.yaml: trains" ./spoken train --steps 1
+fi
+
 # The app of embed: what its README says, in a copy of the folder.
 mkdir -p embed/build && cp "$root"/examples/embed/*.* "$root/examples/embed/Makefile" embed/
 (cd embed && make -s HOME_DIR="$BUILD" ${CC:+CC="$CC"}) >embed.txt 2>&1

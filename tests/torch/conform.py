@@ -17,6 +17,7 @@ import torch
 
 import cases_activations
 import cases_conv
+import cases_ctc
 import cases_large
 import cases_layers
 import cases_losses
@@ -31,7 +32,7 @@ import randomconv
 import randomnet
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
-         cases_sequence)
+         cases_sequence, cases_ctc)
 
 
 def main():

@@ -139,9 +139,9 @@ FIXTURE void bound_scatter(const Node *y, const InterpInput *run, Arena *arena, 
         out->error.data[i] += 4 * bound_unit * (k + 8) * total.data[i] + bound_least;
 }
 
-/* Attention: what its operands' errors change, and rounding of scores, weights and sums. */
-FIXTURE void bound_attention(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
-                             Bound *out)
+/* Attention and CTC: what its operands' errors change, and rounding of scores, weights and sums. */
+FIXTURE void bound_whole(const Node *y, const InterpInput *run, Arena *arena, Bound *const *in,
+                         Bound *out)
 {
     const double rounding = 64 * bound_unit;
     Tensor values[6], other = bound_tensor(arena, &out->value.shape, 1);
@@ -182,9 +182,9 @@ FIXTURE void bound_product(const Node *y, const InterpInput *run, Arena *arena, 
     Tensor a = bound_absolute(arena, &in[0]->value), b = bound_absolute(arena, &in[1]->value);
     /* Terms of a sum: of a product along its axis, of a convolution at most all of the smaller. */
     int64_t m = shape_count(&a.shape), n_b = shape_count(&b.shape);
-    double k = y->op == OP_matmul        ? (double)a.shape.dim[a.shape.rank - 1]
-               : y->op == OP_conv        ? (double)n_b
-                                         : (double)(m < n_b ? m : n_b);
+    double k = y->op == OP_matmul ? (double)a.shape.dim[a.shape.rank - 1]
+               : y->op == OP_conv ? (double)n_b
+                                  : (double)(m < n_b ? m : n_b);
     Tensor terms[3] = {bound_tensor(arena, &out->value.shape, 1),
                        bound_tensor(arena, &out->value.shape, 1),
                        bound_tensor(arena, &out->value.shape, 1)};
@@ -245,9 +245,10 @@ FIXTURE void bound_node(const Node *y, const InterpInput *run, Arena *arena, Bou
     switch (op_rows[y->op].cls) {
     case CLASS_LEAF: bound_leaf(y, out); return;
     case CLASS_MAT:
-        (y->op == OP_scatter_add                                   ? bound_scatter
-         : y->op == OP_attention || y->op == OP_attention_grad ? bound_attention
-                                                               : bound_product)(y, run, arena, in, out);
+        (y->op == OP_scatter_add ? bound_scatter
+         : y->op == OP_attention || y->op == OP_attention_grad || op_rows[y->op].flags & BY_SAMPLE
+             ? bound_whole
+             : bound_product)(y, run, arena, in, out);
         break;
     case CLASS_REDUCE:
         if (y->op == OP_reduce_sum)

@@ -391,6 +391,65 @@ FIXTURE Node *make_attention_grad(Fixture *f, Node **x, int trial)
     return graph_add(f->g, OP_attention_grad, n + 2, in, &attr);
 }
 
+/* Log-probabilities, targets and lengths, which may be too short, too long or below 0. Where slopes are
+ * taken, what cannot be aligned is 0: infinity has none. */
+FIXTURE int ctc_operands(Fixture *f, Node **in, int trial, Attr *attr)
+{
+    int64_t frames = random_size(f, f->sizes ? 64 : 4), classes = 1 + random_size(f, 33);
+    int64_t targets = random_size(f, f->sizes ? 16 : 2);
+    *attr =
+        (Attr){.n_numbers = 2, .numbers = {random_below(f, (int)classes), !f->sizes || trial % 2}};
+    in[0] = random_leaf(f, SHAPE(0, 1, frames, classes), -3, 0);
+    in[1] = random_tokens(f, SHAPE(0, 1, targets), classes);
+    for (int i = 2; i < 4; i++) {
+        double most = (double)(i == 2 ? frames : targets);
+        in[i] = trial % 3 == 0
+                    ? build_const(f->g, most)
+                    : build_unary(f->g, OP_ceil, random_leaf(f, SHAPE(0, 1), -0.5, most + 1.5));
+    }
+    return 4;
+}
+
+FIXTURE Node *make_ctc(Fixture *f, OpKind op, Node **x, int trial)
+{
+    Attr attr;
+    Node *in[4];
+    int n = ctc_operands(f, in, trial, &attr);
+    x[0] = in[0];
+    return graph_add(f->g, op, n, in, &attr);
+}
+
+FIXTURE Node *make_ctc_loss(Fixture *f, Node **x, int trial)
+{
+    return make_ctc(f, OP_ctc_loss, x, trial);
+}
+
+FIXTURE Node *make_ctc_loss_grad(Fixture *f, Node **x, int trial)
+{
+    return make_ctc(f, OP_ctc_loss_grad, x, trial);
+}
+
+FIXTURE Node *make_ctc_decode(Fixture *f, Node **x, int trial)
+{
+    Attr attr;
+    Node *in[4];
+    ctc_operands(f, in, trial, &attr);
+    x[0] = in[0];
+    attr.numbers[1] = trial % 4 ? trial % 4 * 2 : 1;
+    return graph_add(f->g, OP_ctc_decode, 2, (Node *[]){in[0], in[2]}, &attr);
+}
+
+/* Of few kinds of labels, so that some agree, up to one below 0. */
+FIXTURE Node *make_edit_distance(Fixture *f, Node **x, int trial)
+{
+    int64_t decoded = random_size(f, 33), targets = random_size(f, 33);
+    const Attr attr = {.n_numbers = 1, .numbers = {trial % 3 - 1}};
+    x[0] = random_leaf(f, SHAPE(0, 1, decoded), -0.2, 2.99);
+    Node *in[3] = {build_unary(f->g, OP_floor, x[0]), random_tokens(f, SHAPE(0, 1, targets), 3),
+                   random_leaf(f, SHAPE(0, 1), 0, (double)targets + 2)};
+    return graph_add(f->g, OP_edit_distance, 3, in, &attr);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -414,6 +473,10 @@ static const Maker makers[] = {
     {OP_scatter_add, 1, make_scatter_add},
     {OP_attention, 3, make_attention},
     {OP_attention_grad, 3, make_attention_grad},
+    {OP_ctc_loss, 1, make_ctc_loss},
+    {OP_ctc_loss_grad, 1, make_ctc_loss_grad},
+    {OP_ctc_decode, 1, make_ctc_decode},
+    {OP_edit_distance, 1, make_edit_distance},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */

@@ -283,3 +283,26 @@ Test(index, text_is_wide_where_an_int_is_too_small)
     cr_assert_str_eq(ix_text(&s, &fits, false), "last * 65535 + 32767", "65535 under 2^31 - 1");
     arena_free(arena);
 }
+
+/* In a piece of a loop a concat's part is known, and nothing of that stays behind. */
+Test(index, narrowed)
+{
+    Arena *arena = arena_new();
+    IxSpace s = ix_space(arena, 1);
+    Ix j = ix_loop(&s, "j", 384);
+    Ix at = ix_add(&s, j, ix_const(-128));
+    const Guard part = {.e = at, .test_lo = true, .test_hi = true, .hi = 128, .step = 1};
+    int atoms = s.atoms.n;
+    cr_expect(!guard_never(&s, &part));
+    IxNarrow was = ix_narrow(&s, j.t[0].atom, 0, 128);
+    cr_expect(guard_never(&s, &part));
+    ix_widen(&s, &was);
+    was = ix_narrow(&s, j.t[0].atom, 128, 256);
+    cr_expect_eq(ix_min(&s, &at), 0);
+    cr_expect_eq(ix_max(&s, &at), 127);
+    ix_div(&s, j, 100);
+    ix_widen(&s, &was);
+    cr_expect_eq(s.atoms.n, atoms);
+    cr_expect_eq(ix_max(&s, &j), 383);
+    arena_free(arena);
+}
