@@ -105,7 +105,8 @@ void out_wrap(Out *o, const char *format, ...)
     va_start(args, format);
     const char *text = format_text(o, format, args);
     va_end(args);
-    const char *open = strchr(text, '(');
+    const char *attribute = strstr(text, "__attribute__((");
+    const char *open = strchr(attribute ? strstr(attribute, "))") : text, '(');
     wrap(o, text, (size_t)(o->depth * INDENT) + (open ? (size_t)(open - text) + 1 : 0));
 }
 

@@ -579,8 +579,9 @@ typedef float mlp_tile_5x16_apart_vector __attribute__((vector_size(8 * 4)));
 /* tile[5][16] = the first `rows` rows of a times 16 columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static __attribute__((noinline)) void mlp_tile_5x16_apart(int rows, int inner, const float *a,
-                     ptrdiff_t row, ptrdiff_t step, const float *panel, ptrdiff_t stride,
-                     float *tile)
+                                                          ptrdiff_t row, ptrdiff_t step,
+                                                          const float *panel, ptrdiff_t stride,
+                                                          float *tile)
 {
     enum { M = 5, L = 8, V = 16 / 8 };
     if (rows == M) {
@@ -622,8 +623,9 @@ typedef float mlp_tile_5x8of16_apart_vector __attribute__((vector_size(8 * 4)));
 /* tile[5][16] = the first `rows` rows of a times 8 columns of a panel;
  * a(i, k) = a[i * row + k * step], panel(k, j) = panel[k * stride + j]. */
 static __attribute__((noinline)) void mlp_tile_5x8of16_apart(int rows, int inner, const float *a,
-                     ptrdiff_t row, ptrdiff_t step, const float *panel, ptrdiff_t stride,
-                     float *tile)
+                                                             ptrdiff_t row, ptrdiff_t step,
+                                                             const float *panel, ptrdiff_t stride,
+                                                             float *tile)
 {
     enum { M = 5, L = 8, V = 8 / 8 };
     if (rows == M) {
