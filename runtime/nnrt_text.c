@@ -706,4 +706,4 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file};
+const nnrt_reader nnrt_text_reader = {text_source, text_file, &nnrt_text_prompting};

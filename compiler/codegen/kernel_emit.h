@@ -118,6 +118,7 @@ void emit_conv_weight(Emit *);
 void emit_scatter(Emit *);   /* kernel_scatter.c */
 void emit_attention(Emit *); /* kernel_attention.c */
 void emit_attention_grad(Emit *);
+void emit_attention_step(Emit *);
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

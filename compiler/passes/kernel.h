@@ -56,6 +56,7 @@ typedef enum {
     KERNEL_scatter,
     KERNEL_attention,
     KERNEL_attention_grad,
+    KERNEL_attention_step,
     KERNEL_scan
 } KernelKind;
 
