@@ -23,7 +23,8 @@ static Attend attend_of(Emit *e)
 {
     const Node *y = e->k->product, *q = y->in[0];
     Attend a = {.e = e, .y = y, .s = attention_sizes(y), .plan = &e->low->attention};
-    a.width = (long long)tile_round_up(a.s.dim, a.plan->tile_n);
+    if (y->op != OP_attention_step) /* which has no blocks */
+        a.width = (long long)tile_round_up(a.s.dim, a.plan->tile_n);
     a.samples = emit_extent(e, q->shape.dim[0], q->shape.batch == 0);
     a.b = ix_loop(&e->space, "b", axis_extent(&e->space, &q->shape, 0));
     a.i = ix_loop(&e->space, "i", a.s.queries);

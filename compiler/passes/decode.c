@@ -120,6 +120,8 @@ static Node *take(Graph *g, Node *x, int axis, Node *rows)
 static Node *table_rows(Decode *d, const Node *y, int axis)
 {
     d->bounded = true;
+    d->g->loc = y->loc;
+    d->g->what = y->what;
     if (!d->rows) {
         const Shape list = shape_of(1, &d->length);
         Node *last = build_const(d->g, (double)(d->all - 1));
