@@ -12,6 +12,7 @@
 #include "codegen/codegen.h"
 #include "driver/options.h"
 #include "frontend/frontend.h"
+#include "passes/passes.h"
 #include "tune/tune.h"
 
 enum { DONE = 0, BAD_MODEL = 1, BAD_CALL = 2, BAD_FILE = 3, NO_MEMORY = 4, BUG_STATUS = 70 };
@@ -84,6 +85,21 @@ static EmitKind kind_of(const Options *o, const char *output)
     return strcmp(output, "-") == 0 || ends_with(output, ".c") ? EMIT_c : EMIT_exe;
 }
 
+/* The two functions that decode. */
+static bool build_decoding(Program *p)
+{
+    enum { CHUNK = 64 };
+    const Graph *scores = model_scores(p);
+    if (!scores)
+        return false;
+    p->fn[FN_step] = decode_graph(scores, FN_step, 1);
+    if (!p->fn[FN_step] || p->generate.length == 1 || decode_by_steps(scores))
+        return p->fn[FN_step] != NULL;
+    p->generate.chunk = p->generate.length < CHUNK ? p->generate.length : CHUNK;
+    p->fn[FN_prefill] = decode_graph(scores, FN_prefill, p->generate.chunk);
+    return p->fn[FN_prefill] != NULL;
+}
+
 /* The functions that the output needs, their graphs built. */
 static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
@@ -100,7 +116,7 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
-    return good;
+    return good && (!p->generate.given || build_decoding(p));
 }
 
 static bool within_limit(const Program *p, int64_t limit)
@@ -109,7 +125,7 @@ static bool within_limit(const Program *p, int64_t limit)
     for (int f = 0; f < FN_COUNT; f++)
         if (p->fn[f] && p->fn[f]->plan->scratch_bytes > bytes)
             bytes = p->fn[f]->plan->scratch_bytes;
-    bytes += p->vars_bytes;
+    bytes += p->vars_bytes + p->cache_bytes;
     if (!limit || bytes <= limit)
         return true;
     fprintf(stderr,

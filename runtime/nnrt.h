@@ -248,6 +248,29 @@ typedef struct nnrt_train {
 
 typedef struct nnrt_instance nnrt_instance;
 
+/* How a model of sequences is continued: its two functions, and what a call may leave out. */
+typedef struct nnrt_generation {
+    int input;               /* the tokens */
+    int64_t classes, length; /* tokens there are; positions there may be, 0: any number */
+    int64_t chunk;           /* positions of a call of prefill, at most 64; 0: there is none */
+    size_t cache_at, cache_bytes; /* from where scratch begins; behind it 8 bytes a token */
+    int64_t tokens, top_k;        /* defaults of the program */
+    double temperature, top_p;
+    uint64_t seed;
+    /* The scores of what follows the token that is number `last` of `chunk` ones, or the one token; `at`: how many
+     * positions there are before. */
+    void (*prefill)(nnrt_instance *, const int32_t *, int64_t at, int last, float *scores);
+    void (*step)(nnrt_instance *, const int32_t *, int64_t at, float *scores);
+} nnrt_generation;
+
+/* How a token is chosen of the scores: by its probability at `temperature`, 0: the likeliest; of the top_k
+ * likeliest, 0: of all; of the fewest whose probabilities come to top_p. */
+typedef struct nnrt_sampling {
+    double temperature, top_p;
+    int64_t top_k;
+    uint64_t seed;
+} nnrt_sampling;
+
 /* A kernel of a program: what a call of it costs with a full batch. */
 typedef struct nnrt_kernel {
     const char *name;
@@ -302,6 +325,7 @@ typedef struct nnrt_model {
                          nnrt_profile *);
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
+    const nnrt_generation *generation; /* of a model that can be continued; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -321,6 +345,9 @@ struct nnrt_instance {
     uint64_t changes; /* owner: how often weights have changed, from 1 */
     uint64_t
         kept; /* the owner's changes when predict last made what it keeps in scratch; 0: overwritten */
+    int64_t position;      /* decoding: tokens that the caches have seen; 0: none */
+    int32_t next;          /* the token that was chosen last */
+    int waits;             /* and whether the caches have not seen it yet */
     const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
     char error[NNRT_ERROR_SIZE];
 };
@@ -367,6 +394,16 @@ int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
 double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
                int64_t epoch_steps);
 
+/* --- nnrt_decode.c --------------------------------------------------------------------------- */
+
+/* Forgets what was decoded before, and reads a prompt. 0, or -1: m->error says what is wrong. */
+int nnrt_decode_begin(nnrt_instance *, int64_t n, const int32_t *prompt);
+/* The next token, or -1. Which it is depends on the weights, the tokens before and `how` alone. */
+int32_t nnrt_decode_next(nnrt_instance *, const nnrt_sampling *how);
+/* Both: reads the prompt (none: goes on after the last call) and makes n tokens: n, or -1. */
+int nnrt_generate(nnrt_instance *, int n_prompt, const int32_t *prompt, int n, int32_t *tokens,
+                  const nnrt_sampling *how);
+
 /* --- nnrt_weights.c -------------------------------------------------------------------------- */
 
 /* Weights (WEIGHT and BUFFER vars) to and from a safetensors file. 0, or a status; m->error says.
@@ -379,7 +416,7 @@ void nnrt_free(nnrt_instance *);
 
 /* --- nnrt_main.c ----------------------------------------------------------------------------- */
 
-/* The program: sub-commands train, eval, predict, grad, init, bench, info. Gives the exit status.
+/* The program: sub-commands train, eval, predict, generate, grad, init, bench, info. Gives the exit status.
  */
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */

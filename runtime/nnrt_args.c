@@ -26,7 +26,8 @@ enum {
     ARGS_IN_INIT = 16,
     ARGS_IN_BENCH = 32,
     ARGS_IN_INFO = 64,
-    ARGS_IN_ALL = 127
+    ARGS_IN_GENERATE = 128,
+    ARGS_IN_ALL = 255
 };
 
 typedef struct args_command {
@@ -39,6 +40,7 @@ static const args_command args_commands[] = {
     {"train", ARGS_IN_TRAIN, "train, and write the weights"},
     {"eval", ARGS_IN_EVAL, "print the loss and the metrics over a set"},
     {"predict", ARGS_IN_PREDICT, "outputs of samples, .npy in and out"},
+    {"generate", ARGS_IN_GENERATE, "continue a text, token by token"},
     {"grad", ARGS_IN_GRAD, "loss and gradients of one batch, as safetensors"},
     {"init", ARGS_IN_INIT, "write fresh weights"},
     {"bench", ARGS_IN_BENCH, "time steps on made-up data"},
@@ -68,9 +70,10 @@ static const args_option args_options[] = {
     {"steps", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(steps), "N",
      "stop when N steps have been taken"},
     {"lr", 0, ARGS_IN_TRAIN, ARGS_RATE, ARGS_AT(lr), "X", "learning rate instead of the model's"},
-    {"seed", 0, ARGS_IN_TRAIN | ARGS_IN_GRAD | ARGS_IN_INIT, ARGS_SEED, ARGS_AT(seed), "S",
+    {"seed", 0, ARGS_IN_TRAIN | ARGS_IN_GENERATE | ARGS_IN_GRAD | ARGS_IN_INIT, ARGS_SEED, ARGS_AT(seed), "S",
      "seed instead of the model's"},
-    {"weights", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_GRAD, ARGS_TEXT,
+    {"weights", 0,
+     ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_GENERATE | ARGS_IN_GRAD, ARGS_TEXT,
      ARGS_AT(weights), "F",
      "weights to start from or to use (default, but for train: MODEL.safetensors)"},
     {"out", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(out), "F",
@@ -86,6 +89,14 @@ static const args_option args_options[] = {
      "an input's samples"},
     {"output", 0, ARGS_IN_PREDICT, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
      "where an output goes, as .npy; -: printed, a line a sample"},
+    {"prompt", 0, ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(prompt), "TEXT",
+     "what is continued; numbers of tokens where the model has no vocabulary"},
+    {"tokens", 0, ARGS_IN_GENERATE, ARGS_COUNT, ARGS_AT(tokens), "N", "how many are made"},
+    {"temperature", 0, ARGS_IN_GENERATE, ARGS_RATE, ARGS_AT(temperature), "X",
+     "0: the likeliest token; 1: by its probability; above: more at random"},
+    {"top-k", 0, ARGS_IN_GENERATE, ARGS_COUNT, ARGS_AT(top_k), "K", "of the K likeliest tokens"},
+    {"top-p", 0, ARGS_IN_GENERATE, ARGS_SECONDS, ARGS_AT(top_p), "P",
+     "of the fewest whose probabilities come to P"},
     {"train", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(train), NULL, "time training steps (default)"},
     {"predict", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(predict), NULL, "time predictions"},
     {"batch", 0, ARGS_IN_BENCH, ARGS_COUNT, ARGS_AT(batch), "N", "samples a step"},
@@ -296,7 +307,7 @@ static int args_option_at(nnrt_args *a, int argc, char **argv, int *i, int in, n
 
 int nnrt_args_parse(nnrt_args *a, int argc, char **argv, nnrt_fault *fault)
 {
-    *a = (nnrt_args){.lr = -1, .seconds = 1};
+    *a = (nnrt_args){.lr = -1, .seconds = 1, .temperature = -1};
     const args_command *command = NULL;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1]) {

@@ -266,6 +266,19 @@ int nnrt_read_input(const nnrt_read *, const char *name);
 /* Keeps the file's name for an input's errors; NNRT_NO_MEMORY. */
 int nnrt_read_name(const nnrt_read *, int input, const char *name);
 
+/* Prompts to tokens, and tokens to text. (nnrt_prompt.c) */
+typedef struct nnrt_prompting {
+    /* The vocabulary of an input, as the weights file has it; *vocab is closed by `close`. */
+    int (*open)(const nnrt_model *, int input, const nnrt_meta *, void **vocab, nnrt_fault *);
+    /* *ids: from the heap. */
+    int (*encode)(const void *vocab, const char *text, int32_t **ids, int64_t *n, nnrt_fault *);
+    void (*decode)(const void *vocab, const int32_t *ids, size_t n, nnrt_buffer *out);
+    int32_t (*end)(const void *vocab); /* the token after which nothing follows; -1: none */
+    void (*close)(void *vocab);
+} nnrt_prompting;
+
+extern const nnrt_prompting nnrt_text_prompting;
+
 /* How programs read a kind of source that not all of them need. */
 struct nnrt_reader {
     /* Fills the columns that the source has. */
@@ -274,6 +287,7 @@ struct nnrt_reader {
     int (*file)(const nnrt_read *, int input, const char *path, const nnrt_source *like);
     /* Prints n samples of `each` labels, up to the first below 0, as texts, a line each. NULL: cannot. */
     int (*say)(const nnrt_meta *, const float *labels, int64_t n, int64_t each, nnrt_fault *);
+    const struct nnrt_prompting *prompting; /* of text; else NULL */
 };
 
 /* A text among others: bytes, not NUL-terminated. */

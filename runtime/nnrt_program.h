@@ -19,6 +19,9 @@ typedef struct nnrt_args {
     const char *data_dir, *weights, *out, *checkpoint, *resume, *log;
     int64_t epochs, steps, threads, batch; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
+    const char *prompt;
+    int64_t tokens, top_k;     /* 0: not given */
+    double temperature, top_p; /* temperature < 0, top_p 0: not given */
     uint64_t seed;
     int has_seed, no_shuffle, train, predict, profile, json, help, version;
 } nnrt_args;
@@ -177,6 +180,7 @@ int nnrt_train_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 
 int nnrt_eval_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_predict_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
+int nnrt_generate_command(const nnrt_args *, const nnrt_model *, nnrt_fault *); /* nnrt_generate.c */
 int nnrt_grad_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_init_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_bench_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);

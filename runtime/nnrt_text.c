@@ -761,4 +761,4 @@ static int text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file, text_say};
+const nnrt_reader nnrt_text_reader = {text_source, text_file, text_say, &nnrt_text_prompting};

@@ -112,7 +112,9 @@ const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
         return data_name(s, b);
     if (f->outer)
         return body_address(s, f, b);
-    return b->kind == BUF_var ? arena_format(s->arena, "v->%s", s->var[b->index]) : b->name;
+    if (b->kind != BUF_var)
+        return b->name;
+    return arena_format(s->arena, "%s->%s", b->var->kind == VAR_cache ? "c" : "v", s->var[b->index]);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

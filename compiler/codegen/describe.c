@@ -168,6 +168,8 @@ static void emit_vars(SourceText *s)
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
+        if (v->kind == VAR_cache)
+            continue;
         const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
                            : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
                                                                  : "NNRT_BUFFER";
@@ -424,10 +426,6 @@ static void model_table(SourceText *s)
     const char *m = p->name;
     Out *o = s->out;
     double batch = (double)p->train.batch;
-    int64_t scratch = 0;
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && p->fn[f]->plan->scratch_bytes > scratch)
-            scratch = p->fn[f]->plan->scratch_bytes;
     out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
     out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
     out_raw(o,
@@ -443,12 +441,12 @@ static void model_table(SourceText *s)
     out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest,
              (long long)p->train.batch, m);
     out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
-             (long long)(p->vars_bytes + scratch));
+             (long long)(p->vars_bytes + scratch_bytes(p) + decoding_bytes(p)));
     out_line(o, ".flops_predict = %s, .flops_train = %s,",
              real(s->arena, p->fn[FN_predict] ? p->fn[FN_predict]->plan->flops / batch : 0),
              real(s->arena, p->fn[FN_train] ? p->fn[FN_train]->plan->flops / batch : 0));
     out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,",
-             p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n, p->metrics.n, p->n_sums);
+             p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n - caches_count(p), p->metrics.n, p->n_sums);
     out_line(o, ".inputs = %s_inputs,", m);
     if (p->fn[FN_predict])
         out_line(o, ".outputs = %s_outputs, .predict = %s_predict_any,", m, m);
@@ -472,6 +470,8 @@ static void model_table(SourceText *s)
         out_line(o, ".predict_noted = %s_predict_noted_any,", m);
     if (p->fn[FN_train] && notes_times(s, FN_train))
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
+    if (p->fn[FN_step])
+        out_line(o, ".generation = &%s_generation,", m);
     if (s->options->main && reads_text(p))
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
@@ -479,6 +479,28 @@ static void model_table(SourceText *s)
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
+}
+
+/* What the runtime knows of the functions that decode. */
+static void emit_generation(SourceText *s)
+{
+    const Program *p = s->p;
+    const Generate *g = &p->generate;
+    if (!p->fn[FN_step])
+        return;
+    out_open(s->out, "static const nnrt_generation %s_generation =", p->name);
+    out_line(s->out, ".input = %d, .classes = %lld, .length = %lld, .chunk = %lld,", g->input,
+             (long long)g->classes, (long long)(g->bounded ? g->length : 0), (long long)g->chunk);
+    out_line(s->out, ".cache_at = %lld, .cache_bytes = %lld,", (long long)scratch_bytes(p),
+             (long long)p->cache_bytes);
+    out_line(s->out, ".tokens = %lld, .top_k = %lld, .temperature = %s, .top_p = %s, .seed = %lluu,",
+             (long long)g->tokens, (long long)g->top_k, real(s->arena, g->temperature),
+             real(s->arena, g->top_p), (unsigned long long)g->seed);
+    if (p->fn[FN_prefill])
+        out_line(s->out, ".prefill = %s_prefill,", p->name);
+    out_line(s->out, ".step = %s_step,", p->name);
+    s->out->depth--;
+    out_line(s->out, "};");
 }
 
 /* Functions of one line that pass on to the runtime. $ stands for the model's name. */
@@ -524,6 +546,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_train, "train");
     emit_forms(s, &s->p->data_validation, "validation");
     emit_forms(s, &s->p->data_test, "test");
+    emit_generation(s);
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");
@@ -537,6 +560,12 @@ void emit_model(SourceText *s)
         pass_on(s, "void $_set_lr($ *m, float lr)", "m->head.lr = (double)lr;");
         pass_on(s, "void $_set_steps($ *m, int64_t total)", "m->head.total_steps = total;");
     }
+    if (s->p->fn[FN_step])
+        pass_on(s,
+                "int $_generate($ *m, int n_prompt, const int32_t *prompt, int n, int32_t *tokens, "
+                "float temperature, int top_k, float top_p, uint64_t seed)",
+                "const nnrt_sampling how = {(double)temperature, (double)top_p, top_k, seed};\n    "
+                "return nnrt_generate(&m->head, n_prompt, prompt, n, tokens, &how);");
     pass_on(s, "int $_save(const $ *m, const char *path)", "return nnrt_save(&m->head, path);");
     pass_on(s, "int $_load($ *m, const char *path)", "return nnrt_load(&m->head, path);");
     pass_on(s, "int $_load_memory($ *m, const void *safetensors, size_t size)",

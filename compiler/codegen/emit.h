@@ -36,6 +36,11 @@ int64_t grads_count(const Program *);
 int64_t params_count(const Program *); /* numbers trained */
 bool emits_grad(const Program *, const CodegenOptions *);
 
+/* Bytes of an instance: the largest scratch of a function; caches and room for scores, where it decodes. */
+int64_t scratch_bytes(const Program *);
+int64_t decoding_bytes(const Program *);
+int caches_count(const Program *); /* variables that are caches */
+
 const char *upper_text(Arena *, const char *); /* a-z to A-Z */
 
 /* The parameters of a public function of the model, after the instance: "int n, const float

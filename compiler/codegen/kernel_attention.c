@@ -23,7 +23,8 @@ static Attend attend_of(Emit *e)
 {
     const Node *y = e->k->product, *q = y->in[0];
     Attend a = {.e = e, .y = y, .s = attention_sizes(y), .plan = &e->low->attention};
-    a.width = (long long)tile_round_up(a.s.dim, a.plan->tile_n);
+    if (y->op != OP_attention_step) /* which has no blocks */
+        a.width = (long long)tile_round_up(a.s.dim, a.plan->tile_n);
     a.samples = emit_extent(e, q->shape.dim[0], q->shape.batch == 0);
     a.b = ix_loop(&e->space, "b", axis_extent(&e->space, &q->shape, 0));
     a.i = ix_loop(&e->space, "i", a.s.queries);
@@ -33,7 +34,7 @@ static Attend attend_of(Emit *e)
     a.d = ix_loop(&e->space, "k", a.s.dim);
     a.c = ix_loop(&e->space, "c", y->shape.dim[2]);
     const Ix axes[3] = {a.b, a.i, a.c};
-    for (int axis = 0, d = 0; axis < 3 && y->op == OP_attention; axis++)
+    for (int axis = 0, d = 0; axis < 3 && y->op != OP_attention_grad; axis++)
         if (!shape_unit(&y->shape, axis))
             e->loops[d++] = axes[axis];
     return a;
@@ -459,6 +460,67 @@ void emit_attention_grad(Emit *e)
     out_close(e->out);
     store_queries(&a, &p);
     out_close(e->out);
+    out_close(e->out);
+    out_close(e->out);
+}
+
+/* --- decoding --------------------------------------------------------------------------------- */
+
+/* The keys and values of this call's positions, from where its cache of the group begins. */
+static void remember(Attend *a, long long room)
+{
+    Emit *e = a->e;
+    long long dim = (long long)a->s.dim;
+    int known = e->known.n;
+    out_open(e->out, "for (int i = 0; i < %lld && at + i < %lld; i++)", (long long)a->s.queries, room);
+    size_t j = out_index(e->out, "j", "i");
+    out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
+    out_line(e->out, "keys[(ptrdiff_t)k * %lld + at + i] = %s;", room, element(a, 1, a->j, a->g));
+    out_line(e->out, "values[(ptrdiff_t)(at + i) * %lld + k] = %s;", dim, element(a, 2, a->j, a->g));
+    out_close(e->out);
+    out_unindex(e->out, j, "j");
+    out_close(e->out);
+    e->known.n = known;
+}
+
+static void load_query(Attend *a)
+{
+    Emit *e = a->e;
+    int known = e->known.n;
+    out_open(e->out, "for (int k = 0; k < %lld; k++)", (long long)a->s.dim);
+    const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
+    out_line(e->out, "q_block[k] = %s * %s;", emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
+    out_close(e->out);
+    e->known.n = known;
+}
+
+/* Threads share the groups of heads that read the same keys. */
+void emit_attention_step(Emit *e)
+{
+    Attend a = attend_of(e);
+    long long dim = (long long)a.s.dim, each = (long long)(a.s.heads / a.s.groups), room = (long long)attention_room(a.y);
+    const char *keys = emit_buffer(e, node_buffer(e->g, a.y->in[3]), true);
+    const char *values = emit_buffer(e, node_buffer(e->g, a.y->in[4]), true);
+    out_line(e->out, "const int at = (int)%s;", emit_value(e, a.y->in[5], NULL));
+    declare_slopes(&a);
+    emit_share(e, 1);
+    out_open(e->out, "for (int g = 0; g < %lld; g++)", (long long)a.s.groups);
+    out_line(e->out, "float *const keys = %s + (ptrdiff_t)g * %lld;", keys, dim * room);
+    out_line(e->out, "float *const values = %s + (ptrdiff_t)g * %lld;", values, dim * room);
+    out_line(e->out, "_Alignas(64) float q_block[%lld], o_block[%lld];", dim, dim);
+    remember(&a, room);
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", each * (long long)a.s.queries);
+    size_t h = out_index(e->out, "h1", arena_format(e->arena, "g * %lld + t %% %lld", each, each));
+    size_t i = out_index(e->out, "i", arena_format(e->arena, "t / %lld", each));
+    out_line(e->out, "const int seen = at + t / %lld < %lld ? at + t / %lld + 1 : %lld;", each, room, each, room);
+    load_query(&a);
+    out_line(e->out, "nnrt_attend(seen, %lld, %s, q_block, keys, %lld, values, o_block);", dim,
+             a.s.alibi ? arena_format(e->arena, "slope_block[g * %lld + t %% %lld]", each, each) : "0.0f", room);
+    out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
+    store_value(&a, arena_format(e->arena, "(g * %lld + t %% %lld) * %lld + k", each, each, dim), "o_block[k]");
+    out_close(e->out);
+    out_unindex(e->out, i, "i");
+    out_unindex(e->out, h, "h1");
     out_close(e->out);
     out_close(e->out);
 }

@@ -52,6 +52,8 @@ void emit_stores(Emit *, int n, Node *const *stores);
  */
 const char *emit_buffer(Emit *, Buffer *, bool written);
 const char *emit_temp(Emit *, const char *letter); /* a new local name: t1, t2, ... */
+/* A new local name, of y's type, for the text of its value. */
+const char *emit_named(Emit *, const Node *y, const char *text);
 /* The parameter for the random numbers of y's stream. */
 const char *emit_key(Emit *, const Node *y);
 /* The literal of a number, as a float. */
@@ -138,6 +140,7 @@ void emit_scatter(Emit *);   /* kernel_scatter.c */
 void emit_attention(Emit *); /* kernel_attention.c */
 void emit_attention_grad(Emit *);
 void emit_samples(Emit *); /* kernel_samples.c */
+void emit_attention_step(Emit *);
 /* The weight of e->k->product, packed. */
 void emit_matmul_pack(Emit *);
 void emit_conv_pack(Emit *);

@@ -175,7 +175,7 @@ static const char *ctype(const Node *y)
     return y->dtype == DT_f32 ? "float" : "int";
 }
 
-static const char *to_temp(Emit *e, const Node *y, const char *text)
+const char *emit_named(Emit *e, const Node *y, const char *text)
 {
     const char *name = emit_temp(e, "t");
     out_line(e->out, "const %s %s = %s;", ctype(y), name, emit_bare(e, text));
@@ -279,7 +279,7 @@ static void shorten(Emit *e, const Node *y, Ix (*at)[RANK_MAX], const char **in)
         }
         if (length <= room || longest < 0)
             return;
-        in[longest] = to_temp(e, y->in[longest], in[longest]);
+        in[longest] = emit_named(e, y->in[longest], in[longest]);
         emit_know(e, y->in[longest], at[longest], in[longest]);
     }
 }
@@ -315,11 +315,11 @@ static const char *sum_of_products(Emit *e, const Node *y, const Ix *at)
         index_operand(&e->space, y->in[0], i, first, operand, guards, &n);
         in[i] = emit_value(e, y->in[0]->in[i], operand);
     }
-    const char *rest = to_temp(e, y->in[1], emit_value(e, y->in[1], second));
+    const char *rest = emit_named(e, y->in[1], emit_value(e, y->in[1], second));
     int longest = strlen(in[1]) > strlen(in[0]);
     size_t room = 46 - 4 * (size_t)(e->out->depth < 8 ? e->out->depth : 8);
     if (strlen(in[0]) + strlen(in[1]) > room && !is_atom(in[longest]))
-        in[longest] = to_temp(e, y->in[0]->in[longest], in[longest]);
+        in[longest] = emit_named(e, y->in[0]->in[longest], in[longest]);
     return arena_format(e->arena, "__builtin_fmaf(%s, %s, %s%s)", emit_bare(e, in[0]),
                         emit_bare(e, in[1]), y->op == OP_sub ? "-" : "", rest);
 }
@@ -338,13 +338,15 @@ static const char *elementwise(Emit *e, const Node *y, const Ix *at)
         index_operand(&e->space, y, i, at, operand[i], guards, &n);
         in[i] = emit_value(e, y->in[i], operand[i]);
         if (mentions(c, i) > 1 && !is_atom(in[i])) {
-            in[i] = to_temp(e, y->in[i], in[i]);
+            in[i] = emit_named(e, y->in[i], in[i]);
             emit_know(e, y->in[i], operand[i], in[i]);
         }
     }
     shorten(e, y, operand, in);
     if (y->op == OP_where)
         return choice(e, c, in);
+    if (y->op == OP_cast && y->dtype == DT_i32)
+        c = "(int32_t)$0";
     return y->op == OP_stop_gradient ? in[0] : fill(e, c, in);
 }
 
@@ -447,7 +449,7 @@ static const char *gathered(Emit *e, const Node *y, const Ix *at)
     index_operand(&e->space, y, 1, at, index, guards, &n);
     const char *row = emit_value(e, y->in[1], index);
     if (!is_atom(row)) {
-        row = to_temp(e, y->in[1], row);
+        row = emit_named(e, y->in[1], row);
         emit_know(e, y->in[1], index, row);
     }
     e->space.atoms.at[operand[0].t[0].atom].name = row;
@@ -501,7 +503,7 @@ const char *emit_value(Emit *e, const Node *y, const Ix *at)
     if (e->uses[y->id] <= 1 && strlen(text) <= TEXT_MAX)
         return text;
     if (!is_atom(text))
-        text = to_temp(e, y, text);
+        text = emit_named(e, y, text);
     emit_know(e, y, at, text);
     return text;
 }
@@ -532,14 +534,14 @@ void emit_stores(Emit *e, int n, Node *const *stores)
         value[i] = emit_value(e, stores[i], at);
         if (n == 1 || is_atom(value[i]))
             continue;
-        value[i] = to_temp(e, stores[i], value[i]);
+        value[i] = emit_named(e, stores[i], value[i]);
         emit_know(e, stores[i], at, value[i]);
     }
     for (int i = 0; i < n; i++) {
         emit_stand(e, stores[i], at);
         const char *to = emit_element(e, stores[i], at, true);
         if (strlen(to) + strlen(value[i]) + 4 * (size_t)e->out->depth > LINE_WIDTH)
-            value[i] = to_temp(e, stores[i], value[i]);
+            value[i] = emit_named(e, stores[i], value[i]);
         out_line(e->out, "%s = %s;", to, emit_bare(e, value[i]));
     }
 }

@@ -371,11 +371,8 @@ static void hoist(Loops *l, int stage)
             !read_by_columns(l, y) || y->uniform || !emit_stand(e, y, at))
             continue;
         const char *value = emit_standing(e, y);
-        if (!strpbrk(value, " [("))
-            continue;
-        const char *name = emit_temp(e, "t");
-        out_line(e->out, "const float %s = %s;", name, emit_bare(e, value));
-        emit_know(e, y, at, name);
+        if (strpbrk(value, " [("))
+            emit_know(e, y, at, emit_named(e, y, value));
     }
 }
 

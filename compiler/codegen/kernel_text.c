@@ -64,6 +64,8 @@ static double node_flops(const Node *y, int64_t n)
             return op_impls[y->op]->cost(y) * samples_of(y, n);
         if (y->op == OP_scatter_add)
             return (double)shape_elements(&y->in[0]->shape, n);
+        if (y->op == OP_attention_step) /* with caches half full */
+            return 2 * (double)(shape_count(&y->shape) * attention_room(y));
         return 2 * (y->op == OP_attention || y->op == OP_attention_grad ? attention_terms(y, n)
                                                                         : product_terms(y, n));
     default: return 0;
@@ -376,6 +378,7 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     case KERNEL_attention: emit_attention(&e); break;
     case KERNEL_attention_grad: emit_attention_grad(&e); break;
     case KERNEL_samples: emit_samples(&e); break;
+    case KERNEL_attention_step: emit_attention_step(&e); break;
     case KERNEL_pack:
         if (k->product->op == OP_matmul)
             emit_matmul_pack(&e);
@@ -732,7 +735,8 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     bool first = f->members.at[0].k == k;
     if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
         write_attention(t, &out, k);
-    else if (k->product && k->kind != KERNEL_scatter && k->kind != KERNEL_samples)
+    else if (k->product && k->kind != KERNEL_scatter && k->kind != KERNEL_samples &&
+             k->kind != KERNEL_attention_step)
         write_tiles(t, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)

@@ -113,7 +113,7 @@ static void function(const Graph *g, FILE *f)
 
 void emit_report(Program *p, FILE *f)
 {
-    int64_t scratch = 0;
+    int64_t scratch = 0, caches = p->cache_bytes;
     fprintf(f, "%s from %s for %s, batch %lld\n", p->name, p->file, p->target->name,
             (long long)p->train.batch);
     for (int fn = 0; fn < FN_COUNT; fn++)
@@ -122,6 +122,15 @@ void emit_report(Program *p, FILE *f)
             if (p->fn[fn]->plan->scratch_bytes > scratch)
                 scratch = p->fn[fn]->plan->scratch_bytes;
         }
-    fprintf(f, "arena: %lld bytes of variables, %lld of scratch\n", (long long)p->vars_bytes,
+    for (int i = 0; i < p->vars.n; i++) {
+        const Var *v = p->vars.at[i];
+        char shape[128];
+        if (v->kind == VAR_cache)
+            fprintf(f, "cache %-30s %10lld bytes at %lld, %s, of line %d\n", v->name,
+                    4 * (long long)shape_count(&v->shape), (long long)v->offset,
+                    shape_text(&v->shape, shape), v->loc.line);
+    }
+    fprintf(f, "arena: %lld bytes of variables, %lld of scratch", (long long)p->vars_bytes,
             (long long)scratch);
+    fprintf(f, caches ? ", %lld of caches\n" : "\n", (long long)caches);
 }

@@ -24,7 +24,15 @@ static void paste(SourceText *s, const char *name)
 }
 
 /* Which files a text needs. */
-typedef enum { WHEN_always, WHEN_samples, WHEN_main, WHEN_text, WHEN_sound } When;
+typedef enum {
+    WHEN_always,
+    WHEN_samples,
+    WHEN_main,
+    WHEN_text,
+    WHEN_sound,
+    WHEN_attending,
+    WHEN_decoding
+} When;
 
 typedef struct RuntimeFile {
     const char *name;
@@ -37,10 +45,12 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_rand.h", WHEN_always},
                                     {"nnrt_team.h", WHEN_always},
                                     {"nnrt_ctc.h", WHEN_samples},
+                                    {"nnrt_attend.h", WHEN_attending},
                                     {"nnrt_data.h", WHEN_always},
                                     {"nnrt_crc32c.c", WHEN_always},
                                     {"nnrt_array.c", WHEN_always},
                                     {"nnrt_core.c", WHEN_always},
+                                    {"nnrt_decode.c", WHEN_decoding},
                                     {"nnrt_load.c", WHEN_always},
                                     {"nnrt_gzip.c", WHEN_always},
                                     {"nnrt_file.c", WHEN_always},
@@ -65,6 +75,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_learn.c", WHEN_text},
                                     {"nnrt_tokenizer.c", WHEN_text},
                                     {"nnrt_stories.c", WHEN_text},
+                                    {"nnrt_prompt.c", WHEN_text},
                                     {"nnrt_text.c", WHEN_text},
                                     {"nnrt_sound.h", WHEN_sound},
                                     {"nnrt_wav.c", WHEN_sound},
@@ -85,6 +96,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_bench.c", WHEN_main},
                                     {"nnrt_train.c", WHEN_main},
                                     {"nnrt_commands.c", WHEN_main},
+                                    {"nnrt_generate.c", WHEN_main},
                                     {"nnrt_main.c", WHEN_main}};
 
 bool calls_samples(const SourceText *s)
@@ -103,6 +115,8 @@ static bool needs(const SourceText *s, When when)
     case WHEN_samples: return calls_samples(s);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
+    case WHEN_attending: return s->p->fn[FN_step] != NULL;
+    case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
     case WHEN_sound: return s->options->main && reads_sound(s->p);
     }
     return false;

@@ -137,11 +137,23 @@ static void scratch_rows(SourceText *s)
     }
 }
 
+int caches_count(const Program *p)
+{
+    int n = 0;
+    for (int i = 0; i < p->vars.n; i++)
+        n += p->vars.at[i]->kind == VAR_cache;
+    return n;
+}
+
 static void var_row(SourceText *s)
 {
     out_raw(s->out, " *\n * %-34s %10s %10s", "variables", "bytes", "number");
+    int caches = caches_count(s->p);
     out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_vars", s->p->name),
-            (long long)s->p->vars_bytes, s->p->vars.n);
+            (long long)s->p->vars_bytes, s->p->vars.n - caches);
+    if (caches)
+        out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_cache", s->p->name),
+                (long long)s->p->cache_bytes, caches);
 }
 
 static void banner(SourceText *s)
@@ -172,8 +184,9 @@ static void guards(SourceText *s)
         emit_runtime(s);
     } else {
         out_raw(o, "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
-                   "#include \"nnrt_team.h\"\n%s",
-                calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "");
+                   "#include \"nnrt_team.h\"\n%s%s",
+                calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "",
+                s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");
     }
     out_raw(o,
             "#if NNRT_ABI != 8\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
@@ -207,42 +220,72 @@ static const char **name_vars(SourceText *s)
     return names;
 }
 
-/* The variables in memory: each begins where the table of them says. */
-static void variables(SourceText *s)
+/* The variables, or the caches, as a structure: each begins where the plan says. */
+static void var_struct(SourceText *s, const char *what, bool caches)
 {
     const Program *p = s->p;
-    if (!p->vars.n)
-        return;
     int64_t end = 0;
-    out_raw(s->out, "/* The variables of an instance, kept as the table %s_vars says. */", p->name);
-    out_open(s->out, "struct %s_vars", p->name);
+    int last = -1;
+    for (int i = 0; i < p->vars.n; i++)
+        if ((p->vars.at[i]->kind == VAR_cache) == caches)
+            last = i;
+    if (last < 0)
+        return;
+    out_open(s->out, "struct %s_%s", p->name, what);
     for (int i = 0; i < p->vars.n; i++) {
         const Var *v = p->vars.at[i];
         int64_t count = shape_count(&v->shape);
+        if ((v->kind == VAR_cache) != caches)
+            continue;
         out_line(s->out, "%sfloat %s[%lld];", v->offset == end ? "" : "_Alignas(64) ", s->var[i],
                  (long long)count);
         end = v->offset + 4 * count;
     }
     s->out->depth--;
     out_line(s->out, "};");
-    const Var *last = p->vars.at[p->vars.n - 1];
-    out_line(s->out,
-             "_Static_assert(__builtin_offsetof(struct %s_vars, %s) == %lld, \"layout\");\n",
-             p->name, s->var[p->vars.n - 1], (long long)last->offset);
+    out_line(s->out, "_Static_assert(__builtin_offsetof(struct %s_%s, %s) == %lld, \"layout\");\n",
+             p->name, what, s->var[last], (long long)p->vars.at[last]->offset);
+}
+
+/* The variables in memory. */
+static void variables(SourceText *s)
+{
+    const Program *p = s->p;
+    if (!p->vars.n)
+        return;
+    out_raw(s->out, "/* The variables of an instance, kept as the table %s_vars says. */", p->name);
+    var_struct(s, "vars", false);
+    if (!p->cache_bytes)
+        return;
+    out_raw(s->out, "/* What decoding keeps of the positions before. */");
+    var_struct(s, "cache", true);
+}
+
+int64_t scratch_bytes(const Program *p)
+{
+    int64_t scratch = 0;
+    for (int f = 0; f < FN_COUNT; f++)
+        if (p->fn[f] && p->fn[f]->plan->scratch_bytes > scratch)
+            scratch = p->fn[f]->plan->scratch_bytes;
+    return scratch;
+}
+
+int64_t decoding_bytes(const Program *p)
+{
+    enum { ALIGN = 64, A_TOKEN = 8 /* its score, its place in an order of them */ };
+    int64_t tokens = p->generate.classes * A_TOKEN;
+    return p->fn[FN_step] ? p->cache_bytes + (tokens + ALIGN - 1) / ALIGN * ALIGN : 0;
 }
 
 static void instance(SourceText *s)
 {
     Program *p = s->p;
-    int64_t scratch = 0;
-    for (int f = 0; f < FN_COUNT; f++)
-        if (p->fn[f] && p->fn[f]->plan->scratch_bytes > scratch)
-            scratch = p->fn[f]->plan->scratch_bytes;
-    int64_t bytes = p->vars_bytes + scratch;
+    int64_t bytes = p->vars_bytes + scratch_bytes(p) + decoding_bytes(p);
     out_raw(s->out,
             "struct %s {\n    nnrt_instance head;\n    _Alignas(64) unsigned char arena[%lld]; /* "
-            "%lld of variables, then scratch */\n};\n",
-            p->name, (long long)(bytes ? bytes : 64), (long long)p->vars_bytes);
+            "%lld of variables, then scratch%s */\n};\n",
+            p->name, (long long)(bytes ? bytes : 64), (long long)p->vars_bytes,
+            p->fn[FN_step] ? ", then what decoding keeps" : "");
 }
 
 static void kernels(SourceText *s)

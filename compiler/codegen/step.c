@@ -70,6 +70,8 @@ static void uniform_line(SourceText *s, const Node *y)
     static const char *const scalar[] = {
         [SCALAR_n] = "n",
         [SCALAR_step] = "(double)(m->head.step + 1)",
+        [SCALAR_at] = "(double)at",
+        [SCALAR_last] = "(double)last",
         [SCALAR_lr] = ("nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, "
                        "m->head.total_steps, m->head.epoch_steps)")};
     Str text = str_new(s->arena);
@@ -179,17 +181,22 @@ static bool declared(const Use *uses, const Buffer *b)
 /* Where variables and scratch begin; const where no variable is written. */
 static void emit_bases(SourceText *s, const Graph *g, const Use *uses)
 {
-    bool vars = false, scratch = false, written = false;
+    bool vars = false, scratch = false, written = false, caches = false;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        vars |= b->kind == BUF_var && declared(uses, b);
-        written |= b->kind == BUF_var && declared(uses, b) && uses[i].written;
+        bool cache = b->kind == BUF_var && b->var->kind == VAR_cache;
+        caches |= cache && declared(uses, b);
+        vars |= b->kind == BUF_var && !cache && declared(uses, b);
+        written |= b->kind == BUF_var && !cache && declared(uses, b) && uses[i].written;
         scratch |= b->kind == BUF_scratch && declared(uses, b);
     }
     const char *keeps = written ? "" : "const ", *m = s->p->name;
     if (vars)
         out_line(s->out, "%sstruct %s_vars *const v = (%sstruct %s_vars *)m->head.vars;", keeps, m,
                  keeps, m);
+    if (caches)
+        out_line(s->out, "struct %s_cache *const c = (struct %s_cache *)(m->head.scratch + %lld);",
+                 m, m, (long long)scratch_bytes(s->p));
     if (scratch)
         out_line(s->out, "float *const scratch = (float *)m->head.scratch;");
 }
@@ -746,6 +753,32 @@ static void emit_grad(SourceText *s)
     close_function(s);
 }
 
+/* prefill and step: the scores of one position of one sample. Private to NAME_generate, which checks tokens. */
+static void emit_decoding(SourceText *s, Fn fn)
+{
+    const Graph *g = s->p->fn[fn];
+    const char *m = s->p->name;
+    const Buffer *scores = node_buffer(g, graph_find_root(g, ROOT_output, 0));
+    const char *tokens = NULL;
+    for (int i = 0; i < g->plan->buffers.n; i++)
+        if (g->plan->buffers.at[i]->kind == BUF_input)
+            tokens = g->plan->buffers.at[i]->name;
+    bool several = fn == FN_prefill;
+    s->noted = false;
+    out_raw(s->out, "\n/* The scores of what follows the tokens, the first of which is at position `at`%s. */",
+            several ? ": after number `last`" : "");
+    out_wrap(s->out, "static void %s_%s(nnrt_instance *head, const int32_t *%s, int64_t at%s, float *%s)", m,
+             fn_text(fn), tokens, several ? ", int last" : "", scores->name);
+    out_raw(s->out, "{");
+    s->out->depth = 1;
+    out_line(s->out, "struct %s *const m = (struct %s *)head;", m, m);
+    out_line(s->out, "enum { n = 1 };");
+    if (!g->program->generate.bounded)
+        out_line(s->out, "(void)at;");
+    emit_body(s, g);
+    close_function(s);
+}
+
 /* What the functions share: the check of n. */
 static void emit_refuses(SourceText *s)
 {
@@ -775,4 +808,8 @@ void emit_steps(SourceText *s)
         emit_train(s);
     if (s->p->fn[FN_grad])
         emit_grad(s);
+    if (s->p->fn[FN_prefill])
+        emit_decoding(s, FN_prefill);
+    if (s->p->fn[FN_step])
+        emit_decoding(s, FN_step);
 }

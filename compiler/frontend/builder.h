@@ -106,6 +106,7 @@ typedef struct Model {
     Ctx *ctx;
     Program *program;
     const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
+    const Y *scores; /* generate: logits; or NULL */
     bool no_layers;                                            /* reported */
     bool blind; /* a key that is not known may have used something */
     Loc end;    /* where something is reported that is missing */
@@ -238,5 +239,18 @@ const char *call_nearest(Ctx *, const char *name, unsigned flags, bool ops);
 
 /* Whether `name` is a layer, function, loss or metric of the language. */
 bool later_call(const char *name);
+
+/* --- generate.c ------------------------------------------------------------------------------- */
+
+/* Reads `generate:` of the file, if it is there; inputs and outputs are known. */
+void generate_read(Model *, const Y *root);
+/* The scores of the next token, as an output of the graph is built; `check`: also that they fit. NULL where
+ * there is no `generate:`, or after a report. */
+Node *generate_scores(Builder *, bool check);
+
+/* --- model.c ---------------------------------------------------------------------------------- */
+
+/* The value of an expression that is an output called `name`: one row a sample, f32. */
+Node *output_build(Builder *, const char *name, Loc, const Y *);
 
 #endif

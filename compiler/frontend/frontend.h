@@ -257,5 +257,8 @@ Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
  * accumulate: loss and metric roots in training mode; grad: the loss root in training mode. NULL
  * when there were errors. */
 Graph *model_graph(Program *, Fn);
+/* Of a model with `generate:`: the graph of predict whose one output are the scores of the next token,
+ * [N, T, classes]. NULL when there were errors. */
+Graph *model_scores(Program *);
 
 #endif

@@ -191,12 +191,13 @@ static Node *attend(Call *c, const Attention *a, const Heads *h)
 }
 
 /* Whether the op that never writes the weights takes it: not of very wide heads; of a few positions loops
- * are faster. */
-static bool is_whole(const Attention *a, const Heads *h)
+ * are faster, but where decoding looks back. */
+static bool is_whole(const Call *c, const Attention *a, const Heads *h)
 {
     enum { FEW = 16 };
-    return h->q->shape.dim[1] >= FEW && h->k->shape.dim[1] >= FEW &&
-           a->heads <= ATTENTION_HEADS_MAX && h->q->shape.dim[3] <= ATTENTION_DIM_MAX &&
+    bool few = h->q->shape.dim[1] < FEW || h->k->shape.dim[1] < FEW;
+    bool decoded = a->causal && c->g->program->generate.given;
+    return (!few || decoded) && a->heads <= ATTENTION_HEADS_MAX && h->q->shape.dim[3] <= ATTENTION_DIM_MAX &&
            a->dropout < 1;
 }
 
@@ -277,7 +278,7 @@ Node *attention_build(Call *c, const Attention *a, Node *const *x)
         h.q = rotate(g, h.q);
         h.k = rotate(g, h.k);
     }
-    Node *y = is_whole(a, &h) ? attend_whole(c, a, &h) : attend(c, a, &h);
+    Node *y = is_whole(c, a, &h) ? attend_whole(c, a, &h) : attend(c, a, &h);
     Node *w = weight(c, a, "out_proj.weight", 2, e, e, rows_uniform(e));
     Node *b = a->bias ? weight(c, a, "out_proj.bias", 1, e, 1, (Init){INIT_constant, 0, 0}) : NULL;
     return y && w && (b || !a->bias) ? rows_linear(g, y, w, b) : NULL;

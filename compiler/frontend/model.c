@@ -11,7 +11,7 @@
 
 static const char *const keys[] = {"model",   "vars",    "inputs", "layers",
                                    "blocks",  "outputs", "loss",   "loss_weights",
-                                   "metrics", "train",   "data"};
+                                   "metrics", "train",   "data",   "generate"};
 static const char *const later_keys[] = {"networks"};
 
 /* --- the model's name ------------------------------------------------------------------------- */
@@ -155,7 +155,7 @@ static bool is_batched(const Shape *shape)
     return shape->rank > 0 && shape->batch == 0 && shape->dim[0] == 1;
 }
 
-static Node *build_output(Builder *b, const char *name, Loc loc, const Y *y)
+Node *output_build(Builder *b, const char *name, Loc loc, const Y *y)
 {
     b->into = NULL;
     b->place = arena_format(b->ctx->arena, "outputs.%s", name);
@@ -191,7 +191,7 @@ static void build_outputs(Builder *b)
         const Y *value = !y ? NULL : y->kind == Y_list ? y->items.at[i] : y->pairs.at[i].value;
         Y last = {.kind = Y_scalar, .loc = output->loc, .text = output->name};
         graph_root(b->g, ROOT_output, i,
-                   build_output(b, output->name, output->loc, value ? value : &last));
+                   output_build(b, output->name, output->loc, value ? value : &last));
     }
 }
 
@@ -423,6 +423,7 @@ static void check_graph(Model *m)
     build_outputs(b);
     build_loss(b);
     build_metrics(b, true);
+    generate_scores(b, true);
     if (!b->blind) {
         if (whole)
             builder_report_unused(b);
@@ -443,6 +444,7 @@ static void read_file(Model *m, const Y *root, const ModelOptions *options)
     read_outputs(m, y_get(root, "outputs"));
     read_loss(m, y_get(root, "loss"), y_get(root, "loss_weights"));
     read_metrics(m, y_get(root, "metrics"));
+    generate_read(m, root);
     if (!m->no_layers && p->inputs.n)
         check_graph(m);
     train_read(p, &m->vars, y_get(root, "train"));
@@ -489,6 +491,18 @@ Graph *model_graph(Program *p, Fn fn)
         build_loss(b);
     if (fn == FN_eval || fn == FN_train || fn == FN_accumulate)
         build_metrics(b, false);
+    if (p->ctx->diag.errors > errors)
+        return NULL;
+    graph_sort(b->g);
+    return b->g;
+}
+
+Graph *model_scores(Program *p)
+{
+    Builder *b = builder_new(p->model, FN_predict);
+    int errors = p->ctx->diag.errors;
+    frame_build(b, b->frame);
+    graph_root(b->g, ROOT_output, 0, generate_scores(b, false));
     if (p->ctx->diag.errors > errors)
         return NULL;
     graph_sort(b->g);

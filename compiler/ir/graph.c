@@ -367,6 +367,12 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval", "train", "accumulate", "grad"};
+    static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate",
+                                             "grad",    "prefill", "step"};
     return text[fn];
+}
+
+bool fn_decodes(Fn fn)
+{
+    return fn == FN_prefill || fn == FN_step;
 }

@@ -51,7 +51,8 @@ typedef struct Init { /* the same numbers as nnrt_init_kind; see nnrt.h */
 typedef enum {
     VAR_weight, /* in weights files; trained unless frozen */
     VAR_buffer, /* in weights files; never trained */
-    VAR_state   /* of the optimiser; in checkpoints */
+    VAR_state,  /* of the optimiser; in checkpoints */
+    VAR_cache   /* of decoding: what it keeps of positions past; in no file, each instance's own */
 } VarKind;
 
 typedef struct Var {
@@ -65,7 +66,7 @@ typedef struct Var {
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
     Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */
     int perm[RANK_MAX];  /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
-    int64_t offset;      /* bytes in the vars part of an instance (set by pass memory) */
+    int64_t offset;      /* bytes in the vars part of an instance, of a cache in that of caches (set by pass memory) */
 } Var;
 
 /* --- nodes ------------------------------------------------------------------------------------ */
@@ -81,7 +82,9 @@ typedef enum {
 typedef enum {
     SCALAR_n,   /* samples in this call */
     SCALAR_lr,  /* the learning rate of this step, schedule applied */
-    SCALAR_step /* optimiser steps taken, this one included: 1, 2, ... */
+    SCALAR_step, /* optimiser steps taken, this one included: 1, 2, ... */
+    SCALAR_at,   /* decoding: positions before the first of this call */
+    SCALAR_last  /* decoding: which position of this call is wanted, from 0 */
 } Scalar;
 
 enum { SPATIAL_MAX = 3 };
@@ -172,7 +175,8 @@ typedef struct Root {
     Node *node;
 } Root;
 
-typedef enum { FN_predict, FN_eval, FN_train, FN_accumulate, FN_grad, FN_COUNT } Fn;
+/* prefill, step: decoding, many positions of a prompt at once and one position a call (passes/decode.c) */
+typedef enum { FN_predict, FN_eval, FN_train, FN_accumulate, FN_grad, FN_prefill, FN_step, FN_COUNT } Fn;
 
 struct Graph {
     Program *program;
@@ -289,6 +293,21 @@ typedef struct Train {
     bool stop_restore_best;
 } Train;
 
+/* How a model of sequences is continued, token by token. */
+typedef struct Generate {
+    bool given;
+    Loc loc;
+    int input;            /* index of Program.inputs: the tokens so far */
+    int64_t classes;      /* tokens there are */
+    int64_t length;       /* positions that the model was made for */
+    bool bounded;         /* no position past them can be decoded: something is stored, or known, a position */
+    int64_t chunk;        /* positions of a call of prefill; 0: there is none */
+    int64_t tokens;       /* made by default */
+    double temperature, top_p;
+    int64_t top_k;        /* 0: all */
+    uint64_t seed;
+} Generate;
+
 typedef enum {
     SOURCE_none,
     SOURCE_idx,
@@ -368,6 +387,7 @@ struct Program {
     bool has_loss;
     Train train;
     Source data_train, data_validation, data_test;
+    Generate generate;
     Graph *fn[FN_COUNT];         /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;                  /* --exact */
@@ -376,7 +396,8 @@ struct Program {
     double share_ops;   /* work from which threads share a kernel; 0: what a barrier is worth */
     /* What products' plans are told (passes/choice.h); NULL: the cost model decides all. */
     struct ChoiceTable *choices;
-    int64_t vars_bytes; /* set by pass memory: of all variables */
+    int64_t vars_bytes;  /* set by pass memory: of all variables but caches */
+    int64_t cache_bytes; /* the same: of caches */
     void *model;        /* the frontend's own */
 };
 
@@ -422,6 +443,8 @@ Var *program_var(Program *, const char *name, VarKind, const Shape *, Init,
                  Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
+/* Whether the function decodes: prefill, step; their graphs are of one sample, without a batch axis. */
+bool fn_decodes(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
 
@@ -560,6 +583,7 @@ typedef struct InterpInput {
     int64_t step;  /* SCALAR_step */
     uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, index) */
     int64_t calls;
+    int64_t at, last; /* decoding: SCALAR_at, SCALAR_last */
 } InterpInput;
 
 /* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the

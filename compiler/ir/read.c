@@ -293,7 +293,7 @@ static bool read_perm(Reader *r, Var *v)
 
 static bool read_var(Reader *r)
 {
-    static const char *const known[] = {"weight", "buffer", "state"};
+    static const char *const known[] = {"weight", "buffer", "state", "cache"};
     Shape s;
     Init init;
     const char *name = word(r, "a name");
@@ -460,7 +460,7 @@ static bool read_scan(Reader *r, Attr *a)
 
 static bool read_scalar(Reader *r, Attr *a)
 {
-    static const char *const known[] = {"n", "lr", "step"};
+    static const char *const known[] = {"n", "lr", "step", "at", "last"};
     int k = choice(r, known, COUNT(known), "n, lr or step");
     a->scalar = (Scalar)k;
     return k >= 0;

@@ -27,7 +27,7 @@ void attention_slopes(int64_t heads, double *slope)
 AttentionSizes attention_sizes(const Node *y)
 {
     const Shape *q = &y->in[0]->shape, *k = &y->in[1]->shape;
-    int lengths = y->op == OP_attention ? 3 : 5;
+    int lengths = y->op == OP_attention ? 3 : y->op == OP_attention_grad ? 5 : y->n_in;
     AttentionSizes s = {.queries = q->dim[1],
                         .keys = k->dim[1],
                         .heads = q->dim[2],
@@ -37,6 +37,11 @@ AttentionSizes attention_sizes(const Node *y)
                         .alibi = y->attr->axes[1] != 0};
     s.lengths = y->n_in > lengths ? y->in[lengths] : NULL;
     return s;
+}
+
+int64_t attention_room(const Node *y)
+{
+    return y->in[4]->shape.dim[1];
 }
 
 static bool attention_error(Graph *g, const Node *y, const char *why)
@@ -274,3 +279,79 @@ const OpImpl op_attention = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
 const OpImpl op_attention_grad = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
                                   .shape = attention_grad_shape,
                                   .eval = attention_grad_eval};
+
+/* --- decoding: the next positions of one sample ------------------------------------------------ */
+
+static bool is_cache(const Node *x, int64_t a, int64_t b, int64_t c)
+{
+    const Shape wanted = shape_of(3, (int64_t[]){a, b, c});
+    return x->op == OP_var && x->attr->var->kind == VAR_cache && shape_equal(&x->shape, &wanted);
+}
+
+static bool attention_step_shape(Graph *g, Node *y)
+{
+    const Shape *q = &y->in[0]->shape, *k = &y->in[1]->shape;
+    if (y->attr->n_axes != 2 || !y->attr->axes[0] || q->rank != 4 || k->rank != 4 ||
+        q->dim[0] != 1 || k->dim[0] != 1 || q->batch >= 0 || k->batch >= 0 ||
+        q->dim[1] != k->dim[1] || !shape_equal(k, &y->in[2]->shape))
+        return attention_error(g, y, "they are not the next positions of one sample");
+    if (q->dim[3] != k->dim[3] || q->dim[2] % k->dim[2] || q->dim[2] > ATTENTION_HEADS_MAX ||
+        q->dim[3] > ATTENTION_DIM_MAX)
+        return attention_error(g, y, "their heads do not fit");
+    int64_t room = y->in[4]->shape.rank == 3 ? attention_room(y) : 0;
+    if (!is_cache(y->in[3], k->dim[2], k->dim[3], room) ||
+        !is_cache(y->in[4], k->dim[2], room, k->dim[3]) || y->in[5]->shape.rank != 0)
+        return attention_error(g, y, "their caches do not fit");
+    y->dtype = DT_f32;
+    y->shape = shape_of(3, (int64_t[]){1, q->dim[1], q->dim[2] * q->dim[3]});
+    return true;
+}
+
+/* Adds position u of this call to the caches; past their room nothing is kept. */
+static void remember(const Node *y, const InterpInput *run, const Tensor *in, int64_t u, int64_t at)
+{
+    int64_t groups = in[1].shape.dim[2], dim = in[1].shape.dim[3], room = attention_room(y);
+    double *keys = run->vars[y->in[3]->attr->var->id], *values = run->vars[y->in[4]->attr->var->id];
+    for (int64_t i = 0; i < groups * dim && at + u < room; i++) {
+        keys[i * room + at + u] = in[1].data[u * groups * dim + i];
+        values[(i / dim * room + at + u) * dim + i % dim] = in[2].data[u * groups * dim + i];
+    }
+}
+
+static void attention_step_eval(const Node *y, const InterpInput *run, const Tensor *in,
+                                Tensor *out)
+{
+    int64_t heads = in[0].shape.dim[2], groups = in[1].shape.dim[2], dim = in[0].shape.dim[3];
+    int64_t at = (int64_t)in[5].data[0], room = attention_room(y), n = in[0].shape.dim[1];
+    const double *keys = run->vars[y->in[3]->attr->var->id];
+    const double *values = run->vars[y->in[4]->attr->var->id];
+    double slopes[ATTENTION_HEADS_MAX];
+    attention_slopes(heads, slopes);
+    for (int64_t u = 0; u < n; u++)
+        remember(y, run, in, u, at);
+    for (int64_t i = 0; i < n * heads; i++) {
+        int64_t head = i % heads, group = head / (heads / groups), here = at + i / heads;
+        const double *q = in[0].data + i * dim;
+        double *to = out->data + i * dim, total = 0, most = -INFINITY;
+        for (int turn = 0; turn < 2; turn++)
+            for (int64_t j = 0; j <= here && j < room; j++) {
+                double s = 0;
+                for (int64_t d = 0; d < dim; d++)
+                    s += q[d] * keys[(group * dim + d) * room + j];
+                s = s / sqrt((double)dim) -
+                    (y->attr->axes[1] ? slopes[head] * (double)(here - j) : 0);
+                if (!turn) {
+                    most = fmax(most, s);
+                    continue;
+                }
+                total += exp(s - most);
+                for (int64_t d = 0; d < dim; d++)
+                    to[d] = (j ? to[d] : 0) + exp(s - most) * values[(group * room + j) * dim + d];
+            }
+        for (int64_t d = 0; d < dim; d++)
+            to[d] /= total;
+    }
+}
+
+const OpImpl op_attention_step = {
+    .attrs = ATTR_axes, .shape = attention_step_shape, .eval = attention_step_eval};

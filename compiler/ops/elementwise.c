@@ -164,10 +164,12 @@ static double softplus(double x)
     return (x > 0 ? x : 0) + log1p(exp(-fabs(x)));
 }
 
+/* To f32; whole numbers to i32. */
 static bool cast_shape(Graph *g, Node *y)
 {
     y->shape = y->in[0]->shape;
-    return y->dtype == DT_f32 || op_error(g, y, "numbers are not made %s", dtype_text(y->dtype));
+    return y->dtype == DT_f32 || (y->dtype == DT_i32 && y->in[0]->dtype == DT_f32) ||
+           op_error(g, y, "numbers are not made %s", dtype_text(y->dtype));
 }
 
 /* --- the ops ---------------------------------------------------------------------------------- */

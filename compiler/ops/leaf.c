@@ -19,8 +19,12 @@ static bool input_shape(Graph *g, Node *y)
     const Program *p = g->program;
     if (y->attr->input < 0 || y->attr->input >= p->inputs.n)
         return op_error(g, y, "there is no input %d", y->attr->input);
-    y->shape = p->inputs.at[y->attr->input].shape;
-    y->dtype = p->inputs.at[y->attr->input].dtype;
+    const Input *in = &p->inputs.at[y->attr->input];
+    y->dtype = in->dtype;
+    if (!fn_decodes(g->fn))
+        y->shape = in->shape;
+    else if (y->shape.rank != in->shape.rank || y->shape.batch >= 0)
+        return op_error(g, y, "is not as many positions of one sample of input %d", y->attr->input);
     return true;
 }
 
@@ -30,7 +34,7 @@ static void input_eval(const Node *y, const InterpInput *run, const Tensor *in, 
     copy(out, run->inputs[y->attr->input]);
 }
 
-const OpImpl op_input = {.attrs = ATTR_input, .shape = input_shape, .eval = input_eval};
+const OpImpl op_input = {.attrs = ATTR_input | ATTR_shape, .shape = input_shape, .eval = input_eval};
 
 /* --- var: attr.var, as it was before the step ------------------------------------------------- */
 
@@ -94,6 +98,8 @@ static void scalar_eval(const Node *y, const InterpInput *run, const Tensor *in,
     case SCALAR_n: out->data[0] = (double)run->n; break;
     case SCALAR_lr: out->data[0] = run->lr; break;
     case SCALAR_step: out->data[0] = (double)run->step; break;
+    case SCALAR_at: out->data[0] = (double)run->at; break;
+    case SCALAR_last: out->data[0] = (double)run->last; break;
     }
 }
 

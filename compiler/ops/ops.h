@@ -68,6 +68,8 @@ typedef struct AttentionSizes {
 } AttentionSizes;
 enum { ATTENTION_HEADS_MAX = 1024, ATTENTION_DIM_MAX = 256 };
 AttentionSizes attention_sizes(const Node *);
+/* Positions that the caches of a node attention_step have room for. */
+int64_t attention_room(const Node *);
 /* ALiBi's slopes: 2^(-8 / n), its square, ... for n heads, a power of 2; for others those of the power of
  * 2 below, then every other one of twice as many. */
 void attention_slopes(int64_t heads, double *slope);

@@ -696,6 +696,7 @@ static KernelKind kernel_kind(const Node *product)
     case OP_scatter_add: return KERNEL_scatter;
     case OP_attention: return KERNEL_attention;
     case OP_attention_grad: return KERNEL_attention_grad;
+    case OP_attention_step: return KERNEL_attention_step;
     default: return KERNEL_matmul;
     }
 }

@@ -57,6 +57,7 @@ typedef enum {
     KERNEL_attention,
     KERNEL_attention_grad,
     KERNEL_samples,
+    KERNEL_attention_step,
     KERNEL_scan
 } KernelKind;
 

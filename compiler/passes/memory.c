@@ -10,7 +10,7 @@
  * largest first, each in the lowest gap that is free for as long as it lives (greedy by size:
  * Pisarchyk and Lee, "Efficient memory management for deep neural net inference", 2020).
  * Variables lie one after the other, in the order of the program's table, in a part of their own
- * that all functions share. */
+ * that all functions share; caches in another, which no fork shares. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -490,10 +490,11 @@ static void place_scratch(Memory *m)
 
 static void place_vars(Program *p)
 {
-    p->vars_bytes = 0;
+    p->vars_bytes = p->cache_bytes = 0;
     for (int i = 0; i < p->vars.n; i++) {
-        p->vars.at[i]->offset = p->vars_bytes;
-        p->vars_bytes += round_up(4 * shape_count(&p->vars.at[i]->shape));
+        int64_t *bytes = p->vars.at[i]->kind == VAR_cache ? &p->cache_bytes : &p->vars_bytes;
+        p->vars.at[i]->offset = *bytes;
+        *bytes += round_up(4 * shape_count(&p->vars.at[i]->shape));
     }
 }
 

@@ -85,6 +85,7 @@ bool product_plan(const Graph *g, Kernel *k)
         return low->weight && low->conv.other_floats > 0;
     case KERNEL_conv_weight: low->conv = conv_weight_plan(g, k->product); return false;
     case KERNEL_scatter: low->scatter = scatter_plan(g, k); return false;
+    case KERNEL_attention_step: return false;
     case KERNEL_attention:
     case KERNEL_attention_grad: low->attention = attention_plan(g, k->product); return false;
     case KERNEL_samples: low->samples_floats = samples_floats(g, k->product); return false;
@@ -107,6 +108,7 @@ void product_floats(const Kernel *k, int64_t *weight, int64_t *others)
         break;
     case OP_scatter_add: *others = low->scatter.words; break;
     case OP_attention:
+    case OP_attention_step:
     case OP_attention_grad: break;
     default:
         *weight = low->conv.other_floats;

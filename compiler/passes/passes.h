@@ -50,4 +50,11 @@ void autodiff_from(Graph *, int n_ys, Node *const *ys, Node *const *dys, int n, 
  * are wanted, NULL where none flows. (scan_grad.c; used by autodiff) */
 void scan_grad(Graph *, Node *scan, Node *const *dresults, const bool *want, Node **dx);
 
+/* The graph of the next `length` positions of a model of sequences, from that of all of them, `from`, whose
+ * output 0 are the scores; FN_prefill or FN_step. Adds the caches to the program's variables. NULL after a
+ * report: some node looks ahead. (decode.c) */
+Graph *decode_graph(const Graph *from, Fn, int64_t length);
+/* Whether it has loops over the positions, so that decode_graph takes one position at a time. */
+bool decode_by_steps(const Graph *from);
+
 #endif
