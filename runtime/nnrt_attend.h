@@ -32,7 +32,6 @@ nnrt_attend(int seen, int dim, float slope, const float *restrict q, const float
             s[v] = 0.0f;
         for (int d = 0; d < dim; d++) {
             const float x = q[d], *const row = keys + d * room + j0;
-#pragma omp simd
             for (int v = 0; v < B; v++)
                 s[v] += x * row[v];
         }
@@ -42,7 +41,6 @@ nnrt_attend(int seen, int dim, float slope, const float *restrict q, const float
             most = s[v] > most ? s[v] : most;
         const float less = nnrt_expf(top - most);
         top = most;
-#pragma omp simd
         for (int v = 0; v < B; v++) {
             const float p = nnrt_expf(s[v] - most);
             s[v] = v < here ? p : 0.0f;
@@ -52,7 +50,6 @@ nnrt_attend(int seen, int dim, float slope, const float *restrict q, const float
             out[d] *= less;
         for (int v = 0; v < here; v++) {
             const float p = s[v], *const row = values + (ptrdiff_t)(j0 + v) * dim;
-#pragma omp simd
             for (int d = 0; d < dim; d++)
                 out[d] += p * row[d];
         }
