@@ -57,6 +57,10 @@ typedef enum {
     PACK_turned  /* from columns whose inner steps are */
 } PackWay;
 
+/* The product of one row and a matrix that lies as a whole reads each number once (templates/matvec.c): rows of
+ * the matrix, added up, or columns, each a sum, whichever are contiguous. */
+typedef enum { VECTOR_none, VECTOR_columns, VECTOR_dots } VectorWay;
+
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
  * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
  * [panels][k][n]; the left one is read in place where it is a plain buffer, else packed in panels of
@@ -66,6 +70,7 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
+    VectorWay vector; /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;
