@@ -15,9 +15,9 @@
 
 /* out[0 .. dim) = softmax(q k^T - slope * distance) v of positions 0 .. seen - 1, seen >= 1, the last of which
  * is the query's own; keys[d * room + j], values[j * dim + d]. dim is a constant where it is called. */
-static inline __attribute__((always_inline, unused)) void
-nnrt_attend(int seen, int dim, float slope, const float *restrict q, const float *restrict keys,
-            ptrdiff_t room, const float *restrict values, float *restrict out)
+static inline __attribute__((always_inline, unused)) void nnrt_attend(
+    int seen, int dim, float slope, const float *restrict q, const float *restrict keys,
+    ptrdiff_t room, const float *restrict values, float *restrict out)
 {
     enum { B = NNRT_ATTEND_BLOCK };
     float top = -1e30f, sums[B];

@@ -40,8 +40,9 @@ static int decode_check(nnrt_instance *m, int64_t n, const int32_t *token)
     const nnrt_generation *g = m->model->generation;
     for (int64_t i = 0; i < n; i++)
         if (token[i] < 0 || token[i] >= g->classes) {
-            snprintf(m->error, sizeof m->error, "token %lld of the prompt is %d; tokens are 0 to %lld",
-                     (long long)i, (int)token[i], (long long)g->classes - 1);
+            snprintf(m->error, sizeof m->error,
+                     "token %lld of the prompt is %d; tokens are 0 to %lld", (long long)i,
+                     (int)token[i], (long long)g->classes - 1);
             return -1;
         }
     return decode_fits(m, n);
@@ -56,7 +57,8 @@ static void decode_feed(nnrt_instance *m, int64_t n, const int32_t *token)
     for (int64_t i = 0; i < n;) {
         int64_t here = n - i < g->chunk ? n - i : g->chunk;
         if (here > 1) {
-            int32_t part[CHUNK] = {0}; /* what is past the prompt is overwritten before it is seen */
+            int32_t part[CHUNK] = {
+                0}; /* what is past the prompt is overwritten before it is seen */
             memcpy(part, token + i, (size_t)here * sizeof *part);
             g->prefill(m, part, m->position, (int)here - 1, scores);
         } else {
@@ -186,9 +188,9 @@ int32_t nnrt_decode_next(nnrt_instance *m, const nnrt_sampling *how)
             return decode_fail(m, "a score is not finite");
     nnrt_rand_key key = nnrt_rand_key_of(how->seed, 0, DECODE_STREAM);
     double u = (double)(nnrt_rand_bits64(key, (uint64_t)m->position) >> 11) * 0x1p-53;
-    m->next = how->temperature > 0
-                  ? decode_choose(scores, (int32_t *)(void *)(scores + g->classes), g->classes, how, u)
-                  : decode_largest(scores, g->classes);
+    m->next = how->temperature > 0 ? decode_choose(scores, (int32_t *)(void *)(scores + g->classes),
+                                                   g->classes, how, u)
+                                   : decode_largest(scores, g->classes);
     m->waits = 1;
     return m->next;
 }

@@ -33,9 +33,9 @@ static int gen_read_numbers(gen_state *s, const char *text)
         errno = 0;
         long long id = strtoll(text, &end, 10);
         if (errno || end == text || id < INT32_MIN || id > INT32_MAX)
-            return nnrt_fail(s->fault, NNRT_BAD_CALL,
-                             "--prompt: '%.20s' is no number of a token; the model has no vocabulary",
-                             text);
+            return nnrt_fail(
+                s->fault, NNRT_BAD_CALL,
+                "--prompt: '%.20s' is no number of a token; the model has no vocabulary", text);
         s->ids[s->n_prompt++] = (int32_t)id;
         text = end;
     }
@@ -105,10 +105,11 @@ static int gen_run(gen_state *s, const nnrt_args *args, nnrt_instance *m)
     if (how.top_p > 1)
         return nnrt_fail(s->fault, NNRT_BAD_CALL, "--top-p: %g is above 1", how.top_p);
     if (s->n_prompt > INT32_MAX || (g->length && s->n_prompt + count - 1 > g->length))
-        return nnrt_fail(s->fault, NNRT_BAD_CALL,
-                         "the model was made for %lld positions: a prompt of %lld tokens and %lld more do "
-                         "not fit",
-                         (long long)g->length, (long long)s->n_prompt, (long long)count);
+        return nnrt_fail(
+            s->fault, NNRT_BAD_CALL,
+            "the model was made for %lld positions: a prompt of %lld tokens and %lld more do "
+            "not fit",
+            (long long)g->length, (long long)s->n_prompt, (long long)count);
     s->room = s->n_prompt + count;
     int32_t *grown = realloc(s->ids, (size_t)s->room * sizeof *grown);
     if (!grown)

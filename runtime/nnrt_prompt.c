@@ -18,16 +18,17 @@ static int prompt_open(const nnrt_model *model, int input, const nnrt_meta *meta
     if (!read)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the vocabulary");
     if (!kept)
-        status = nnrt_fail(fault, NNRT_BAD_CONTENT,
-                           "the weights file has no vocabulary for '%s': a run of `train` on texts puts "
-                           "it there",
-                           v->name);
+        status =
+            nnrt_fail(fault, NNRT_BAD_CONTENT,
+                      "the weights file has no vocabulary for '%s': a run of `train` on texts puts "
+                      "it there",
+                      v->name);
     else
         status = nnrt_tokenizer_parse(where, kept, strlen(kept), read, fault);
     if (!status && read->n > v->classes)
         status = nnrt_fail(fault, NNRT_BAD_CONTENT,
-                           "%s: a vocabulary of %d tokens, but '%s' has room for %lld", where, read->n,
-                           v->name, (long long)v->classes);
+                           "%s: a vocabulary of %d tokens, but '%s' has room for %lld", where,
+                           read->n, v->name, (long long)v->classes);
     if (status) {
         nnrt_vocab_free(read);
         free(read);
@@ -45,7 +46,8 @@ static int prompt_encode(const void *vocab, const char *text, int32_t **ids, int
     int status = nnrt_vocab_encode(vocab, text, size, &out, &bad);
     if (status == NNRT_BAD_CONTENT)
         nnrt_fail(fault, status,
-                  "--prompt: what begins at byte %zu, '%.8s', is not in the vocabulary, which has no <unk>",
+                  "--prompt: what begins at byte %zu, '%.8s', is not in the vocabulary, which has "
+                  "no <unk>",
                   bad + 1, text + (bad < size ? bad : size));
     else if (status)
         nnrt_fail(fault, status, "no memory for the prompt");

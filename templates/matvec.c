@@ -7,10 +7,10 @@
  * order that this text fixes. */
 #ifndef NNCC_TILE_N
 #define MATVEC_ALONE
-#define NNCC_TILE_N  128
-#define NNCC_LANES   16
-#define NNCC_NAME    matvec_columns
-#define NNCC_VECTOR  vector_lanes
+#define NNCC_TILE_N 128
+#define NNCC_LANES  16
+#define NNCC_NAME   matvec_columns
+#define NNCC_VECTOR matvec_lanes
 #endif
 
 #include <stddef.h>
@@ -20,7 +20,7 @@ typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
 /* y[j] = the sum over k of a[k * step] * b[k * stride + j], j < columns <= NNCC_TILE_N. */
 static void NNCC_NAME(int columns, int inner, const float *a, ptrdiff_t step, const float *b,
-                         ptrdiff_t stride, float *y)
+                      ptrdiff_t stride, float *y)
 {
     enum { L = NNCC_LANES, V = NNCC_TILE_N / L, LINE = 16, AHEAD = 12 };
     int j = 0;

@@ -472,11 +472,13 @@ static void remember(Attend *a, long long room)
     Emit *e = a->e;
     long long dim = (long long)a->s.dim;
     int known = e->known.n;
-    out_open(e->out, "for (int i = 0; i < %lld && at + i < %lld; i++)", (long long)a->s.queries, room);
+    out_open(e->out, "for (int i = 0; i < %lld && at + i < %lld; i++)", (long long)a->s.queries,
+             room);
     size_t j = out_index(e->out, "j", "i");
     out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
     out_line(e->out, "keys[(ptrdiff_t)k * %lld + at + i] = %s;", room, element(a, 1, a->j, a->g));
-    out_line(e->out, "values[(ptrdiff_t)(at + i) * %lld + k] = %s;", dim, element(a, 2, a->j, a->g));
+    out_line(e->out, "values[(ptrdiff_t)(at + i) * %lld + k] = %s;", dim,
+             element(a, 2, a->j, a->g));
     out_close(e->out);
     out_unindex(e->out, j, "j");
     out_close(e->out);
@@ -489,7 +491,8 @@ static void load_query(Attend *a)
     int known = e->known.n;
     out_open(e->out, "for (int k = 0; k < %lld; k++)", (long long)a->s.dim);
     const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
-    out_line(e->out, "q_block[k] = %s * %s;", emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
+    out_line(e->out, "q_block[k] = %s * %s;", emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)),
+             value);
     out_close(e->out);
     e->known.n = known;
 }
@@ -498,7 +501,8 @@ static void load_query(Attend *a)
 void emit_attention_step(Emit *e)
 {
     Attend a = attend_of(e);
-    long long dim = (long long)a.s.dim, each = (long long)(a.s.heads / a.s.groups), room = (long long)attention_room(a.y);
+    long long dim = (long long)a.s.dim, each = (long long)(a.s.heads / a.s.groups),
+              room = (long long)attention_room(a.y);
     const char *keys = emit_buffer(e, node_buffer(e->g, a.y->in[3]), true);
     const char *values = emit_buffer(e, node_buffer(e->g, a.y->in[4]), true);
     out_line(e->out, "const int at = (int)%s;", emit_value(e, a.y->in[5], NULL));
@@ -512,12 +516,16 @@ void emit_attention_step(Emit *e)
     out_open(e->out, "for (int t = 0; t < %lld; t++)", each * (long long)a.s.queries);
     size_t h = out_index(e->out, "h1", arena_format(e->arena, "g * %lld + t %% %lld", each, each));
     size_t i = out_index(e->out, "i", arena_format(e->arena, "t / %lld", each));
-    out_line(e->out, "const int seen = at + t / %lld < %lld ? at + t / %lld + 1 : %lld;", each, room, each, room);
+    out_line(e->out, "const int seen = at + t / %lld < %lld ? at + t / %lld + 1 : %lld;", each,
+             room, each, room);
     load_query(&a);
     out_line(e->out, "nnrt_attend(seen, %lld, %s, q_block, keys, %lld, values, o_block);", dim,
-             a.s.alibi ? arena_format(e->arena, "slope_block[g * %lld + t %% %lld]", each, each) : "0.0f", room);
+             a.s.alibi ? arena_format(e->arena, "slope_block[g * %lld + t %% %lld]", each, each)
+                       : "0.0f",
+             room);
     out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
-    store_value(&a, arena_format(e->arena, "(g * %lld + t %% %lld) * %lld + k", each, each, dim), "o_block[k]");
+    store_value(&a, arena_format(e->arena, "(g * %lld + t %% %lld) * %lld + k", each, each, dim),
+                "o_block[k]");
     out_close(e->out);
     out_unindex(e->out, i, "i");
     out_unindex(e->out, h, "h1");

@@ -8,10 +8,10 @@
 
 enum { LOGITS, INPUT, TOKENS, TEMPERATURE, TOP_K, TOP_P, SEED };
 
-static const ArgRow args[] = {TAKES("logits", yaml, ""), TAKES("input", word, ""),
+static const ArgRow args[] = {TAKES("logits", yaml, ""),   TAKES("input", word, ""),
                               TAKES("tokens", int, "200"), TAKES("temperature", real, "1"),
-                              TAKES("top_k", int, "0"), TAKES("top_p", real, "1"),
-                              TAKES("seed", int, "1"), NOTHING};
+                              TAKES("top_k", int, "0"),    TAKES("top_p", real, "1"),
+                              TAKES("seed", int, "1"),     NOTHING};
 
 static bool is_sequence(const Input *in)
 {
@@ -28,14 +28,17 @@ static int find_input(const Model *m, const Arg *named, Loc loc)
             continue;
         if (is_sequence(in))
             return i;
-        diag_error(&m->ctx->diag, named->loc, "generate: input '%s' is no sequence of tokens: it wants "
-                   "'tokens' and one axis", in->name);
+        diag_error(&m->ctx->diag, named->loc,
+                   "generate: input '%s' is no sequence of tokens: it wants "
+                   "'tokens' and one axis",
+                   in->name);
         return -1;
     }
     if (named->given)
         diag_error(&m->ctx->diag, named->loc, "generate: there is no input '%s'", named->s);
     else
-        diag_error(&m->ctx->diag, loc, "generate: the model has no input that is a sequence of tokens, as "
+        diag_error(&m->ctx->diag, loc,
+                   "generate: the model has no input that is a sequence of tokens, as "
                    "{tokens: 65, shape: [128]}");
     return -1;
 }
@@ -63,12 +66,13 @@ void generate_read(Model *m, const Y *root)
         (g->input = find_input(m, &a[INPUT], loc)) < 0)
         return;
     const Input *in = &m->program->inputs.at[g->input];
-    g->given = within(m, &a[TOKENS], "tokens", a[TOKENS].i >= 1, "1 and more") &&
-               within(m, &a[TEMPERATURE], "temperature",
-                      a[TEMPERATURE].r >= 0 && a[TEMPERATURE].r <= 1e6, "0 (the likeliest) and more") &&
-               within(m, &a[TOP_K], "top_k", a[TOP_K].i >= 0, "0 (all) and more") &&
-               within(m, &a[TOP_P], "top_p", a[TOP_P].r > 0 && a[TOP_P].r <= 1, "above 0, up to 1") &&
-               within(m, &a[SEED], "seed", a[SEED].i >= 0, "0 and more");
+    g->given =
+        within(m, &a[TOKENS], "tokens", a[TOKENS].i >= 1, "1 and more") &&
+        within(m, &a[TEMPERATURE], "temperature", a[TEMPERATURE].r >= 0 && a[TEMPERATURE].r <= 1e6,
+               "0 (the likeliest) and more") &&
+        within(m, &a[TOP_K], "top_k", a[TOP_K].i >= 0, "0 (all) and more") &&
+        within(m, &a[TOP_P], "top_p", a[TOP_P].r > 0 && a[TOP_P].r <= 1, "above 0, up to 1") &&
+        within(m, &a[SEED], "seed", a[SEED].i >= 0, "0 and more");
     m->scores = a[LOGITS].given ? a[LOGITS].y : NULL;
     g->classes = in->classes;
     g->length = in->shape.dim[1];
@@ -86,13 +90,16 @@ static bool scores_fit(Builder *b, const Node *y, Loc loc)
     const Shape wanted = {.rank = 3, .batch = 0, .dim = {1, g->length, g->classes}};
     char is[128], wants[128];
     if (!shape_equal(&y->shape, &wanted)) {
-        diag_error(&b->ctx->diag, loc, "generate: the scores are %s, but of '%s' %s are wanted: one a token at "
-                   "each position", shape_text(&y->shape, is), b->program->inputs.at[g->input].name,
+        diag_error(&b->ctx->diag, loc,
+                   "generate: the scores are %s, but of '%s' %s are wanted: one a token at "
+                   "each position",
+                   shape_text(&y->shape, is), b->program->inputs.at[g->input].name,
                    shape_text(&wanted, wants));
         return false;
     }
     if (y->what && strcmp(y->what, "softmax") == 0) {
-        diag_error(&b->ctx->diag, loc, "generate: these are probabilities, but scores before the softmax are "
+        diag_error(&b->ctx->diag, loc,
+                   "generate: these are probabilities, but scores before the softmax are "
                    "wanted: 'logits: NAME' says which");
         return false;
     }
@@ -106,7 +113,7 @@ Node *generate_scores(Builder *b, bool check)
     if (!p->generate.given)
         return NULL;
     if (!y && p->outputs.n != 1) {
-        if (check && !b->blind)
+        if (check && !b->blind && !b->ctx->diag.errors)
             diag_error(&b->ctx->diag, p->generate.loc,
                        "generate: which value scores the next token? 'logits: NAME' says it");
         return NULL;

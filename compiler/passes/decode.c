@@ -45,14 +45,16 @@ static Node *refuse(Decode *d, const Node *y, const char *why)
     if (!d->failed)
         diag_error(diag, y->loc, "generate: '%s' %s", y->what ? y->what : op_rows[y->op].name, why);
     if (!d->failed)
-        diag_note(diag, d->g->program->generate.loc, "the model is to be decoded token by token here");
+        diag_note(diag, d->g->program->generate.loc,
+                  "the model is to be decoded token by token here");
     d->failed = true;
     return NULL;
 }
 
 static Node *mixes(Decode *d, const Node *y)
 {
-    return refuse(d, y, "needs positions that are still to come: it cannot be decoded token by token");
+    return refuse(d, y,
+                  "needs positions that are still to come: it cannot be decoded token by token");
 }
 
 /* The shape of y of one sample, `length` positions along axis; -1: none. */
@@ -125,7 +127,8 @@ static Node *table_rows(Decode *d, const Node *y, int axis)
     if (!d->rows) {
         const Shape list = shape_of(1, &d->length);
         Node *last = build_const(d->g, (double)(d->all - 1));
-        d->rows = build_cast(d->g, build_binary(d->g, OP_min, positions(d, &list, 0), last), DT_i32);
+        d->rows =
+            build_cast(d->g, build_binary(d->g, OP_min, positions(d, &list, 0), last), DT_i32);
     }
     return take(d->g, whole(d, y), axis, d->rows);
 }
@@ -154,7 +157,8 @@ static Node *attention(Decode *d, const Node *y)
     enum { BLOCK = 64 }; /* as nnrt_attend reads keys */
     AttentionSizes s = attention_sizes(y);
     if (!s.causal)
-        return refuse(d, y, "sees positions that are still to come: 'causal: true' makes it look back only");
+        return refuse(
+            d, y, "sees positions that are still to come: 'causal: true' makes it look back only");
     if (s.lengths)
         return refuse(d, y, "has lengths: of a text that is still being written nobody knows them");
     d->bounded = true;
@@ -187,7 +191,8 @@ static Node *scan_leaf(Decode *d, const Node *scan, const Node *x)
     const Node *operand = scan->in[part];
     if (part < s->n_states) {
         if (operand->op != OP_const || operand->attr->data || operand->attr->value != 0)
-            return refuse(d, scan, "begins with states that are computed: only zeros can be decoded");
+            return refuse(d, scan,
+                          "begins with states that are computed: only zeros can be decoded");
         return build_var(d->g, state_cache(d, scan, part));
     }
     if (part >= s->n_states + s->n_slices)
@@ -308,8 +313,8 @@ static Node *movement(Decode *d, const Node *y, int axis)
         own = y->attr->axes[axis];
     else if (y->op == OP_expand)
         own = aligned(y, y->in[0], axis);
-    else if (y->op == OP_slice &&
-             (attr.start[axis] || attr.step[axis] != 1 || attr.end[axis] != y->in[0]->shape.dim[axis]))
+    else if (y->op == OP_slice && (attr.start[axis] || attr.step[axis] != 1 ||
+                                   attr.end[axis] != y->in[0]->shape.dim[axis]))
         own = -1;
     else if (y->op == OP_pad && (attr.start[axis] || attr.end[axis] || attr.step[axis] != 1))
         own = -1;
@@ -347,7 +352,8 @@ static Node *leaf_along(Decode *d, const Node *y, int axis)
 {
     Shape s = shape_here(d, y, axis);
     if (y->op == OP_iota)
-        return y->attr->axes[0] == axis ? positions(d, &s, axis) : build_iota(d->g, &s, y->attr->axes[0]);
+        return y->attr->axes[0] == axis ? positions(d, &s, axis)
+                                        : build_iota(d->g, &s, y->attr->axes[0]);
     if (y->op == OP_input)
         return axis == 1 ? add(d, y, NULL, y->attr, axis) : mixes(d, y);
     if (y->op == OP_const && !y->attr->data)

@@ -113,7 +113,7 @@ PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner
  * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
 typedef struct ScatterPlan {
     int64_t positions, slots;
-    bool sparse; /* rows that do not occur stay as they are */
+    bool sparse;   /* rows that do not occur stay as they are */
     int64_t words; /* of the lists: count, rows, next positions, heads, what occurs */
 } ScatterPlan;
 
@@ -210,12 +210,12 @@ bool pixel_strides(IxSpace *, const Node *x, const Ix *at, const Node **base, in
 /* What Kernel.lowered points to. */
 typedef struct Lowered {
     Domain domain;
-    MatmulPlan plan; /* KERNEL_matmul */
-    ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
-    ScatterPlan scatter; /* KERNEL_scatter */
+    MatmulPlan plan;         /* KERNEL_matmul */
+    ConvPlan conv;           /* KERNEL_conv, KERNEL_conv_weight */
+    ScatterPlan scatter;     /* KERNEL_scatter */
     AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
-    bool weight;     /* a product: the right operand depends on weights alone, is one for all */
-    bool kept;       /* and what is made of it is kept from call to call */
+    bool weight; /* a product: the right operand depends on weights alone, is one for all */
+    bool kept;   /* and what is made of it is kept from call to call */
     VEC(Node *)
     members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;
