@@ -180,7 +180,8 @@ int nnrt_train_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 
 int nnrt_eval_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_predict_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
-int nnrt_generate_command(const nnrt_args *, const nnrt_model *, nnrt_fault *); /* nnrt_generate.c */
+int nnrt_generate_command(const nnrt_args *, const nnrt_model *,
+                          nnrt_fault *); /* nnrt_generate.c */
 int nnrt_grad_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_init_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 int nnrt_bench_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);

@@ -114,7 +114,8 @@ const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
         return body_address(s, f, b);
     if (b->kind != BUF_var)
         return b->name;
-    return arena_format(s->arena, "%s->%s", b->var->kind == VAR_cache ? "c" : "v", s->var[b->index]);
+    return arena_format(s->arena, "%s->%s", b->var->kind == VAR_cache ? "c" : "v",
+                        s->var[b->index]);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

@@ -446,7 +446,8 @@ static void model_table(SourceText *s)
              real(s->arena, p->fn[FN_predict] ? p->fn[FN_predict]->plan->flops / batch : 0),
              real(s->arena, p->fn[FN_train] ? p->fn[FN_train]->plan->flops / batch : 0));
     out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,",
-             p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n - caches_count(p), p->metrics.n, p->n_sums);
+             p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n - caches_count(p),
+             p->metrics.n, p->n_sums);
     out_line(o, ".inputs = %s_inputs,", m);
     if (p->fn[FN_predict])
         out_line(o, ".outputs = %s_outputs, .predict = %s_predict_any,", m, m);
@@ -493,7 +494,8 @@ static void emit_generation(SourceText *s)
              (long long)g->classes, (long long)(g->bounded ? g->length : 0), (long long)g->chunk);
     out_line(s->out, ".cache_at = %lld, .cache_bytes = %lld,", (long long)scratch_bytes(p),
              (long long)p->cache_bytes);
-    out_line(s->out, ".tokens = %lld, .top_k = %lld, .temperature = %s, .top_p = %s, .seed = %lluu,",
+    out_line(s->out,
+             ".tokens = %lld, .top_k = %lld, .temperature = %s, .top_p = %s, .seed = %lluu,",
              (long long)g->tokens, (long long)g->top_k, real(s->arena, g->temperature),
              real(s->arena, g->top_p), (unsigned long long)g->seed);
     if (p->fn[FN_prefill])

@@ -182,11 +182,20 @@ static void life(Out *o, const Program *p)
 static void generate(Out *o, const Program *p)
 {
     const Generate *g = &p->generate;
-    out_line(o, "/* Reads a prompt and writes the n tokens that follow it; with a prompt of none it goes on after the");
-    out_line(o, " * last call.%s Each is chosen by its probability at `temperature` (0: the likeliest), of the top_k",
-             g->bounded ? arena_format(p->ctx->arena, " Tokens in all: %lld at most, and one.", (long long)g->length) : "");
-    out_line(o, " * likeliest (0: all), of the fewest whose probabilities come to top_p. Gives n, or -1. */");
-    out_wrap(o, "int %s_generate(%s *, int n_prompt, const int32_t *prompt, int n, int32_t *tokens, float temperature, int top_k, float top_p, uint64_t seed);", p->name, p->name);
+    out_line(o, "/* Reads a prompt and writes the n tokens that follow it; with a prompt of none "
+                "it goes on after the");
+    out_line(o,
+             " * last call.%s Each is chosen by its probability at `temperature` (0: the "
+             "likeliest), of the top_k",
+             g->bounded ? arena_format(p->ctx->arena, " Tokens in all: %lld at most, and one.",
+                                       (long long)g->length)
+                        : "");
+    out_line(o, " * likeliest (0: all), of the fewest whose probabilities come to top_p. Gives n, "
+                "or -1. */");
+    out_wrap(o,
+             "int %s_generate(%s *, int n_prompt, const int32_t *prompt, int n, int32_t *tokens, "
+             "float temperature, int top_k, float top_p, uint64_t seed);",
+             p->name, p->name);
 }
 
 static void use(Out *o, const Program *p, const CodegenOptions *options)

@@ -367,6 +367,36 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     out_close(e->out);
 }
 
+/* The product of one row: pieces of its columns. */
+static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    const MatmulPlan *t = p->plan;
+    const Node *base;
+    Ix linear;
+    int64_t apart[2];
+    bool dots = t->vector == VECTOR_dots;
+    if (!operand_strides(&e->space, p->y->in[1], b_at, atom_of(&p->j), atom_of(&p->k), &base,
+                         &linear))
+        BUG("a right operand without strides");
+    const char *from = plain_text(p, base, linear, &p->j, &p->k, apart);
+    emit_share(e, 1);
+    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)tile_pieces(t->cols, t->tile_n));
+    out_line(e->out, "const int j0 = t * %d, i0 = 0;", t->tile_n);
+    if (t->cols % t->tile_n)
+        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n,
+                 p->cols, t->tile_n);
+    const char *cols = t->cols % t->tile_n ? "cols" : number(p, t->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_n);
+    const char *left = left_text(p, p->y->in[0], a_at);
+    const char *row = strstr(left, ", "), *step = strstr(row + 2, ", ");
+    out_wrap(e->out, "%s_%s_%d(%s, %s, %.*s, %s, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
+             e->p->name, dots ? "dots" : "columns", t->tile_n, cols, p->inner, (int)(row - left),
+             left, step + 2, from, (long long)apart[0], (long long)apart[!dots]);
+    store_tile(p, "1", cols);
+    out_close(e->out);
+}
+
 static Product product_of(Emit *e)
 {
     const Node *y = e->k->product, *a = y->in[0];
@@ -464,7 +494,10 @@ void emit_matmul(Emit *e)
     }
     if (packs)
         emit_wait(e);
-    tiles(&p, a_at, b_at);
+    if (p.plan->vector)
+        pieces(&p, a_at, b_at);
+    else
+        tiles(&p, a_at, b_at);
     if (packs && opened)
         emit_wait(e);
     while (opened--)

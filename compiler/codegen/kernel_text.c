@@ -562,6 +562,12 @@ static void write_tiles(Texts *t, Out *out, const Kernel *k)
             write_packing(t, out, low->plan.way_b, n);
         if (low->plan.pack_a)
             write_packing(t, out, low->plan.way_a, m);
+        if (low->plan.vector) {
+            const char *way = low->plan.vector == VECTOR_dots ? "dots" : "columns";
+            write_tile(t, out, arena_format(t->arena, "matvec.c:%s", way),
+                       arena_format(t->arena, "%s_%d", way, n), 0, 0, 0, n);
+            return;
+        }
         write_matmul_tile(t, out, k, n);
         int last = matmul_narrow(t->p->target, &low->plan);
         if (last)

@@ -765,10 +765,13 @@ static void emit_decoding(SourceText *s, Fn fn)
             tokens = g->plan->buffers.at[i]->name;
     bool several = fn == FN_prefill;
     s->noted = false;
-    out_raw(s->out, "\n/* The scores of what follows the tokens, the first of which is at position `at`%s. */",
-            several ? ": after number `last`" : "");
-    out_wrap(s->out, "static void %s_%s(nnrt_instance *head, const int32_t *%s, int64_t at%s, float *%s)", m,
-             fn_text(fn), tokens, several ? ", int last" : "", scores->name);
+    out_raw(
+        s->out,
+        "\n/* The scores of what follows the tokens, the first of which is at position `at`%s. */",
+        several ? ": after number `last`" : "");
+    out_wrap(s->out,
+             "static void %s_%s(nnrt_instance *head, const int32_t *%s, int64_t at%s, float *%s)",
+             m, fn_text(fn), tokens, several ? ", int last" : "", scores->name);
     out_raw(s->out, "{");
     s->out->depth = 1;
     out_line(s->out, "struct %s *const m = (struct %s *)head;", m, m);

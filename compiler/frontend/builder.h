@@ -106,7 +106,7 @@ typedef struct Model {
     Ctx *ctx;
     Program *program;
     const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
-    const Y *scores; /* generate: logits; or NULL */
+    const Y *scores;                                           /* generate: logits; or NULL */
     bool no_layers;                                            /* reported */
     bool blind; /* a key that is not known may have used something */
     Loc end;    /* where something is reported that is missing */

@@ -113,7 +113,7 @@ Node *generate_scores(Builder *b, bool check)
     if (!p->generate.given)
         return NULL;
     if (!y && p->outputs.n != 1) {
-        if (check && !b->blind)
+        if (check && !b->blind && !b->ctx->diag.errors)
             diag_error(&b->ctx->diag, p->generate.loc,
                        "generate: which value scores the next token? 'logits: NAME' says it");
         return NULL;

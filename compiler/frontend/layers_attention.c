@@ -196,9 +196,8 @@ static bool is_whole(const Call *c, const Attention *a, const Heads *h)
 {
     enum { FEW = 16 };
     bool few = h->q->shape.dim[1] < FEW || h->k->shape.dim[1] < FEW;
-    bool decoded = a->causal && c->g->program->generate.given;
-    return (!few || decoded) && a->heads <= ATTENTION_HEADS_MAX && h->q->shape.dim[3] <= ATTENTION_DIM_MAX &&
-           a->dropout < 1;
+    return (!few || c->g->program->generate.given) && a->heads <= ATTENTION_HEADS_MAX &&
+           h->q->shape.dim[3] <= ATTENTION_DIM_MAX && a->dropout < 1;
 }
 
 static Node *attend_whole(Call *c, const Attention *a, const Heads *h)

@@ -368,7 +368,7 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 const char *fn_text(Fn fn)
 {
     static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate",
-                                             "grad",    "prefill", "step"};
+                                               "grad",    "prefill", "step"};
     return text[fn];
 }
 

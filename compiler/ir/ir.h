@@ -65,8 +65,10 @@ typedef struct Var {
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
     Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */
-    int perm[RANK_MAX];  /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
-    int64_t offset;      /* bytes in the vars part of an instance, of a cache in that of caches (set by pass memory) */
+    int perm
+        [RANK_MAX]; /* kept order: kept axis i is axis perm[i] of the view (set by pass layout) */
+    int64_t
+        offset; /* bytes in the vars part of an instance, of a cache in that of caches (set by pass memory) */
 } Var;
 
 /* --- nodes ------------------------------------------------------------------------------------ */
@@ -80,8 +82,8 @@ typedef enum {
 
 /* Scalars known only at run time, the same for a whole step; computed on the host in double. */
 typedef enum {
-    SCALAR_n,   /* samples in this call */
-    SCALAR_lr,  /* the learning rate of this step, schedule applied */
+    SCALAR_n,    /* samples in this call */
+    SCALAR_lr,   /* the learning rate of this step, schedule applied */
     SCALAR_step, /* optimiser steps taken, this one included: 1, 2, ... */
     SCALAR_at,   /* decoding: positions before the first of this call */
     SCALAR_last  /* decoding: which position of this call is wanted, from 0 */
@@ -112,7 +114,8 @@ typedef struct Attr {
     int64_t end[RANK_MAX];   /* slice: one past the last; pad: after */
     int64_t step[RANK_MAX];  /* slice: stride >= 1; pad: distance between elements, 1: adjacent */
     Taps taps;               /* window, unwindow, conv, conv_weight */
-    double value; /* const: every element, where data is NULL; pad: what fills; reduce_max, reduce_min: 1
+    double
+        value; /* const: every element, where data is NULL; pad: what fills; reduce_max, reduce_min: 1
                      where the first of equal ones takes the gradient, 0: they share it */
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
@@ -176,14 +179,23 @@ typedef struct Root {
 } Root;
 
 /* prefill, step: decoding, many positions of a prompt at once and one position a call (passes/decode.c) */
-typedef enum { FN_predict, FN_eval, FN_train, FN_accumulate, FN_grad, FN_prefill, FN_step, FN_COUNT } Fn;
+typedef enum {
+    FN_predict,
+    FN_eval,
+    FN_train,
+    FN_accumulate,
+    FN_grad,
+    FN_prefill,
+    FN_step,
+    FN_COUNT
+} Fn;
 
 struct Graph {
     Program *program;
     Fn fn;
     const Graph *outer; /* of a body: the graph of its scan; else NULL */
     const Scan *scan;   /* of a body: its scan */
-    VEC(Node *) nodes; /* operands first */
+    VEC(Node *) nodes;  /* operands first */
     VEC(Root) roots;
     VEC(Kernel *) kernels; /* after pass fuse; in order of execution after pass schedule */
     struct Plan *plan;     /* after pass memory */
@@ -227,7 +239,7 @@ typedef struct Input {
     int64_t classes; /* > 0: class indices or tokens below it */
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
-    bool looked_up;  /* its tokens choose rows of a table: functions refuse any other number */
+    bool looked_up;       /* its tokens choose rows of a table: functions refuse any other number */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
@@ -297,14 +309,15 @@ typedef struct Train {
 typedef struct Generate {
     bool given;
     Loc loc;
-    int input;            /* index of Program.inputs: the tokens so far */
-    int64_t classes;      /* tokens there are */
-    int64_t length;       /* positions that the model was made for */
-    bool bounded;         /* no position past them can be decoded: something is stored, or known, a position */
-    int64_t chunk;        /* positions of a call of prefill; 0: there is none */
-    int64_t tokens;       /* made by default */
+    int input;       /* index of Program.inputs: the tokens so far */
+    int64_t classes; /* tokens there are */
+    int64_t length;  /* positions that the model was made for */
+    bool
+        bounded; /* no position past them can be decoded: something is stored, or known, a position */
+    int64_t chunk;  /* positions of a call of prefill; 0: there is none */
+    int64_t tokens; /* made by default */
     double temperature, top_p;
-    int64_t top_k;        /* 0: all */
+    int64_t top_k; /* 0: all */
     uint64_t seed;
 } Generate;
 
@@ -321,13 +334,7 @@ typedef enum {
 } SourceKind;
 
 /* As nnrt_tokens_kind. */
-typedef enum {
-    TOKENS_characters,
-    TOKENS_bytes,
-    TOKENS_words,
-    TOKENS_bpe,
-    TOKENS_file
-} TokensKind;
+typedef enum { TOKENS_characters, TOKENS_bytes, TOKENS_words, TOKENS_bpe, TOKENS_file } TokensKind;
 
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
@@ -393,12 +400,12 @@ struct Program {
     bool exact;                  /* --exact */
     const char *template_dir;    /* where matmul.c and its like are */
     bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
-    double share_ops;   /* work from which threads share a kernel; 0: what a barrier is worth */
+    double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
     /* What products' plans are told (passes/choice.h); NULL: the cost model decides all. */
     struct ChoiceTable *choices;
     int64_t vars_bytes;  /* set by pass memory: of all variables but caches */
     int64_t cache_bytes; /* the same: of caches */
-    void *model;        /* the frontend's own */
+    void *model;         /* the frontend's own */
 };
 
 /* --- shape.c ---------------------------------------------------------------------------------- */
@@ -407,7 +414,7 @@ Shape shape_of(int rank, const int64_t *dim); /* no batch */
 Shape shape_scalar(void);
 bool shape_equal(const Shape *, const Shape *);
 bool shape_unit(const Shape *, int axis); /* of length 1, whatever the batch */
-int64_t shape_count(const Shape *); /* numbers; a sample's where there is a batch axis */
+int64_t shape_count(const Shape *);       /* numbers; a sample's where there is a batch axis */
 int64_t shape_elements(const Shape *, int64_t n); /* numbers with n samples */
 /* "[N, 784]", "[4N, 10]", "[]": into a buffer of 128 bytes. */
 const char *shape_text(const Shape *, char *buffer);
@@ -451,7 +458,8 @@ bool fn_decodes(Fn);
 /* The saved shape, axes cut in parts where it is kept so. */
 Shape var_view(const Var *);
 Shape var_kept_shape(
-    const Var *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
+    const Var
+        *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
                   * axis as one */
 void var_to_kept(const Var *, const double *saved, double *kept);
 void var_to_saved(const Var *, const double *kept, double *saved);
@@ -502,7 +510,7 @@ Node *build_conv_input_part(Graph *, Node *dy, Node *w, const Taps *, const int6
                             const int64_t *from, const int64_t *length);
 /* window.c. [N, spatial.., C] -> [N, windows.., taps.., C]. */
 Node *build_window(Graph *, Node *x, const Taps *);
-Node *build_iota(Graph *, const Shape *, int axis);          /* f32: the index along axis */
+Node *build_iota(Graph *, const Shape *, int axis); /* f32: the index along axis */
 /* op: random_uniform, random_normal */
 Node *build_random(Graph *, OpKind op, const Shape *, uint32_t stream);
 Node *build_cast(Graph *, Node *, DType);

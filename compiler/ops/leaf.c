@@ -34,7 +34,8 @@ static void input_eval(const Node *y, const InterpInput *run, const Tensor *in, 
     copy(out, run->inputs[y->attr->input]);
 }
 
-const OpImpl op_input = {.attrs = ATTR_input | ATTR_shape, .shape = input_shape, .eval = input_eval};
+const OpImpl op_input = {
+    .attrs = ATTR_input | ATTR_shape, .shape = input_shape, .eval = input_eval};
 
 /* --- var: attr.var, as it was before the step ------------------------------------------------- */
 

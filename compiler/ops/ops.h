@@ -5,15 +5,33 @@
 
 #include "../ir/ir.h"
 
-typedef enum { CLASS_LEAF, CLASS_EW, CLASS_REDUCE, CLASS_MOVE, CLASS_MAT, CLASS_SCAN, CLASS_EFFECT } OpClass;
+typedef enum {
+    CLASS_LEAF,
+    CLASS_EW,
+    CLASS_REDUCE,
+    CLASS_MOVE,
+    CLASS_MAT,
+    CLASS_SCAN,
+    CLASS_EFFECT
+} OpClass;
 
 enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8, BY_SAMPLE = 16 };
 
 /* Which fields of Attr an op reads: printed, read back, compared by cse. */
 enum {
-    ATTR_axes = 1, ATTR_range = 2 /* start, end, step */, ATTR_value = 4, ATTR_data = 8, ATTR_var = 16,
-    ATTR_input = 32, ATTR_scalar = 64, ATTR_stream = 128, ATTR_shape = 256 /* the node's own shape is given */,
-    ATTR_dtype = 512, ATTR_taps = 1024, ATTR_scan = 2048, ATTR_part = 4096,
+    ATTR_axes = 1,
+    ATTR_range = 2 /* start, end, step */,
+    ATTR_value = 4,
+    ATTR_data = 8,
+    ATTR_var = 16,
+    ATTR_input = 32,
+    ATTR_scalar = 64,
+    ATTR_stream = 128,
+    ATTR_shape = 256 /* the node's own shape is given */,
+    ATTR_dtype = 512,
+    ATTR_taps = 1024,
+    ATTR_scan = 2048,
+    ATTR_part = 4096,
     ATTR_numbers = 8192
 };
 
@@ -34,10 +52,10 @@ typedef struct OpImpl {
      * applied. */
     EwEval *ew;
     void (*eval)(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out);
-    int flops;        /* EW: floating-point operations an element, as cost models count */
+    int flops;     /* EW: floating-point operations an element, as cost models count */
     double (*cost)(const Node *);  /* BY_SAMPLE: operations a sample */
     int64_t (*work)(const Node *); /* BY_SAMPLE: floats that its kernel works in, a sample; NULL: none */
-    const char *c;    /* EW: C text with $0 $1 $2 for operands, fully parenthesised where needed:
+    const char *c; /* EW: C text with $0 $1 $2 for operands, fully parenthesised where needed:
                          "($0 + $1)", "nnrt_expf($0)"; random numbers: the function of a key and an
                          index that draws one */
 } OpImpl;

@@ -57,6 +57,10 @@ typedef enum {
     PACK_turned  /* from columns whose inner steps are */
 } PackWay;
 
+/* The product of one row and a matrix that lies as a whole reads each number once (templates/matvec.c): rows of
+ * the matrix, added up, or columns, each a sum, whichever are contiguous. */
+typedef enum { VECTOR_none, VECTOR_columns, VECTOR_dots } VectorWay;
+
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
  * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
  * [panels][k][n]; the left one is read in place where it is a plain buffer, else packed in panels of
@@ -66,6 +70,7 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
+    VectorWay vector; /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;
@@ -108,7 +113,7 @@ PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner
  * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
 typedef struct ScatterPlan {
     int64_t positions, slots;
-    bool sparse; /* rows that do not occur stay as they are */
+    bool sparse;   /* rows that do not occur stay as they are */
     int64_t words; /* of the lists: count, rows, next positions, heads, what occurs */
 } ScatterPlan;
 
@@ -205,13 +210,13 @@ bool pixel_strides(IxSpace *, const Node *x, const Ix *at, const Node **base, in
 /* What Kernel.lowered points to. */
 typedef struct Lowered {
     Domain domain;
-    MatmulPlan plan; /* KERNEL_matmul */
-    ConvPlan conv;   /* KERNEL_conv, KERNEL_conv_weight */
-    ScatterPlan scatter; /* KERNEL_scatter */
+    MatmulPlan plan;         /* KERNEL_matmul */
+    ConvPlan conv;           /* KERNEL_conv, KERNEL_conv_weight */
+    ScatterPlan scatter;     /* KERNEL_scatter */
     AttentionPlan attention; /* KERNEL_attention, KERNEL_attention_grad */
     int64_t samples_floats;  /* KERNEL_samples: what it works in, of a full batch */
-    bool weight;     /* a product: the right operand depends on weights alone, is one for all */
-    bool kept;       /* and what is made of it is kept from call to call */
+    bool weight; /* a product: the right operand depends on weights alone, is one for all */
+    bool kept;   /* and what is made of it is kept from call to call */
     VEC(Node *)
     members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;

@@ -158,6 +158,24 @@ int matmul_narrow(const Target *t, const MatmulPlan *p)
     return p->cols > p->tile_n && left < p->tile_n ? (int)left : 0;
 }
 
+/* A product of one row, read in place. */
+static MatmulPlan vector_plan(const Target *t, MatmulPlan p, bool left)
+{
+    enum { VECTORS = 8, ROWS = 64 };
+    p.vector = p.way_b == PACK_turned ? VECTOR_dots : VECTOR_columns;
+    p.tile_m = 1;
+    p.tile_n = p.vector == VECTOR_dots ? ROWS : VECTORS * tile_lanes(t);
+    p.pack_a = !left;
+    p.a_floats = p.pack_a ? p.inner : 0;
+    return p;
+}
+
+/* Whether the left operand's one row is contiguous. */
+static bool row_lies(const Lies *left, const MatmulPlan *p)
+{
+    return left->plain && (left->rows || p->inner == 1);
+}
+
 MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
 {
     const Target *t = g->program->target;
@@ -171,6 +189,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     bool left = a_lies.plain, right = b_lies.rows;
     p.way_a = a_lies.way;
     p.way_b = b_lies.way;
+    if (p.rows == 1 && p.lead == 1 && s->batch < 0 && (right || b_lies.way == PACK_turned))
+        return vector_plan(t, p, row_lies(&a_lies, &p));
     Choosing *c = &p.choosing;
     *c = choosing_begin(g->program, "matmul:%lldx%lldx%lld,stack=%lld,a=%s,b=%s%s",
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,

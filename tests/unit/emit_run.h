@@ -539,8 +539,8 @@ FIXTURE void emit_run_function(EmitBatch *b, Emitted *e, Fn fn, int64_t n)
     case FN_accumulate:
     case FN_train: emit_train(&r); break;
     case FN_grad: emit_grad(&r); break;
-    case FN_prefill:
-    case FN_step: /* tests/cases/generate.sh: against what predict gives of the text so far */
+    case FN_prefill: /* tests/cases/generate.sh has these */
+    case FN_step:
     case FN_COUNT: break;
     }
     emit_guard(&r);

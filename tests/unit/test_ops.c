@@ -448,7 +448,7 @@ Test(ops, effects_and_leaves_reject)
     expect_error(f, build_assign(f->g, var, x),
                  "'fc1.weight' of shape [2, 3] cannot become a tensor of shape [3, 2]");
     cr_expect_eq(f->g->roots.n, 0);
-    expect_error(f, build_cast(f->g, x, DT_i32), "not made i32");
+    expect_error(f, build_cast(f->g, x, DT_u8), "not made u8");
     Attr attr = {.input = 5};
     expect_error(f, graph_add(f->g, OP_input, 0, NULL, &attr), "no input 5");
     fixture_free(f);
