@@ -77,6 +77,13 @@ typedef VEC(Span) SpanList;
 void buffer_spans(SourceText *, const Frame *, const Buffer *, SpanList *);
 bool spans_meet(const SpanList *, const SpanList *);
 
+/* body.c: everything in a function from the buffers to the last kernel. */
+void emit_body(SourceText *, const Graph *);
+/* Its parts, from kernel `from` on: buffers, and those that a call before it fills (by output; or NULL); uniform
+ * scalars; the calls. */
+void emit_buffers(SourceText *, const Graph *, int from, const Buffer *const *filled);
+void emit_uniforms(SourceText *, const Graph *, int from);
+void emit_calls(SourceText *, const Graph *, int from);
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);
 /* describe.c: the nnrt_model table, before the step functions and after them. */

@@ -125,6 +125,26 @@ bool family_find_params(Arena *, Family *, int n, const KernelArg *);
 /* The text with the parameters' names and, where there is a family, its numbers. */
 const char *family_text(Arena *, const char *text, const Family *, const KernelArg *);
 
+/* --- kernel_tiles.c --------------------------------------------------------------------------- */
+
+/* The functions of templates/ that are in the emitted file so far. */
+typedef struct Tiles {
+    const Program *p;
+    Arena *arena;
+    Map written; /* by name */
+} Tiles;
+
+Tiles tiles_begin(const Program *);
+/* Writes those that kernel k calls and that are not there yet. */
+void tiles_write(Tiles *, Out *, const Kernel *k);
+
+/* --- kernel_cost.c ---------------------------------------------------------------------------- */
+
+/* Sets the kernel's operations and bytes: of a call with a full batch, and what of them no sample adds to. */
+void kernel_cost(const Program *, Kernel *);
+/* Whether it is worth a barrier and has loops that threads may divide. Its cost is known. */
+bool kernel_is_shared(const Program *, const Kernel *);
+
 /* --- kernel_loops.c, kernel_matmul.c, kernel_conv.c: the body, to e->out ------------------------------------- */
 
 void emit_loops(Emit *);

@@ -6,134 +6,18 @@
 #include "kernel_emit.h"
 #include "template.h"
 
-/* Operations below which a kernel runs on one thread: a barrier costs about as much. */
-enum { SHARE_OPS = 60000 };
-
 typedef struct Texts {
     Program *p;
     Arena *arena;
     Map by_text;  /* canonical text to the kernel that has it */
     Map families; /* canonical text without numbers to its Family */
     Map names;
-    Map next;          /* name to the number that the next of that name tries first (int *) */
-    Map tiles;         /* register tiles emitted */
+    Map next; /* name to the number that the next of that name tries first (int *) */
+    Tiles tiles;
     int *uses, *level; /* those of Emit, by node id */
     bool *fresh;
     KnownList known; /* room that kernels use one after the other */
 } Texts;
-
-/* --- cost ------------------------------------------------------------------------------------- */
-
-/* Multiply-adds, with n samples. */
-static double product_terms(const Node *y, int64_t n)
-{
-    const Shape *a = &y->in[0]->shape;
-    if (y->op == OP_conv) /* each number of the result: a weight's taps and channels */
-        return (double)shape_elements(&y->shape, n) *
-               (double)op_product(&y->in[1]->shape, 0, a->rank - 1);
-    if (y->op == OP_conv_weight)
-        return (double)shape_elements(&y->in[1]->shape, n) *
-               (double)op_product(&y->shape, 0, a->rank - 1);
-    double inner = (double)a->dim[a->rank - 1] * (a->batch == a->rank - 1 ? (double)n : 1);
-    return inner * (double)shape_elements(&y->shape, n);
-}
-
-static double samples_of(const Node *y, int64_t n)
-{
-    return (double)y->shape.dim[0] * (y->shape.batch == 0 ? (double)n : 1);
-}
-
-/* A product a pair of a query and a key that it may see, of so many numbers. */
-static double attention_terms(const Node *y, int64_t n)
-{
-    AttentionSizes s = attention_sizes(y);
-    double pairs = (double)(s.queries * s.keys) * (s.causal ? 0.5 : 1);
-    double products = y->op == OP_attention ? 2 : 5;
-    return products * pairs * (double)(s.heads * s.dim) * samples_of(y, n);
-}
-
-static double node_flops(const Node *y, int64_t n)
-{
-    switch (op_rows[y->op].cls) {
-    case CLASS_EW:
-        return (double)shape_elements(&y->shape, n) *
-               (op_impls[y->op]->flops ? op_impls[y->op]->flops : 1);
-    case CLASS_REDUCE: return (double)shape_elements(&y->in[0]->shape, n);
-    case CLASS_MAT:
-        if (op_rows[y->op].flags & BY_SAMPLE)
-            return op_impls[y->op]->cost(y) * samples_of(y, n);
-        if (y->op == OP_scatter_add)
-            return (double)shape_elements(&y->in[0]->shape, n);
-        if (y->op == OP_attention_step) /* with caches half full */
-            return 2 * (double)(shape_count(&y->shape) * attention_room(y));
-        return 2 * (y->op == OP_attention || y->op == OP_attention_grad ? attention_terms(y, n)
-                                                                        : product_terms(y, n));
-    default: return 0;
-    }
-}
-
-static void add_bytes(Kernel *k, const Buffer *b)
-{
-    k->bytes += (double)b->bytes;
-    if (b->shape.batch < 0)
-        k->fixed_bytes += (double)b->bytes;
-}
-
-/* What the kernels of a scan's body cost in all steps. */
-static void add_steps(Kernel *k)
-{
-    const Scan *s = k->scan->attr->scan;
-    int once = kernels_kept(s->body);
-    for (int i = 0; i < s->body->kernels.n; i++) {
-        const Kernel *child = s->body->kernels.at[i];
-        double times = i < once ? 1 : (double)s->length;
-        k->flops += times * child->flops;
-        k->bytes += times * child->bytes;
-        k->fixed_flops += times * child->fixed_flops;
-        k->fixed_bytes += times * child->fixed_bytes;
-    }
-}
-
-static void find_cost(const Texts *t, Kernel *k)
-{
-    k->flops = k->bytes = k->fixed_flops = k->fixed_bytes = 0;
-    if (k->scan) {
-        add_steps(k);
-        return;
-    }
-    for (int i = 0; i < k->nodes.n; i++) {
-        k->flops += node_flops(k->nodes.at[i], t->p->train.batch);
-        k->fixed_flops += node_flops(k->nodes.at[i], 0);
-    }
-    for (int i = 0; i < k->reads.n; i++)
-        add_bytes(k, k->reads.at[i]);
-    for (int i = 0; i < k->writes.n; i++)
-        add_bytes(k, k->writes.at[i]);
-    const ScatterPlan *rows = &((const Lowered *)k->lowered)->scatter;
-    if (k->kind == KERNEL_scatter && rows->sparse && rows->positions < k->product->shape.dim[0]) {
-        double share = (double)rows->positions / (double)k->product->shape.dim[0];
-        k->flops *= share; /* of the table's rows as many as there are positions at most */
-        k->bytes *= share;
-        k->fixed_flops = k->fixed_bytes = 0;
-    }
-}
-
-/* A kernel is shared where it is worth a barrier and has loops that threads may divide. */
-static bool is_shared(const Texts *t, const Kernel *k)
-{
-    const Graph *body = k->scan ? k->scan->attr->scan->body : NULL;
-    for (int i = 0; body && i < body->kernels.n; i++)
-        if (body->kernels.at[i]->shared)
-            return true;
-    if (body)
-        return false;
-    const Domain *d = &((const Lowered *)k->lowered)->domain;
-    bool rows = k->product != NULL;
-    for (int i = 0; i < d->n; i++)
-        rows |= !d->reduced[i];
-    double least = t->p->share_ops > 0 ? t->p->share_ops : SHARE_OPS;
-    return t->p->target->threads && rows && k->flops + k->bytes / 4 >= least;
-}
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -395,207 +279,6 @@ static const char *body_text(Texts *t, Graph *g, Kernel *k)
     return out.str.at;
 }
 
-/* A template's text, the lines of its signatures broken anew: the names in them have other lengths. */
-static void write_template(const Texts *t, Out *out, const char *text)
-{
-    for (const char *begin; (begin = strstr(text, "\nstatic ")) != NULL;) {
-        const char *end = strstr(++begin, "\n{");
-        Str line = str_new(t->arena);
-        for (const char *c = begin; c < end; c++)
-            if (*c == '\n') {
-                str_put(&line, " ", 1);
-                c += strspn(c + 1, " ");
-            } else {
-                str_put(&line, c, 1);
-            }
-        out_raw(out, "%s", arena_text(t->arena, text, (size_t)(begin - text) - 1));
-        out_wrap(out, "%s", line.at);
-        text = end + 1;
-    }
-    out_raw(out, "%s", text);
-}
-
-/* "0, 4, 1, 5": what picks numbers of two vectors in turn, from `from` on, until one is full. */
-static const char *interleaved(Arena *a, int lanes, int from)
-{
-    Str s = str_new(a);
-    for (int i = from; i < from + lanes / 2; i++)
-        str_add(&s, "%s%d, %d", s.n ? ", " : "", i, i + lanes);
-    return s.at;
-}
-
-/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; row: numbers from
- * row to row of what a tile gives; call: how they are declared. */
-static void write_tile_as(Texts *t, Out *out, const char *file, const char *tile, int m, int h,
-                          int w, int n, int row, const char *call)
-{
-    Arena *a = t->arena;
-    const char *name = arena_format(a, "%s_%s", t->p->name, tile);
-    if (map_get(&t->tiles, name))
-        return;
-    map_set(&t->tiles, name, t);
-    int lanes = tile_lanes(t->p->target);
-    if (lanes < 4 || n % lanes)
-        lanes = 4;
-    const char *one = arena_format(a, "%s_1d", name);
-    const TemplateWord words[] = {{"NNCC_NAME", name},
-                                  {"NNCC_VECTOR", arena_format(a, "%s_vector", name)},
-                                  {"NNCC_TAPS", arena_format(a, "%s_taps", name)},
-                                  {"NNCC_PIXELS", arena_format(a, "%s_pixels", name)},
-                                  {"NNCC_PATCH", name},
-                                  {"NNCC_PATCH_1D", one},
-                                  {"NNCC_WEIGHT", name},
-                                  {"NNCC_WEIGHT_1D", one},
-                                  {"NNCC_RESULTS", name},
-                                  {"NNCC_RESULTS_1D", one},
-                                  {"NNCC_ERRORS", name},
-                                  {"NNCC_ERRORS_1D", one},
-                                  {"NNCC_CHANGES", name},
-                                  {"NNCC_CHANGES_1D", one},
-                                  {"NNCC_CALL", call},
-                                  {"NNCC_COPY", name},
-                                  {"NNCC_TURN", name},
-                                  {"NNCC_LOW", interleaved(a, lanes, 0)},
-                                  {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
-                                  {"NNCC_TILE_M", arena_format(a, "%d", m)},
-                                  {"NNCC_TILE_H", arena_format(a, "%d", h)},
-                                  {"NNCC_TILE_W", arena_format(a, "%d", w)},
-                                  {"NNCC_TILE_N", arena_format(a, "%d", n)},
-                                  {"NNCC_ROW", arena_format(a, "%d", row)},
-                                  {"NNCC_LANES", arena_format(a, "%d", lanes)}};
-    write_template(t, out, template_text(t->p, file, COUNT(words), words));
-}
-
-static void write_tile(Texts *t, Out *out, const char *file, const char *tile, int m, int h, int w,
-                       int n)
-{
-    write_tile_as(t, out, file, tile, m, h, w, n, n, "static");
-}
-
-static void write_conv_tile(Texts *t, Out *out, int h, int w, int n)
-{
-    write_tile(t, out, "conv.c", arena_format(t->arena, "conv_%dx%dx%d", h, w, n), 0, h, w, n);
-}
-
-/* One of Winograd's transforms. */
-static void write_winograd(Texts *t, Out *out, const char *what)
-{
-    write_tile(t, out, arena_format(t->arena, "winograd.c:%s", what),
-               arena_format(t->arena, "winograd_%s", what), 0, 0, 0, tile_lanes(t->p->target));
-}
-
-/* What packs panels of so many rows or columns. */
-static void write_packing(Texts *t, Out *out, PackWay way, int width)
-{
-    const char *what = way == PACK_turned ? "turn" : "copy";
-    if (way != PACK_made)
-        write_tile(t, out, arena_format(t->arena, "matmul.c:%s", what),
-                   arena_format(t->arena, "%s_%d", what, width), 0, 0, 0, width);
-}
-
-/* A part of the template of attention: NAME_product_8x32, ... */
-static void write_part(Texts *t, Out *out, const AttentionPlan *plan, const char *part)
-{
-    static const char *const parts[][2] = {
-        {"NNCC_PRODUCT", "product"}, {"NNCC_TURN", "turn"},       {"NNCC_DOTS", "dots"},
-        {"NNCC_SCORES", "scores"},   {"NNCC_WEIGHTS", "weights"}, {"NNCC_AGAIN", "again"},
-        {"NNCC_DROP", "drop"},       {"NNCC_PART", "part"},       {"NNCC_VECTOR", "part_vector"},
-        {"NNCC_FOUR", "turn_four"}};
-    enum { PARTS = COUNT(parts) };
-    Arena *a = t->arena;
-    TemplateWord words[PARTS + 4] = {
-        {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
-        {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
-        {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
-        {"NNCC_LANES", arena_format(a, "%d", tile_lanes(t->p->target))}};
-    for (int i = 0; i < PARTS; i++)
-        words[4 + i] =
-            (TemplateWord){parts[i][0], arena_format(a, "%s_%s_%dx%d", t->p->name, parts[i][1],
-                                                     plan->tile_m, plan->tile_n)};
-    const char *key = arena_format(a, "attention:%s_%dx%d", part, plan->tile_m, plan->tile_n);
-    if (map_get(&t->tiles, key))
-        return;
-    map_set(&t->tiles, key, t);
-    const char *file = arena_format(a, "attention.c:%s", part);
-    write_template(t, out, template_text(t->p, file, PARTS + 4, words));
-}
-
-static void write_attention(Texts *t, Out *out, const Kernel *k)
-{
-    const AttentionPlan *plan = &((const Lowered *)k->lowered)->attention;
-    AttentionSizes s = attention_sizes(k->product);
-    bool forward = k->kind == KERNEL_attention;
-    write_part(t, out, plan, "product");
-    write_part(t, out, plan, "turn");
-    if (s.causal || s.alibi)
-        write_part(t, out, plan, "scores");
-    write_part(t, out, plan, forward ? "weights" : "again");
-    if (!forward)
-        write_part(t, out, plan, "dots");
-    if (k->product->attr->value != 0)
-        write_part(t, out, plan, "drop");
-}
-
-static void write_matmul_tile(Texts *t, Out *out, const Kernel *k, int columns)
-{
-    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
-    const char *call = matmul_tile_apart(k) ? "static __attribute__((noinline))" : "static";
-    write_tile_as(t, out, "matmul.c", matmul_tile(t->arena, k, columns), plan->tile_m, 0, 0,
-                  columns, plan->tile_n, call);
-}
-
-/* What a product's kernel calls. */
-static void write_tiles(Texts *t, Out *out, const Kernel *k)
-{
-    const Lowered *low = k->lowered;
-    const ConvPlan *c = &low->conv;
-    if (k->kind == KERNEL_pack) {
-        if (k->product->op == OP_conv && c->winograd.used)
-            write_winograd(t, out, "weight");
-        if (k->product->op == OP_matmul)
-            write_packing(t, out, low->plan.way_b, low->plan.tile_n);
-        return;
-    }
-    if (k->kind == KERNEL_matmul) {
-        int m = low->plan.tile_m, n = low->plan.tile_n;
-        if (low->plan.pack_b && !k->packed)
-            write_packing(t, out, low->plan.way_b, n);
-        if (low->plan.pack_a)
-            write_packing(t, out, low->plan.way_a, m);
-        if (low->plan.vector) {
-            const char *way = low->plan.vector == VECTOR_dots ? "dots" : "columns";
-            write_tile(t, out, arena_format(t->arena, "matvec.c:%s", way),
-                       arena_format(t->arena, "%s_%d", way, n), 0, 0, 0, n);
-            return;
-        }
-        write_matmul_tile(t, out, k, n);
-        int last = matmul_narrow(t->p->target, &low->plan);
-        if (last)
-            write_matmul_tile(t, out, k, last);
-        return;
-    }
-    if (k->kind == KERNEL_conv_weight) {
-        int m = c->winograd.used ? c->winograd.rows : c->tile_m, n = c->tile_n;
-        write_tile(t, out, "conv_weight.c", arena_format(t->arena, "weight_%dx%d", m, n), m, 0, 0,
-                   n);
-        if (c->winograd.used) {
-            write_winograd(t, out, "patch");
-            write_winograd(t, out, "errors");
-            write_winograd(t, out, "changes");
-        }
-        return;
-    }
-    if (!c->winograd.used || c->winograd.few)
-        write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
-    if (c->winograd.used) {
-        write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
-        if (!k->pack)
-            write_winograd(t, out, "weight");
-        write_winograd(t, out, "patch");
-        write_winograd(t, out, "results");
-    }
-}
-
 /* What the function that holds a scan hands to its body: operands, results, scratch. */
 static void scan_args(Texts *t, const Graph *g, Kernel *k)
 {
@@ -619,8 +302,8 @@ static void scan_args(Texts *t, const Graph *g, Kernel *k)
 /* Finds out what the kernel is equal to: another, or another but for numbers. */
 static void compare(Texts *t, Graph *g, Kernel *k)
 {
-    find_cost(t, k);
-    k->shared = is_shared(t, k);
+    kernel_cost(t->p, k);
+    k->shared = kernel_is_shared(t->p, k);
     k->title = kernel_title(t, k);
     if (k->scan) {
         scan_args(t, g, k);
@@ -739,11 +422,7 @@ static void write_kernel(Texts *t, const Graph *g, Kernel *k)
     Family *f = k->family;
     Out out = out_new(t->arena);
     bool first = f->members.at[0].k == k;
-    if (k->kind == KERNEL_attention || k->kind == KERNEL_attention_grad)
-        write_attention(t, &out, k);
-    else if (k->product && k->kind != KERNEL_scatter && k->kind != KERNEL_samples &&
-             k->kind != KERNEL_attention_step)
-        write_tiles(t, &out, k);
+    tiles_write(&t->tiles, &out, k);
     param_name(t->arena, k->args.n, k->args.at);
     if (first)
         f->written = is_family(t, f);
@@ -772,7 +451,7 @@ void kernels_text(Program *p)
                .families = map_new(p->ctx->arena),
                .names = map_new(p->ctx->arena),
                .next = map_new(p->ctx->arena),
-               .tiles = map_new(p->ctx->arena)};
+               .tiles = tiles_begin(p)};
     GraphList graphs = program_graphs(p, t.arena);
     int most = 0;
     for (int f = 0; f < graphs.n; f++)

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* kernel_tiles.c: the functions of templates/ that kernels call, each in front of the first kernel that does. */
+#include <string.h>
+
+#include "kernel_emit.h"
+#include "template.h"
+
+/* A template's text, the lines of its signatures broken anew: the names in them have other lengths. */
+static void write_template(const Tiles *t, Out *out, const char *text)
+{
+    for (const char *begin; (begin = strstr(text, "\nstatic ")) != NULL;) {
+        const char *end = strstr(++begin, "\n{");
+        Str line = str_new(t->arena);
+        for (const char *c = begin; c < end; c++)
+            if (*c == '\n') {
+                str_put(&line, " ", 1);
+                c += strspn(c + 1, " ");
+            } else {
+                str_put(&line, c, 1);
+            }
+        out_raw(out, "%s", arena_text(t->arena, text, (size_t)(begin - text) - 1));
+        out_wrap(out, "%s", line.at);
+        text = end + 1;
+    }
+    out_raw(out, "%s", text);
+}
+
+/* "0, 4, 1, 5": what picks numbers of two vectors in turn, from `from` on, until one is full. */
+static const char *interleaved(Arena *a, int lanes, int from)
+{
+    Str s = str_new(a);
+    for (int i = from; i < from + lanes / 2; i++)
+        str_add(&s, "%s%d, %d", s.n ? ", " : "", i, i + lanes);
+    return s.at;
+}
+
+/* How large a tile is: whichever of these its template has. */
+typedef struct TileSize {
+    int m, h, w, n;
+    int row; /* numbers from row to row of what it gives; 0: n */
+} TileSize;
+
+/* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; call: how they are
+ * declared. */
+static void write_tile_as(Tiles *t, Out *out, const char *file, const char *tile, TileSize size,
+                          const char *call)
+{
+    Arena *a = t->arena;
+    const char *name = arena_format(a, "%s_%s", t->p->name, tile);
+    if (map_get(&t->written, name))
+        return;
+    map_set(&t->written, name, t);
+    int lanes = tile_lanes(t->p->target);
+    if (lanes < 4 || size.n % lanes)
+        lanes = 4;
+    const char *one = arena_format(a, "%s_1d", name);
+    const TemplateWord words[] = {{"NNCC_NAME", name},
+                                  {"NNCC_VECTOR", arena_format(a, "%s_vector", name)},
+                                  {"NNCC_TAPS", arena_format(a, "%s_taps", name)},
+                                  {"NNCC_PIXELS", arena_format(a, "%s_pixels", name)},
+                                  {"NNCC_PATCH", name},
+                                  {"NNCC_PATCH_1D", one},
+                                  {"NNCC_WEIGHT", name},
+                                  {"NNCC_WEIGHT_1D", one},
+                                  {"NNCC_RESULTS", name},
+                                  {"NNCC_RESULTS_1D", one},
+                                  {"NNCC_ERRORS", name},
+                                  {"NNCC_ERRORS_1D", one},
+                                  {"NNCC_CHANGES", name},
+                                  {"NNCC_CHANGES_1D", one},
+                                  {"NNCC_CALL", call},
+                                  {"NNCC_COPY", name},
+                                  {"NNCC_TURN", name},
+                                  {"NNCC_LOW", interleaved(a, lanes, 0)},
+                                  {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
+                                  {"NNCC_TILE_M", arena_format(a, "%d", size.m)},
+                                  {"NNCC_TILE_H", arena_format(a, "%d", size.h)},
+                                  {"NNCC_TILE_W", arena_format(a, "%d", size.w)},
+                                  {"NNCC_TILE_N", arena_format(a, "%d", size.n)},
+                                  {"NNCC_ROW", arena_format(a, "%d", size.row ? size.row : size.n)},
+                                  {"NNCC_LANES", arena_format(a, "%d", lanes)}};
+    write_template(t, out, template_text(t->p, file, COUNT(words), words));
+}
+
+static void write_tile(Tiles *t, Out *out, const char *file, const char *tile, TileSize size)
+{
+    write_tile_as(t, out, file, tile, size, "static");
+}
+
+static void write_conv_tile(Tiles *t, Out *out, int h, int w, int n)
+{
+    write_tile(t, out, "conv.c", arena_format(t->arena, "conv_%dx%dx%d", h, w, n),
+               (TileSize){.h = h, .w = w, .n = n});
+}
+
+/* One of Winograd's transforms. */
+static void write_winograd(Tiles *t, Out *out, const char *what)
+{
+    write_tile(t, out, arena_format(t->arena, "winograd.c:%s", what),
+               arena_format(t->arena, "winograd_%s", what),
+               (TileSize){.n = tile_lanes(t->p->target)});
+}
+
+/* What packs panels of so many rows or columns. */
+static void write_packing(Tiles *t, Out *out, PackWay way, int width)
+{
+    const char *what = way == PACK_turned ? "turn" : "copy";
+    if (way != PACK_made)
+        write_tile(t, out, arena_format(t->arena, "matmul.c:%s", what),
+                   arena_format(t->arena, "%s_%d", what, width), (TileSize){.n = width});
+}
+
+/* A part of the template of attention: NAME_product_8x32, ... */
+static void write_part(Tiles *t, Out *out, const AttentionPlan *plan, const char *part)
+{
+    static const char *const parts[][2] = {
+        {"NNCC_PRODUCT", "product"}, {"NNCC_TURN", "turn"},       {"NNCC_DOTS", "dots"},
+        {"NNCC_SCORES", "scores"},   {"NNCC_WEIGHTS", "weights"}, {"NNCC_AGAIN", "again"},
+        {"NNCC_DROP", "drop"},       {"NNCC_PART", "part"},       {"NNCC_VECTOR", "part_vector"},
+        {"NNCC_FOUR", "turn_four"}};
+    enum { PARTS = COUNT(parts) };
+    Arena *a = t->arena;
+    TemplateWord words[PARTS + 4] = {
+        {"NNCC_BLOCK", arena_format(a, "%lld", plan->block)},
+        {"NNCC_TILE_M", arena_format(a, "%d", plan->tile_m)},
+        {"NNCC_TILE_N", arena_format(a, "%d", plan->tile_n)},
+        {"NNCC_LANES", arena_format(a, "%d", tile_lanes(t->p->target))}};
+    for (int i = 0; i < PARTS; i++)
+        words[4 + i] =
+            (TemplateWord){parts[i][0], arena_format(a, "%s_%s_%dx%d", t->p->name, parts[i][1],
+                                                     plan->tile_m, plan->tile_n)};
+    const char *key = arena_format(a, "attention:%s_%dx%d", part, plan->tile_m, plan->tile_n);
+    if (map_get(&t->written, key))
+        return;
+    map_set(&t->written, key, t);
+    const char *file = arena_format(a, "attention.c:%s", part);
+    write_template(t, out, template_text(t->p, file, PARTS + 4, words));
+}
+
+static void write_attention(Tiles *t, Out *out, const Kernel *k)
+{
+    const AttentionPlan *plan = &((const Lowered *)k->lowered)->attention;
+    AttentionSizes s = attention_sizes(k->product);
+    bool forward = k->kind == KERNEL_attention;
+    write_part(t, out, plan, "product");
+    write_part(t, out, plan, "turn");
+    if (s.causal || s.alibi)
+        write_part(t, out, plan, "scores");
+    write_part(t, out, plan, forward ? "weights" : "again");
+    if (!forward)
+        write_part(t, out, plan, "dots");
+    if (k->product->attr->value != 0)
+        write_part(t, out, plan, "drop");
+}
+
+static void write_matmul_tile(Tiles *t, Out *out, const Kernel *k, int columns)
+{
+    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
+    const char *call = matmul_tile_apart(k) ? "static __attribute__((noinline))" : "static";
+    write_tile_as(t, out, "matmul.c", matmul_tile(t->arena, k, columns),
+                  (TileSize){.m = plan->tile_m, .n = columns, .row = plan->tile_n}, call);
+}
+
+static void write_packing_of(Tiles *t, Out *out, const Kernel *k)
+{
+    const Lowered *low = k->lowered;
+    if (k->product->op == OP_conv && low->conv.winograd.used)
+        write_winograd(t, out, "weight");
+    if (k->product->op == OP_matmul)
+        write_packing(t, out, low->plan.way_b, low->plan.tile_n);
+}
+
+static void write_matmul(Tiles *t, Out *out, const Kernel *k)
+{
+    const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
+    int n = plan->tile_n, last = matmul_narrow(t->p->target, plan);
+    if (plan->pack_b && !k->packed)
+        write_packing(t, out, plan->way_b, n);
+    if (plan->pack_a)
+        write_packing(t, out, plan->way_a, plan->tile_m);
+    if (plan->vector) {
+        const char *way = plan->vector == VECTOR_dots ? "dots" : "columns";
+        write_tile(t, out, arena_format(t->arena, "matvec.c:%s", way),
+                   arena_format(t->arena, "%s_%d", way, n), (TileSize){.n = n});
+        return;
+    }
+    write_matmul_tile(t, out, k, n);
+    if (last)
+        write_matmul_tile(t, out, k, last);
+}
+
+static void write_conv_weight(Tiles *t, Out *out, const ConvPlan *c)
+{
+    int m = c->winograd.used ? c->winograd.rows : c->tile_m, n = c->tile_n;
+    write_tile(t, out, "conv_weight.c", arena_format(t->arena, "weight_%dx%d", m, n),
+               (TileSize){.m = m, .n = n});
+    if (c->winograd.used) {
+        write_winograd(t, out, "patch");
+        write_winograd(t, out, "errors");
+        write_winograd(t, out, "changes");
+    }
+}
+
+static void write_conv(Tiles *t, Out *out, const Kernel *k)
+{
+    const ConvPlan *c = &((const Lowered *)k->lowered)->conv;
+    if (!c->winograd.used || c->winograd.few)
+        write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
+    if (c->winograd.used) {
+        write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
+        if (!k->pack)
+            write_winograd(t, out, "weight");
+        write_winograd(t, out, "patch");
+        write_winograd(t, out, "results");
+    }
+}
+
+Tiles tiles_begin(const Program *p)
+{
+    return (Tiles){.p = p, .arena = p->ctx->arena, .written = map_new(p->ctx->arena)};
+}
+
+void tiles_write(Tiles *t, Out *out, const Kernel *k)
+{
+    switch (k->kind) {
+    case KERNEL_pack: write_packing_of(t, out, k); break;
+    case KERNEL_matmul: write_matmul(t, out, k); break;
+    case KERNEL_conv: write_conv(t, out, k); break;
+    case KERNEL_conv_weight: write_conv_weight(t, out, &((const Lowered *)k->lowered)->conv); break;
+    case KERNEL_attention:
+    case KERNEL_attention_grad: write_attention(t, out, k); break;
+    default: break;
+    }
+}
