@@ -77,12 +77,6 @@ static int gen_print(gen_state *s, int64_t from)
     return failed ? gen_no_memory(s) : 0;
 }
 
-static int gen_refused(const gen_state *s, const nnrt_instance *m)
-{
-    int wrong = strstr(m->error, "finite") != NULL;
-    return nnrt_fail(s->fault, wrong ? NNRT_NOT_FINITE : NNRT_BAD_CALL, "%s", m->error);
-}
-
 /* How many tokens are made where the call does not say: as many as still fit. */
 static int64_t gen_count(const gen_state *s, const nnrt_args *args)
 {
@@ -117,12 +111,12 @@ static int gen_run(gen_state *s, const nnrt_args *args, nnrt_instance *m)
     s->ids = grown;
     s->n = s->n_prompt;
     if (nnrt_generate(m, (int)s->n_prompt, s->ids, 0, NULL, &how) < 0)
-        return gen_refused(s, m);
+        return nnrt_fail(s->fault, NNRT_BAD_CALL, "%s", m->error);
     int status = gen_print(s, 0);
     for (int64_t i = 0; i < count && !status; i++) {
         int32_t token = nnrt_decode_next(m, &how);
-        if (token < 0)
-            return gen_refused(s, m);
+        if (token < 0) /* there is a prompt, and all fits */
+            return nnrt_fail(s->fault, NNRT_NOT_FINITE, "%s", m->error);
         if (token == end)
             break;
         s->ids[s->n++] = token;

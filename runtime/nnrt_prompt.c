@@ -1,10 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_prompt.c: prompts to tokens, and tokens back to text, by the vocabulary of a weights file. */
+/* nnrt_prompt.c: the vocabulary that a weights file keeps: prompts to tokens by it, and tokens back to text. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "nnrt_program.h"
 #include "nnrt_text.h"
+
+#define VOCAB_KEPT "the weights file's nncc.text.%.100s" /* what messages call it */
+
+int nnrt_vocab_kept(const char *kept, const char *input, nnrt_vocab *out, nnrt_fault *fault)
+{
+    char where[160];
+    snprintf(where, sizeof where, VOCAB_KEPT, input);
+    return nnrt_tokenizer_parse(where, kept, strlen(kept), out, fault);
+}
+
+int nnrt_vocab_fits(const nnrt_vocab *vocab, const char *name, const nnrt_value *v,
+                    nnrt_fault *fault)
+{
+    if (vocab->n <= v->classes)
+        return NNRT_OK;
+    return nnrt_fail(fault, NNRT_BAD_CONTENT,
+                     "%s: a vocabulary of %d tokens, but '%s' has room for %lld", name, vocab->n,
+                     v->name, (long long)v->classes);
+}
+
+/* --- prompts ---------------------------------------------------------------------------------- */
 
 static int prompt_open(const nnrt_model *model, int input, const nnrt_meta *meta, void **vocab,
                        nnrt_fault *fault)
@@ -14,7 +35,7 @@ static int prompt_open(const nnrt_model *model, int input, const nnrt_meta *meta
     nnrt_vocab *read = calloc(1, sizeof *read);
     char where[160];
     int status;
-    snprintf(where, sizeof where, "the weights file's nncc.text.%.100s", v->name);
+    snprintf(where, sizeof where, VOCAB_KEPT, v->name);
     if (!read)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the vocabulary");
     if (!kept)
@@ -24,11 +45,9 @@ static int prompt_open(const nnrt_model *model, int input, const nnrt_meta *meta
                       "it there",
                       v->name);
     else
-        status = nnrt_tokenizer_parse(where, kept, strlen(kept), read, fault);
-    if (!status && read->n > v->classes)
-        status = nnrt_fail(fault, NNRT_BAD_CONTENT,
-                           "%s: a vocabulary of %d tokens, but '%s' has room for %lld", where,
-                           read->n, v->name, (long long)v->classes);
+        status = nnrt_vocab_kept(kept, v->name, read, fault);
+    if (!status)
+        status = nnrt_vocab_fits(read, where, v, fault);
     if (status) {
         nnrt_vocab_free(read);
         free(read);
@@ -70,6 +89,54 @@ static void prompt_close(void *vocab)
 {
     nnrt_vocab_free(vocab);
     free(vocab);
+}
+
+/* --- labels ----------------------------------------------------------------------------------- */
+
+/* The only vocabulary of the weights file as its key and text; NULL where there is none, or several. */
+static const nnrt_st_pair *text_only_vocab(const nnrt_meta *meta)
+{
+    const nnrt_st_pair *found = NULL;
+    for (int i = 0; i < meta->n; i++)
+        if (strncmp(meta->at[i].key, "nncc.text.", 10) == 0) {
+            if (found)
+                return NULL;
+            found = &meta->at[i];
+        }
+    return found;
+}
+
+int nnrt_text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64_t each,
+                  nnrt_fault *fault)
+{
+    const nnrt_st_pair *kept = text_only_vocab(meta);
+    nnrt_vocab vocab = {0};
+    nnrt_buffer line = {0};
+    int32_t *ids = malloc(((size_t)each + 1) * sizeof *ids);
+    int status = ids ? NNRT_OK : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+    if (!status && kept)
+        status = nnrt_tokenizer_parse(kept->key, kept->value, strlen(kept->value), &vocab, fault);
+    for (int64_t i = 0; i < n && !status; i++) {
+        size_t count = 0;
+        while (count < (size_t)each && labels[i * each + (int64_t)count] >= 0) {
+            ids[count] = (int32_t)labels[i * each + (int64_t)count];
+            count++;
+        }
+        line.size = 0;
+        if (kept)
+            nnrt_vocab_decode(&vocab, ids, count, &line);
+        if (line.failed)
+            status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the texts");
+        else if (kept)
+            fwrite(line.at, 1, line.size, stdout);
+        for (size_t k = 0; k < count && !kept; k++)
+            printf("%s%d", k ? " " : "", (int)ids[k]);
+        putchar('\n');
+    }
+    nnrt_buffer_free(&line);
+    nnrt_vocab_free(&vocab);
+    free(ids);
+    return status;
 }
 
 const nnrt_prompting nnrt_text_prompting = {prompt_open, prompt_encode, prompt_decode, prompt_end,

@@ -157,6 +157,16 @@ int nnrt_tokenizer_parse(const char *name, const void *bytes, size_t size, nnrt_
 /* Writes it as such a file; look at out->failed. */
 void nnrt_tokenizer_write(const nnrt_vocab *, nnrt_buffer *out);
 
+/* --- nnrt_prompt.c: the vocabulary that a weights file keeps ----------------------------------- */
+
+/* Reads `kept`, the text that it has for an input. */
+int nnrt_vocab_kept(const char *kept, const char *input, nnrt_vocab *out, nnrt_fault *);
+/* Fails where the tokens are more than the input has room for; name: where they are from. */
+int nnrt_vocab_fits(const nnrt_vocab *, const char *name, const nnrt_value *, nnrt_fault *);
+/* Prints n samples of `each` labels as texts of the only vocabulary, or as numbers where there is none, or
+ * several. */
+int nnrt_text_say(const nnrt_meta *, const float *labels, int64_t n, int64_t each, nnrt_fault *);
+
 /* --- nnrt_stories.c: made-up texts ------------------------------------------------------------ */
 
 /* `count` short stories, a line each: who has what, and where it goes. */
@@ -179,7 +189,7 @@ typedef struct nnrt_table {
 
 /* Fills the column of a token input from its texts, and that of its lengths where one is wanted. */
 int nnrt_table_tokens(const nnrt_table *, int input, const nnrt_span *texts);
-/* The same for class indices: numbers, or names. */
+/* The same for class indices: numbers, or names. (nnrt_labels.c) */
 int nnrt_table_classes(const nnrt_table *, int input, const nnrt_span *texts);
 /* A column of lengths: `of` is the input that they belong to. Nothing where the source names none.
  */

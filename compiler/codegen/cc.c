@@ -233,7 +233,7 @@ static bool works(Arena *arena, const char *cc, const char *folder)
 char *folder_make(Arena *arena)
 {
     const char *base = getenv("TMPDIR");
-    char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : "/tmp");
+    char *folder = arena_format(arena, "%s/nncc-XXXXXX", base && *base ? base : P_tmpdir);
     if (mkdtemp(folder))
         return folder;
     complain(folder);

@@ -226,21 +226,27 @@ static const char *packed_left(Product *p)
                  : arena_format(p->e->arena, "%s + %lld", name, (long long)p->plan->b_floats);
 }
 
-/* "x + i0 * 784, 784, 1": where a tile's rows begin, the distance of rows and of inner steps. */
-static const char *left_text(Product *p, const Node *a, const Ix *at)
+/* The left operand from row i0 on, and how far apart its rows and its inner steps are. */
+typedef struct Left {
+    const char *from;
+    long long row, step;
+} Left;
+
+static Left left_at(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_a)
-        return arena_format(e->arena, "%s + (size_t)i0 * %s, 1, %d", packed_left(p),
-                            factor(p, p->inner), p->plan->tile_m);
+        return (Left){
+            arena_format(e->arena, "%s + (size_t)i0 * %s", packed_left(p), factor(p, p->inner)), 1,
+            p->plan->tile_m};
     const Node *base;
     Ix linear;
     if (!operand_strides(&e->space, a, at, atom_of(&p->i), atom_of(&p->k), &base, &linear))
         BUG("a left operand without strides");
     int64_t apart[2];
     const char *from = plain_text(p, base, linear, &p->i, &p->k, apart);
-    return arena_format(e->arena, "%s + (size_t)i0 * %lld, %lld, %lld", from, (long long)apart[0],
-                        (long long)apart[0], (long long)apart[1]);
+    from = arena_format(e->arena, "%s + (size_t)i0 * %lld", from, (long long)apart[0]);
+    return (Left){from, (long long)apart[0], (long long)apart[1]};
 }
 
 static void store_tile(Product *p, const char *rows, const char *cols)
@@ -349,7 +355,8 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
     fetch_updated(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
-    const char *left = left_text(p, p->y->in[0], a_at);
+    const Left a = left_at(p, p->y->in[0], a_at);
+    const char *left = arena_format(e->arena, "%s, %lld, %lld", a.from, a.row, a.step);
     const char *right = right_text(p, p->y->in[1], b_at);
     int last = matmul_narrow(e->p->target, t);
     if (last) {
@@ -388,11 +395,10 @@ static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
                  p->cols, t->tile_n);
     const char *cols = t->cols % t->tile_n ? "cols" : number(p, t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_n);
-    const char *left = left_text(p, p->y->in[0], a_at);
-    const char *row = strstr(left, ", "), *step = strstr(row + 2, ", ");
-    out_wrap(e->out, "%s_%s_%d(%s, %s, %.*s, %s, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
-             e->p->name, dots ? "dots" : "columns", t->tile_n, cols, p->inner, (int)(row - left),
-             left, step + 2, from, (long long)apart[0], (long long)apart[!dots]);
+    const Left a = left_at(p, p->y->in[0], a_at);
+    out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
+             e->p->name, dots ? "dots" : "columns", t->tile_n, cols, p->inner, a.from, a.step, from,
+             (long long)apart[0], (long long)apart[!dots]);
     store_tile(p, "1", cols);
     out_close(e->out);
 }

@@ -4,7 +4,7 @@
 
 #include "../ops/ops.h"
 #include "../passes/lower.h"
-#include "codegen.h"
+#include "emit.h"
 
 static void kernel(const Graph *g, const Kernel *k, FILE *f);
 
@@ -113,15 +113,12 @@ static void function(const Graph *g, FILE *f)
 
 void emit_report(Program *p, FILE *f)
 {
-    int64_t scratch = 0, caches = p->cache_bytes;
+    int64_t caches = p->cache_bytes;
     fprintf(f, "%s from %s for %s, batch %lld\n", p->name, p->file, p->target->name,
             (long long)p->train.batch);
     for (int fn = 0; fn < FN_COUNT; fn++)
-        if (p->fn[fn]) {
+        if (p->fn[fn])
             function(p->fn[fn], f);
-            if (p->fn[fn]->plan->scratch_bytes > scratch)
-                scratch = p->fn[fn]->plan->scratch_bytes;
-        }
     for (int i = 0; i < p->vars.n; i++) {
         const Var *v = p->vars.at[i];
         char shape[128];
@@ -131,6 +128,6 @@ void emit_report(Program *p, FILE *f)
                     shape_text(&v->shape, shape), v->loc.line);
     }
     fprintf(f, "arena: %lld bytes of variables, %lld of scratch", (long long)p->vars_bytes,
-            (long long)scratch);
+            (long long)scratch_bytes(p));
     fprintf(f, caches ? ", %lld of caches\n" : "\n", (long long)caches);
 }

@@ -187,17 +187,17 @@ Builder *builder_new(Model *m, Fn fn)
 
 static void mark_reached(Builder *b)
 {
-    VEC(Value *) todo = {0};
+    VEC(Value *) pending = {0};
     for (int i = 0; i < b->roots.n; i++)
-        vec_push(b->ctx->arena, &todo, b->roots.at[i]);
-    while (todo.n) {
-        Value *value = todo.at[--todo.n];
+        vec_push(b->ctx->arena, &pending, b->roots.at[i]);
+    while (pending.n) {
+        Value *value = pending.at[--pending.n];
         if (value->reached)
             continue;
         value->reached = true;
         for (int i = 0; i < value->from.n; i++)
             if (!value->from.at[i]->reached)
-                vec_push(b->ctx->arena, &todo, value->from.at[i]);
+                vec_push(b->ctx->arena, &pending, value->from.at[i]);
     }
 }
 

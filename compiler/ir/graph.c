@@ -184,19 +184,19 @@ typedef struct Walk {
 
 static void mark_live(Arena *arena, Graph *g)
 {
-    VEC(Node *) todo = {0};
+    VEC(Node *) pending = {0};
     for (int i = 0; i < g->nodes.n; i++)
         g->nodes.at[i]->mark = DEAD;
     for (int i = 0; i < g->roots.n; i++)
-        vec_push(arena, &todo, g->roots.at[i].node);
-    while (todo.n) {
-        Node *node = todo.at[--todo.n];
+        vec_push(arena, &pending, g->roots.at[i].node);
+    while (pending.n) {
+        Node *node = pending.at[--pending.n];
         if (node->mark == LIVE)
             continue;
         node->mark = LIVE;
         for (int i = 0; i < node->n_in; i++)
             if (node->in[i]->mark != LIVE)
-                vec_push(arena, &todo, node->in[i]);
+                vec_push(arena, &pending, node->in[i]);
     }
 }
 

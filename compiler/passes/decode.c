@@ -42,11 +42,11 @@ static Node *whole(Decode *d, const Node *y);
 static Node *refuse(Decode *d, const Node *y, const char *why)
 {
     Diag *diag = &d->g->program->ctx->diag;
-    if (!d->failed)
+    if (!d->failed) {
         diag_error(diag, y->loc, "generate: '%s' %s", y->what ? y->what : op_rows[y->op].name, why);
-    if (!d->failed)
         diag_note(diag, d->g->program->generate.loc,
                   "the model is to be decoded token by token here");
+    }
     d->failed = true;
     return NULL;
 }

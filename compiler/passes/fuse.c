@@ -55,7 +55,7 @@ typedef struct Walk {
     int last;        /* of the ids that a way may lead to */
     int *seen;       /* by node id: stamp of the last walk */
     int *seen_group; /* by group: the same */
-    VEC(Step) todo;
+    VEC(Step) pending;
     int next;
 } Walk;
 
@@ -358,7 +358,7 @@ static void visit(Fuse *f, Walk *w, Node *node, bool outside)
     if (w->seen[node->id] >= stamp)
         return;
     w->seen[node->id] = stamp;
-    vec_push(f->arena, &w->todo, ((Step){node, outside}));
+    vec_push(f->arena, &w->pending, ((Step){node, outside}));
 }
 
 static void visit_members(Fuse *f, Walk *w, int group, bool outside)
@@ -387,7 +387,7 @@ static bool look_at(Fuse *f, Walk *w, Node *y, bool outside)
 /* One step of a walk: the neighbours of one node. */
 static bool walk_on(Fuse *f, Walk *w)
 {
-    Step here = w->todo.at[w->next++];
+    Step here = w->pending.at[w->next++];
     if (w->up && here.node->id > w->last)
         return false;
     const Users *u = w->up ? &f->waits[here.node->id] : &f->users[here.node->id];
@@ -405,7 +405,7 @@ static void start_walk(Fuse *f, Walk *w, int from, int to, int last)
     w->from = from;
     w->to = to;
     w->last = last;
-    w->next = w->todo.n = 0;
+    w->next = w->pending.n = 0;
     visit_members(f, w, from, false);
 }
 
@@ -420,7 +420,7 @@ static bool detour(Fuse *f, int from, int to)
     int last = f->groups.at[to].last;
     start_walk(f, down, from, to, last);
     start_walk(f, up, to, from, last);
-    while (down->next < down->todo.n && up->next < up->todo.n)
+    while (down->next < down->pending.n && up->next < up->pending.n)
         if (walk_on(f, down) || walk_on(f, up))
             return true;
     return false;

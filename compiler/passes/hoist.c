@@ -98,15 +98,15 @@ static Node *sum_of(const Hoist *h, int i)
 
 static void mark_cone(const Hoist *h, const Node *x, bool *mark)
 {
-    VEC(const Node *) todo = {0};
-    vec_push(h->arena, &todo, x);
-    while (todo.n) {
-        x = todo.at[--todo.n];
+    VEC(const Node *) pending = {0};
+    vec_push(h->arena, &pending, x);
+    while (pending.n) {
+        x = pending.at[--pending.n];
         if (mark[x->id])
             continue;
         mark[x->id] = true;
         for (int k = 0; k < x->n_in; k++)
-            vec_push(h->arena, &todo, x->in[k]);
+            vec_push(h->arena, &pending, x->in[k]);
     }
 }
 

@@ -462,17 +462,17 @@ static int by_size(const void *a, const void *b)
 static void place_scratch(Memory *m)
 {
     size_t most = (size_t)m->plan->buffers.n + 1;
-    Buffer **todo = arena_take(m->scratch, sizeof(Buffer *) * most);
+    Buffer **pending = arena_take(m->scratch, sizeof(Buffer *) * most);
     Buffer **placed = arena_take(m->scratch, sizeof(Buffer *) * most);
     int n = 0;
     for (int i = 0; i < m->plan->buffers.n; i++) {
         Buffer *b = m->plan->buffers.at[i];
         if (b->kind == BUF_scratch && !b->over)
-            todo[n++] = b;
+            pending[n++] = b;
     }
-    qsort(todo, (size_t)n, sizeof(Buffer *), by_size);
+    qsort(pending, (size_t)n, sizeof(Buffer *), by_size);
     for (int i = 0; i < n; i++) {
-        Buffer *b = todo[i];
+        Buffer *b = pending[i];
         int at = i;
         b->offset = lowest_gap(placed, i, b);
         for (; at > 0 && placed[at - 1]->offset > b->offset; at--)

@@ -174,16 +174,16 @@ static bool computes_again(const ScanGrad *c, const Node *x, const bool *has)
 static void find_needed(ScanGrad *c, bool *needed)
 {
     Graph *back = c->back.body;
-    VEC(Node *) todo = {0};
+    VEC(Node *) pending = {0};
     for (int i = 0; i < c->n; i++)
         c->copy[i]->mark = i;
     for (int i = c->n; i < back->nodes.n; i++)
         back->nodes.at[i]->mark = -1;
     for (int i = 0; i < back->roots.n; i++)
-        vec_push(c->arena, &todo, back->roots.at[i].node);
+        vec_push(c->arena, &pending, back->roots.at[i].node);
     bool *seen = arena_take(c->arena, (size_t)back->nodes.n + 1);
-    while (todo.n) {
-        Node *x = todo.at[--todo.n];
+    while (pending.n) {
+        Node *x = pending.at[--pending.n];
         bool ours = x->mark >= 0;
         bool passes = !ours || op_rows[x->op].cls == CLASS_MOVE || x->op == OP_scan;
         if (seen[x->id])
@@ -192,7 +192,7 @@ static void find_needed(ScanGrad *c, bool *needed)
         if (ours && !passes)
             needed[x->mark] = true;
         for (int k = 0; passes && k < x->n_in; k++)
-            vec_push(c->arena, &todo, x->in[k]);
+            vec_push(c->arena, &pending, x->in[k]);
     }
 }
 

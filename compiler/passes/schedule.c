@@ -35,15 +35,15 @@ static bool loaded(const Kernel *k, const Node *y)
 
 static void reach(Order *o, const Kernel *k, int stamp, Reach *r)
 {
-    VEC(Node *) todo = {0};
+    VEC(Node *) pending = {0};
     for (int i = 0; i < k->stores.n; i++) {
-        vec_push(o->arena, &todo, k->stores.at[i]);
+        vec_push(o->arena, &pending, k->stores.at[i]);
         o->stamp[k->stores.at[i]->id] = stamp;
     }
     int last = 0;
     bool *computed = arena_take(o->arena, (size_t)o->g->nodes.n);
-    for (int i = 0; i < todo.n; i++) {
-        Node *y = todo.at[i];
+    for (int i = 0; i < pending.n; i++) {
+        Node *y = pending.at[i];
         if (loaded(k, y)) {
             vec_push(o->arena, &r->loads, y);
             continue;
@@ -55,7 +55,7 @@ static void reach(Order *o, const Kernel *k, int stamp, Reach *r)
             if (o->stamp[x->id] == stamp)
                 continue;
             o->stamp[x->id] = stamp;
-            vec_push(o->arena, &todo, x);
+            vec_push(o->arena, &pending, x);
         }
     }
     for (int i = 0; i <= last; i++)
