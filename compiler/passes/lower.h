@@ -19,6 +19,11 @@ typedef struct Domain {
 
 typedef enum { PLACE_none, PLACE_full, PLACE_row } Place;
 
+/* places.c: gives what has to lie in memory nodes that can; marks what is uniform. Before fuse. */
+void places_make(Graph *);
+/* Whether what y reads lies in memory, each operand as such. */
+bool reads_memory(const Node *y);
+
 /* The domain of an elementwise node (its shape) or a reduction (its operand's shape, axes
  * marked). */
 Domain domain_of(const Node *);
