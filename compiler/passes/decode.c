@@ -453,7 +453,8 @@ static Node *last_row(Decode *d, const Node *y, int axis)
     if (!passes_row(d, y, axis, &row)) {
         const Shape one = shape_of(1, (int64_t[]){1});
         Node *which = build_expand(d->g, build_scalar(d->g, SCALAR_last), &one);
-        return take(d->g, along(d, y, axis), axis, build_cast(d->g, which, DT_i32));
+        Node *index = build_cast(d->g, which, DT_i32); /* first, whatever the compiler's order */
+        return take(d->g, along(d, y, axis), axis, index);
     }
     Node *in[4] = {NULL};
     for (int k = 0; k < y->n_in; k++)
