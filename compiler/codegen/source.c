@@ -183,8 +183,9 @@ static void guards(SourceText *s)
     if (s->options->single_file) {
         emit_runtime(s);
     } else {
-        out_raw(o, "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
-                   "#include \"nnrt_team.h\"\n%s%s",
+        out_raw(o,
+                "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
+                "#include \"nnrt_team.h\"\n%s%s",
                 calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "",
                 s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");
     }
@@ -298,6 +299,21 @@ static void kernels(SourceText *s)
     }
 }
 
+/* What lies between is compiled with registers of the target's whole width: clang halves vectors of 64
+ * bytes for the Intel CPUs that it would rather have use 32. */
+static void begin_wide(SourceText *s)
+{
+    if (s->p->target->vector_bytes == 64)
+        out_raw(s->out, "#ifdef __clang__\n#pragma clang attribute push("
+                        "__attribute__((min_vector_width(512))), apply_to = function)\n#endif\n");
+}
+
+static void end_wide(SourceText *s)
+{
+    if (s->p->target->vector_bytes == 64)
+        out_raw(s->out, "#ifdef __clang__\n#pragma clang attribute pop\n#endif\n");
+}
+
 const char *emit_source(Program *p, const CodegenOptions *options)
 {
     Out out = out_new(p->ctx->arena);
@@ -320,8 +336,10 @@ const char *emit_source(Program *p, const CodegenOptions *options)
     instance(&s);
     variables(&s);
     emit_tables(&s);
+    begin_wide(&s);
     kernels(&s);
     emit_steps(&s);
+    end_wide(&s);
     emit_model(&s);
     if (out.str.n > 1 && out.str.at[out.str.n - 2] == '\n')
         out.str.at[--out.str.n] = '\0';

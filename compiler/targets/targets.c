@@ -67,7 +67,7 @@ static const Target *native(void)
     static Target t; /* the same at every call */
     t = *row_named(host_row());
     t.name = "native";
-    t.flags = "-march=native";
+    t.flags = t.vector_bytes == 64 ? "-march=native -mprefer-vector-width=512" : "-march=native";
     t.l1 = cache_bytes(0, t.l1);
     t.l2 = cache_bytes(2, t.l2);
     return &t;
