@@ -328,6 +328,24 @@ const char *matmul_tile(Arena *a, const Kernel *k, int columns)
                         matmul_tile_apart(k) ? "_apart" : "");
 }
 
+/* Where tile t stands: panel by panel, each over all rows, or over as many at a time as stay near. */
+static void place_tile(Product *p, const char *blocks, int64_t panels)
+{
+    Out *o = p->e->out;
+    const MatmulPlan *t = p->plan;
+    if (!t->near || panels == 1) {
+        out_line(o, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks,
+                 t->tile_m);
+        return;
+    }
+    long long near = t->near, all = t->near * panels;
+    out_line(o, "const int near = t / %lld * %lld, at = t %% %lld;", all, near, all);
+    out_line(o, "const int high = %s - near < %lld ? %s - near : %lld;", blocks, near, blocks,
+             near);
+    out_line(o, "const int j0 = at / high * %d, i0 = (near + at %% high) * %d;", t->tile_n,
+             t->tile_m);
+}
+
 static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
@@ -344,8 +362,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
                       : panels == 1 ? blocks
                                     : arena_format(e->arena, "%lld * blocks", (long long)panels);
     out_open(e->out, "for (int t = 0; t < %s; t++)", all);
-    out_line(e->out, "const int j0 = t / %s * %d, i0 = t %% %s * %d;", blocks, t->tile_n, blocks,
-             t->tile_m);
+    place_tile(p, blocks, panels);
     if (!whole_rows)
         out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m,
                  p->rows, t->tile_m);

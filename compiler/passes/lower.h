@@ -75,6 +75,7 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
+    int64_t near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
     VectorWay vector; /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */

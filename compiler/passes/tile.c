@@ -128,18 +128,15 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
-/* Whether a panel of the right operand, read in place, falls on so few sets of the second cache (128 KB a way, 8
- * ways) that its rows displace each other, and is read often enough to be worth a copy. */
-static bool displaced(const MatmulPlan *p)
+/* Whether the right operand is better copied to panels than read in place. There each row of a panel lies a page or a
+ * good part of one from the next: no prefetcher runs ahead of it, and where rows are a power of two apart they
+ * displace each other. A panel that the first cache holds is fetched once all the same, and few tiles do not pay for
+ * the copy. */
+static bool lies_far_apart(const Target *t, const MatmulPlan *p)
 {
-    enum { WAY = 128 << 10, WAYS = 8, ROWS_LEAST = 512 };
-    int64_t apart = p->cols * (int64_t)sizeof(float), other = WAY;
-    while (other % apart) { /* the greatest common divisor */
-        int64_t rest = other % apart;
-        other = apart;
-        apart = rest;
-    }
-    return p->rows >= ROWS_LEAST && p->inner > WAYS * (WAY / apart);
+    enum { READS_LEAST = 8 };
+    int64_t panel = p->inner * p->tile_n * (int64_t)sizeof(float);
+    return p->cols > p->tile_n && panel >= t->l1 && p->rows >= READS_LEAST * (int64_t)p->tile_m;
 }
 
 /* Whether a left operand that is read down its columns, a line of the cache a step, passes through the first cache
@@ -150,6 +147,16 @@ static bool passes_through(const MatmulPlan *p)
     enum { LINES = (32 << 10) / 64, READS_LEAST = 4 };
     return p->way_a == PACK_copied && p->inner > LINES &&
            tile_pieces(p->cols, p->tile_n) >= READS_LEAST;
+}
+
+/* Tiles of rows that share half of the second cache, where not all rows do. */
+static int64_t near_tiles(const Target *t, const MatmulPlan *p)
+{
+    enum { LEAST = 4 };
+    int64_t row = p->inner * (int64_t)sizeof(float), tiles = t->l2 / 2 / (row * p->tile_m);
+    if (p->cols <= p->tile_n || t->l2 == 0 || row * p->rows <= t->l2 / 2)
+        return 0;
+    return tiles > LEAST ? tiles : LEAST;
 }
 
 int matmul_narrow(const Target *t, const MatmulPlan *p)
@@ -204,8 +211,9 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
     right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || displaced(&p));
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || lies_far_apart(t, &p));
     choosing_end(c);
+    p.near = near_tiles(t, &p);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
