@@ -6,7 +6,8 @@
  * accumulators, NNCC_TILE_H x NNCC_TILE_W pixels of NNCC_TILE_N channels, stay in vector registers
  * while taps and channels are summed in their order, so the result does not depend on how tiles
  * are shared out; they are stored one by one, as a copy of all would keep them in memory. Calls give
- * distances as constants: the function is made anew for each. */
+ * distances as constants: the function is made anew for each. The panel, which may come from memory, is asked
+ * for that many floats ahead that it is there in time. */
 #ifndef NNCC_TILE_H
 #define NNCC_TILE_H 2
 #define NNCC_TILE_W 4
@@ -37,6 +38,7 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, ptrd
                                                             float *tile)
 {
     enum { W = NNCC_TILE_W, P = NNCC_TILE_H * NNCC_TILE_W, V = NNCC_TILE_N / NNCC_LANES };
+    enum { AHEAD = 1536 / NNCC_TILE_N };
     NNCC_VECTOR acc[P][V] = {{{0}}};
     for (int d = 0; d < taps.d; d++)
         for (int h = 0; h < taps.h; h++)
@@ -45,6 +47,9 @@ static inline __attribute__((always_inline)) void NNCC_NAME(const float *x, ptrd
                 for (int k = 0; k < taps.run; k++) {
                     NNCC_VECTOR b[V];
                     __builtin_memcpy(b, panel, sizeof b);
+#pragma GCC unroll 4
+                    for (int v = 0; v < V; v++)
+                        __builtin_prefetch(panel + AHEAD * stride + v * NNCC_LANES);
                     panel += stride;
 #pragma GCC unroll 32
                     for (int i = 0; i < P; i++) {
