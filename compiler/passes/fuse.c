@@ -27,7 +27,9 @@
 enum {
     MEMBERS_MAX = 160, /* of a group: bounds recursion and the size of a function */
     CHAIN_MAX = 24,    /* movement ops in a row; then one is stored */
-    INLINE_OPS = 6
+    INLINE_OPS = 6,    /* of a value that is computed again where it is read */
+    INLINE_LOADS =
+        3 /* and what it reads: one number of its own place, and some that few places have */
 };
 
 typedef struct Group {
@@ -474,22 +476,47 @@ static void merge_operands(Fuse *f, Node *y, const Node *through, int depth)
 
 /* --- what is stored --------------------------------------------------------------------------- */
 
-/* Counts the ops and loads that computing y again would take; false: not worth it. */
-static bool cheap(Fuse *f, const Node *y, const bool *stored, int *ops, int *loads)
+/* What computing a value again takes: ops, and numbers read that it has one of each place, or few of. */
+typedef struct Again {
+    int64_t size; /* of the value */
+    const Node *seen[INLINE_OPS + INLINE_LOADS];
+    int n, ops, loads, whole_loads;
+} Again;
+
+static int64_t size_of(const Fuse *f, const Shape *s)
 {
-    if (y->uniform || (y->op == OP_const && !y->attr->data) || y->op == OP_iota)
+    return shape_count(s) * (s->batch >= 0 ? f->g->program->train.batch : 1);
+}
+
+/* True where it was seen before. */
+static bool again_seen(Again *again, const Node *y)
+{
+    for (int i = 0; i < again->n; i++)
+        if (again->seen[i] == y)
+            return true;
+    if (again->n < COUNT(again->seen))
+        again->seen[again->n++] = y;
+    return false;
+}
+
+/* Counts what computing y again would take; false: not worth it. */
+static bool cheap(Fuse *f, const Node *y, const bool *stored, Again *again)
+{
+    enum { FEW = 8 };
+    if (y->uniform || (y->op == OP_const && !y->attr->data) || y->op == OP_iota ||
+        again_seen(again, y))
         return true;
     if (stored[y->id] || node_lies(y)) {
-        if (y->op == OP_var && f->assign[y->attr->var->id])
-            return false;
-        return ++*loads <= 1;
+        again->whole_loads += size_of(f, &y->shape) * FEW > again->size;
+        return !(y->op == OP_var && f->assign[y->attr->var->id]) && again->whole_loads <= 1 &&
+               ++again->loads <= INLINE_LOADS;
     }
     OpClass c = op_rows[y->op].cls;
     if ((c != CLASS_EW && c != CLASS_MOVE) || (op_rows[y->op].flags & COSTLY) ||
-        (c == CLASS_EW && ++*ops > INLINE_OPS))
+        (c == CLASS_EW && ++again->ops > INLINE_OPS))
         return false;
     for (int i = 0; i < y->n_in; i++)
-        if (!cheap(f, y->in[i], stored, ops, loads))
+        if (!cheap(f, y->in[i], stored, again))
             return false;
     return true;
 }
@@ -513,6 +540,28 @@ static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bo
     return false;
 }
 
+/* How many values that other groups read are made of y by few cheap ops. */
+static int made_of(Fuse *f, const Node *y, const bool *stored, int depth)
+{
+    enum { DEPTH_MAX = 3 };
+    int n = 0;
+    for (int i = 0; i < f->users[y->id].at.n && depth < DEPTH_MAX; i++) {
+        const Node *user = f->users[y->id].at.at[i];
+        if (group_of(f, user) != group_of(f, y) || op_rows[user->op].cls != CLASS_EW ||
+            (op_rows[user->op].flags & COSTLY))
+            continue;
+        n += read_elsewhere(f, user, user, stored, 0) ? 1 : made_of(f, user, stored, depth + 1);
+    }
+    return n;
+}
+
+/* Stored in the place of several values that are cheap to make of it: 1 + tanh(x) and 1 - tanh(x) ** 2. */
+static bool stands_for_several(Fuse *f, const Node *y, const bool *stored)
+{
+    return op_rows[y->op].cls == CLASS_EW && (op_rows[y->op].flags & COSTLY) &&
+           made_of(f, y, stored, 0) > 1;
+}
+
 static void choose_stores(Fuse *f, bool *stored)
 {
     Graph *g = f->g;
@@ -526,10 +575,12 @@ static void choose_stores(Fuse *f, bool *stored)
         if (stored[i] || f->group[i] < 0 || y->op == OP_scan)
             continue;
         bool moved = op_rows[y->op].cls == CLASS_MOVE;
-        if (!g->program->unfused && !moved && !read_elsewhere(f, y, y, stored, 0))
+        if (!g->program->unfused && !moved && !read_elsewhere(f, y, y, stored, 0)) {
+            stored[i] = stands_for_several(f, y, stored);
             continue;
-        int ops = 0, loads = 0;
-        stored[i] = g->program->unfused || moved || !cheap(f, y, stored, &ops, &loads);
+        }
+        Again again = {.size = size_of(f, &y->shape)};
+        stored[i] = g->program->unfused || moved || !cheap(f, y, stored, &again);
     }
 }
 

@@ -86,7 +86,7 @@ apart mixed "gcc clang" "$passes"
 apart recurrent gcc "-O0 --no-pass=fuse --no-pass=hoist"
 wait
 apart image "gcc clang" "$passes"
-apart attention clang "-O0 --no-pass=fuse --no-pass=layout"
+apart attention clang "-O0 --no-pass=fuse --no-pass=flatten"
 wait
 cat mixed.txt recurrent.txt image.txt attention.txt
 
