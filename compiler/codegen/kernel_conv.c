@@ -9,13 +9,6 @@
 
 #include "kernel_conv.h"
 
-/* Where an operand's numbers are: `at` and distances of samples, of neighbours along depth, height
- * and width, in floats. */
-typedef struct Lay {
-    const char *at;
-    int64_t sample, axis[SPATIAL_MAX];
-} Lay;
-
 const char *conv_text(Conv *c, const char *format, int64_t x)
 {
     return arena_format(c->e->arena, format, (long long)x);
@@ -173,9 +166,9 @@ const char *conv_packed(Conv *c, ConvPart part)
     return offset ? arena_format(c->e->arena, "%s + %lld", name, (long long)offset) : name;
 }
 
-static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, ConvPart part)
+static ConvLay packed_lay(Conv *c, const int64_t *extent, int64_t width, ConvPart part)
 {
-    Lay lay = {.at = conv_packed(c, part)};
+    ConvLay lay = {.at = conv_packed(c, part)};
     lay.axis[W] = width;
     lay.axis[H] = extent[W] * lay.axis[W];
     lay.axis[D] = extent[H] * lay.axis[H];
@@ -184,7 +177,7 @@ static Lay packed_lay(Conv *c, const int64_t *extent, int64_t width, ConvPart pa
 }
 
 /* An operand [samples, spatial.., channels] that is read where it stands. */
-static Lay standing_lay(Conv *c, const Node *x, const int64_t *extent)
+static ConvLay standing_lay(Conv *c, const Node *x, const int64_t *extent)
 {
     Emit *e = c->e;
     Ix at[RANK_MAX];
@@ -194,20 +187,21 @@ static Lay standing_lay(Conv *c, const Node *x, const int64_t *extent)
     if (!pixel_strides(&e->space, x, at, &base, &offset, stride))
         BUG("an operand without strides");
     const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    Lay lay = {.at = offset ? arena_format(e->arena, "%s + %lld", name, (long long)offset) : name,
-               .sample = stride[0]};
+    ConvLay lay = {.at =
+                       offset ? arena_format(e->arena, "%s + %lld", name, (long long)offset) : name,
+                   .sample = stride[0]};
     for (int a = 0; a < c->plan->spatial; a++)
         lay.axis[SPATIAL_MAX - c->plan->spatial + a] = stride[1 + a];
     return lay;
 }
 
-static Lay place_x(Conv *c, const Node *x)
+ConvLay conv_place_x(Conv *c, const Node *x, const int64_t *extent)
 {
     const ConvPlan *p = c->plan;
     if (!p->pack_x)
-        return standing_lay(c, x, p->in);
-    Lay lay = packed_lay(c, p->in, p->channels, PART_x);
-    pack_pixels(c, x, p->in, 1, p->channels, lay.at);
+        return standing_lay(c, x, extent);
+    ConvLay lay = packed_lay(c, extent, p->channels, PART_x);
+    pack_pixels(c, x, extent, 1, p->channels, lay.at);
     return lay;
 }
 
@@ -322,8 +316,7 @@ static void store_pixels(Conv *c, bool whole_cols)
     }
 }
 
-/* A weight that is read where it stands. */
-static const char *standing_weight(Conv *c, const Node *w)
+const char *conv_standing_weight(Conv *c, const Node *w)
 {
     Emit *e = c->e;
     Ix at[RANK_MAX], linear;
@@ -337,7 +330,7 @@ static const char *standing_weight(Conv *c, const Node *w)
 }
 
 /* What a piece, a row of tiles for one panel, is: its sample, rows, channels and operands. */
-static void place_piece(Conv *c, const Lay *x, const char *w)
+static void place_piece(Conv *c, const ConvLay *x, const char *w)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
@@ -371,7 +364,7 @@ static void place_piece(Conv *c, const Lay *x, const char *w)
              far(c, "g", p->groups > 1 ? p->channels / p->groups : 0));
 }
 
-static void tile_row(Conv *c, const Lay *x)
+static void tile_row(Conv *c, const ConvLay *x)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
@@ -404,13 +397,13 @@ static void emit_direct(Conv *c)
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
     const Node *w = c->y->in[1];
-    Lay x = place_x(c, c->y->in[0]);
+    ConvLay x = conv_place_x(c, c->y->in[0], p->in);
     bool packs = p->pack_other && !e->k->packed;
     if (packs)
         pack_weight(c, w);
     if (p->pack_x || packs)
         emit_wait(e);
-    const char *weight = p->pack_other ? conv_packed(c, PART_panels) : standing_weight(c, w);
+    const char *weight = p->pack_other ? conv_packed(c, PART_panels) : conv_standing_weight(c, w);
     conv_result(c);
     int64_t high = (p->out[H] + p->tile_h - 1) / p->tile_h;
     emit_share(c->e, 1);
@@ -425,6 +418,10 @@ static void emit_direct(Conv *c)
 void emit_conv_pack(Emit *e)
 {
     Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
+    if (c.plan->depthwise.used) {
+        emit_depthwise_pack(&c);
+        return;
+    }
     if (c.plan->winograd.used)
         emit_winograd_pack(&c);
     ConvPlan direct = conv_direct(c.plan);
@@ -445,7 +442,9 @@ void emit_conv(Emit *e)
         out_close(e->out);
         out_open(e->out, "else");
     }
-    if (w->used)
+    if (c.plan->depthwise.used)
+        emit_depthwise(&c);
+    else if (w->used)
         emit_winograd(&c);
     else
         emit_direct(&c);
@@ -475,7 +474,7 @@ static void weight_loops(Conv *c)
 }
 
 /* What tile t is: taps, rows of a run, channels out, and where x and dy begin for it. */
-static void place_tile(Conv *c, const Lay *x, const Lay *dy)
+static void place_tile(Conv *c, const ConvLay *x, const ConvLay *dy)
 {
     Emit *e = c->e;
     const ConvPlan *p = c->plan;
@@ -519,7 +518,7 @@ static void store_rows(Conv *c)
 }
 
 /* One tile over the pixels of a block: samples l0 .. l0 + count, rows h0 .. h0 + high, depth l1. */
-static void tile_block(Conv *c, const Lay *x, const Lay *dy, bool one, const char *count,
+static void tile_block(Conv *c, const ConvLay *x, const ConvLay *dy, bool one, const char *count,
                        const char *high)
 {
     Emit *e = c->e;
@@ -592,7 +591,7 @@ static void emit_direct_weight(Conv *c)
     const ConvPlan *p = c->plan;
     const Node *dy = c->y->in[1];
     int64_t width = p->panels * p->tile_n;
-    Lay x = place_x(c, c->y->in[0]), y;
+    ConvLay x = conv_place_x(c, c->y->in[0], p->in), y;
     if (p->pack_other) {
         y = packed_lay(c, p->out, p->groups * width, PART_other);
         pack_pixels(c, dy, p->out, p->groups, width, y.at);

@@ -19,6 +19,13 @@ typedef struct Conv {
 
 enum { D, H, W }; /* spatial axes */
 
+/* Where an operand's numbers are: `at` and distances of samples, of neighbours along depth, height
+ * and width, in floats. */
+typedef struct ConvLay {
+    const char *at;
+    int64_t sample, axis[SPATIAL_MAX];
+} ConvLay;
+
 /* `format`, of one %lld, in the kernel's arena. */
 const char *conv_text(Conv *, const char *format, int64_t x);
 /* "n", "4": samples of an operand. */
@@ -46,6 +53,16 @@ const char *conv_packed(Conv *, ConvPart);
 void conv_result(Conv *);
 /* What is at `place` in a tile of results, to where it belongs. */
 void conv_store(Conv *, const char *place);
+
+/* Where x, [samples, extent.., channels], is read: where it stands, or where it is packed, here. */
+ConvLay conv_place_x(Conv *, const Node *x, const int64_t *extent);
+/* A weight that is read where it stands. */
+const char *conv_standing_weight(Conv *, const Node *weight);
+
+/* kernel_depthwise.c: the bodies of a convolution whose channels stand alone, and of its weight's packing;
+ * kernel_tiles.c: its register tile's name. */
+void emit_depthwise_pack(Conv *);
+void emit_depthwise(Conv *);
 
 /* kernel_winograd.c: the bodies of a convolution by Winograd's method, of its weight's transform and of
  * its weight's gradient. */

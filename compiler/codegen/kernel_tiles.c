@@ -37,7 +37,8 @@ static const char *interleaved(Arena *a, int lanes, int from)
 /* How large a tile is: whichever of these its template has. */
 typedef struct TileSize {
     int m, h, w, n;
-    int row; /* numbers from row to row of what it gives; 0: n */
+    int taps, step; /* along a row of pixels */
+    int row;        /* numbers from row to row of what it gives; 0: n */
 } TileSize;
 
 /* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; call: how they are
@@ -68,6 +69,9 @@ static void write_tile_as(Tiles *t, Out *out, const char *file, const char *tile
                                   {"NNCC_ERRORS_1D", one},
                                   {"NNCC_CHANGES", name},
                                   {"NNCC_CHANGES_1D", one},
+                                  {"NNCC_EDGE", arena_format(a, "%s_edge", name)},
+                                  {"NNCC_TAPS_W", arena_format(a, "%d", size.taps)},
+                                  {"NNCC_STEP", arena_format(a, "%d", size.step)},
                                   {"NNCC_CALL", call},
                                   {"NNCC_COPY", name},
                                   {"NNCC_TURN", name},
@@ -91,6 +95,22 @@ static void write_conv_tile(Tiles *t, Out *out, int h, int w, int n)
 {
     write_tile(t, out, "conv.c", arena_format(t->arena, "conv_%dx%dx%d", h, w, n),
                (TileSize){.h = h, .w = w, .n = n});
+}
+
+const char *depthwise_tile(Arena *a, const ConvPlan *p)
+{
+    int w = SPATIAL_MAX - 1;
+    return arena_format(a, "depthwise_%dx%d_taps%lld_step%lld", p->tile_w, p->tile_n,
+                        (long long)p->taps[w], (long long)p->stride[w]);
+}
+
+static void write_depthwise(Tiles *t, Out *out, const ConvPlan *p)
+{
+    int w = SPATIAL_MAX - 1;
+    write_tile(
+        t, out, "depthwise.c", depthwise_tile(t->arena, p),
+        (TileSize){
+            .w = p->tile_w, .n = p->tile_n, .taps = (int)p->taps[w], .step = (int)p->stride[w]});
 }
 
 /* One of Winograd's transforms. */
@@ -204,6 +224,10 @@ static void write_conv_weight(Tiles *t, Out *out, const ConvPlan *c)
 static void write_conv(Tiles *t, Out *out, const Kernel *k)
 {
     const ConvPlan *c = &((const Lowered *)k->lowered)->conv;
+    if (c->depthwise.used) {
+        write_depthwise(t, out, c);
+        return;
+    }
     if (!c->winograd.used || c->winograd.few)
         write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
     if (c->winograd.used) {

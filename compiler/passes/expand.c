@@ -2,7 +2,8 @@
 /* expand: makes loops of the products that are too small or too narrow for a template.
  *
  * needs   shapes
- * gives   no matmul, conv or conv_weight of few multiplications; no depthwise conv or conv_weight
+ * gives   no matmul, conv or conv_weight of few multiplications; no depthwise conv_weight, nor conv but such as
+ *         has a template
  * breaks  nothing
  *
  * A product becomes a sum over elementwise products: reduce_sum(a * b). The last axis is never
@@ -11,6 +12,7 @@
  * product stays.
  */
 #include "../ops/ops.h"
+#include "lower.h"
 #include "passes.h"
 
 enum { SMALL = 256 /* multiply-adds a sample */ };
@@ -124,7 +126,7 @@ static Node *expand_conv(Graph *g, Node *y)
 {
     Conv c = conv_of(&y->attr->taps, &y->in[0]->shape, &y->shape);
     int axes = channel_axes(&c, &y->shape), summed[RANK_MAX], n = 0;
-    if (!axes)
+    if (!axes || depthwise_suits(g->program->target, &y->attr->taps, &y->in[0]->shape, &y->shape))
         return y;
     Node *x = windows(g, y->in[0], &c, axes), *w = y->in[1];
     if (is_depthwise(&c))

@@ -75,7 +75,8 @@ typedef struct MatmulPlan {
     int64_t rows, cols, inner; /* extents with a full batch */
     int64_t lead;              /* products in a stack (leading axes) */
     bool pack_a, pack_b;
-    int64_t near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
+    int64_t
+        near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
     VectorWay vector; /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
@@ -160,6 +161,16 @@ typedef struct WinogradPlan {
     int slices;    /* pieces that may be at work at once */
 } WinogradPlan;
 
+/* A convolution whose channels stand alone (templates/depthwise.c): a row of pixels of tile_n channels at a time. */
+typedef struct DepthwisePlan {
+    bool used;
+    const Node *x;            /* what is read: of a pad with zeros, what it pads */
+    int64_t pad[SPATIAL_MAX]; /* its zeros in front, which no tap then reads */
+    int64_t in[SPATIAL_MAX];  /* extents of x */
+    int64_t rows;             /* that are gone over for a panel, then for the next */
+    int64_t left, right;      /* pixels of a row, from, and up to, which all taps lie on x */
+} DepthwisePlan;
+
 /* How a convolution (of nodes conv, conv_weight) runs, channels last. Lists by depth, height, width;
  * an axis that a network lacks is 1 long. x is read in place where it is a plain buffer, else packed as
  * [n, in.., channels]. */
@@ -185,6 +196,7 @@ typedef struct ConvPlan {
         block_rows;     /* conv_weight: pixels that all tiles go over before others */
     int64_t sum_floats; /* conv_weight: tiles between blocks */
     WinogradPlan winograd;
+    DepthwisePlan depthwise;
     Choosing choosing;
 } ConvPlan;
 
@@ -201,7 +213,15 @@ bool winograd_pays(const Graph *, const Node *conv, ConvPlan *, bool kept);
 void winograd_place(const Graph *, const Node *conv, ConvPlan *, bool kept);
 void winograd_weight_place(ConvPlan *);
 
+/* tile_depthwise.c: whether a convolution of these extents runs in tiles of templates/depthwise.c (never without a
+ * target), and how. */
+bool depthwise_suits(const Target *, const Taps *, const Shape *x, const Shape *y);
+void depthwise_plan(const Graph *, const Node *conv, ConvPlan *);
+
 ConvPlan conv_plan(const Graph *, const Node *conv, bool kept);
+/* Whether x, [samples, spatial.., channels], or a weight, [taps.., in, out], is one buffer, and its strides then. */
+bool conv_stands(const Graph *, const Node *x, int64_t *stride);
+bool conv_plain_weight(const Graph *, const ConvPlan *, const Node *weight);
 /* Columns of a tile for so many channels out, sums of so many numbers, tap by tap. */
 int tile_conv_columns(const Target *, int64_t units, int64_t inner);
 /* The plan of what is summed tap by tap: all of a convolution, or few samples of one of Winograd's. */

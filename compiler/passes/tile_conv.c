@@ -43,8 +43,7 @@ bool pixel_strides(IxSpace *s, const Node *x, const Ix *at, const Node **base, i
     return stride[rank - 1] == 1 || atoms[rank - 1] < 0;
 }
 
-/* Strides of x where it stands, or false. */
-static bool stands(const Graph *g, const Node *x, int64_t *stride)
+bool conv_stands(const Graph *g, const Node *x, int64_t *stride)
 {
     Arena *scratch = arena_new();
     IxSpace s = ix_space(scratch, g->program->train.batch);
@@ -93,8 +92,8 @@ static void begin(const Graph *g, ConvPlan *p, const Node *y, const char *other,
         op_rows[y->op].name, (long long)tile_samples(g, x), axes_text(p, p->in, in),
         (long long)p->channels, axes_text(p, p->taps, taps), axes_text(p, p->out, out),
         (long long)p->units, axes_text(p, p->stride, stride), axes_text(p, p->dilation, dilation),
-        (long long)p->groups, stands(g, x, ignored) ? "plain" : "made", other, kept ? ",kept" : "",
-        g->program->exact ? ",exact" : "");
+        (long long)p->groups, conv_stands(g, x, ignored) ? "plain" : "made", other,
+        kept ? ",kept" : "", g->program->exact ? ",exact" : "");
 }
 
 /* The most numbers of a tile of so many vectors of columns: accumulators, a row of the panel and a
@@ -239,15 +238,20 @@ static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
     return same;
 }
 
-/* Whether a weight [taps.., channels, units] is one block of memory, of whole panels side by side. */
-static bool is_plain(const Graph *g, const ConvPlan *p, const Node *w)
+bool conv_plain_weight(const Graph *g, const ConvPlan *p, const Node *w)
 {
     int64_t stride[RANK_MAX];
     int rank = w->shape.rank;
-    bool plain = stands(g, w, stride) && p->units % p->tile_n == 0 && p->groups == 1;
+    bool plain = conv_stands(g, w, stride) && p->units % p->tile_n == 0;
     for (int i = rank - 2; plain && i >= 0; i--)
         plain = w->shape.dim[i] == 1 || stride[i] == op_product(&w->shape, i + 1, rank);
     return plain;
+}
+
+/* The same, of whole panels side by side. */
+static bool is_plain(const Graph *g, const ConvPlan *p, const Node *w)
+{
+    return p->groups == 1 && conv_plain_weight(g, p, w);
 }
 
 /* How a weight is kept, for the key of a plan. */
@@ -255,7 +259,7 @@ static const char *weight_text(const Graph *g, ConvPlan p, const Node *w)
 {
     int64_t stride[RANK_MAX];
     set_columns(&p, direct_columns(g, &p));
-    return in_panels(g, &p, w) ? "panels" : stands(g, w, stride) ? "plain" : "made";
+    return in_panels(g, &p, w) ? "panels" : conv_stands(g, w, stride) ? "plain" : "made";
 }
 
 /* How many samples [samples, spatial.., channels] has at most. */
@@ -269,7 +273,7 @@ static void choose_x(const Graph *g, ConvPlan *p, const Node *x, Choosing *c)
 {
     int64_t stride[RANK_MAX];
     int rank = x->shape.rank;
-    bool made = !stands(g, x, stride);
+    bool made = !conv_stands(g, x, stride);
     p->pack_x = choose(c, CHOICE_pack_a, made, 1, 1, made);
     bool joined = p->pack_x || stride[rank - 2] == p->channels || p->in[2] == 1;
     p->run_taps = joined && p->groups == 1 && p->dilation[2] == 1;
@@ -283,6 +287,9 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
     ConvPlan p = {0};
     fill_extents(&p, x, y, &y->attr->taps);
     p.inner = product(p.taps) * (p.channels / p.groups);
+    depthwise_plan(g, y, &p);
+    if (p.depthwise.used)
+        return p;
     if (g->program->choices)
         begin(g, &p, y, weight_text(g, p, w), kept);
     choose_columns(g, &p, model_columns(g, y, p, kept));
@@ -338,7 +345,7 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     int64_t stride[RANK_MAX];
     fill_extents(&p, x, dy, &y->attr->taps);
     if (g->program->choices)
-        begin(g, &p, y, stands(g, dy, stride) ? "plain" : "made", false);
+        begin(g, &p, y, conv_stands(g, dy, stride) ? "plain" : "made", false);
     choose_columns(g, &p, tile_columns(g->program->target, p.units / p.groups));
     winograd_weight_plan(g, y, &p);
     /* What the direct sum alone depends on. */
@@ -351,7 +358,7 @@ ConvPlan conv_weight_plan(const Graph *g, const Node *y)
     p.inner = run;
     p.runs = p.taps[0] * p.taps[1] * (p.run_taps ? 1 : p.taps[2]);
     bool whole = p.units / p.groups % p.tile_n == 0;
-    bool must = !whole || !stands(g, dy, stride);
+    bool must = !whole || !conv_stands(g, dy, stride);
     p.pack_other = choose(c, CHOICE_pack_b, must, 1, 1, must);
     p.other_floats =
         p.pack_other

@@ -3,6 +3,7 @@
  * value and no name changes.
  */
 #include "pass_check.h"
+#include "targets/targets.h"
 
 Test(expand, random_models)
 {
@@ -137,6 +138,25 @@ Test(expand, conv)
                 cr_expect_gt(sum->shape.dim[sum->shape.rank - 1], 1 - (c->out == 1), "%s", label);
         }
         cr_expect_eq(y->shape.dim[c->spatial + 1], c->out);
+        fixture_free(f);
+    }
+}
+
+/* With a target, whole vectors of channels that stand alone have a template. */
+Test(expand, depthwise_template)
+{
+    static const struct {
+        int64_t channels, out, dilation;
+        bool stays;
+    } of[] = {{32, 32, 1, true}, {24, 24, 1, false}, {32, 64, 1, false}, {32, 32, 2, false}};
+    for (int i = 0; i < COUNT(of); i++) {
+        Fixture *f = fixture_new(FN_predict);
+        f->p->target = target_find("x86-64-v4");
+        Case c = {2, 9, 3, 1, of[i].dilation, of[i].channels, of[i].channels, of[i].out, true};
+        Taps t = taps_of(&c);
+        Node *x = random_input(f, image(&c, c.length, c.channels), -1, 1);
+        Node *w = build_var(f->g, random_var(f, "w", VAR_weight, weight(&c)));
+        expand(f, build_conv(f->g, x, w, &t), !of[i].stays, "depthwise");
         fixture_free(f);
     }
 }
