@@ -6,7 +6,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import fx, nn
 
-from workloads import Attention, States, Tokens, Turn
+from workloads import Attention, Last, States, Tokens, Turn
 
 
 def pair(v):
@@ -21,7 +21,7 @@ class Whole(fx.Tracer):
     """Looks into no module that Writer has a form for."""
 
     def is_leaf_module(self, m, name):
-        return isinstance(m, (Attention, States, Tokens, Turn)) or super().is_leaf_module(m, name)
+        return isinstance(m, (Attention, Last, States, Tokens, Turn)) or super().is_leaf_module(m, name)
 
 
 class Writer:
@@ -65,18 +65,20 @@ class Writer:
         self.linear(m.out, to, part('joined'))
 
     def states(self, m, to, x):
-        """ONNX has time first, gates in the order z, r, n and both biases of a gate's kind behind each other."""
-        part = lambda name: f'{to}.{name}'
+        """ONNX has time first, gates in the order z, r, n or i, o, f, c, and both biases of a gate's kind behind each other."""
+        part, cell = lambda name: f'{to}.{name}', m.cell
+        gru = isinstance(cell, nn.GRU)
+        order = (1, 0, 2) if gru else (0, 3, 1, 2)
 
         def gates(tensor):
-            r, z, n = tensor.chunk(3)
-            return torch.cat((z, r, n))[None]
+            parts = tensor.chunk(len(order))
+            return torch.cat([parts[k] for k in order])[None]
 
-        gru = m.gru
         self.node('Transpose', [x], part('turned'), perm=[1, 0, 2])
-        weights = [self.weight(part(name), gates(getattr(gru, name))) for name in ('weight_ih_l0', 'weight_hh_l0')]
-        bias = self.weight(part('bias'), torch.cat((gates(gru.bias_ih_l0), gates(gru.bias_hh_l0)), 1))
-        self.node('GRU', [part('turned'), *weights, bias], part('all'), hidden_size=gru.hidden_size, linear_before_reset=1)
+        weights = [self.weight(part(name), gates(getattr(cell, name))) for name in ('weight_ih_l0', 'weight_hh_l0')]
+        bias = self.weight(part('bias'), torch.cat((gates(cell.bias_ih_l0), gates(cell.bias_hh_l0)), 1))
+        how = {'linear_before_reset': 1} if gru else {}
+        self.node('GRU' if gru else 'LSTM', [part('turned'), *weights, bias], part('all'), hidden_size=cell.hidden_size, **how)
         self.node('Squeeze', [part('all'), self.numbers(part('axis'), 1)], part('states'))
         self.node('Transpose', [part('states')], to, perm=[1, 0, 2])
 
@@ -87,11 +89,15 @@ class Writer:
             return self.states(m, to, x)
         if isinstance(m, Turn):
             return self.node('Transpose', [x], to, perm=[0, 2, 1])
+        if isinstance(m, Last):
+            return self.node('Gather', [x, self.weight(f'{to}.place', torch.tensor(self.length - 1))], to, axis=1)
+        if isinstance(m, nn.Embedding):
+            return self.node('Gather', [self.weight(f'{to}.weight', m.weight), x], to)
         if isinstance(m, nn.Linear) and self.sequence:
             return self.linear(m, to, x)
         if isinstance(m, Tokens):
             self.node('Gather', [self.weight(f'{to}.weight', m.tokens.weight), x], f'{to}.tokens')
-            return self.node('Add', [f'{to}.tokens', self.weight(f'{to}.positions', m.positions.weight)], to)
+            return self.node('Add', [f'{to}.tokens', self.weight(f'{to}.positions', m.positions.weight[:self.length])], to)
         parts = [self.weight(f'{to}.{name}', t) for name in ('weight', 'bias') if (t := getattr(m, name, None)) is not None]
         if isinstance(m, nn.ConvTranspose2d):
             self.node('ConvTranspose', [x, *parts], to, group=m.groups, **window(m))

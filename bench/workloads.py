@@ -133,24 +133,31 @@ class Attention(nn.Module):
 
 
 class Tokens(nn.Module):
-    """Vectors of tokens and of their positions, added."""
+    """Vectors of tokens and of their positions, of which there may be more than tokens, added."""
 
     def __init__(self, count, length, width):
         super().__init__()
         self.tokens, self.positions = nn.Embedding(count, width), nn.Embedding(length, width)
 
     def forward(self, x):
-        return self.tokens(x) + self.positions.weight
+        return self.tokens(x) + self.positions.weight[:x.shape[1]]
 
 
-def gpt(vocabulary, length, blocks, heads, width):
+class Last(nn.Module):
+    """In training all positions, else the last one."""
+
+    def forward(self, x):
+        return x if self.training else x[:, -1]
+
+
+def gpt(vocabulary, length, blocks, heads, width, last=False):
     embedding = Tokens(vocabulary, length, width)
     layers = [embedding]
     for _ in range(blocks):
         layers += [Residual([nn.LayerNorm(width), Attention(width, heads)]),
                    Residual([nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU('tanh'), nn.Linear(4 * width, width)])]
     head = nn.Linear(width, vocabulary, bias=False)
-    net = nn.Sequential(*layers, nn.LayerNorm(width), head)
+    net = nn.Sequential(*layers, nn.LayerNorm(width), *([Last()] if last else []), head)
     for p in net.parameters():
         if p.dim() > 1:
             nn.init.normal_(p, 0, 0.02)
@@ -166,14 +173,18 @@ class Turn(nn.Module):
 
 
 class States(nn.Module):
-    """A GRU's states in all steps."""
+    """A GRU's, or an LSTM's, states in all steps."""
 
-    def __init__(self, i, o):
+    def __init__(self, i, o, kind=nn.GRU):
         super().__init__()
-        self.gru = nn.GRU(i, o, batch_first=True)
+        self.cell = kind(i, o, batch_first=True)
 
     def forward(self, x):
-        return self.gru(x)[0]
+        return self.cell(x)[0]
+
+
+def lstm():
+    return nn.Sequential(nn.Embedding(65, 64), States(64, 256, nn.LSTM), nn.Linear(256, 65))
 
 
 def speech():
@@ -229,6 +240,9 @@ WORKLOADS = [
     Workload('vae_mnist', 652824, 128, (1, 128), VAE, (784,), normal(20), vae_loss, adam(lr=1e-3)),
     Workload('gpt_char', 10770816, 8, (1, 8), lambda: gpt(65, 256, 6, 6, 384), (256,), classes(65, 256), sequence_loss,
              adamw(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1), 65),
+    Workload('gpt2_124m', 124439808, 4, (1,), lambda: gpt(50257, 1024, 12, 12, 768, last=True), (64,), classes(50257, 64),
+             sequence_loss, adamw(lr=1e-4, weight_decay=0), 50257),
+    Workload('lstm_char', 350593, 32, (1, 32), lstm, (64,), classes(65, 64), sequence_loss, adam(lr=1e-3), 65),
     Workload('ctc_speech', 126477, 16, (1, 16), speech, (100, 40), lambda batch: torch.randint(1, 13, (batch, 10)), ctc_loss,
              adam(lr=1e-3)),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),

@@ -78,6 +78,22 @@ static Node *sinusoids(Graph *g, int64_t length, int64_t dim)
     return build_where(g, odd, build_unary(g, OP_cos, angle), build_unary(g, OP_sin, angle));
 }
 
+/* Rows of the weight for the positions that there are. */
+static Node *learned(Call *c, int64_t length, int64_t dim)
+{
+    int64_t rows = c->arg[1].i ? c->arg[1].i : length;
+    const Shape table = shape_of(2, (int64_t[]){rows, dim});
+    if (rows < length) {
+        diag_error(&c->ctx->diag, c->loc, "positional: length is %lld, the input has %lld positions",
+                   (long long)rows, (long long)length);
+        return NULL;
+    }
+    Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, rows);
+    if (!weight || rows == length)
+        return weight;
+    return build_slice(c->g, weight, 0, 0, length, 1);
+}
+
 static Node *positional(Call *c)
 {
     const Shape *x = &c->in[0]->shape;
@@ -89,10 +105,9 @@ static Node *positional(Call *c)
         return NULL;
     }
     int64_t length = x->dim[1], dim = x->dim[2];
-    const Shape table = shape_of(2, (int64_t[]){length, dim});
-    Node *vectors = c->arg[0].s[0] == 's'
-                        ? sinusoids(c->g, length, dim)
-                        : call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, length);
+    Node *vectors = c->arg[0].s[0] == 's' ? sinusoids(c->g, length, dim) : learned(c, length, dim);
+    if (!vectors)
+        return NULL;
     return build_binary(c->g, OP_add, rows_operand(c, 0), vectors);
 }
 
@@ -100,8 +115,9 @@ const CallRow call_positional = {
     .name = "positional",
     .min_in = 1,
     .max_in = 1,
-    .arg = {WORDS("kind", "learned", "learned sinusoidal")},
+    .arg = {WORDS("kind", "learned", "learned sinusoidal"), TAKES("length", int, "0")},
     .build = positional,
     .flags = CALL_layer | CALL_weights,
-    .text = "x plus a vector a position of [N, T, dim]; weight: [T, dim] when learned, N(0, 1)",
+    .text = "x plus a vector a position of [N, T, dim]; weight: [T, dim] when learned, N(0, 1); length: "
+            "positions that it has, if more than T",
 };

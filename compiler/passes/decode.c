@@ -303,6 +303,12 @@ static int reshaped_axis(const Node *y, int axis)
     return -1;
 }
 
+/* A table may have rows for more positions than there are. */
+static bool is_leaf(const Node *y)
+{
+    return op_rows[y->op].cls == CLASS_LEAF;
+}
+
 static Node *movement(Decode *d, const Node *y, int axis)
 {
     Attr attr = *y->attr;
@@ -313,8 +319,9 @@ static Node *movement(Decode *d, const Node *y, int axis)
         own = y->attr->axes[axis];
     else if (y->op == OP_expand)
         own = aligned(y, y->in[0], axis);
-    else if (y->op == OP_slice && (attr.start[axis] || attr.step[axis] != 1 ||
-                                   attr.end[axis] != y->in[0]->shape.dim[axis]))
+    else if (y->op == OP_slice &&
+             (attr.start[axis] || attr.step[axis] != 1 ||
+              (attr.end[axis] != y->in[0]->shape.dim[axis] && !is_leaf(y->in[0]))))
         own = -1;
     else if (y->op == OP_pad && (attr.start[axis] || attr.end[axis] || attr.step[axis] != 1))
         own = -1;

@@ -36,7 +36,7 @@ model: lm
 inputs: {x: {tokens: 40, shape: [24]}, y: {tokens: 40, shape: [24]}}
 layers:
   - embedding: {count: 40, dim: 24, input: x}
-  - positional: learned
+  - positional: {length: 200}
   - attention: {heads: 2, causal: true}
   - dense: {units: 40, name: logits}
 outputs: {probs: softmax(logits)}

@@ -47,6 +47,7 @@ Test(sequence, positional)
     }
     check_gradients(&run);
     WRONG("[3]", "  - positional\n", "takes [N, T, dim]");
+    WRONG("[3, 5]", "  - positional: {length: 2}\n", "length is 2, the input has 3 positions");
 }
 
 /* One head, one query a key: worked out by hand. */
