@@ -22,6 +22,7 @@
 
 #include "../ops/ops.h"
 #include "order.h"
+#include "parts.h"
 #include "passes.h"
 
 /* --- orders of axes: result axis i is axis perm[i] of what is transposed ---------------------- */
@@ -85,55 +86,6 @@ static Node *reshaped(Graph *g, Node *x, const Shape *shape)
     return shape_equal(&x->shape, shape) ? x : build_reshape(g, x, shape);
 }
 
-/* --- reshapes as parts ------------------------------------------------------------------------- */
-
-/* A reshape as neighbouring axes of `from` that become neighbouring axes of `to`, in parts as small
- * as can be; axes of length 1 belong to none. */
-typedef struct Parts {
-    int n;
-    int from[RANK_MAX], to[RANK_MAX]; /* by axis: the part, or -1 */
-} Parts;
-
-typedef struct Side { /* one of the two shapes, as parts are made of it */
-    const Shape *shape;
-    int *part;
-    int at;
-    int64_t count; /* numbers of the part so far */
-    bool batch;    /* the batch axis is among them */
-} Side;
-
-/* Adds the next axis longer than 1 to part n; false after the last. */
-static bool take_axis(Side *s, int n)
-{
-    while (s->at < s->shape->rank && shape_unit(s->shape, s->at))
-        s->part[s->at++] = -1;
-    if (s->at == s->shape->rank)
-        return false;
-    s->count *= s->shape->dim[s->at];
-    s->batch = s->batch || s->at == s->shape->batch;
-    s->part[s->at++] = n;
-    return true;
-}
-
-static bool parts_of(const Shape *from, const Shape *to, Parts *p)
-{
-    Side a = {from, p->from, 0, 1, false}, b = {to, p->to, 0, 1, false};
-    for (p->n = 0;; p->n++) {
-        a.count = b.count = 1;
-        a.batch = b.batch = false;
-        bool more = take_axis(&a, p->n);
-        if (take_axis(&b, p->n) != more)
-            return false;
-        if (!more)
-            return true;
-        while (a.count != b.count || a.batch != b.batch) {
-            bool a_lacks = a.count == b.count ? b.batch : a.count < b.count;
-            if (!take_axis(a_lacks ? &a : &b, p->n))
-                return false;
-        }
-    }
-}
-
 /* --- variables -------------------------------------------------------------------------------- */
 
 static bool is_first(const Graph *g)
@@ -184,7 +136,7 @@ typedef struct Sink {
 static bool joins(const Node *x, Parts *p)
 {
     return x->op == OP_reshape && x->in[0]->op == OP_transpose &&
-           parts_of(&x->in[0]->shape, &x->shape, p) && count_long(&x->shape) == p->n &&
+           reshape_parts(&x->in[0]->shape, &x->shape, p) && count_long(&x->shape) == p->n &&
            count_long(&x->in[0]->shape) > p->n;
 }
 
@@ -347,12 +299,48 @@ static Node *behind(Graph *g, const Node *y, Node *inner, const int *perm)
     return transposed(g, inner, perm);
 }
 
+/* Whether t is a product's only reader, which may as well be made the other way around. */
+static bool turns_product(const Node *t)
+{
+    const Node *x = t->in[0];
+    return x->op == OP_matmul && x->users == 1 && x->shape.rank == 2 && x->in[0]->shape.rank == 2 &&
+           x->in[1]->shape.rank == 2;
+}
+
+/* Whether an operand of several axes that is made is not transposed as t is. */
+static bool meets_other(const Node *y, const Node *t)
+{
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (count_long(&x->shape) > 1 && !rests_on_leaf(x) &&
+            (x->op != OP_transpose || !same_order(x, t)))
+            return true;
+    }
+    return false;
+}
+
+/* y of a product made the other way around, instead of a transposed one: of the gradient of a weight that is
+ * kept as what else is added to it. */
+static Node *with_product_turned(Graph *g, Node *y, const Node *t)
+{
+    Node **in = arena_take(g->program->ctx->arena, sizeof *in * (size_t)y->n_in);
+    static const int swap[] = {1, 0};
+    const Node *x = t->in[0];
+    Node *left = transposed(g, x->in[1], swap);
+    Node *right = transposed(g, x->in[0], swap);
+    for (int i = 0; i < y->n_in; i++)
+        in[i] = y->in[i] == t ? build_matmul(g, left, right) : y->in[i];
+    return graph_add(g, y->op, y->n_in, in, y->attr);
+}
+
 static Node *sink_elementwise(Sink *s, Node *y)
 {
     const Node *t = transpose_to_sink(y);
     int back[RANK_MAX] = {0};
     if (!t)
         return y;
+    if (turns_product(t) && meets_other(y, t))
+        return with_product_turned(s->g, y, t);
     invert(t->attr->axes, y->shape.rank, back);
     return behind(s->g, y, turn_operands(s, y, back), t->attr->axes);
 }
@@ -440,7 +428,8 @@ static Node *sink_reshape(Graph *g, Node *y)
     const Node *t = twice ? y->in[0]->in[0] : y->in[0];
     Parts p;
     int order[RANK_MAX + 1] = {0}, perm[RANK_MAX] = {0};
-    if (t->op != OP_transpose || !parts_of(&t->shape, &y->shape, &p) || !parts_stay(t, &p, order))
+    if (t->op != OP_transpose || !reshape_parts(&t->shape, &y->shape, &p) ||
+        !parts_stay(t, &p, order))
         return twice ? reshaped(g, y->in[0], &y->shape) : y;
     order[p.n] = -1;
     Shape shape = {.batch = -1};
@@ -656,6 +645,7 @@ static Node *sink(Graph *g, Node *y, void *arg)
 static void sink_all(Graph *g)
 {
     Sink s = {.g = g, .arena = arena_new()};
+    graph_count_users(g);
     graph_rewrite(g, sink, &s);
     arena_free(s.arena);
 }

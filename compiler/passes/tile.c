@@ -128,6 +128,24 @@ static int least_waste(int64_t rows, int most)
     return best;
 }
 
+/* Rows so that accumulators, a row of the panel and a broadcast fit in registers. */
+static int model_rows(const Target *t, int64_t rows, int vectors)
+{
+    int most = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
+    return least_waste(rows, most < TILE_M_MAX ? most : TILE_M_MAX);
+}
+
+/* Two vectors of columns, or three of panels, which take the fewest loads a product. */
+static void choose_tile(const Target *t, MatmulPlan *p, bool packs)
+{
+    enum { VECTORS = 3, ROWS = 8, PANELS_LEAST = 2, ROWS_LEAST = 64 };
+    int wide = VECTORS * tile_lanes(t);
+    bool fits = t->registers >= VECTORS * (ROWS + 1) + 1 && !t->tile_m;
+    bool many = p->cols >= PANELS_LEAST * wide && p->rows >= ROWS_LEAST;
+    p->tile_n = packs && fits && many ? wide : tile_columns(t, p->cols);
+    p->tile_m = model_rows(t, p->rows, p->tile_n / tile_lanes(t));
+}
+
 /* Whether the right operand is better copied to panels than read in place. There each row of a panel lies a page or a
  * good part of one from the next: no prefetcher runs ahead of it, and where rows are a power of two apart they
  * displace each other. A panel that the first cache holds is fetched once all the same, and few tiles do not pay for
@@ -202,11 +220,11 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     *c = choosing_begin(g->program, "matmul:%lldx%lldx%lld,stack=%lld,a=%s,b=%s%s",
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
-    /* Two vectors of columns; rows so that accumulators, a row of the panel and a broadcast fit. */
-    p.tile_n = tile_choose_columns(c, t, tile_columns(t, p.cols));
-    int vectors = p.tile_n / tile_lanes(t);
-    p.tile_m = t->tile_m ? t->tile_m : (t->registers - vectors - 1) / vectors;
-    p.tile_m = least_waste(p.rows, p.tile_m < TILE_M_MAX ? p.tile_m : TILE_M_MAX);
+    choose_tile(t, &p, kept || !right);
+    if (lies_far_apart(t, &p))
+        choose_tile(t, &p, true);
+    p.tile_n = tile_choose_columns(c, t, p.tile_n);
+    p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));

@@ -368,6 +368,26 @@ static void tied(bool turned_first)
     fixture_free(f);
 }
 
+/* The gradient of a table that a product reads transposed is made as the table is kept, since what else is added to
+ * it is so. */
+Test(layout, product_turned)
+{
+    Fixture *f = fixture_new(FN_predict);
+    Graph *g = f->g;
+    Node *x = random_input(f, SHAPE(0, 1, 20), -1, 1),
+         *dy = random_input(f, SHAPE(0, 1, 30), -1, 1);
+    Node *table = build_unary(g, OP_exp, random_input(f, SHAPE(-1, 30, 20), -1, 1));
+    Node *product = build_matmul(g, build_swap(g, x), dy);
+    graph_root(g, ROOT_output, 0, build_binary(g, OP_add, build_swap(g, product), table));
+    graph_sort(g);
+    expect_same_values(f, pass_layout, "turned");
+    Node *sum = g->roots.at[0].node;
+    cr_assert_eq(sum->op, OP_add);
+    cr_expect_eq(sum->in[0]->op, OP_matmul);
+    cr_expect_eq(count_ops(g, OP_transpose), 1);
+    fixture_free(f);
+}
+
 Test(layout, the_first_product_decides)
 {
     tied(true);
