@@ -34,18 +34,23 @@ static void build_case(Fixture *f, const void *arg)
     }
 }
 
-static void check_case(Make *make)
+static void check_case_for(Make *make, const Target *t)
 {
     static const Variant variants[] = {{.name = "all"},
                                        {.name = "O0", .O0 = true, .unfused = true}};
     EmitBatch b = emit_batch();
     for (int i = 0; i < COUNT(variants); i++)
-        emit_add(&b, build_case, &make, &variants[i], &target, variants[i].name);
+        emit_add(&b, build_case, &make, &variants[i], t, variants[i].name);
     emit_load(&b, fast);
     emit_run(&b);
     cr_assert_eq(b.failures, 0);
     cr_assert_gt(b.compared, 0);
     emit_done(&b);
+}
+
+static void check_case(Make *make)
+{
+    check_case_for(make, &target);
 }
 
 /* --- what went wrong -------------------------------------------------------------------------- */
@@ -390,3 +395,26 @@ Test(emit_cases, threads_change_no_bit, .timeout = 300)
 }
 
 #endif
+
+/* --- caches ----------------------------------------------------------------------------------- */
+
+/* A product of more rows than the second cache holds, some more than whole parts of them, whose right operand the
+ * first one does not hold: each tile is made once. */
+static Node *product_in_parts(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 30, 40), -1, 1);
+    return build_matmul(f->g, x, emit_leaf(f, SHAPE(-1, 40, 112), -1, 1));
+}
+
+Test(emit_cases, a_product_in_parts)
+{
+    static const Target targets[] = {
+        {.name = "small", .vector_bytes = 32, .registers = 16, .l1 = 1 << 10, .l2 = 1 << 14},
+        {.name = "wide", .vector_bytes = 64, .registers = 32, .l1 = 1 << 10, .l2 = 1 << 13}};
+    for (int i = 0; i < COUNT(targets); i++) {
+        Target t = targets[i];
+        t.flags = "";
+        t.threads = true;
+        check_case_for(product_in_parts, &t);
+    }
+}
