@@ -110,7 +110,7 @@ static int gen_run(gen_state *s, const nnrt_args *args, nnrt_instance *m)
         return gen_no_memory(s);
     s->ids = grown;
     s->n = s->n_prompt;
-    if (nnrt_generate(m, (int)s->n_prompt, s->ids, 0, NULL, &how) < 0)
+    if (nnrt_generate(m, NULL, (int)s->n_prompt, s->ids, 0, NULL, &how) < 0)
         return nnrt_fail(s->fault, NNRT_BAD_CALL, "%s", m->error);
     int status = gen_print(s, 0);
     for (int64_t i = 0; i < count && !status; i++) {
