@@ -19,10 +19,12 @@ printf 'a cat takes the book .\nthe boy likes a big tree often .\n' >s.txt
 check "generate: a file" ./translation generate --input english=s.txt
 cp "$tmp/said" first.txt
 [ "$(wc -l <first.txt)" -eq 2 ] && ok "generate: a line a source" || bad "generate: $(cat first.txt)"
-check "generate: to a file" ./translation generate --input english=s.txt -o out.txt --beam 4 --length-penalty 0.6
-check "generate: it holds the same" cmp first.txt out.txt
-check "generate: against itself" ./translation generate --input english=s.txt --reference out.txt
+check "generate: to a file" ./translation generate --input english=s.txt -o out.de --beam 4 --length-penalty 0.6
+check "generate: it holds the same" cmp first.txt out.de
+check "generate: against itself" ./translation generate --input english=s.txt --reference out.de
 grep -q '^bleu: 100$' "$tmp/said" && ok "generate: a BLEU of 100" || bad "generate: $(cat "$tmp/said")"
+cp s.txt s.en
+check "generate: a file of another ending" ./translation generate --input english=s.en --reference out.de
 check "generate: with a beginning" ./translation generate --input "english=text:a cat takes the book ." --prompt nun
 grep -q '^nun ' "$tmp/said" && ok "generate: it begins so" || bad "generate: $(cat "$tmp/said")"
 for i in 1 2; do
