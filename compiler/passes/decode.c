@@ -441,6 +441,55 @@ static Node *along(Decode *d, const Node *y, int axis)
     return d->failed ? NULL : *copy;
 }
 
+/* A loop over other inputs, as it is. */
+static Node *loop(Decode *d, const Node *y)
+{
+    const Scan *s = y->attr->scan;
+    Graph *outer = d->g;
+    size_t n = (size_t)(s->body->nodes.n + y->n_in + 1);
+    Node **in = arena_take(d->arena, sizeof *in * n), **copy = arena_take(d->arena, sizeof *in * n);
+    Node **leaf = arena_take(d->arena, sizeof *in * n);
+    for (int i = 0; i < y->n_in; i++)
+        if (!(in[i] = whole(d, y->in[i])))
+            return NULL;
+    outer->loc = y->loc;
+    outer->what = y->what;
+    ScanBuilder b = scan_begin(outer, s->length, s->backwards);
+    for (int i = 0; i < y->n_in; i++)
+        leaf[i] = (i < s->n_states                 ? scan_state
+                   : i < s->n_states + s->n_slices ? scan_slice
+                                                   : scan_other)(&b, in[i]);
+    d->g = b.body;
+    for (int i = 0; i < s->body->nodes.n; i++) {
+        const Node *x = s->body->nodes.at[i];
+        if (x->op == OP_scan || x->op == OP_scan_result)
+            return refuse(d, x, "is a loop inside a loop, which decoding does not take");
+        Node **operand = arena_take(d->arena, sizeof *operand * (size_t)(x->n_in + 1));
+        for (int k = 0; k < x->n_in; k++)
+            operand[k] = copy[x->in[k]->id];
+        copy[i] = x->op == OP_scan_operand ? leaf[x->attr->part] : add(d, x, operand, x->attr, -1);
+    }
+    d->g = outer;
+    for (int i = 0; i < s->n_states; i++)
+        scan_next(&b, leaf[i], copy[graph_find_root(s->body, ROOT_next, i)->id]);
+    for (int i = 0, stacks = scan_stacks(s); i < stacks; i++)
+        scan_step(&b, copy[graph_find_root(s->body, ROOT_step, i)->id]);
+    return scan_end(&b);
+}
+
+static Node *loop_result(Decode *d, const Node *y)
+{
+    Node **scan = &d->copies[y->in[0]->id].whole;
+    int states = y->in[0]->attr->scan->n_states, part = y->attr->part;
+    if (!*scan)
+        *scan = loop(d, y->in[0]);
+    Node *result =
+        part < states ? scan_last(d->g, *scan, part) : scan_stack(d->g, *scan, part - states);
+    if (result)
+        result->name = y->name;
+    return result;
+}
+
 /* y, which is the same at every position. */
 static Node *whole(Decode *d, const Node *y)
 {
@@ -451,9 +500,10 @@ static Node *whole(Decode *d, const Node *y)
         return mixes(d, y);
     if (d->of_others[y->id] && !d->encodes)
         return *copy = memory(d, y);
+    if (y->op == OP_scan_result && d->encodes)
+        return *copy = loop_result(d, y);
     if (y->op == OP_scan || y->op == OP_scan_result)
-        return d->of_others[y->id] ? refuse(d, y, "is a loop over another input than the tokens")
-                                   : mixes(d, y);
+        return mixes(d, y);
     Node **in = arena_take(d->arena, sizeof *in * (size_t)(y->n_in + 1));
     for (int i = 0; i < y->n_in; i++)
         if (!(in[i] = whole(d, y->in[i])))
