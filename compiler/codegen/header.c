@@ -210,29 +210,32 @@ static void generate(Out *o, const Program *p)
     const Generate *g = &p->generate;
     out_line(o, "/* Reads a prompt and writes the n tokens that follow it; with a prompt of none "
                 "it goes on after the");
-    out_line(o,
-             " * last call.%s Each is chosen by its probability at `temperature` (0: the "
-             "likeliest), of the top_k",
-             g->bounded ? arena_format(p->ctx->arena, " Tokens in all: %lld at most, and one.",
-                                       (long long)g->length)
-                        : "");
-    out_line(o, " * likeliest (0: all), of the fewest whose probabilities come to top_p. Gives n, "
-                "or -1. */");
+    out_line(o, " * last call.");
     if (p->fn[FN_encode])
-        out_line(o, "/* One sample of the other inputs; NULL for the first of them: those of the "
-                    "last call. */");
+        out_line(o,
+                 " * The other inputs are of one sample; NULL for the first of them: those of the "
+                 "last call.");
+    if (g->start >= 0)
+        out_line(o, " * Where nothing goes on, a prompt of none is token %lld.",
+                 (long long)g->start);
     if (g->end >= 0)
-        out_line(o, "/* It ends before token %lld, and gives how many there are. */",
+        out_line(o, " * Fewer tokens are written where token %lld comes, which is not among them.",
                  (long long)g->end);
+    if (g->bounded)
+        out_line(o, " * Tokens in all: %lld at most, and one.", (long long)g->length);
+    out_line(o, " * Each is chosen by its probability at `temperature` (0: the likeliest), of the "
+                "top_k likeliest");
+    out_line(o, " * (0: all), of the fewest whose probabilities come to top_p. Gives how many, or "
+                "-1. */");
     const char *self = arena_format(p->ctx->arena, "%s *", p->name);
     out_wrap(o, "%s;", generate_head(p->ctx->arena, p, p->name, self));
     if (g->beam == 1)
         return;
     out_line(o,
-             "/* The best tokens, n at most, of those that a search finds which follows `beam` "
-             "sequences, 1 to %lld:",
+             "/* Reads the same anew, and writes the best tokens, n at most, that a search finds "
+             "which follows\n * `beam` sequences, 1 to %lld:",
              (long long)g->beam);
-    out_line(o, " * by their log-probability over ((5 + length) / 6) ^ length_penalty. Gives how "
+    out_line(o, " * by log-probability over ((5 + length) / 6) ^ length_penalty. Gives how "
                 "many, or -1. */");
     out_wrap(o, "%s;", beam_head(p->ctx->arena, p, p->name, self));
 }
