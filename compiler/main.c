@@ -85,7 +85,7 @@ static EmitKind kind_of(const Options *o, const char *output)
     return strcmp(output, "-") == 0 || ends_with(output, ".c") ? EMIT_c : EMIT_exe;
 }
 
-/* The two functions that decode. */
+/* The functions that decode. */
 static bool build_decoding(Program *p)
 {
     enum { CHUNK = 64 };
@@ -93,11 +93,17 @@ static bool build_decoding(Program *p)
     if (!scores)
         return false;
     p->fn[FN_step] = decode_graph(scores, FN_step, 1);
-    if (!p->fn[FN_step] || p->generate.length == 1 || decode_by_steps(scores))
-        return p->fn[FN_step] != NULL;
-    p->generate.chunk = p->generate.length < CHUNK ? p->generate.length : CHUNK;
-    p->fn[FN_prefill] = decode_graph(scores, FN_prefill, p->generate.chunk);
-    return p->fn[FN_prefill] != NULL;
+    bool good = p->fn[FN_step] != NULL, memory = false;
+    if (good && p->generate.length > 1 && !decode_by_steps(scores)) {
+        p->generate.chunk = p->generate.length < CHUNK ? p->generate.length : CHUNK;
+        p->fn[FN_prefill] = decode_graph(scores, FN_prefill, p->generate.chunk);
+        good = p->fn[FN_prefill] != NULL;
+    }
+    for (int i = 0; i < p->vars.n; i++)
+        memory |= p->vars.at[i]->kind == VAR_memory;
+    if (good && memory)
+        good = (p->fn[FN_encode] = decode_encoder(scores)) != NULL;
+    return good;
 }
 
 /* The functions that the output needs, their graphs built. */
@@ -125,7 +131,7 @@ static bool within_limit(const Program *p, int64_t limit)
     for (int f = 0; f < FN_COUNT; f++)
         if (p->fn[f] && p->fn[f]->plan->scratch_bytes > bytes)
             bytes = p->fn[f]->plan->scratch_bytes;
-    bytes += p->vars_bytes + p->cache_bytes;
+    bytes += p->vars_bytes + p->memory_bytes + p->cache_bytes * p->generate.beam;
     if (!limit || bytes <= limit)
         return true;
     fprintf(stderr,

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 8          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 9          /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -257,6 +257,12 @@ typedef struct nnrt_generation {
     int64_t tokens, top_k;        /* defaults of the program */
     double temperature, top_p;
     uint64_t seed;
+    int64_t start, end; /* the prompt where there is none, and after which nothing follows; -1 */
+    int64_t beam, room; /* sequences that a search follows at most, each with its caches; tokens of one; 0: none */
+    double length_penalty;
+    const unsigned char *needs; /* one an input: whether encode reads it; NULL: there is no encode */
+    /* Reads one sample of the other inputs: 0, or -1 and m->error. */
+    int (*encode)(nnrt_instance *, const void *const *in);
     /* The scores of what follows the token that is number `last` of `chunk` ones, or the one token; `at`: how many
      * positions there are before. */
     void (*prefill)(nnrt_instance *, const int32_t *, int64_t at, int last, float *scores);
@@ -264,12 +270,22 @@ typedef struct nnrt_generation {
 } nnrt_generation;
 
 /* How a token is chosen of the scores: by its probability at `temperature`, 0: the likeliest; of the top_k
- * likeliest, 0: of all; of the fewest whose probabilities come to top_p. */
+ * likeliest, 0: of all; of the fewest whose probabilities come to top_p. `end`: nothing follows it; -1: none. */
 typedef struct nnrt_sampling {
     double temperature, top_p;
     int64_t top_k;
     uint64_t seed;
+    int64_t end;
 } nnrt_sampling;
+
+#define NNRT_BEAM_MAX 64
+
+/* How many sequences a beam search follows, what their lengths count, and the token that ends one, or -1. */
+typedef struct nnrt_search {
+    int64_t beam;
+    double length_penalty;
+    int64_t end;
+} nnrt_search;
 
 /* A kernel of a program: what a call of it costs with a full batch. */
 typedef struct nnrt_kernel {
@@ -348,6 +364,8 @@ struct nnrt_instance {
     int64_t position;      /* decoding: tokens that the caches have seen; 0: none */
     int32_t next;          /* the token that was chosen last */
     int waits;             /* and whether the caches have not seen it yet */
+    int encoded;           /* whether encode has been called */
+    int sequence;          /* of a beam search: whose caches step works on */
     const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
     char error[NNRT_ERROR_SIZE];
 };
@@ -396,13 +414,27 @@ double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
 
 /* --- nnrt_decode.c --------------------------------------------------------------------------- */
 
-/* Forgets what was decoded before, and reads a prompt. 0, or -1: m->error says what is wrong. */
-int nnrt_decode_begin(nnrt_instance *, int64_t n, const int32_t *prompt);
+/* Forgets what was decoded before, and reads one sample of the other inputs (`in`, by their numbers; NULL: what was
+ * read last) and a prompt (of none: the start token). 0, or -1: m->error says what is wrong. */
+int nnrt_decode_begin(nnrt_instance *, const void *const *in, int64_t n, const int32_t *prompt);
 /* The next token, or -1. Which it is depends on the weights, the tokens before and `how` alone. */
 int32_t nnrt_decode_next(nnrt_instance *, const nnrt_sampling *how);
-/* Both: reads the prompt (none: goes on after the last call) and makes n tokens: n, or -1. */
-int nnrt_generate(nnrt_instance *, int n_prompt, const int32_t *prompt, int n, int32_t *tokens,
-                  const nnrt_sampling *how);
+/* Both: reads the prompt (none, and no inputs: goes on after the last call) and makes n tokens, fewer where the end
+ * comes, which is not written: how many, or -1. */
+int nnrt_generate(nnrt_instance *, const void *const *in, int n_prompt, const int32_t *prompt,
+                  int n, int32_t *tokens, const nnrt_sampling *how);
+/* The scores of the next token; a token that is read, which must fit. */
+float *nnrt_decode_scores(const nnrt_instance *);
+void nnrt_decode_read(nnrt_instance *, int32_t token);
+/* 0, or -1 where the scores are not all finite. */
+int nnrt_decode_finite(nnrt_instance *);
+
+/* --- nnrt_beam.c ----------------------------------------------------------------------------- */
+
+/* Reads inputs and prompt as nnrt_decode_begin does, and writes the best tokens that a beam search finds, n at most,
+ * without the end: how many, or -1. */
+int nnrt_beam(nnrt_instance *, const void *const *in, int n_prompt, const int32_t *prompt, int n,
+              int32_t *tokens, const nnrt_search *how);
 
 /* --- nnrt_weights.c -------------------------------------------------------------------------- */
 

@@ -63,8 +63,8 @@ typedef struct args_option {
 static const args_option args_options[] = {
     {"data", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL, ARGS_LIST, ARGS_AT(data), "D",
      "NAME=FILE, once an input, or FILE alone: instead of the model's data"},
-    {"data-dir", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL, ARGS_TEXT, ARGS_AT(data_dir), "DIR",
-     "where relative paths of data start"},
+    {"data-dir", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(data_dir),
+     "DIR", "where relative paths of data start"},
     {"epochs", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(epochs), "N",
      "epochs to train, and the schedule's horizon"},
     {"steps", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(steps), "N",
@@ -84,8 +84,8 @@ static const args_option args_options[] = {
     {"log", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(log), "F", "a line of csv an epoch"},
     {"no-shuffle", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(no_shuffle), NULL,
      "samples in the order of the files"},
-    {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD, ARGS_LIST, ARGS_AT(input), "NAME=FILE",
-     "an input's samples"},
+    {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE, ARGS_LIST, ARGS_AT(input),
+     "NAME=FILE", "an input's samples"},
     {"output", 0, ARGS_IN_PREDICT, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
      "where an output goes, as .npy; -: printed, a line a sample"},
     {"prompt", 0, ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(prompt), "TEXT",
@@ -96,6 +96,14 @@ static const args_option args_options[] = {
     {"top-k", 0, ARGS_IN_GENERATE, ARGS_COUNT, ARGS_AT(top_k), "K", "of the K likeliest tokens"},
     {"top-p", 0, ARGS_IN_GENERATE, ARGS_SECONDS, ARGS_AT(top_p), "P",
      "of the fewest whose probabilities come to P"},
+    {"beam", 0, ARGS_IN_GENERATE, ARGS_COUNT, ARGS_AT(beam), "K",
+     "the best of a search that follows K sequences, at most the model's"},
+    {"length-penalty", 0, ARGS_IN_GENERATE, ARGS_RATE, ARGS_AT(length_penalty), "X",
+     "of that search: 0: none, above: for longer ones"},
+    {"reference", 0, ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(reference), "F",
+     "print the BLEU of what is made against the lines of F (without --input: against the set)"},
+    {"out", 'o', ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(out), "F",
+     "where the texts go that are made of sources"},
     {"train", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(train), NULL, "time training steps (default)"},
     {"predict", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(predict), NULL, "time predictions"},
     {"batch", 0, ARGS_IN_BENCH, ARGS_COUNT, ARGS_AT(batch), "N", "samples a step"},
@@ -306,7 +314,7 @@ static int args_option_at(nnrt_args *a, int argc, char **argv, int *i, int in, n
 
 int nnrt_args_parse(nnrt_args *a, int argc, char **argv, nnrt_fault *fault)
 {
-    *a = (nnrt_args){.lr = -1, .seconds = 1, .temperature = -1};
+    *a = (nnrt_args){.lr = -1, .seconds = 1, .temperature = -1, .length_penalty = -1};
     const args_command *command = NULL;
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1]) {

@@ -121,9 +121,8 @@ static int named_value(const char *text, const char *option, int n, const nnrt_v
     return -1;
 }
 
-/* Opens the inputs that are needed; others that were given are not even looked at. */
-static int named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_model *model,
-                        const unsigned char *need, nnrt_fault *fault)
+int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_model *model,
+                      const unsigned char *need, nnrt_fault *fault)
 {
     char **wanted = malloc(((size_t)args->input.n + 1) * sizeof *wanted);
     const char *file;
@@ -271,7 +270,7 @@ static int predict_run(predict_state *p, const nnrt_args *args)
     const nnrt_model *model = p->model;
     int status = predict_wanted(p, args), needs = 0;
     if (!status)
-        status = named_inputs(&p->data, args, model, p->need, p->fault);
+        status = nnrt_named_inputs(&p->data, args, model, p->need, p->fault);
     for (int i = 0; i < model->n_inputs; i++)
         needs |= p->need[i];
     p->n = needs ? p->data.n : model->batch; /* an output of nothing: one batch of it */
@@ -436,7 +435,7 @@ int nnrt_grad_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
     memset(need, 1, (size_t)model->n_inputs + 1);
     int status = nnrt_check_writable(args->out, fault);
     if (!status)
-        status = named_inputs(&data, args, model, need, fault);
+        status = nnrt_named_inputs(&data, args, model, need, fault);
     if (!status && (data.n < 1 || data.n > model->batch))
         status = nnrt_fail(fault, NNRT_BAD_CALL, "%lld samples; a batch takes 1 to %d",
                            (long long)data.n, model->batch);

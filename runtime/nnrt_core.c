@@ -224,7 +224,7 @@ nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner)
     m->scratch = (unsigned char *)memory + core_head();
     m->metric_sums = NULL;
     m->kept = 0;
-    m->position = m->waits = 0;
+    m->position = m->waits = m->encoded = m->sequence = 0;
     m->error[0] = '\0';
     return m;
 }

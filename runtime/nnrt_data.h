@@ -266,6 +266,8 @@ int nnrt_read_input(const nnrt_read *, const char *name);
 /* Keeps the file's name for an input's errors; NNRT_NO_MEMORY. */
 int nnrt_read_name(const nnrt_read *, int input, const char *name);
 
+struct nnrt_texts;
+
 /* Prompts to tokens, and tokens to text. (nnrt_prompt.c) */
 typedef struct nnrt_prompting {
     /* The vocabulary of an input, as the weights file has it; *vocab is closed by `close`. */
@@ -273,7 +275,14 @@ typedef struct nnrt_prompting {
     /* *ids: from the heap. */
     int (*encode)(const void *vocab, const char *text, int32_t **ids, int64_t *n, nnrt_fault *);
     void (*decode)(const void *vocab, const int32_t *ids, size_t n, nnrt_buffer *out);
-    int32_t (*end)(const void *vocab); /* the token after which nothing follows; -1: none */
+    /* The token before the first of a text, and that after which nothing follows; -1: none. */
+    int32_t (*begin)(const void *vocab);
+    int32_t (*end)(const void *vocab);
+    /* A text as the vocabulary sees it: 1 and in lower case, or 0 and nothing, where it is the same. */
+    int (*lowered)(const void *vocab, const char *text, size_t size, nnrt_buffer *out);
+    /* The lines of a file, and the targets of a source of pairs. */
+    int (*lines)(const char *path, struct nnrt_texts *, nnrt_fault *);
+    int (*targets)(const nnrt_source *, const char *dir, struct nnrt_texts *, nnrt_fault *);
     void (*close)(void *vocab);
 } nnrt_prompting;
 

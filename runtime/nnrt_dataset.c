@@ -455,13 +455,26 @@ static int ds_is_sound(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
+/* Whether a file holds a line a text: by its ending, and in a model of texts where that says nothing (test.en). */
+static int ds_is_text(const nnrt_model *m, int input, const char *path)
+{
+    static const char *const others[] = {".npy", ".npz", ".csv", ".tsv", ".idx", "-ubyte"};
+    const nnrt_value *v = &m->inputs[input];
+    if (nnrt_path_ends(path, ".txt") || strncmp(path, "text:", 5) == 0)
+        return 1;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (nnrt_path_ends(path, others[i]))
+            return 0;
+    return m->text && m->data_train.kind == NNRT_SOURCE_TEXT && v->classes > 0 && v->rank > 0;
+}
+
 /* Reads texts (a line each) or clips for an input. -1: the file is neither. */
 static int ds_read_by_reader(const nnrt_read *o, int input, const char *path,
                              const nnrt_source *like)
 {
     const nnrt_model *m = o->d->model;
     int sound = ds_is_sound(path) && o->d->model->sound != NULL;
-    if (!sound && !nnrt_path_ends(path, ".txt") && strncmp(path, "text:", 5) != 0)
+    if (!sound && !ds_is_text(m, input, path))
         return -1;
     const nnrt_reader *reader = sound ? m->sound : m->text;
     if (!reader)

@@ -11,11 +11,12 @@
 /* Of the random numbers of decoding; those of a model's layers count up from 0. */
 #define DECODE_STREAM 0xdec0deu
 
-/* The scores of the next token, and behind them room for an order of tokens. */
-static float *decode_scores(const nnrt_instance *m)
+/* Behind the scores there is room for an order of tokens. */
+float *nnrt_decode_scores(const nnrt_instance *m)
 {
     const nnrt_generation *g = m->model->generation;
-    return (float *)(void *)(m->scratch + g->cache_at + g->cache_bytes);
+    size_t caches = g->beam ? (size_t)g->beam : 1;
+    return (float *)(void *)(m->scratch + g->cache_at + caches * g->cache_bytes);
 }
 
 static int decode_fail(nnrt_instance *m, const char *why)
@@ -52,7 +53,7 @@ static int decode_check(nnrt_instance *m, int64_t n, const int32_t *token)
 static void decode_feed(nnrt_instance *m, int64_t n, const int32_t *token)
 {
     const nnrt_generation *g = m->model->generation;
-    float *scores = decode_scores(m);
+    float *scores = nnrt_decode_scores(m);
     enum { CHUNK = 64 };
     for (int64_t i = 0; i < n;) {
         int64_t here = n - i < g->chunk ? n - i : g->chunk;
@@ -70,15 +71,33 @@ static void decode_feed(nnrt_instance *m, int64_t n, const int32_t *token)
     }
 }
 
-int nnrt_decode_begin(nnrt_instance *m, int64_t n, const int32_t *prompt)
+void nnrt_decode_read(nnrt_instance *m, int32_t token)
+{
+    decode_feed(m, 1, &token);
+}
+
+int nnrt_decode_begin(nnrt_instance *m, const void *const *in, int64_t n, const int32_t *prompt)
 {
     const nnrt_generation *g = m->model->generation;
+    int32_t start = (int32_t)g->start;
     m->position = 0;
-    m->waits = 0;
+    m->waits = m->sequence = 0;
+    if (n < 1 && start >= 0) {
+        prompt = &start;
+        n = 1;
+    }
     if (n < 1)
         return decode_fail(m, "the prompt is empty");
     if (decode_check(m, n, prompt))
         return -1;
+    if (in) {
+        m->encoded = 0;
+        if (g->encode && g->encode(m, in))
+            return -1;
+        m->encoded = 1;
+    }
+    if (g->encode && !m->encoded)
+        return decode_fail(m, "there is no source: the other inputs are missing");
     memset(m->scratch + g->cache_at, 0, g->cache_bytes);
     decode_feed(m, n, prompt);
     return 0;
@@ -170,10 +189,19 @@ static int32_t decode_choose(const float *scores, int32_t *order, int64_t n,
     return decode_draw(scores, top, heat, kept, order + n - 1, u * sum);
 }
 
+int nnrt_decode_finite(nnrt_instance *m)
+{
+    const float *scores = nnrt_decode_scores(m);
+    for (int64_t i = 0; i < m->model->generation->classes; i++)
+        if (!isfinite(scores[i]))
+            return decode_fail(m, "a score is not finite");
+    return 0;
+}
+
 int32_t nnrt_decode_next(nnrt_instance *m, const nnrt_sampling *how)
 {
     const nnrt_generation *g = m->model->generation;
-    float *scores = decode_scores(m);
+    float *scores = nnrt_decode_scores(m);
     if (m->position == 0)
         return decode_fail(m, "there is no prompt");
     if (m->waits) {
@@ -183,9 +211,8 @@ int32_t nnrt_decode_next(nnrt_instance *m, const nnrt_sampling *how)
         m->waits = 0;
         decode_feed(m, 1, &token);
     }
-    for (int64_t i = 0; i < g->classes; i++)
-        if (!isfinite(scores[i]))
-            return decode_fail(m, "a score is not finite");
+    if (nnrt_decode_finite(m))
+        return -1;
     nnrt_rand_key key = nnrt_rand_key_of(how->seed, 0, DECODE_STREAM);
     double u = (double)(nnrt_rand_bits64(key, (uint64_t)m->position) >> 11) * 0x1p-53;
     m->next = how->temperature > 0 ? decode_choose(scores, (int32_t *)(void *)(scores + g->classes),
@@ -195,8 +222,8 @@ int32_t nnrt_decode_next(nnrt_instance *m, const nnrt_sampling *how)
     return m->next;
 }
 
-int nnrt_generate(nnrt_instance *m, int n_prompt, const int32_t *prompt, int n, int32_t *tokens,
-                  const nnrt_sampling *how)
+int nnrt_generate(nnrt_instance *m, const void *const *in, int n_prompt, const int32_t *prompt,
+                  int n, int32_t *tokens, const nnrt_sampling *how)
 {
     m->error[0] = '\0';
     if (n_prompt < 0 || n < 0)
@@ -204,13 +231,18 @@ int nnrt_generate(nnrt_instance *m, int n_prompt, const int32_t *prompt, int n, 
     if (!(how->temperature >= 0) || !isfinite(how->temperature) || how->top_k < 0 ||
         !(how->top_p > 0 && how->top_p <= 1))
         return decode_fail(m, "temperature and top_k are 0 and more, top_p above 0 and up to 1");
-    if ((n_prompt > 0 || m->position == 0) && nnrt_decode_begin(m, n_prompt, prompt))
+    if ((in || n_prompt > 0 || m->position == 0) && nnrt_decode_begin(m, in, n_prompt, prompt))
         return -1;
     if (n > 1 || m->waits) /* the last token is not read any more */
         if (decode_fits(m, n - !m->waits))
             return -1;
-    for (int i = 0; i < n; i++)
-        if ((tokens[i] = nnrt_decode_next(m, how)) < 0)
+    for (int i = 0; i < n; i++) {
+        int32_t token = nnrt_decode_next(m, how);
+        if (token < 0)
             return -1;
+        if (token == how->end)
+            return i;
+        tokens[i] = token;
+    }
     return n;
 }

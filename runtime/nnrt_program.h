@@ -20,8 +20,10 @@ typedef struct nnrt_args {
     int64_t epochs, steps, threads, batch; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
     const char *prompt;
-    int64_t tokens, top_k;     /* 0: not given */
-    double temperature, top_p; /* temperature < 0, top_p 0: not given */
+    const char *reference;
+    int64_t tokens, top_k, beam; /* 0: not given */
+    double temperature, top_p;   /* temperature < 0, top_p 0: not given */
+    double length_penalty;       /* < 0: not given */
     uint64_t seed;
     int has_seed, no_shuffle, train, predict, profile, json, help, version;
 } nnrt_args;
@@ -172,6 +174,21 @@ void nnrt_profile_clear(nnrt_profile *, const nnrt_model *);
 /* A table, or the keys of a JSON object that has others before. */
 int nnrt_profile_print(const nnrt_profiled *, int json, nnrt_fault *);
 
+/* --- nnrt_bleu.c: how good translations are ---------------------------------------------------- */
+
+enum { NNRT_BLEU_ORDER = 4 };
+
+/* What is counted over a set: n-grams that the reference has too, n-grams, words of both. */
+typedef struct nnrt_bleu {
+    double same[NNRT_BLEU_ORDER], all[NNRT_BLEU_ORDER], words, wanted;
+} nnrt_bleu;
+
+/* Adds a text and its reference. 0, or -1: no memory. */
+int nnrt_bleu_add(nnrt_bleu *, const char *text, size_t n, const char *reference, size_t wanted);
+/* BLEU, 0 to 100, and the part of it that punishes short texts, 0 to 1. */
+double nnrt_bleu_value(const nnrt_bleu *);
+double nnrt_bleu_brevity(const nnrt_bleu *);
+
 /* --- nnrt_train.c ----------------------------------------------------------------------------- */
 
 int nnrt_train_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
@@ -202,6 +219,9 @@ int nnrt_open_data(nnrt_dataset *, const nnrt_model *, const nnrt_args *, const 
 /* The vocabularies of a weights file or checkpoint (NULL: the default file), where the model's data
  * is text or sound; else none, and no file is looked at. */
 int nnrt_open_meta(nnrt_meta *, const nnrt_model *, const char *path, nnrt_fault *);
+/* The samples that --input gives for the inputs that are needed; others are not even looked at. (nnrt_commands.c) */
+int nnrt_named_inputs(nnrt_dataset *, const nnrt_args *, const nnrt_model *,
+                      const unsigned char *need, nnrt_fault *);
 /* The index of the first var of kind WEIGHT or BUFFER that holds a NaN or infinity, or -1. */
 int nnrt_first_not_finite(const nnrt_instance *);
 /* Threads that a step runs on. */

@@ -80,6 +80,19 @@ static void prompt_decode(const void *vocab, const int32_t *ids, size_t n, nnrt_
     nnrt_vocab_decode(vocab, ids, n, out);
 }
 
+static int32_t prompt_begin(const void *vocab)
+{
+    return ((const nnrt_vocab *)vocab)->begin;
+}
+
+static int prompt_lowered(const void *vocab, const char *text, size_t size, nnrt_buffer *out)
+{
+    if (!((const nnrt_vocab *)vocab)->lowercase)
+        return 0;
+    nnrt_lowered(text, size, out);
+    return 1;
+}
+
 static int32_t prompt_end(const void *vocab)
 {
     return ((const nnrt_vocab *)vocab)->end;
@@ -139,5 +152,6 @@ int nnrt_text_say(const nnrt_meta *meta, const float *labels, int64_t n, int64_t
     return status;
 }
 
-const nnrt_prompting nnrt_text_prompting = {prompt_open, prompt_encode, prompt_decode, prompt_end,
-                                            prompt_close};
+const nnrt_prompting nnrt_text_prompting = {prompt_open,     prompt_encode,     prompt_decode,
+                                            prompt_begin,    prompt_end,        prompt_lowered,
+                                            nnrt_text_lines, nnrt_text_targets, prompt_close};

@@ -521,13 +521,63 @@ static int text_pair_columns(const nnrt_read *r, const nnrt_source *s, int file,
     return status;
 }
 
+/* Made-up pairs: the phrases of one of the two languages. */
+static int text_phrases(const nnrt_source *s, int file, nnrt_texts *out)
+{
+    nnrt_buffer all = {0};
+    size_t rows = (size_t)s->count, *ends = malloc((rows + 1) * sizeof *ends);
+    *out = (nnrt_texts){.rows = s->count};
+    out->at = malloc(rows * sizeof *out->at + 1);
+    out->lines = malloc((rows + 1) * sizeof *out->lines);
+    int ok = ends && out->at && out->lines;
+    for (size_t i = 0; ok && i < rows; i++) {
+        nnrt_phrase(s->seed, (int64_t)i, file, &all);
+        ends[i] = all.size;
+        out->lines[i] = i + 1;
+    }
+    ok = ok && !all.failed;
+    for (size_t i = 0, from = 0; ok && i < rows; from = ends[i++])
+        out->at[i] = (nnrt_span){all.at + from, ends[i] - from};
+    out->owned = all.at;
+    free(ends);
+    return ok ? NNRT_OK : NNRT_NO_MEMORY;
+}
+
+static char *text_pair_path(const nnrt_read *r, const nnrt_source *s, int file)
+{
+    return s->generator ? strdup("generator phrases") : nnrt_path_join(r->dir, s->files[file]);
+}
+
+static int text_pair(const nnrt_read *r, const nnrt_source *s, int file, const char *path,
+                     nnrt_texts *out)
+{
+    if (!s->generator)
+        return text_lines(r, path, out);
+    return text_phrases(s, file, out) ? text_no_memory(r, path) : NNRT_OK;
+}
+
+int nnrt_text_lines(const char *path, nnrt_texts *out, nnrt_fault *fault)
+{
+    const nnrt_read r = {.fault = fault};
+    return text_lines(&r, path, out);
+}
+
+int nnrt_text_targets(const nnrt_source *s, const char *dir, nnrt_texts *out, nnrt_fault *fault)
+{
+    const nnrt_read r = {.dir = dir, .fault = fault};
+    char *path = text_pair_path(&r, s, 1);
+    int status = path ? text_pair(&r, s, 1, path, out) : text_no_memory(&r, "pairs");
+    free(path);
+    return status;
+}
+
 static int text_pairs(const nnrt_read *r, const nnrt_source *s)
 {
     nnrt_texts texts[2] = {{0}, {0}};
-    char *path[2] = {nnrt_path_join(r->dir, s->files[0]), nnrt_path_join(r->dir, s->files[1])};
-    int status = path[0] && path[1] ? NNRT_OK : text_no_memory(r, s->files[0]);
+    char *path[2] = {text_pair_path(r, s, 0), text_pair_path(r, s, 1)};
+    int status = path[0] && path[1] ? NNRT_OK : text_no_memory(r, "pairs");
     for (int i = 0; i < 2 && !status; i++)
-        status = text_lines(r, path[i], &texts[i]);
+        status = text_pair(r, s, i, path[i], &texts[i]);
     if (!status && texts[0].rows != texts[1].rows)
         status =
             nnrt_fail(r->fault, NNRT_BAD_CONTENT,

@@ -173,8 +173,14 @@ int nnrt_text_say(const nnrt_meta *, const float *labels, int64_t n, int64_t eac
 void nnrt_stories(uint64_t seed, int64_t count, nnrt_buffer *out);
 /* The i-th review of a film, and whether it likes it: the last clause counts, and "not" turns it. */
 int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out);
+/* The i-th phrase, in English, or in a made-up language. (nnrt_phrases.c) */
+void nnrt_phrase(uint64_t seed, int64_t i, int made_up, nnrt_buffer *out);
 
 /* --- nnrt_text.c: sources of text ------------------------------------------------------------- */
+
+/* The lines of a file; the targets of a source of pairs, as they stand there. */
+int nnrt_text_lines(const char *path, nnrt_texts *, nnrt_fault *);
+int nnrt_text_targets(const nnrt_source *, const char *dir, nnrt_texts *, nnrt_fault *);
 
 /* Columns of tables to arrays: tokens, classes by name or number, lengths. What a `text` and a list
  * of `wav` share. */
@@ -183,7 +189,7 @@ typedef struct nnrt_table {
     const nnrt_source *source;
     const char *name; /* of the file */
     int64_t rows;
-    const size_t *lines; /* of each row in the file */
+    const size_t *lines;          /* of each row in the file */
     const struct nnrt_join *join; /* sound: each row is of several clips; or NULL */
 } nnrt_table;
 

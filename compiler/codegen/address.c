@@ -105,6 +105,12 @@ static const char *body_address(SourceText *s, const Frame *f, const Buffer *b)
     }
 }
 
+/* The pointer that a function reaches a variable by. */
+static const char *var_base(const Var *v)
+{
+    return v->kind == VAR_cache ? "c" : v->kind == VAR_memory ? "a" : "v";
+}
+
 const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
 {
     b = buffer_root(b);
@@ -114,8 +120,7 @@ const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
         return body_address(s, f, b);
     if (b->kind != BUF_var)
         return b->name;
-    return arena_format(s->arena, "%s->%s", b->var->kind == VAR_cache ? "c" : "v",
-                        s->var[b->index]);
+    return arena_format(s->arena, "%s->%s", var_base(b->var), s->var[b->index]);
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

@@ -180,22 +180,33 @@ static bool declared(const Use *uses, const Buffer *b)
 /* Where variables and scratch begin; const where no variable is written. */
 static void emit_bases(SourceText *s, const Graph *g, const Use *uses)
 {
-    bool vars = false, scratch = false, written = false, caches = false;
+    bool vars = false, scratch = false, written = false, caches = false, memory = false;
+    const Program *p = s->p;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        bool cache = b->kind == BUF_var && b->var->kind == VAR_cache;
-        caches |= cache && declared(uses, b);
-        vars |= b->kind == BUF_var && !cache && declared(uses, b);
-        written |= b->kind == BUF_var && !cache && declared(uses, b) && uses[i].written;
+        bool var = b->kind == BUF_var && declared(uses, b), weight = var && !var_decodes(b->var);
+        caches |= var && b->var->kind == VAR_cache;
+        memory |= var && b->var->kind == VAR_memory;
+        vars |= weight;
+        written |= weight && uses[i].written;
         scratch |= b->kind == BUF_scratch && declared(uses, b);
     }
     const char *keeps = written ? "" : "const ", *m = s->p->name;
     if (vars)
         out_line(s->out, "%sstruct %s_vars *const v = (%sstruct %s_vars *)m->head.vars;", keeps, m,
                  keeps, m);
-    if (caches)
+    if (memory)
+        out_line(s->out,
+                 "struct %s_memory *const a = (struct %s_memory *)(m->head.scratch + %lld);", m, m,
+                 (long long)scratch_bytes(p));
+    if (caches && p->generate.beam > 1)
+        out_line(s->out,
+                 "struct %s_cache *const c = (struct %s_cache *)(m->head.scratch + %lld) + "
+                 "m->head.sequence;",
+                 m, m, (long long)(scratch_bytes(p) + p->memory_bytes));
+    else if (caches)
         out_line(s->out, "struct %s_cache *const c = (struct %s_cache *)(m->head.scratch + %lld);",
-                 m, m, (long long)scratch_bytes(s->p));
+                 m, m, (long long)(scratch_bytes(p) + p->memory_bytes));
     if (scratch)
         out_line(s->out, "float *const scratch = (float *)m->head.scratch;");
 }

@@ -168,7 +168,7 @@ static void emit_vars(SourceText *s)
     out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
     for (int i = 0; i < s->p->vars.n; i++) {
         const Var *v = s->p->vars.at[i];
-        if (v->kind == VAR_cache)
+        if (var_decodes(v))
             continue;
         const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
                            : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
@@ -489,11 +489,23 @@ static void emit_generation(SourceText *s)
     const Generate *g = &p->generate;
     if (!p->fn[FN_step])
         return;
+    if (p->fn[FN_encode]) {
+        Str needs = str_new(s->arena);
+        for (int i = 0; i < p->inputs.n; i++)
+            str_add(&needs, "%s%d", i ? ", " : "", input_used(p, FN_encode, i));
+        out_line(s->out, "static const unsigned char %s_needs[] = {%s};", p->name, needs.at);
+    }
     out_open(s->out, "static const nnrt_generation %s_generation =", p->name);
     out_line(s->out, ".input = %d, .classes = %lld, .length = %lld, .chunk = %lld,", g->input,
              (long long)g->classes, (long long)(g->bounded ? g->length : 0), (long long)g->chunk);
-    out_line(s->out, ".cache_at = %lld, .cache_bytes = %lld,", (long long)scratch_bytes(p),
-             (long long)p->cache_bytes);
+    out_line(s->out, ".cache_at = %lld, .cache_bytes = %lld,",
+             (long long)(scratch_bytes(p) + p->memory_bytes), (long long)p->cache_bytes);
+    out_line(s->out, ".start = %lld, .end = %lld,", (long long)g->start, (long long)g->end);
+    if (g->beam > 1)
+        out_line(s->out, ".beam = %lld, .room = %lld, .length_penalty = %s,", (long long)g->beam,
+                 (long long)sequence_room(p), real(s->arena, g->length_penalty));
+    if (p->fn[FN_encode])
+        out_line(s->out, ".needs = %s_needs, .encode = %s_encode_any,", p->name, p->name);
     out_line(s->out,
              ".tokens = %lld, .top_k = %lld, .temperature = %s, .top_p = %s, .seed = %lluu,",
              (long long)g->tokens, (long long)g->top_k, real(s->arena, g->temperature),
@@ -503,6 +515,20 @@ static void emit_generation(SourceText *s)
     out_line(s->out, ".step = %s_step,", p->name);
     s->out->depth--;
     out_line(s->out, "};");
+}
+
+/* encode as the runtime calls it. */
+static void emit_encode_any(SourceText *s)
+{
+    const char *m = s->p->name;
+    if (!s->p->fn[FN_encode])
+        return;
+    out_raw(s->out, "\nstatic int %s_encode_any(nnrt_instance *m, const void *const *in)", m);
+    out_raw(s->out, "{");
+    s->out->depth++;
+    out_wrap(s->out, "return %s_encode(m%s);", m, generic_arguments(s, FN_encode));
+    s->out->depth--;
+    out_raw(s->out, "}");
 }
 
 /* Functions of one line that pass on to the runtime. $ stands for the model's name. */
@@ -524,6 +550,42 @@ static void pass_on(SourceText *s, const char *head, const char *body)
     }
 }
 
+/* The inputs of encode as the runtime takes them, "{source, NULL}"; "NULL" where the first is, or there are
+ * none. */
+static const char *others(SourceText *s, const char **list)
+{
+    const Program *p = s->p;
+    const char *first = NULL;
+    Str t = str_new(s->arena);
+    for (int i = 0; i < p->inputs.n; i++) {
+        const char *name = c_name(s->arena, p->inputs.at[i].name);
+        bool used = input_used(p, FN_encode, i);
+        first = used && !first ? name : first;
+        str_add(&t, "%s%s", i ? ", " : "", used ? name : "NULL");
+    }
+    *list = first ? arena_format(s->arena, "const void *const in[] = {%s};\n    ", t.at) : "";
+    return first ? arena_format(s->arena, "%s ? in : NULL", first) : "NULL";
+}
+
+static void decoding_functions(SourceText *s)
+{
+    const char *list, *in = others(s, &list);
+    const Generate *g = &s->p->generate;
+    pass_on(
+        s, generate_head(s->arena, s->p, "$", "$ *m"),
+        arena_format(s->arena,
+                     "%sconst nnrt_sampling how = {(double)temperature, (double)top_p, top_k, "
+                     "seed, %lld};\n    return nnrt_generate(&m->head, %s, n_prompt, prompt, n, "
+                     "tokens, &how);",
+                     list, (long long)g->end, in));
+    if (g->beam > 1)
+        pass_on(s, beam_head(s->arena, s->p, "$", "$ *m"),
+                arena_format(s->arena,
+                             "%sconst nnrt_search how = {beam, (double)length_penalty, %lld};\n    "
+                             "return nnrt_beam(&m->head, %s, n_prompt, prompt, n, tokens, &how);",
+                             list, (long long)g->end, in));
+}
+
 void emit_model(SourceText *s)
 {
     wrapper(s, "int", "predict", FN_predict, ", float *const *out", "");
@@ -536,6 +598,7 @@ void emit_model(SourceText *s)
                 ", profile");
     if (notes_times(s, FN_train))
         wrapper(s, "float", "train_step_noted", FN_train, ", nnrt_profile *profile", ", profile");
+    emit_encode_any(s);
     out_raw(s->out, "%s", "");
     out_raw(s->out, "/* clang-format off */");
     emit_marks(s);
@@ -563,11 +626,7 @@ void emit_model(SourceText *s)
         pass_on(s, "void $_set_steps($ *m, int64_t total)", "m->head.total_steps = total;");
     }
     if (s->p->fn[FN_step])
-        pass_on(s,
-                "int $_generate($ *m, int n_prompt, const int32_t *prompt, int n, int32_t *tokens, "
-                "float temperature, int top_k, float top_p, uint64_t seed)",
-                "const nnrt_sampling how = {(double)temperature, (double)top_p, top_k, seed};\n    "
-                "return nnrt_generate(&m->head, n_prompt, prompt, n, tokens, &how);");
+        decoding_functions(s);
     pass_on(s, "int $_save(const $ *m, const char *path)", "return nnrt_save(&m->head, path);");
     pass_on(s, "int $_load($ *m, const char *path)", "return nnrt_load(&m->head, path);");
     pass_on(s, "int $_load_memory($ *m, const void *safetensors, size_t size)",

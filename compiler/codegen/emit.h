@@ -39,7 +39,12 @@ bool emits_grad(const Program *, const CodegenOptions *);
 /* Bytes of an instance: the largest scratch of a function; caches and room for scores, where it decodes. */
 int64_t scratch_bytes(const Program *);
 int64_t decoding_bytes(const Program *);
-int caches_count(const Program *); /* variables that are caches */
+int64_t sequence_room(const Program *); /* tokens that a beam search may make */
+int caches_count(const Program *);      /* variables of decoding */
+
+/* The heads of NAME_generate and NAME_beam; `self` is the first parameter. */
+const char *generate_head(Arena *, const Program *, const char *name, const char *self);
+const char *beam_head(Arena *, const Program *, const char *name, const char *self);
 
 const char *upper_text(Arena *, const char *); /* a-z to A-Z */
 

@@ -179,23 +179,65 @@ static void life(Out *o, const Program *p)
     out_line(o, "%s *%s_fork(void *memory, const struct %s *owner);\n", m, m, m);
 }
 
+/* ", const int32_t *source": what encode reads. */
+static const char *encode_parameters(Arena *arena, const Program *p)
+{
+    Str s = str_new(arena);
+    for (int i = 0; i < p->inputs.n; i++)
+        if (input_used(p, FN_encode, i))
+            str_add(&s, ", %s", input_parameter(arena, p, i));
+    return s.at;
+}
+
+const char *generate_head(Arena *arena, const Program *p, const char *name, const char *self)
+{
+    return arena_format(arena,
+                        "int %s_generate(%s%s, int n_prompt, const int32_t *prompt, int n, int32_t "
+                        "*tokens, float temperature, int top_k, float top_p, uint64_t seed)",
+                        name, self, encode_parameters(arena, p));
+}
+
+const char *beam_head(Arena *arena, const Program *p, const char *name, const char *self)
+{
+    return arena_format(arena,
+                        "int %s_beam(%s%s, int n_prompt, const int32_t *prompt, int n, int32_t "
+                        "*tokens, int beam, float length_penalty)",
+                        name, self, encode_parameters(arena, p));
+}
+
 static void generate(Out *o, const Program *p)
 {
     const Generate *g = &p->generate;
     out_line(o, "/* Reads a prompt and writes the n tokens that follow it; with a prompt of none "
                 "it goes on after the");
+    out_line(o, " * last call.");
+    if (p->fn[FN_encode])
+        out_line(o,
+                 " * The other inputs are of one sample; NULL for the first of them: those of the "
+                 "last call.");
+    if (g->start >= 0)
+        out_line(o, " * Where nothing goes on, a prompt of none is token %lld.",
+                 (long long)g->start);
+    if (g->end >= 0)
+        out_line(o, " * Fewer tokens are written where token %lld comes, which is not among them.",
+                 (long long)g->end);
+    if (g->bounded)
+        out_line(o, " * Tokens in all: %lld at most, and one.", (long long)g->length);
+    out_line(o, " * Each is chosen by its probability at `temperature` (0: the likeliest), of the "
+                "top_k likeliest");
+    out_line(o, " * (0: all), of the fewest whose probabilities come to top_p. Gives how many, or "
+                "-1. */");
+    const char *self = arena_format(p->ctx->arena, "%s *", p->name);
+    out_wrap(o, "%s;", generate_head(p->ctx->arena, p, p->name, self));
+    if (g->beam == 1)
+        return;
     out_line(o,
-             " * last call.%s Each is chosen by its probability at `temperature` (0: the "
-             "likeliest), of the top_k",
-             g->bounded ? arena_format(p->ctx->arena, " Tokens in all: %lld at most, and one.",
-                                       (long long)g->length)
-                        : "");
-    out_line(o, " * likeliest (0: all), of the fewest whose probabilities come to top_p. Gives n, "
-                "or -1. */");
-    out_wrap(o,
-             "int %s_generate(%s *, int n_prompt, const int32_t *prompt, int n, int32_t *tokens, "
-             "float temperature, int top_k, float top_p, uint64_t seed);",
-             p->name, p->name);
+             "/* Reads the same anew, and writes the best tokens, n at most, that a search finds "
+             "which follows\n * `beam` sequences, 1 to %lld:",
+             (long long)g->beam);
+    out_line(o, " * by log-probability over ((5 + length) / 6) ^ length_penalty. Gives how "
+                "many, or -1. */");
+    out_wrap(o, "%s;", beam_head(p->ctx->arena, p, p->name, self));
 }
 
 static void use(Out *o, const Program *p, const CodegenOptions *options)

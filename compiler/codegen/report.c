@@ -113,7 +113,7 @@ static void function(const Graph *g, FILE *f)
 
 void emit_report(Program *p, FILE *f)
 {
-    int64_t caches = p->cache_bytes;
+    int64_t caches = p->memory_bytes + p->generate.beam * p->cache_bytes;
     fprintf(f, "%s from %s for %s, batch %lld\n", p->name, p->file, p->target->name,
             (long long)p->train.batch);
     for (int fn = 0; fn < FN_COUNT; fn++)
@@ -122,8 +122,9 @@ void emit_report(Program *p, FILE *f)
     for (int i = 0; i < p->vars.n; i++) {
         const Var *v = p->vars.at[i];
         char shape[128];
-        if (v->kind == VAR_cache)
-            fprintf(f, "cache %-30s %10lld bytes at %lld, %s, of line %d\n", v->name,
+        if (var_decodes(v))
+            fprintf(f, "%s %-30s %10lld bytes at %lld, %s, of line %d\n",
+                    v->kind == VAR_cache ? "cache" : "memory", v->name,
                     4 * (long long)shape_count(&v->shape), (long long)v->offset,
                     shape_text(&v->shape, shape), v->loc.line);
     }

@@ -31,12 +31,14 @@ typedef enum {
     WHEN_text,
     WHEN_sound,
     WHEN_attending,
-    WHEN_decoding
+    WHEN_decoding,
+    WHEN_searching
 } When;
 
 typedef struct RuntimeFile {
     const char *name;
-    When when; /* samples: kernels that call it; main: programs; text: those whose data is text, or sound; sound: sound */
+    When
+        when; /* samples: kernels that call it; main: programs; text: those whose data is text, or sound; sound: sound */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
@@ -51,6 +53,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_array.c", WHEN_always},
                                     {"nnrt_core.c", WHEN_always},
                                     {"nnrt_decode.c", WHEN_decoding},
+                                    {"nnrt_beam.c", WHEN_searching},
                                     {"nnrt_load.c", WHEN_always},
                                     {"nnrt_gzip.c", WHEN_always},
                                     {"nnrt_file.c", WHEN_always},
@@ -75,6 +78,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_learn.c", WHEN_text},
                                     {"nnrt_tokenizer.c", WHEN_text},
                                     {"nnrt_stories.c", WHEN_text},
+                                    {"nnrt_phrases.c", WHEN_text},
                                     {"nnrt_prompt.c", WHEN_text},
                                     {"nnrt_labels.c", WHEN_text},
                                     {"nnrt_text.c", WHEN_text},
@@ -97,6 +101,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_bench.c", WHEN_main},
                                     {"nnrt_train.c", WHEN_main},
                                     {"nnrt_commands.c", WHEN_main},
+                                    {"nnrt_bleu.c", WHEN_main},
                                     {"nnrt_generate.c", WHEN_main},
                                     {"nnrt_main.c", WHEN_main}};
 
@@ -118,6 +123,7 @@ static bool needs(const SourceText *s, When when)
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
     case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
+    case WHEN_searching: return s->options->main || s->p->generate.beam > 1;
     case WHEN_sound: return s->options->main && reads_sound(s->p);
     }
     return false;

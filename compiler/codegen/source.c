@@ -141,7 +141,7 @@ int caches_count(const Program *p)
 {
     int n = 0;
     for (int i = 0; i < p->vars.n; i++)
-        n += p->vars.at[i]->kind == VAR_cache;
+        n += var_decodes(p->vars.at[i]);
     return n;
 }
 
@@ -151,9 +151,15 @@ static void var_row(SourceText *s)
     int caches = caches_count(s->p);
     out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_vars", s->p->name),
             (long long)s->p->vars_bytes, s->p->vars.n - caches);
-    if (caches)
+    int memory = 0;
+    for (int i = 0; i < s->p->vars.n; i++)
+        memory += s->p->vars.at[i]->kind == VAR_memory;
+    if (memory)
+        out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_memory", s->p->name),
+                (long long)s->p->memory_bytes, memory);
+    if (caches > memory)
         out_raw(s->out, " *   %-32s %10lld %10d", arena_format(s->arena, "%s_cache", s->p->name),
-                (long long)s->p->cache_bytes, caches);
+                (long long)s->p->cache_bytes, caches - memory);
 }
 
 static void banner(SourceText *s)
@@ -190,7 +196,7 @@ static void guards(SourceText *s)
                 s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");
     }
     out_raw(o,
-            "#if NNRT_ABI != 8\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 9\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"
@@ -221,14 +227,21 @@ static const char **name_vars(SourceText *s)
     return names;
 }
 
-/* The variables, or the caches, as a structure: each begins where the plan says. */
-static void var_struct(SourceText *s, const char *what, bool caches)
+typedef enum { WEIGHTS, CACHES, MEMORY } Part;
+
+static Part part_of(const Var *v)
+{
+    return v->kind == VAR_cache ? CACHES : v->kind == VAR_memory ? MEMORY : WEIGHTS;
+}
+
+/* A part of the variables as a structure: each begins where the plan says. */
+static void var_struct(SourceText *s, const char *what, Part part)
 {
     const Program *p = s->p;
     int64_t end = 0;
     int last = -1;
     for (int i = 0; i < p->vars.n; i++)
-        if ((p->vars.at[i]->kind == VAR_cache) == caches)
+        if (part_of(p->vars.at[i]) == part)
             last = i;
     if (last < 0)
         return;
@@ -236,10 +249,14 @@ static void var_struct(SourceText *s, const char *what, bool caches)
     for (int i = 0; i < p->vars.n; i++) {
         const Var *v = p->vars.at[i];
         int64_t count = shape_count(&v->shape);
-        if ((v->kind == VAR_cache) != caches)
+        if (part_of(v) != part)
             continue;
-        out_line(s->out, "%sfloat %s[%lld];", v->offset == end ? "" : "_Alignas(64) ", s->var[i],
-                 (long long)count);
+        /* The first of a cache gives the structure its alignment, as there may be several. */
+        out_line(s->out, "%sfloat %s[%lld];",
+                 v->offset == end && (end || part != CACHES || p->generate.beam == 1)
+                     ? ""
+                     : "_Alignas(64) ",
+                 s->var[i], (long long)count);
         end = v->offset + 4 * count;
     }
     s->out->depth--;
@@ -255,11 +272,13 @@ static void variables(SourceText *s)
     if (!p->vars.n)
         return;
     out_raw(s->out, "/* The variables of an instance, kept as the table %s_vars says. */", p->name);
-    var_struct(s, "vars", false);
-    if (!p->cache_bytes)
-        return;
-    out_raw(s->out, "/* What decoding keeps of the positions before. */");
-    var_struct(s, "cache", true);
+    var_struct(s, "vars", WEIGHTS);
+    if (p->memory_bytes)
+        out_raw(s->out, "/* What decoding knows of the other inputs. */");
+    var_struct(s, "memory", MEMORY);
+    if (p->cache_bytes)
+        out_raw(s->out, "/* What decoding keeps of the positions before. */");
+    var_struct(s, "cache", CACHES);
 }
 
 int64_t scratch_bytes(const Program *p)
@@ -271,11 +290,19 @@ int64_t scratch_bytes(const Program *p)
     return scratch;
 }
 
+int64_t sequence_room(const Program *p)
+{
+    return p->generate.bounded ? p->generate.length : p->generate.tokens;
+}
+
 int64_t decoding_bytes(const Program *p)
 {
     enum { ALIGN = 64, A_TOKEN = 8 /* its score, its place in an order of them */ };
-    int64_t tokens = p->generate.classes * A_TOKEN;
-    return p->fn[FN_step] ? p->cache_bytes + (tokens + ALIGN - 1) / ALIGN * ALIGN : 0;
+    const Generate *g = &p->generate;
+    int64_t tokens = (g->classes * A_TOKEN + ALIGN - 1) / ALIGN * ALIGN;
+    if (g->beam > 1) /* the tokens of each sequence, and of the best */
+        tokens += ((g->beam + 1) * 4 * sequence_room(p) + ALIGN - 1) / ALIGN * ALIGN;
+    return p->fn[FN_step] ? p->memory_bytes + g->beam * p->cache_bytes + tokens : 0;
 }
 
 static void instance(SourceText *s)

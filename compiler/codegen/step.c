@@ -286,6 +286,28 @@ static void emit_refuses(SourceText *s)
     close_function(s);
 }
 
+/* What the other functions that decode read of other inputs, of one sample. Private to NAME_generate. */
+static void emit_encode(SourceText *s)
+{
+    const Program *p = s->p;
+    const char *m = p->name;
+    Str line = str_new(s->arena);
+    for (int i = 0; i < p->inputs.n; i++)
+        if (input_used(p, FN_encode, i))
+            str_add(&line, ", %s", input_parameter(s->arena, p, i));
+    s->noted = false;
+    out_raw(s->out, "\n/* Keeps what all positions see. 0, or -1: a token is out of range. */");
+    out_wrap(s->out, "static int %s_encode(nnrt_instance *head%s)", m, line.at);
+    out_raw(s->out, "{");
+    s->out->depth = 1;
+    out_line(s->out, "struct %s *const m = (struct %s *)head;", m, m);
+    out_line(s->out, "enum { n = 1 };");
+    refuse_tokens(s, FN_encode, "-1");
+    emit_body(s, p->fn[FN_encode]);
+    out_line(s->out, "return 0;");
+    close_function(s);
+}
+
 void emit_steps(SourceText *s)
 {
     if (s->p->fn[FN_predict] || s->p->fn[FN_eval] || s->p->fn[FN_train] || s->p->fn[FN_grad])
@@ -298,6 +320,8 @@ void emit_steps(SourceText *s)
         emit_train(s);
     if (s->p->fn[FN_grad])
         emit_grad(s);
+    if (s->p->fn[FN_encode])
+        emit_encode(s);
     if (s->p->fn[FN_prefill])
         emit_decoding(s, FN_prefill);
     if (s->p->fn[FN_step])

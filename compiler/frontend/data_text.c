@@ -277,7 +277,9 @@ static void read_translate(Reader *r, const Y *y)
                    "text: translate: expected a map, as {source: x, input: y, target: z}");
         return;
     }
-    if (!y_keys(ctx, y, "text: translate", keys, COUNT(keys), NULL, 0) || !source_several_files(r))
+    bool made_up = y_get(r->args, "generator") != NULL;
+    if (!y_keys(ctx, y, "text: translate", keys, COUNT(keys), NULL, 0) ||
+        !(made_up ? source_generator(r, "phrases") : source_several_files(r)))
         return;
     for (int i = 0; i < 3; i++) {
         const Y *name = y_get(y, keys[i]);
@@ -294,7 +296,7 @@ static void read_translate(Reader *r, const Y *y)
             good = false;
         }
     }
-    if (r->out->files.n != 2) {
+    if (!made_up && r->out->files.n != 2) {
         diag_error(&ctx->diag, r->args->loc,
                    "text: translate: file: expected two, of the source and the target");
         good = false;

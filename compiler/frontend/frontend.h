@@ -83,7 +83,7 @@ typedef enum {
     ARG_yaml   /* .y: as it stands, in .scope; not in expressions */
 } ArgType;
 
-enum { ARGS_MAX = 10, ARG_LIST_MAX = 64 };
+enum { ARGS_MAX = 12, ARG_LIST_MAX = 64 };
 
 typedef struct ArgRow {
     const char *name;

@@ -6,12 +6,22 @@
 
 #include <string.h>
 
-enum { LOGITS, INPUT, TOKENS, TEMPERATURE, TOP_K, TOP_P, SEED };
+enum { LOGITS, INPUT, TOKENS, TEMPERATURE, TOP_K, TOP_P, SEED, START, END, BEAM, LENGTH_PENALTY };
 
-static const ArgRow args[] = {TAKES("logits", yaml, ""),   TAKES("input", word, ""),
-                              TAKES("tokens", int, "200"), TAKES("temperature", real, "1"),
-                              TAKES("top_k", int, "0"),    TAKES("top_p", real, "1"),
-                              TAKES("seed", int, "1"),     NOTHING};
+enum { BEAM_MAX = 64 }; /* NNRT_BEAM_MAX of nnrt.h */
+
+static const ArgRow args[] = {TAKES("logits", yaml, ""),
+                              TAKES("input", word, ""),
+                              TAKES("tokens", int, "200"),
+                              TAKES("temperature", real, "1"),
+                              TAKES("top_k", int, "0"),
+                              TAKES("top_p", real, "1"),
+                              TAKES("seed", int, "1"),
+                              TAKES("start", int, ""),
+                              TAKES("end", int, ""),
+                              TAKES("beam", int, "1"),
+                              TAKES("length_penalty", real, "0.6"),
+                              NOTHING};
 
 static bool is_sequence(const Input *in)
 {
@@ -50,6 +60,26 @@ static bool within(const Model *m, const Arg *a, const char *name, bool good, co
     return good;
 }
 
+/* A token, or -1, which is not written. */
+static bool is_token(const Model *m, const Arg *a, const char *name, int64_t classes)
+{
+    return within(m, a, name, !a->given || (a->i >= 0 && a->i < classes),
+                  arena_format(m->ctx->arena, "tokens are 0 to %lld", (long long)classes - 1));
+}
+
+static bool search_read(const Model *m, const Arg *a, Generate *g)
+{
+    g->start = a[START].given ? a[START].i : -1;
+    g->end = a[END].given ? a[END].i : -1;
+    g->beam = a[BEAM].i;
+    g->length_penalty = a[LENGTH_PENALTY].r;
+    return is_token(m, &a[START], "start", g->classes) && is_token(m, &a[END], "end", g->classes) &&
+           within(m, &a[BEAM], "beam", g->beam >= 1 && g->beam <= BEAM_MAX,
+                  arena_format(m->ctx->arena, "1 to %d sequences", BEAM_MAX)) &&
+           within(m, &a[LENGTH_PENALTY], "length_penalty",
+                  g->length_penalty >= 0 && g->length_penalty <= 10, "0 (none) to 10");
+}
+
 void generate_read(Model *m, const Y *root)
 {
     Generate *g = &m->program->generate;
@@ -61,20 +91,20 @@ void generate_read(Model *m, const Y *root)
     for (int i = 0; i < root->pairs.n; i++)
         if (root->pairs.at[i].value == y)
             loc = root->pairs.at[i].key->loc;
-    *g = (Generate){.loc = loc, .input = -1};
+    *g = (Generate){.loc = loc, .input = -1, .start = -1, .end = -1, .beam = 1};
     if (!args_read(m->ctx, &m->vars, "generate", loc, args, y, NULL, 0, a) ||
         (g->input = find_input(m, &a[INPUT], loc)) < 0)
         return;
     const Input *in = &m->program->inputs.at[g->input];
+    g->classes = in->classes;
     g->given =
         within(m, &a[TOKENS], "tokens", a[TOKENS].i >= 1, "1 and more") &&
         within(m, &a[TEMPERATURE], "temperature", a[TEMPERATURE].r >= 0 && a[TEMPERATURE].r <= 1e6,
                "0 (the likeliest) and more") &&
         within(m, &a[TOP_K], "top_k", a[TOP_K].i >= 0, "0 (all) and more") &&
         within(m, &a[TOP_P], "top_p", a[TOP_P].r > 0 && a[TOP_P].r <= 1, "above 0, up to 1") &&
-        within(m, &a[SEED], "seed", a[SEED].i >= 0, "0 and more");
+        within(m, &a[SEED], "seed", a[SEED].i >= 0, "0 and more") && search_read(m, a, g);
     m->scores = a[LOGITS].given ? a[LOGITS].y : NULL;
-    g->classes = in->classes;
     g->length = in->shape.dim[1];
     g->tokens = a[TOKENS].i;
     g->temperature = a[TEMPERATURE].r;

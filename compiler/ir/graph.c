@@ -367,12 +367,12 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate",
-                                               "grad",    "prefill", "step"};
+    static const char *const text[FN_COUNT] = {"predict", "eval",   "train",   "accumulate",
+                                               "grad",    "encode", "prefill", "step"};
     return text[fn];
 }
 
 bool fn_decodes(Fn fn)
 {
-    return fn == FN_prefill || fn == FN_step;
+    return fn == FN_encode || fn == FN_prefill || fn == FN_step;
 }

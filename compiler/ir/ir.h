@@ -52,7 +52,8 @@ typedef enum {
     VAR_weight, /* in weights files; trained unless frozen */
     VAR_buffer, /* in weights files; never trained */
     VAR_state,  /* of the optimiser; in checkpoints */
-    VAR_cache   /* of decoding: what it keeps of positions past; in no file, each instance's own */
+    VAR_cache,  /* of decoding: what it keeps of positions past; in no file, each instance's own */
+    VAR_memory  /* the same of what all positions see: made once, by function encode */
 } VarKind;
 
 typedef struct Var {
@@ -178,13 +179,15 @@ typedef struct Root {
     Node *node;
 } Root;
 
-/* prefill, step: decoding, many positions of a prompt at once and one position a call (passes/decode.c) */
+/* Decoding (passes/decode.c). encode: what all positions see of other inputs; prefill, step: many positions of a
+ * prompt at once and one position a call. */
 typedef enum {
     FN_predict,
     FN_eval,
     FN_train,
     FN_accumulate,
     FN_grad,
+    FN_encode,
     FN_prefill,
     FN_step,
     FN_COUNT
@@ -319,6 +322,10 @@ typedef struct Generate {
     double temperature, top_p;
     int64_t top_k; /* 0: all */
     uint64_t seed;
+    int64_t start,
+        end; /* the token before the first, where there is no prompt, and that after the last; -1 */
+    int64_t beam; /* sequences that a beam search follows at most; 1: there is none */
+    double length_penalty;
 } Generate;
 
 typedef enum {
@@ -403,9 +410,9 @@ struct Program {
     double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
     /* What products' plans are told (passes/choice.h); NULL: the cost model decides all. */
     struct ChoiceTable *choices;
-    int64_t vars_bytes;  /* set by pass memory: of all variables but caches */
-    int64_t cache_bytes; /* the same: of caches */
-    void *model;         /* the frontend's own */
+    int64_t vars_bytes;                /* set by pass memory: of all variables but caches */
+    int64_t cache_bytes, memory_bytes; /* the same: of caches, and of what encode makes */
+    void *model;                       /* the frontend's own */
 };
 
 /* --- shape.c ---------------------------------------------------------------------------------- */
@@ -450,10 +457,13 @@ Var *program_var(Program *, const char *name, VarKind, const Shape *, Init,
                  Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
-/* Whether the function decodes: prefill, step; their graphs are of one sample, without a batch axis. */
+/* Whether the function decodes: encode, prefill, step; their graphs are of one sample, without a batch axis. */
 bool fn_decodes(Fn);
 
 /* --- var.c: kept order and saved order of a variable ------------------------------------------ */
+
+/* Whether it belongs to decoding: VAR_cache, VAR_memory. It is in no file. */
+bool var_decodes(const Var *);
 
 /* The saved shape, axes cut in parts where it is kept so. */
 Shape var_view(const Var *);

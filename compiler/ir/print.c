@@ -33,7 +33,7 @@ static const char *const role_text[] = {"forward", "loss", "metric", "backward",
 static const char *const root_text[] = {"output", "loss", "metric", "grad",
                                         "assign", "next", "step"};
 static const char *const scalar_text[] = {"n", "lr", "step", "at", "last"};
-static const char *const var_text[] = {"weight", "buffer", "state", "cache"};
+static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
                                         "orthogonal"};
 

@@ -293,7 +293,7 @@ static bool read_perm(Reader *r, Var *v)
 
 static bool read_var(Reader *r)
 {
-    static const char *const known[] = {"weight", "buffer", "state", "cache"};
+    static const char *const known[] = {"weight", "buffer", "state", "cache", "memory"};
     Shape s;
     Init init;
     const char *name = word(r, "a name");

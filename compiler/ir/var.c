@@ -3,6 +3,11 @@
  * saved in. */
 #include "ir.h"
 
+bool var_decodes(const Var *v)
+{
+    return v->kind == VAR_cache || v->kind == VAR_memory;
+}
+
 Shape var_view(const Var *v)
 {
     return v->view.rank ? v->view : v->shape;

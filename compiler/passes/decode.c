@@ -11,6 +11,8 @@
  *   knows the position     what no token goes into: an index is moved on by `at`, of a table rows are taken
  *   looks back             attention keeps keys and values in caches; a scan keeps its states, and its body takes
  *                          the place of the loop
+ *   looks aside            what is made of other inputs, as a translation's source, is the same at every position:
+ *                          function encode makes it once, and leaves it in variables of kind VAR_memory
  *
  * Everything else would need positions that are still to come, and is refused where it stands in the model
  * file. Caches are variables of kind VAR_cache: all zeros before the first position. */
@@ -31,7 +33,9 @@ typedef struct Decode {
     int64_t length;  /* positions of a call */
     int64_t all;     /* that the model was made for */
     bool *of_tokens; /* by id of a node of `from` */
-    Copies *copies;  /* the same */
+    bool *of_others; /* the same: depends on another input */
+    bool encodes;    /* the graph is that of what does not depend on tokens */
+    Copies *copies;  /* by id of a node of `from` */
     Node *at, *rows; /* SCALAR_at; the positions of this call, i32 [length] */
     bool failed, bounded;
 } Decode;
@@ -135,13 +139,18 @@ static Node *table_rows(Decode *d, const Node *y, int axis)
 
 /* --- looking back ----------------------------------------------------------------------------- */
 
-/* What node y of the model keeps, the same in both functions that decode. */
-static Var *cache(Decode *d, const Node *y, const char *what, const Shape *shape)
+/* What node y of the model keeps, the same in all functions that decode. */
+static Var *kept_var(Decode *d, const Node *y, const char *what, const Shape *shape, VarKind kind)
 {
     Program *p = d->g->program;
     const char *name = arena_format(d->arena, "generate.%d.%s", y->id, what);
     Var *v = program_find_var(p, name);
-    return v ? v : program_var(p, name, VAR_cache, shape, (Init){INIT_constant, 0, 0}, y->loc);
+    return v ? v : program_var(p, name, kind, shape, (Init){INIT_constant, 0, 0}, y->loc);
+}
+
+static Var *cache(Decode *d, const Node *y, const char *what, const Shape *shape)
+{
+    return kept_var(d, y, what, shape, VAR_cache);
 }
 
 /* The cache of a state of a scan. */
@@ -152,10 +161,25 @@ static Var *state_cache(Decode *d, const Node *scan, int state)
     return cache(d, scan, arena_format(d->arena, "state%d", state), &shape);
 }
 
+/* Attention to what is the same at every position. */
+static Node *attention_aside(Decode *d, const Node *y)
+{
+    AttentionSizes s = attention_sizes(y);
+    if (s.causal || s.alibi)
+        return refuse(d, y, "counts positions of its keys, which are not those of the tokens");
+    Node *in[4] = {along(d, y->in[0], 1)};
+    for (int i = 1; i < y->n_in; i++)
+        if (!(in[i] = whole(d, y->in[i])))
+            return NULL;
+    return add(d, y, in, y->attr, 1);
+}
+
 static Node *attention(Decode *d, const Node *y)
 {
     enum { BLOCK = 64 }; /* as nnrt_attend reads keys */
     AttentionSizes s = attention_sizes(y);
+    if (!d->of_tokens[y->in[1]->id] && !d->of_tokens[y->in[2]->id])
+        return attention_aside(d, y);
     if (!s.causal)
         return refuse(
             d, y, "sees positions that are still to come: 'causal: true' makes it look back only");
@@ -368,9 +392,22 @@ static Node *leaf_along(Decode *d, const Node *y, int axis)
     return table_rows(d, y, axis);
 }
 
+/* What function encode leaves of y, a node that depends on other inputs than the tokens. */
+static Node *memory(Decode *d, const Node *y)
+{
+    Shape shape = y->shape;
+    shape.batch = -1;
+    d->g->loc = y->loc;
+    d->g->what = y->what;
+    Node *kept = build_var(d->g, kept_var(d, y, "memory", &shape, VAR_memory));
+    return kept && y->dtype != DT_f32 ? build_cast(d->g, kept, y->dtype) : kept;
+}
+
 static Node *along_new(Decode *d, const Node *y, int axis)
 {
     Node *in[2] = {NULL};
+    if (d->of_others[y->id] && !d->of_tokens[y->id])
+        return table_rows(d, y, axis);
     switch (op_rows[y->op].cls) {
     case CLASS_LEAF: return leaf_along(d, y, axis);
     case CLASS_EW: return elementwise(d, y, axis);
@@ -411,6 +448,55 @@ static Node *along(Decode *d, const Node *y, int axis)
     return d->failed ? NULL : *copy;
 }
 
+/* A loop over other inputs, as it is. */
+static Node *loop(Decode *d, const Node *y)
+{
+    const Scan *s = y->attr->scan;
+    Graph *outer = d->g;
+    size_t n = (size_t)(s->body->nodes.n + y->n_in + 1);
+    Node **in = arena_take(d->arena, sizeof *in * n), **copy = arena_take(d->arena, sizeof *in * n);
+    Node **leaf = arena_take(d->arena, sizeof *in * n);
+    for (int i = 0; i < y->n_in; i++)
+        if (!(in[i] = whole(d, y->in[i])))
+            return NULL;
+    outer->loc = y->loc;
+    outer->what = y->what;
+    ScanBuilder b = scan_begin(outer, s->length, s->backwards);
+    for (int i = 0; i < y->n_in; i++)
+        leaf[i] = (i < s->n_states                 ? scan_state
+                   : i < s->n_states + s->n_slices ? scan_slice
+                                                   : scan_other)(&b, in[i]);
+    d->g = b.body;
+    for (int i = 0; i < s->body->nodes.n; i++) {
+        const Node *x = s->body->nodes.at[i];
+        if (x->op == OP_scan || x->op == OP_scan_result)
+            return refuse(d, x, "is a loop inside a loop, which decoding does not take");
+        Node **operand = arena_take(d->arena, sizeof *operand * (size_t)(x->n_in + 1));
+        for (int k = 0; k < x->n_in; k++)
+            operand[k] = copy[x->in[k]->id];
+        copy[i] = x->op == OP_scan_operand ? leaf[x->attr->part] : add(d, x, operand, x->attr, -1);
+    }
+    d->g = outer;
+    for (int i = 0; i < s->n_states; i++)
+        scan_next(&b, leaf[i], copy[graph_find_root(s->body, ROOT_next, i)->id]);
+    for (int i = 0, stacks = scan_stacks(s); i < stacks; i++)
+        scan_step(&b, copy[graph_find_root(s->body, ROOT_step, i)->id]);
+    return scan_end(&b);
+}
+
+static Node *loop_result(Decode *d, const Node *y)
+{
+    Node **scan = &d->copies[y->in[0]->id].whole;
+    int states = y->in[0]->attr->scan->n_states, part = y->attr->part;
+    if (!*scan)
+        *scan = loop(d, y->in[0]);
+    Node *result =
+        part < states ? scan_last(d->g, *scan, part) : scan_stack(d->g, *scan, part - states);
+    if (result)
+        result->name = y->name;
+    return result;
+}
+
 /* y, which is the same at every position. */
 static Node *whole(Decode *d, const Node *y)
 {
@@ -419,8 +505,10 @@ static Node *whole(Decode *d, const Node *y)
         return d->failed ? NULL : *copy;
     if (d->of_tokens[y->id])
         return mixes(d, y);
-    if (y->op == OP_input)
-        return refuse(d, y, "is another input than the tokens, which decoding does not take");
+    if (d->of_others[y->id] && !d->encodes)
+        return *copy = memory(d, y);
+    if (y->op == OP_scan_result && d->encodes)
+        return *copy = loop_result(d, y);
     if (y->op == OP_scan || y->op == OP_scan_result)
         return mixes(d, y);
     Node **in = arena_take(d->arena, sizeof *in * (size_t)(y->n_in + 1));
@@ -474,17 +562,20 @@ static Node *last_row(Decode *d, const Node *y, int axis)
     return copy;
 }
 
-static void find_tokens(Decode *d, int input)
+static void find_inputs(Decode *d, int tokens)
 {
     for (int i = 0; i < d->from->nodes.n; i++) {
         const Node *y = d->from->nodes.at[i];
-        d->of_tokens[i] = y->op == OP_input && y->attr->input == input;
-        for (int k = 0; k < y->n_in; k++)
+        d->of_tokens[i] = y->op == OP_input && y->attr->input == tokens;
+        d->of_others[i] = y->op == OP_input && y->attr->input != tokens;
+        for (int k = 0; k < y->n_in; k++) {
             d->of_tokens[i] |= d->of_tokens[y->in[k]->id];
+            d->of_others[i] |= d->of_others[y->in[k]->id];
+        }
     }
 }
 
-Graph *decode_graph(const Graph *from, Fn fn, int64_t length)
+static Decode decode_of(const Graph *from, Fn fn, int64_t length)
 {
     Program *p = from->program;
     size_t n = (size_t)from->nodes.n + 1;
@@ -495,8 +586,16 @@ Graph *decode_graph(const Graph *from, Fn fn, int64_t length)
                 .length = length,
                 .all = p->generate.length,
                 .of_tokens = arena_take(arena, n),
+                .of_others = arena_take(arena, n),
                 .copies = arena_take(arena, sizeof *d.copies * n)};
-    find_tokens(&d, p->generate.input);
+    find_inputs(&d, p->generate.input);
+    return d;
+}
+
+Graph *decode_graph(const Graph *from, Fn fn, int64_t length)
+{
+    Program *p = from->program;
+    Decode d = decode_of(from, fn, length);
     const Node *scores = graph_find_root(from, ROOT_output, 0);
     if (!d.of_tokens[scores->id])
         refuse(&d, scores, "does not depend on the tokens");
@@ -505,6 +604,24 @@ Graph *decode_graph(const Graph *from, Fn fn, int64_t length)
         return NULL;
     graph_root(d.g, ROOT_output, 0, y);
     p->generate.bounded |= d.bounded;
+    graph_sort(d.g);
+    return d.g;
+}
+
+Graph *decode_encoder(const Graph *from)
+{
+    Program *p = from->program;
+    Decode d = decode_of(from, FN_encode, 0);
+    d.encodes = true;
+    for (int i = 0; i < from->nodes.n && !d.failed; i++) {
+        const Node *y = from->nodes.at[i];
+        Var *v = program_find_var(p, arena_format(d.arena, "generate.%d.memory", y->id));
+        Node *value = v ? whole(&d, y) : NULL;
+        if (value)
+            build_assign(d.g, v, value->dtype == DT_f32 ? value : build_cast(d.g, value, DT_f32));
+    }
+    if (d.failed)
+        return NULL;
     graph_sort(d.g);
     return d.g;
 }

@@ -490,9 +490,12 @@ static void place_scratch(Memory *m)
 
 static void place_vars(Program *p)
 {
-    p->vars_bytes = p->cache_bytes = 0;
+    p->vars_bytes = p->cache_bytes = p->memory_bytes = 0;
     for (int i = 0; i < p->vars.n; i++) {
-        int64_t *bytes = p->vars.at[i]->kind == VAR_cache ? &p->cache_bytes : &p->vars_bytes;
+        VarKind kind = p->vars.at[i]->kind;
+        int64_t *bytes = kind == VAR_cache    ? &p->cache_bytes
+                         : kind == VAR_memory ? &p->memory_bytes
+                                              : &p->vars_bytes;
         p->vars.at[i]->offset = *bytes;
         *bytes += round_up(4 * shape_count(&p->vars.at[i]->shape));
     }

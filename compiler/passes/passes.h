@@ -54,6 +54,9 @@ void scan_grad(Graph *, Node *scan, Node *const *dresults, const bool *want, Nod
  * output 0 are the scores; FN_prefill or FN_step. Adds the caches to the program's variables. NULL after a
  * report: some node looks ahead. (decode.c) */
 Graph *decode_graph(const Graph *from, Fn, int64_t length);
+/* The graph that fills what the others read of other inputs (variables of kind VAR_memory), which must have been
+ * made before: FN_encode. */
+Graph *decode_encoder(const Graph *from);
 /* Whether it has loops over the positions, so that decode_graph takes one position at a time. */
 bool decode_by_steps(const Graph *from);
 

@@ -61,6 +61,15 @@ else
     check "spoken_ctc/model.yaml: trains" ./spoken train --steps 1
 fi
 
+# Phrases of a made-up language; one epoch of them, but for LONG=1. Multi30k: after an hour, where its data is there.
+"$nncc" "$root/examples/translation/model.yaml" -o phrases
+"$nncc" "$root/examples/translation/model_multi30k.yaml" -o multi30k.c
+check "translation/model_multi30k.yaml compiles" test -s multi30k.c
+[ "${LONG:-0}" = 1 ] && epochs= bound=90 || epochs=1 bound=30
+./phrases train ${epochs:+--epochs $epochs} --out phrases.safetensors >/dev/null 2>&1 &&
+    ./phrases generate --weights phrases.safetensors >phrases.txt
+at_least "translation/model.yaml: BLEU of phrases it has not seen" "$(value phrases.txt bleu)" $bound
+
 # The app of embed: what its README says, in a copy of the folder.
 mkdir -p embed/build && cp "$root"/examples/embed/*.* "$root/examples/embed/Makefile" embed/
 (cd embed && make -s HOME_DIR="$BUILD" ${CC:+CC="$CC"}) >embed.txt 2>&1

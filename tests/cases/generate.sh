@@ -30,6 +30,29 @@ check "clang: decoding is recomputing" ./app
 "$nncc" "$root/tests/models/decode_gpt.yaml" --emit=report >report.txt
 check "the report names the caches" grep -q '^cache generate.*keys.*\[2, 8, 192\]' report.txt
 
+# --- a source, and beam search
+check "nncc of decode_mt" "$nncc" "$root/tests/models/decode_mt.yaml" --batch=1 -o mt.c
+mt()
+{
+    usable $1 || { skip "beam search under $1: it does not link OpenMP programs here"; return; }
+    compiler=$1
+    shift
+    check "$compiler $*: the app with a source compiles" $compiler -std=gnu11 -march=native -Wall -Wextra -Werror \
+        $include -I. "$@" "$root/tests/models/decode_mt.c" mt.c "$BUILD/libnnrt.a" -lz -lm -o mt
+}
+mt gcc -O1 -fopenmp
+for threads in 1 2; do
+    check "gcc: decoding with a source is recomputing, $threads threads" env OMP_NUM_THREADS=$threads ./mt
+    cp "$tmp/said" mt.$threads
+done
+check "a source: the same on 1 and 2 threads" cmp mt.1 mt.2
+mt clang -O1
+check "clang: decoding with a source is recomputing" ./mt
+"$nncc" "$root/tests/models/decode_mt.yaml" --emit=report >report.txt
+check "the report names what is kept of the source" grep -q '^memory generate.*\[1, 23, 3, 8\]' report.txt
+check "a source: one file" "$nncc" "$root/tests/models/decode_mt.yaml" --single-file -o one.c
+check "a source: it compiles" gcc -std=gnu11 -O1 -march=native -Wall -Wextra -Werror -c one.c -o one.o
+
 # --- a program, text
 cat >lm.yaml <<'EOT'
 model: lm

@@ -10,7 +10,7 @@
 #include "frontend_read.h"
 #include "passes/passes.h"
 
-enum { RUN_MAX = 16 };
+enum { RUN_MAX = 48 };
 
 typedef struct Run {
     Program *p;

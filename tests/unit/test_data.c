@@ -189,6 +189,8 @@ Test(data, text_refused)
     wrong_text(
         "train: {text: {file: [a, b], header: true, translate: {source: x, input: x, target: y}}}",
         "does not go with translate");
+    wrong_text("train: {text: {generator: stories, translate: {source: x, input: x, target: y}}}",
+               "unknown 'stories'; expected phrases");
     wrong_text("train: {text: {file: a, next_token: x}}", "expected a map, as {input: x");
     wrong_text("train: {text: {file: a, next_token: {input: x}}}",
                "next_token: 'target' is missing");

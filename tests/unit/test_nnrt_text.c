@@ -308,6 +308,12 @@ Test(nnrt_text, made_up)
     cr_expect(good > 160 && good < 240, "%d", good);
     cr_expect_eq(nnrt_crc32c(0, reviews.at, reviews.size), 0x6A3B468Bu, "%08x",
                  (unsigned)nnrt_crc32c(0, reviews.at, reviews.size));
+    nnrt_buffer phrases = {0};
+    for (int i = 0; i < 400; i++)
+        nnrt_phrase(1, i / 2, i % 2, &phrases);
+    cr_expect_eq(nnrt_crc32c(0, phrases.at, phrases.size), 0x3B589967u, "%08x",
+                 (unsigned)nnrt_crc32c(0, phrases.at, phrases.size));
+    nnrt_buffer_free(&phrases);
     nnrt_buffer_free(&stories);
     nnrt_buffer_free(&again);
     nnrt_buffer_free(&reviews);
