@@ -173,6 +173,9 @@ int nnrt_text_say(const nnrt_meta *, const float *labels, int64_t n, int64_t eac
 void nnrt_stories(uint64_t seed, int64_t count, nnrt_buffer *out);
 /* The i-th review of a film, and whether it likes it: the last clause counts, and "not" turns it. */
 int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out);
+/* The i-th headline, and its topic: business, science, sport or world. What it follows "after" may be
+ * of another one. */
+int nnrt_headline(uint64_t seed, int64_t i, nnrt_buffer *out);
 
 /* --- nnrt_text.c: sources of text ------------------------------------------------------------- */
 

@@ -306,7 +306,7 @@ static void read_synthetic(Reader *r)
     r->out->count = arg[2].i;
 }
 
-bool source_generator(Reader *r, const char *only)
+bool source_generator(Reader *r, const char *only, const char *other)
 {
     Ctx *ctx = source_ctx(r);
     const Y *generator = y_get(r->args, "generator"), *seed = y_get(r->args, "seed"),
@@ -315,9 +315,9 @@ bool source_generator(Reader *r, const char *only)
     r->out->count = 10000;
     if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
         return false;
-    if (strcmp(r->out->generator, only) != 0) {
-        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s", r->kind,
-                   r->out->generator, only);
+    if (strcmp(r->out->generator, only) != 0 && (!other || strcmp(r->out->generator, other) != 0)) {
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s%s%s",
+                   r->kind, r->out->generator, only, other ? " or " : "", other ? other : "");
         return false;
     }
     if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))

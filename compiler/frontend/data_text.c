@@ -190,7 +190,7 @@ static void read_next_token(Reader *r, const Y *y)
     }
     bool made_up = y_get(r->args, "generator") != NULL;
     if (!y_keys(ctx, y, "text: next_token", keys, COUNT(keys), NULL, 0) ||
-        !(made_up ? source_generator(r, "stories") : source_several_files(r)))
+        !(made_up ? source_generator(r, "stories", NULL) : source_several_files(r)))
         return;
     int input[2];
     for (int i = 0; i < 2; i++) {
@@ -231,8 +231,8 @@ static bool table_column(Reader *r, const Y *y, const Input *input, SourceColumn
     if (r->out->generator) {
         const char *wanted = input->shape.rank > 1 ? "sentence" : "label";
         if (strcmp(name, wanted) != 0) {
-            diag_error(&source_ctx(r)->diag, y->loc, "text: of reviews '%s' takes '%s', not '%s'",
-                       input->name, wanted, name);
+            diag_error(&source_ctx(r)->diag, y->loc, "text: of %s '%s' takes '%s', not '%s'",
+                       r->out->generator, input->name, wanted, name);
             return false;
         }
     } else if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
@@ -250,7 +250,7 @@ static void read_classify(Reader *r, const Y *y)
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     bool made_up = y_get(r->args, "generator") != NULL;
     r->out->header = true;
-    if (!(made_up ? source_generator(r, "reviews") : source_file(r)) ||
+    if (!(made_up ? source_generator(r, "reviews", "headlines") : source_file(r)) ||
         (header && !y_bool(ctx, r->scope, header, "text: header", &r->out->header)) ||
         (delimiter && !source_delimiter(r, delimiter)))
         return;

@@ -38,8 +38,8 @@ void source_check_complete(const Reader *);
 /* The key `file`, which must be there; of the second it may be a list. */
 bool source_file(Reader *);
 bool source_several_files(Reader *);
-/* The keys `generator`, which must be `only`, `seed` and `count`. */
-bool source_generator(Reader *, const char *only);
+/* The keys `generator`, which must be `only` or, unless NULL, `other`, `seed` and `count`. */
+bool source_generator(Reader *, const char *only, const char *other);
 /* One character, or `tab`. */
 bool source_delimiter(Reader *, const Y *);
 

@@ -278,6 +278,10 @@ Test(data, made_up)
                "either 'file' or 'generator'");
     wrong_text("train: {text: {generator: stories, count: 0, next_token: {input: x, target: y}}}",
                "count: 0");
+    wrong_text("train: {text: {generator: headline, classify: {x: sentence}}}",
+               "expected reviews or headlines");
+    wrong_text("train: {text: {generator: headlines, classify: {x: label}}}",
+               "of headlines 'x' takes 'sentence', not 'label'");
     wrong_text("train: {text: {generator: reviews, classify: {x: label}}}",
                "'x' takes 'sentence', not 'label'");
     wrong_text("train: {wav: {generator: tone, " WAV ", c: clip}}", "expected tones");

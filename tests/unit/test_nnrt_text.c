@@ -308,9 +308,17 @@ Test(nnrt_text, made_up)
     cr_expect(good > 160 && good < 240, "%d", good);
     cr_expect_eq(nnrt_crc32c(0, reviews.at, reviews.size), 0x6A3B468Bu, "%08x",
                  (unsigned)nnrt_crc32c(0, reviews.at, reviews.size));
+    nnrt_buffer headlines = {0};
+    int of[4] = {0};
+    for (int i = 0; i < 400; i++)
+        of[nnrt_headline(1, i, &headlines)]++;
+    cr_expect(of[0] > 70 && of[1] > 70 && of[2] > 70 && of[3] > 70);
+    cr_expect_eq(nnrt_crc32c(0, headlines.at, headlines.size), 0xE7483F53u, "%08x",
+                 (unsigned)nnrt_crc32c(0, headlines.at, headlines.size));
     nnrt_buffer_free(&stories);
     nnrt_buffer_free(&again);
     nnrt_buffer_free(&reviews);
+    nnrt_buffer_free(&headlines);
     const nnrt_source windows_of_stories = {
         .kind = NNRT_SOURCE_TEXT,
         .generator = "stories",
@@ -336,6 +344,14 @@ Test(nnrt_text, made_up)
     cr_expect_eq(d.n, 5);
     cr_expect_str_eq(nnrt_meta_find(&meta, "nncc.labels.", "label"), "[\"negative\",\"positive\"]");
     nnrt_dataset_close(&d);
+    nnrt_meta_free(&meta);
+    meta.learn = 1;
+    table_of_reviews.generator = "headlines";
+    table_of_reviews.count = 50;
+    m = model_of(&table_of_reviews);
+    cr_assert_neq(open_set(&d, &m, need_xnl, &meta, &fault), 0); /* four topics, three classes */
+    cr_expect_not_null(strstr(fault.text, "generator headlines:7: 'science' is one class more"),
+                       "%s", fault.text);
     nnrt_meta_free(&meta);
 }
 
