@@ -203,6 +203,7 @@ static int text_windows_of(const nnrt_read *r, const nnrt_source *s, const char 
     d->tokens = (int64_t)ids->n;
     d->window = length;
     d->stride = stride;
+    d->counted = length;
     if (owned)
         ids->at = NULL;
     return NNRT_OK;

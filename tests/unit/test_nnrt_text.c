@@ -112,7 +112,8 @@ Test(nnrt_text, splits_by_place)
     nnrt_model m = {.train = {.validation_split = 0.25}};
     for (int64_t tokens = 40; tokens < 60; tokens++)
         for (int64_t stride = 1; stride < 8; stride++) {
-            nnrt_dataset d = {.model = &m, .tokens = tokens, .window = 4, .stride = stride};
+            nnrt_dataset d = {
+                .model = &m, .tokens = tokens, .window = 4, .stride = stride, .counted = 4};
             nnrt_rows train, kept = {0};
             nnrt_fault fault;
             d.n = (tokens - 5) / stride + 1;
@@ -129,7 +130,7 @@ Test(nnrt_text, splits_by_place)
             free(train.at);
             free(kept.at);
         }
-    nnrt_dataset d = {.model = &m, .n = 1, .tokens = 5, .window = 4, .stride = 4};
+    nnrt_dataset d = {.model = &m, .n = 1, .tokens = 5, .window = 4, .stride = 4, .counted = 4};
     nnrt_rows one = {0}, none = {0};
     nnrt_fault fault;
     nnrt_rows_all(&one, 1, &fault);
