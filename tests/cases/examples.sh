@@ -51,7 +51,7 @@ learns news/model_agnews.yaml ag-news 0.88 0.5
 learns sentiment/model_sst2.yaml sst2 0.825 0.6
 # Not all of FSDD's folders have the lists that spoken_ctc/README.md makes.
 if [ -f "$DATA_DIR/fsdd/train.tsv" ]; then
-    learns spoken_digits/model_fsdd.yaml fsdd 0.985 0.3
+    learns spoken_digits/model_fsdd.yaml fsdd 0.985 0.15
 else
     "$nncc" "$root/examples/spoken_digits/model_fsdd.yaml" -o digits_fsdd.c
     check "spoken_digits/model_fsdd.yaml compiles" test -s digits_fsdd.c
