@@ -215,6 +215,8 @@ typedef struct nnrt_source {
     int64_t count;         /* synthetic: samples */
     int header;            /* csv: the first line holds names */
     char delimiter;        /* csv */
+    int64_t stride;        /* csv, > 0: windows of its rows, so far apart: the first column's input is
+                              a window, the second's the rows after it; both have the same names */
     int n_columns;
     const nnrt_column *columns;
     const nnrt_text *text;   /* text; sound, where its list has texts */

@@ -226,9 +226,10 @@ typedef struct nnrt_dataset {
     int64_t n;           /* samples */
     nnrt_array *columns; /* one an input of the model; data NULL where the source has none */
     const char **names;  /* the file that each column came from, for errors */
-    /* Windows of a text: its tokens, those of a window, and from one window to the next; 0: none.
-     */
-    int64_t tokens, window, stride;
+    /* Windows of a text or a series: its tokens or rows, those of a window (what it foretells but
+     * the last is of it), and from one window to the next; 0: none. Kept windows may begin `before`
+     * in what training sees, and count `counted` each. */
+    int64_t tokens, window, stride, before, counted;
 } nnrt_dataset;
 
 /* Reads a source (files relative to `dir`, or the working folder where it is NULL) and checks all
@@ -259,6 +260,9 @@ typedef struct nnrt_read {
     nnrt_meta *meta;           /* or NULL */
     nnrt_fault *fault;
 } nnrt_read;
+
+/* A csv of `stride`: its two inputs, windows of one array of its rows. (nnrt_series.c) */
+int nnrt_series_read(const nnrt_read *, const nnrt_source *);
 
 int nnrt_read_needs(const nnrt_read *, int input);
 /* The index of an input by its name; -1: none. */

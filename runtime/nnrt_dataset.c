@@ -253,7 +253,7 @@ static int ds_check_values(const nnrt_read *o, int input)
     const nnrt_value *v = &o->d->model->inputs[input];
     if (ds_always_good(a->type, v))
         return NNRT_OK;
-    if (a->step) /* tokens, which their reader has checked */
+    if (a->step) /* windows, whose reader has checked what they show */
         return NNRT_OK;
     int64_t count = nnrt_array_count(a->rank, a->dim);
     for (int64_t i = 0; i < count; i++)
@@ -404,6 +404,8 @@ static int ds_read_synthetic(const nnrt_read *o, const nnrt_source *s)
 
 static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
 {
+    if (s->kind == NNRT_SOURCE_CSV && s->stride)
+        return nnrt_series_read(o, s);
     switch (s->kind) {
     case NNRT_SOURCE_NONE:
         return nnrt_fail(o->fault, NNRT_BAD_CALL,

@@ -101,20 +101,22 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
     return 0;
 }
 
-/* Windows that end before the last share of the text's tokens are for training; of the others, as
- * many as do not overlap are kept, so that each token counts once. */
+/* Windows that end before the last share of the text's tokens (the series' rows) are for training; of
+ * the others, as many as do not overlap are kept, so that each token counts once. */
 static int feed_split_windows(const nnrt_dataset *d, double share, nnrt_rows *train,
                               nnrt_rows *validation, nnrt_fault *fault)
 {
     int64_t cut = d->tokens - (int64_t)floor((double)d->tokens * share + 1e-6);
-    int64_t first = (cut + d->stride - 1) / d->stride, apart = (d->window - 1) / d->stride + 1;
+    int64_t begin = cut > d->before ? cut - d->before : 0;
+    int64_t first = (begin + d->stride - 1) / d->stride, apart = (d->counted - 1) / d->stride + 1;
     int64_t last = (cut - 1 - d->window) / d->stride;
     int64_t kept = first < d->n ? (d->n - 1 - first) / apart + 1 : 0;
     if (kept < 1 || cut <= d->window)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
-                         "a share of %g of %lld tokens, in windows of %lld, cannot be kept for "
+                         "a share of %g of %lld %s, in windows of %lld, cannot be kept for "
                          "validation",
-                         share, (long long)d->tokens, (long long)d->window);
+                         share, (long long)d->tokens, d->before ? "rows" : "tokens",
+                         (long long)d->window);
     *validation = (nnrt_rows){kept, malloc((size_t)kept * sizeof *validation->at)};
     if (!validation->at)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the order of %lld samples",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_stories.c: made-up texts, for examples that need no files: small stories whose words follow
- * from earlier ones, and reviews that like a film or not. In integers and ASCII: the same bytes on
- * every machine. */
+ * from earlier ones, reviews that like a film or not, and headlines of four topics. In integers and
+ * ASCII: the same bytes on every machine. */
 #include <string.h>
 
 #include "nnrt_text.h"
@@ -107,4 +107,38 @@ int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out)
     }
     nnrt_buffer_say(out, " .");
     return good;
+}
+
+/* --- headlines -------------------------------------------------------------------------------- */
+
+enum { HEADLINE_TOPICS = 4, HEADLINE_NOUNS = 8 };
+
+/* By topic, in the order of their names. */
+static const char *const headline_nouns[HEADLINE_TOPICS][HEADLINE_NOUNS] = {
+    {"profit", "bank", "merger", "oil price", "retailer", "airline", "budget", "share sale"},
+    {"comet", "robot", "drug trial", "telescope", "software", "virus", "satellite", "new chip"},
+    {"final", "season", "champion", "coach", "race", "transfer", "goalkeeper", "Olympic team"},
+    {"election", "peace talk", "storm", "minister", "border", "embassy", "army", "treaty"},
+};
+
+int nnrt_headline(uint64_t seed, int64_t i, nnrt_buffer *out)
+{
+    static const char *const does[] = {"surprises", "disappoints", "pleases", "worries", "divides"};
+    static const char *const whom[] = {"Berlin",  "Tokyo", "Madrid",
+                                       "experts", "many",  "the public"};
+    static const char *const when[] = {"", " again", " this year", " on Monday"};
+    static const char *const shapes[] = {"The $a $b $c$d .", "After the $e , $a $b $c$d .",
+                                         "$a $b $c$d after the $e ."};
+    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    nnrt_synth_next(&r);
+    int topic = nnrt_synth_range(&r, 0, HEADLINE_TOPICS - 1);
+    const char *a = story_pick(&r, headline_nouns[topic], HEADLINE_NOUNS - 1);
+    const char *b = story_pick(&r, does, STORY_OF(does));
+    const char *c = story_pick(&r, whom, STORY_OF(whom));
+    const char *d = story_pick(&r, when, STORY_OF(when));
+    int other = nnrt_synth_range(&r, 0, HEADLINE_TOPICS - 1);
+    const char *e = story_pick(&r, headline_nouns[other], HEADLINE_NOUNS - 1);
+    const char *const words[] = {a, b, c, d, e};
+    story_say(out, story_pick(&r, shapes, STORY_OF(shapes)), words);
+    return topic;
 }

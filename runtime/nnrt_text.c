@@ -203,6 +203,7 @@ static int text_windows_of(const nnrt_read *r, const nnrt_source *s, const char 
     d->tokens = (int64_t)ids->n;
     d->window = length;
     d->stride = stride;
+    d->counted = length;
     if (owned)
         ids->at = NULL;
     return NNRT_OK;
@@ -412,19 +413,34 @@ static int text_table_columns(const nnrt_table *t, const nnrt_texts *texts)
     return status;
 }
 
-/* Made-up reviews as a table: of the columns `names`, 'label' is negative or positive. */
-static int text_reviews(const nnrt_source *s, int n, const char *const *names, nnrt_texts *out)
+static int text_is_reviews(const nnrt_source *s)
 {
-    static const char *const kinds[] = {"negative", "positive"};
+    return strcmp(s->generator, "reviews") == 0;
+}
+
+/* What stands for a file's name in errors. */
+static const char *text_made_by(const nnrt_source *s)
+{
+    return text_is_reviews(s) ? "generator reviews" : "generator headlines";
+}
+
+/* Made-up reviews or headlines as a table: of the columns `names`, 'label' is the kind. */
+static int text_made_table(const nnrt_source *s, int n, const char *const *names, nnrt_texts *out)
+{
+    static const char *const opinions[] = {"negative", "positive"};
+    static const char *const topics[] = {"business", "science", "sport", "world"};
+    int reviews = text_is_reviews(s);
+    const char *const *kinds = reviews ? opinions : topics;
+    int (*make)(uint64_t, int64_t, nnrt_buffer *) = reviews ? nnrt_review : nnrt_headline;
     nnrt_buffer all = {0};
     size_t rows = (size_t)s->count, *ends = malloc((rows + 1) * sizeof *ends);
-    unsigned char *good = malloc(rows + 1);
+    unsigned char *kind_of = malloc(rows + 1);
     *out = (nnrt_texts){.rows = s->count};
     out->at = malloc((size_t)(n + 1) * rows * sizeof *out->at + 1);
     out->lines = malloc((rows + 1) * sizeof *out->lines);
-    int ok = ends && good && out->at && out->lines;
+    int ok = ends && kind_of && out->at && out->lines;
     for (size_t i = 0; ok && i < rows; i++) {
-        good[i] = (unsigned char)nnrt_review(s->seed, (int64_t)i, &all);
+        kind_of[i] = (unsigned char)make(s->seed, (int64_t)i, &all);
         ends[i] = all.size;
         out->lines[i] = i + 1;
     }
@@ -432,28 +448,28 @@ static int text_reviews(const nnrt_source *s, int n, const char *const *names, n
     for (int k = 0; ok && k < n; k++)
         for (size_t i = 0; i < rows; i++) {
             size_t from = i ? ends[i - 1] : 0;
-            const char *kind = kinds[good[i]];
+            const char *kind = kinds[kind_of[i]];
             out->at[(size_t)k * rows + i] = strcmp(names[k], "label") == 0
                                                 ? (nnrt_span){kind, strlen(kind)}
                                                 : (nnrt_span){all.at + from, ends[i] - from};
         }
     out->owned = all.at;
     free(ends);
-    free(good);
+    free(kind_of);
     return ok ? NNRT_OK : NNRT_NO_MEMORY;
 }
 
 static int text_table(const nnrt_read *r, const nnrt_source *s)
 {
     const char **names = malloc(((size_t)s->n_columns + 1) * sizeof *names);
-    char *path = s->generator ? strdup("generator reviews") : nnrt_path_join(r->dir, s->file);
+    char *path = s->generator ? strdup(text_made_by(s)) : nnrt_path_join(r->dir, s->file);
     nnrt_texts texts = {0};
     int n = 0, status = names && path ? NNRT_OK : text_no_memory(r, s->file);
     for (int i = 0; i < s->n_columns && !status; i++)
         if (!s->columns[i].of)
             names[n++] = s->columns[i].names[0];
     if (!status && s->generator)
-        status = text_reviews(s, n, names, &texts) ? text_no_memory(r, path) : NNRT_OK;
+        status = text_made_table(s, n, names, &texts) ? text_no_memory(r, path) : NNRT_OK;
     else if (!status)
         status = nnrt_csv_texts(path, s->header, s->delimiter, n, names, &texts, r->fault);
     const nnrt_table t = {

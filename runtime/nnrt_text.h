@@ -175,6 +175,9 @@ void nnrt_stories(uint64_t seed, int64_t count, nnrt_buffer *out);
 int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out);
 /* The i-th phrase, in English, or in a made-up language. (nnrt_phrases.c) */
 void nnrt_phrase(uint64_t seed, int64_t i, int made_up, nnrt_buffer *out);
+/* The i-th headline, and its topic: business, science, sport or world. What it follows "after" may be
+ * of another one. */
+int nnrt_headline(uint64_t seed, int64_t i, nnrt_buffer *out);
 
 /* --- nnrt_text.c: sources of text ------------------------------------------------------------- */
 

@@ -285,6 +285,8 @@ static void source_row(SourceText *s, const Source *x, const char *role)
     if (x->has_sound)
         out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
                  x->is_folder);
+    if (x->stride)
+        out_line(s->out, "    .stride = %lld,", (long long)x->stride);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
     out_line(s->out,
              "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",

@@ -98,6 +98,31 @@ void source_check_complete(const Reader *r)
     }
 }
 
+int source_named_input(Reader *r, const Y *y, const char *what)
+{
+    const char *name;
+    if (!y_word(source_ctx(r), r->scope, y, what, &name))
+        return -1;
+    VEC(const char *) known = {0};
+    for (int i = 0; i < r->p->inputs.n; i++) {
+        if (strcmp(r->p->inputs.at[i].name, name) == 0)
+            return i;
+        vec_push(source_ctx(r)->arena, &known, r->p->inputs.at[i].name);
+    }
+    const char *best = diag_nearest(name, known.at, known.n);
+    if (best)
+        diag_error(&source_ctx(r)->diag, y->loc, "%s: no input is called '%s'; did you mean '%s'?",
+                   what, name, best);
+    else
+        diag_error(&source_ctx(r)->diag, y->loc, "%s: no input is called '%s'", what, name);
+    return -1;
+}
+
+void source_note_input(Reader *r, const Input *input)
+{
+    diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
+}
+
 bool source_file(Reader *r)
 {
     const Y *file = y_get(r->args, "file");
@@ -212,10 +237,10 @@ static bool is_number(const char *text)
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-static bool csv_name(Reader *r, const Y *y, const Input *input, SourceColumn *out)
+bool source_csv_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
 {
     const char *name;
-    if (!y_word(source_ctx(r), r->scope, y, source_title(r, input->name), &name))
+    if (!y_word(source_ctx(r), r->scope, y, source_title(r, key), &name))
         return false;
     if (!r->out->header && !is_number(name)) {
         diag_error(&source_ctx(r)->diag, y->loc,
@@ -238,14 +263,14 @@ static bool csv_column(Reader *r, const Y *written, const Input *input, SourceCo
         return false;
     }
     if (y->kind == Y_scalar)
-        good = csv_name(r, y, input, out);
+        good = source_csv_name(r, y, input->name, out);
     if (y->items.n > CSV_COLUMNS_MAX) {
         diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
                    CSV_COLUMNS_MAX);
         return false;
     }
     for (int i = 0; i < y->items.n; i++)
-        good = csv_name(r, y->items.at[i], input, out) && good;
+        good = source_csv_name(r, y->items.at[i], input->name, out) && good;
     if (!good || out->names.n == numbers_of(input))
         return good;
     diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
@@ -271,18 +296,42 @@ bool source_delimiter(Reader *r, const Y *y)
 
 static void read_csv(Reader *r)
 {
-    static const char *const own[] = {"file", "header", "delimiter"};
+    static const char *const own[] = {"file",      "header", "delimiter", "forecast",
+                                      "generator", "seed",   "count"};
     r->out->header = true;
     r->out->delimiter = ',';
-    if (!source_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}") || !source_file(r))
+    if (!source_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}"))
+        return;
+    const Y *generator = y_get(r->args, "generator"), *forecast = y_get(r->args, "forecast");
+    if (generator && !forecast) {
+        diag_error(&source_ctx(r)->diag, generator->loc, "csv: generator: goes with 'forecast'");
+        return;
+    }
+    if (generator && y_get(r->args, "file")) {
+        diag_error(&source_ctx(r)->diag, generator->loc, "csv: either 'file' or 'generator'");
+        return;
+    }
+    if (!(generator ? source_generator(r, "waves", NULL) : source_file(r)))
         return;
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     if (header && !y_bool(source_ctx(r), r->scope, header, "csv: header", &r->out->header))
         return;
     if (delimiter && !source_delimiter(r, delimiter))
         return;
-    source_columns(r, own, COUNT(own), csv_column);
-    source_check_complete(r);
+    for (int i = 0; forecast && i < r->args->pairs.n; i++) {
+        const Y *key = r->args->pairs.at[i].key;
+        if (input_of(r, key->text, own, COUNT(own)) < 0)
+            continue;
+        diag_error(&source_ctx(r)->diag, key->loc,
+                   "csv: '%s' beside 'forecast', which names inputs", key->text);
+        return;
+    }
+    if (forecast)
+        source_forecast(r, forecast);
+    else
+        source_columns(r, own, COUNT(own), csv_column);
+    if (!forecast || r->out->stride)
+        source_check_complete(r);
 }
 
 /* --- synthetic: {generator: digits, seed: 1, count: 10000} ------------------------------------ */
@@ -306,7 +355,7 @@ static void read_synthetic(Reader *r)
     r->out->count = arg[2].i;
 }
 
-bool source_generator(Reader *r, const char *only)
+bool source_generator(Reader *r, const char *only, const char *other)
 {
     Ctx *ctx = source_ctx(r);
     const Y *generator = y_get(r->args, "generator"), *seed = y_get(r->args, "seed"),
@@ -315,9 +364,9 @@ bool source_generator(Reader *r, const char *only)
     r->out->count = 10000;
     if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
         return false;
-    if (strcmp(r->out->generator, only) != 0) {
-        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s", r->kind,
-                   r->out->generator, only);
+    if (strcmp(r->out->generator, only) != 0 && (!other || strcmp(r->out->generator, other) != 0)) {
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s%s%s",
+                   r->kind, r->out->generator, only, other ? " or " : "", other ? other : "");
         return false;
     }
     if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))

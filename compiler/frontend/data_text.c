@@ -6,32 +6,6 @@
 
 #include <string.h>
 
-/* The index of the input that `y` names, -1 after a report. */
-static int named_input(Reader *r, const Y *y, const char *what)
-{
-    const char *name;
-    if (!y_word(source_ctx(r), r->scope, y, what, &name))
-        return -1;
-    VEC(const char *) known = {0};
-    for (int i = 0; i < r->p->inputs.n; i++) {
-        if (strcmp(r->p->inputs.at[i].name, name) == 0)
-            return i;
-        vec_push(source_ctx(r)->arena, &known, r->p->inputs.at[i].name);
-    }
-    const char *best = diag_nearest(name, known.at, known.n);
-    if (best)
-        diag_error(&source_ctx(r)->diag, y->loc, "%s: no input is called '%s'; did you mean '%s'?",
-                   what, name, best);
-    else
-        diag_error(&source_ctx(r)->diag, y->loc, "%s: no input is called '%s'", what, name);
-    return -1;
-}
-
-static void note_input(Reader *r, const Input *input)
-{
-    diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
-}
-
 /* --- tokenizer, lowercase, longer ------------------------------------------------------------- */
 
 /* characters, bytes, words, bpe, or the name of a .json file. */
@@ -132,8 +106,8 @@ bool source_lengths(Reader *r)
     }
     bool good = true;
     for (int i = 0; i < map->pairs.n; i++) {
-        int input = named_input(r, map->pairs.at[i].key, what),
-            of = named_input(r, map->pairs.at[i].value, what);
+        int input = source_named_input(r, map->pairs.at[i].key, what),
+            of = source_named_input(r, map->pairs.at[i].value, what);
         if (input < 0 || of < 0) {
             good = false;
             continue;
@@ -143,7 +117,7 @@ bool source_lengths(Reader *r)
             diag_error(&ctx->diag, map->pairs.at[i].key->loc,
                        "%s: '%s' is not one number a sample: a length is (shape: [])", what,
                        in->name);
-            note_input(r, in);
+            source_note_input(r, in);
             good = false;
         }
         SourceColumn column = {.input = input, .of = r->p->inputs.at[of].name};
@@ -167,15 +141,15 @@ static bool check_windows(Reader *r, const Y *y, const Input *x, const Input *ta
     if (!is_tokens(x)) {
         diag_error(diag, y->loc, "text: %s: '%s' is no row of tokens: {tokens: V, shape: [T]}",
                    task, x->name);
-        note_input(r, x);
+        source_note_input(r, x);
         return false;
     }
     if (x->classes == target->classes && shape_equal(&x->shape, &target->shape))
         return true;
     diag_error(diag, y->loc, "text: %s: '%s' must have the tokens and the shape of '%s'", task,
                target->name, x->name);
-    note_input(r, x);
-    note_input(r, target);
+    source_note_input(r, x);
+    source_note_input(r, target);
     return false;
 }
 
@@ -190,14 +164,14 @@ static void read_next_token(Reader *r, const Y *y)
     }
     bool made_up = y_get(r->args, "generator") != NULL;
     if (!y_keys(ctx, y, "text: next_token", keys, COUNT(keys), NULL, 0) ||
-        !(made_up ? source_generator(r, "stories") : source_several_files(r)))
+        !(made_up ? source_generator(r, "stories", NULL) : source_several_files(r)))
         return;
     int input[2];
     for (int i = 0; i < 2; i++) {
         const Y *name = y_get(y, keys[i]);
         if (!name)
             diag_error(&ctx->diag, y->loc, "text: next_token: '%s' is missing", keys[i]);
-        input[i] = name ? named_input(r, name, "text: next_token") : -1;
+        input[i] = name ? source_named_input(r, name, "text: next_token") : -1;
     }
     if (input[0] < 0 || input[1] < 0)
         return;
@@ -225,14 +199,14 @@ static bool table_column(Reader *r, const Y *y, const Input *input, SourceColumn
     if (input->classes == 0) {
         diag_error(&source_ctx(r)->diag, y->loc,
                    "text: '%s' takes numbers: expected tokens, or classes", input->name);
-        note_input(r, input);
+        source_note_input(r, input);
         return false;
     }
     if (r->out->generator) {
         const char *wanted = input->shape.rank > 1 ? "sentence" : "label";
         if (strcmp(name, wanted) != 0) {
-            diag_error(&source_ctx(r)->diag, y->loc, "text: of reviews '%s' takes '%s', not '%s'",
-                       input->name, wanted, name);
+            diag_error(&source_ctx(r)->diag, y->loc, "text: of %s '%s' takes '%s', not '%s'",
+                       r->out->generator, input->name, wanted, name);
             return false;
         }
     } else if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
@@ -250,7 +224,7 @@ static void read_classify(Reader *r, const Y *y)
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     bool made_up = y_get(r->args, "generator") != NULL;
     r->out->header = true;
-    if (!(made_up ? source_generator(r, "reviews") : source_file(r)) ||
+    if (!(made_up ? source_generator(r, "reviews", "headlines") : source_file(r)) ||
         (header && !y_bool(ctx, r->scope, header, "text: header", &r->out->header)) ||
         (delimiter && !source_delimiter(r, delimiter)))
         return;
@@ -285,14 +259,14 @@ static void read_translate(Reader *r, const Y *y)
         const Y *name = y_get(y, keys[i]);
         if (!name)
             diag_error(&ctx->diag, y->loc, "text: translate: '%s' is missing", keys[i]);
-        input[i] = name ? named_input(r, name, "text: translate") : -1;
+        input[i] = name ? source_named_input(r, name, "text: translate") : -1;
         const Input *in = input[i] < 0 ? NULL : &r->p->inputs.at[input[i]];
         good = good && in;
         if (in && i == 0 && !is_tokens(in)) {
             diag_error(&ctx->diag, name->loc,
                        "text: translate: '%s' is no row of tokens: {tokens: V, shape: [T]}",
                        in->name);
-            note_input(r, in);
+            source_note_input(r, in);
             good = false;
         }
     }

@@ -35,13 +35,24 @@ void source_columns(Reader *, const char *const *own, int n,
                     bool (*column)(Reader *, const Y *, const Input *, SourceColumn *));
 /* Reports inputs that training needs and that have no column. */
 void source_check_complete(const Reader *);
+/* The index of the input that `y` names, -1 after a report; `what` begins it. */
+int source_named_input(Reader *, const Y *, const char *what);
+/* Says where the input is made. */
+void source_note_input(Reader *, const Input *);
+/* The name of a column of a table, or its number where there is no header; `key` is for errors. */
+bool source_csv_name(Reader *, const Y *, const char *key, SourceColumn *out);
 /* The key `file`, which must be there; of the second it may be a list. */
 bool source_file(Reader *);
 bool source_several_files(Reader *);
-/* The keys `generator`, which must be `only`, `seed` and `count`. */
-bool source_generator(Reader *, const char *only);
+/* The keys `generator`, which must be `only` or, unless NULL, `other`, `seed` and `count`. */
+bool source_generator(Reader *, const char *only, const char *other);
 /* One character, or `tab`. */
 bool source_delimiter(Reader *, const Y *);
+
+/* --- data_forecast.c -------------------------------------------------------------------------- */
+
+/* The key `forecast` of a table; on success the source has a stride. */
+void source_forecast(Reader *, const Y *);
 
 /* --- data_text.c ------------------------------------------------------------------------------ */
 

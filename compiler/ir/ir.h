@@ -380,6 +380,7 @@ typedef struct Source { /* the same fields as nnrt_source */
     int64_t count;
     bool header;
     char delimiter;
+    int64_t stride; /* csv: > 0: windows of its rows, so far apart */
     VEC(SourceColumn) columns;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
     bool has_text, has_sound, is_folder;

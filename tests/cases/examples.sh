@@ -33,6 +33,66 @@ learns mnist_cnn/model_augment.yaml mnist 0.994 0.95
 learns fashion_cnn/model.yaml fashion-mnist 0.923 0.7
 learns cifar_resnet/model.yaml cifar10-subset 0.76 0.2
 
+# What programs make up, and learn in seconds.
+# made NAME: the accuracy on what it has not seen.
+made()
+{
+    rm -f made.txt
+    "$nncc" "$root/examples/$1/model.yaml" -o made && ./made train --out made.safetensors >/dev/null 2>&1 &&
+        ./made eval --weights made.safetensors >made.txt
+    at_least "$1/model.yaml: accuracy on what it has not seen" "$(value made.txt accuracy)" 0.99
+}
+made news
+check "news/model.yaml: predict takes a headline" sh -c './made predict --weights made.safetensors --input "text=text:After the storm , retailer pleases many ." --output probs=- >topics.txt'
+at_least "news/model.yaml: and says business" "$(cut -d ' ' -f 1 topics.txt)" 0.9
+made sentiment
+made spoken_digits
+learns news/model_agnews.yaml ag-news 0.88 0.5
+learns sentiment/model_sst2.yaml sst2 0.825 0.6
+# Not all of FSDD's folders have the lists that spoken_ctc/README.md makes.
+if [ -f "$DATA_DIR/fsdd/train.tsv" ]; then
+    learns spoken_digits/model_fsdd.yaml fsdd 0.985 0.15
+else
+    "$nncc" "$root/examples/spoken_digits/model_fsdd.yaml" -o digits_fsdd.c
+    check "spoken_digits/model_fsdd.yaml compiles" test -s digits_fsdd.c
+fi
+
+# A series: the forecast of its last third, far better than that nothing changes.
+"$nncc" "$root/examples/forecast/model.yaml" -o series && ./series train >/dev/null 2>&1 && ./series eval >series.txt
+at_most "forecast/model.yaml: error of a forecast" "$(value series.txt rmse)" 1.05
+at_least "forecast/model.yaml: error of persistence" "$(value series.txt persistence)" 2.5
+"$nncc" "$root/examples/forecast/model_temperatures.yaml" -o degrees
+if [ -d "$DATA_DIR/time-series" ]; then
+    ./degrees train --data-dir "$DATA_DIR" >/dev/null 2>&1 && ./degrees eval --data-dir "$DATA_DIR" >degrees.txt
+    at_most "forecast/model_temperatures.yaml: error of a forecast" "$(value degrees.txt rmse)" 2.35
+else
+    skip "forecast/model_temperatures.yaml: $DATA_DIR/time-series is not there"
+fi
+
+# Characters: nats a character of the last tenth of the text, and text that goes on.
+# characters NAME PROMPT BOUND
+characters()
+{
+    "$nncc" "$root/examples/$1/model.yaml" -o chars && ./chars train --out chars.safetensors >/dev/null 2>&1 &&
+        ./chars eval --weights chars.safetensors >chars.txt
+    at_most "$1/model.yaml: nats a character" "$(value chars.txt loss)" "$3"
+    check "$1/model.yaml: generates" sh -c "./chars generate --weights chars.safetensors --prompt '$2' --temperature 0 --tokens 60 >said.txt"
+    check "$1/model.yaml: in words of the stories" grep -Eq "^$2 (red|blue|green|yellow|black|white) [a-z]+[.] " said.txt
+}
+characters char_lstm "Anna has a" 0.35
+characters char_gpt "Anna has a" 0.27
+# Real text: a step of it, but for LONG=1.
+"$nncc" "$root/examples/char_lstm/model_shakespeare.yaml" -o chars
+if [ ! -d "$DATA_DIR/tinyshakespeare" ]; then
+    skip "char_lstm/model_shakespeare.yaml: $DATA_DIR/tinyshakespeare is not there"
+elif [ "${LONG:-0}" = 1 ]; then
+    ./chars train --data-dir "$DATA_DIR" --out chars.safetensors >/dev/null 2>&1 &&
+        ./chars eval --data-dir "$DATA_DIR" --weights chars.safetensors >chars.txt
+    at_most "char_lstm/model_shakespeare.yaml: nats a character" "$(value chars.txt loss)" 1.514
+else
+    check "char_lstm/model_shakespeare.yaml: trains" ./chars train --data-dir "$DATA_DIR" --steps 1
+fi
+
 # The evidence lower bound of a VAE, nats an image; of MNIST after two epochs, but for LONG=1.
 vae()
 {

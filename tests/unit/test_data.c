@@ -120,6 +120,59 @@ Test(data, csv_reports)
     wrong("train: {csv: {image: [0, 1, 2, 3], label: 4}}", "csv: 'file' is missing");
 }
 
+/* A model of series x ([4, 2]), t ([2, 2]) and of one number, u ([4]), v. */
+static const char *with_series(const char *data)
+{
+    static char text[2048];
+    snprintf(text, sizeof text,
+             "model: m\ninputs: {x: {shape: [4, 2]}, t: {shape: [2, 2]}, u: {shape: [4]}, "
+             "v: {shape: []}, c: {classes: 2}}\nlayers:\n"
+             "  - {name: h, expr: \"x[:, 2:]\"}\n  - {name: k, expr: \"sum(u, axis=1)\"}\n"
+             "  - {name: l, expr: c + v}\noutputs: [h, k, l]\nloss: \"mse(h, t)\"\n"
+             "train: {optimizer: adam}\ndata: {train: {csv: {%s}}}\n",
+             data);
+    return text;
+}
+
+static void wrong_series(const char *data, const char *expected)
+{
+    wrong_model(with_series(data), expected);
+}
+
+Test(data, forecast)
+{
+    const Source *s = &good_model(with_series("file: t.csv, forecast: {input: x, target: t, "
+                                              "columns: [a, b], stride: 3}"))
+                           ->data_train;
+    cr_assert(s->kind == SOURCE_csv && s->stride == 3 && s->columns.n == 2);
+    cr_expect(s->columns.at[0].input == 0 && s->columns.at[1].input == 1);
+    cr_expect(s->columns.at[1].names.n == 2 && strcmp(s->columns.at[1].names.at[1], "b") == 0);
+    wrong_series("file: t.csv, forecast: x", "forecast: expected a map");
+    wrong_series("file: t.csv, forecast: {target: t, columns: [a, b]}", "'input' is missing");
+    wrong_series("file: t.csv, forecast: {input: x, target: t}", "'columns' is missing");
+    wrong_series("file: t.csv, forecast: {input: x, target: t, columns: []}", "a list of 1 to");
+    wrong_series("file: t.csv, forecast: {input: x, target: t, columns: a}",
+                 "of 1 column 'x' must have the shape [rows]");
+    wrong_series("file: t.csv, forecast: {input: x, target: v, columns: [a, b]}",
+                 "of 2 columns 'v' must have the shape [rows, 2]");
+    wrong_series("file: t.csv, forecast: {input: u, target: c, columns: a}",
+                 "'c' takes classes, not numbers");
+    wrong_series("file: t.csv, forecast: {input: x, target: x, columns: [a, b]}",
+                 "both the input and the target");
+    wrong_series("file: t.csv, forecast: {input: x, target: t, columns: [a, b], stride: 0}",
+                 "stride: 0");
+    wrong_series("file: t.csv, forecast: {input: u, target: v, columns: a}",
+                 "nothing for the input 'x'");
+    wrong_series("file: t.csv, x: a, forecast: {input: x, target: t, columns: [a, b]}",
+                 "'x' beside 'forecast'");
+    wrong_series("generator: waves, x: a", "goes with 'forecast'");
+    wrong_series("generator: wave, forecast: {input: u, target: v}", "expected waves");
+    wrong_series("file: a, generator: waves, forecast: {input: u, target: v}",
+                 "either 'file' or 'generator'");
+    wrong_series("generator: waves, forecast: {input: u, target: v, columns: a}",
+                 "a series of a generator has one");
+}
+
 Test(data, synthetic)
 {
     const Source *s = train_of("train: {synthetic: {generator: digits, seed: 7, count: 500}}");
@@ -280,6 +333,10 @@ Test(data, made_up)
                "either 'file' or 'generator'");
     wrong_text("train: {text: {generator: stories, count: 0, next_token: {input: x, target: y}}}",
                "count: 0");
+    wrong_text("train: {text: {generator: headline, classify: {x: sentence}}}",
+               "expected reviews or headlines");
+    wrong_text("train: {text: {generator: headlines, classify: {x: label}}}",
+               "of headlines 'x' takes 'sentence', not 'label'");
     wrong_text("train: {text: {generator: reviews, classify: {x: label}}}",
                "'x' takes 'sentence', not 'label'");
     wrong_text("train: {wav: {generator: tone, " WAV ", c: clip}}", "expected tones");

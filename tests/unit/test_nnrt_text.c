@@ -112,7 +112,8 @@ Test(nnrt_text, splits_by_place)
     nnrt_model m = {.train = {.validation_split = 0.25}};
     for (int64_t tokens = 40; tokens < 60; tokens++)
         for (int64_t stride = 1; stride < 8; stride++) {
-            nnrt_dataset d = {.model = &m, .tokens = tokens, .window = 4, .stride = stride};
+            nnrt_dataset d = {
+                .model = &m, .tokens = tokens, .window = 4, .stride = stride, .counted = 4};
             nnrt_rows train, kept = {0};
             nnrt_fault fault;
             d.n = (tokens - 5) / stride + 1;
@@ -129,7 +130,7 @@ Test(nnrt_text, splits_by_place)
             free(train.at);
             free(kept.at);
         }
-    nnrt_dataset d = {.model = &m, .n = 1, .tokens = 5, .window = 4, .stride = 4};
+    nnrt_dataset d = {.model = &m, .n = 1, .tokens = 5, .window = 4, .stride = 4, .counted = 4};
     nnrt_rows one = {0}, none = {0};
     nnrt_fault fault;
     nnrt_rows_all(&one, 1, &fault);
@@ -314,9 +315,17 @@ Test(nnrt_text, made_up)
     cr_expect_eq(nnrt_crc32c(0, phrases.at, phrases.size), 0x3B589967u, "%08x",
                  (unsigned)nnrt_crc32c(0, phrases.at, phrases.size));
     nnrt_buffer_free(&phrases);
+    nnrt_buffer headlines = {0};
+    int of[4] = {0};
+    for (int i = 0; i < 400; i++)
+        of[nnrt_headline(1, i, &headlines)]++;
+    cr_expect(of[0] > 70 && of[1] > 70 && of[2] > 70 && of[3] > 70);
+    cr_expect_eq(nnrt_crc32c(0, headlines.at, headlines.size), 0xE7483F53u, "%08x",
+                 (unsigned)nnrt_crc32c(0, headlines.at, headlines.size));
     nnrt_buffer_free(&stories);
     nnrt_buffer_free(&again);
     nnrt_buffer_free(&reviews);
+    nnrt_buffer_free(&headlines);
     const nnrt_source windows_of_stories = {
         .kind = NNRT_SOURCE_TEXT,
         .generator = "stories",
@@ -342,6 +351,14 @@ Test(nnrt_text, made_up)
     cr_expect_eq(d.n, 5);
     cr_expect_str_eq(nnrt_meta_find(&meta, "nncc.labels.", "label"), "[\"negative\",\"positive\"]");
     nnrt_dataset_close(&d);
+    nnrt_meta_free(&meta);
+    meta.learn = 1;
+    table_of_reviews.generator = "headlines";
+    table_of_reviews.count = 50;
+    m = model_of(&table_of_reviews);
+    cr_assert_neq(open_set(&d, &m, need_xnl, &meta, &fault), 0); /* four topics, three classes */
+    cr_expect_not_null(strstr(fault.text, "generator headlines:7: 'science' is one class more"),
+                       "%s", fault.text);
     nnrt_meta_free(&meta);
 }
 
