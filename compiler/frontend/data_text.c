@@ -253,7 +253,7 @@ static void read_translate(Reader *r, const Y *y)
     }
     bool made_up = y_get(r->args, "generator") != NULL;
     if (!y_keys(ctx, y, "text: translate", keys, COUNT(keys), NULL, 0) ||
-        !(made_up ? source_generator(r, "phrases") : source_several_files(r)))
+        !(made_up ? source_generator(r, "phrases", NULL) : source_several_files(r)))
         return;
     for (int i = 0; i < 3; i++) {
         const Y *name = y_get(y, keys[i]);
