@@ -7,8 +7,8 @@
  *   tiny_out_fwd                 1               1.6e-05    0.1875  8 dense
  *   tiny_out_2_fwd                     1         2.4e-05      0.25  8 dense, 11 mse
  *   tiny_loss_loss                     1     1     5e-06     0.125  11 mse
- *   tiny_hidden_2_fwd                        1  0.000384    0.4375  7 dense, tanh, 8 dense
- *   tiny_hidden_bwd                          1   7.8e-05     0.625  8 dense, 11 mse, 7 tanh: gradient
+ *   tiny_hidden_2_fwd                        1   0.00036     0.375  7 dense, tanh, 8 dense
+ *   tiny_hidden_bwd                          1  0.000102    0.5625  8 dense, 11 mse, 7 tanh: gradient
  *   tiny_out_bias_upd                        1     8e-06    0.3125  8 sgd, dense: update
  *   tiny_out_weight_upd                      2   2.4e-05    0.3125  8 dense, sgd: update
  *   tiny_hidden_weight_upd                   1   7.2e-05     0.375  7 sgd, dense: update
@@ -20,7 +20,7 @@
  * scratch                                 bytes    buffers  the largest (all: nncc --emit=report)
  *   predict                                  64          1  dense 64
  *   eval                                    128          3  dense 64, mse 64, loss 64
- *   train                                   320          6  hidden 64, dense 64, mse 64, loss 64
+ *   train                                   320          5  hidden 64, dense 64, mse 64, loss 64
  */
 #include "tiny.h"
 
@@ -142,11 +142,10 @@ static void tiny_loss_loss(int n, const float *restrict mse, const float s1, flo
 }
 
 /* line 7 dense, tanh, 8 dense
- * hidden[N, 3], dense[N, 3, 1], d_hidden[N, 3] */
+ * hidden[N, 3], dense[N, 3, 1] */
 static void tiny_hidden_2_fwd(int n, const float *restrict x, const float *restrict hidden_weight,
                               const float *restrict hidden_bias, const float *restrict out_weight,
-                              float *restrict hidden, float *restrict dense,
-                              float *restrict d_hidden)
+                              float *restrict hidden, float *restrict dense)
 {
     for (int i = 0; i < n; i++) {
         for (int k0 = 0; k0 < 3; k0 += 3) {
@@ -165,21 +164,19 @@ static void tiny_hidden_2_fwd(int n, const float *restrict x, const float *restr
                 const int k = k0 + v;
                 const float t3 = nnrt_tanhf(r1[v] + hidden_bias[k]);
                 const float t4 = t3 * out_weight[k];
-                const float t5 = 1.0f - t3 * t3;
                 hidden[i * 3 + k] = t3;
                 dense[i * 3 + k] = t4;
-                d_hidden[i * 3 + k] = t5;
             }
         }
     }
 }
 
 /* line 8 dense, 11 mse, 7 tanh: gradient
- * mse[N, 1], d_mse[N, 1], d_dense[N, 3, 1], d_hidden_2[N, 3] */
+ * mse[N, 1], d_mse[N, 1], d_dense[N, 3, 1], d_hidden[N, 3] */
 static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict out_bias,
                             const float *restrict y, const float s1, float *restrict mse,
                             float *restrict d_mse, float *restrict hidden,
-                            const float *restrict out_weight, const float *restrict d_hidden)
+                            const float *restrict out_weight)
 {
     for (int i = 0; i < n; i++) {
         float r1 = 0.0f;
@@ -192,10 +189,11 @@ static void tiny_hidden_bwd(int n, float *restrict dense, const float *restrict 
         mse[i] = t3;
         d_mse[i] = t4;
         for (int j = 0; j < 3; j++) {
-            const float t5 = hidden[i * 3 + j] * t4;
-            const float t6 = t4 * out_weight[j] * d_hidden[i * 3 + j];
-            dense[i * 3 + j] = t5;
-            hidden[i * 3 + j] = t6;
+            const float t5 = hidden[i * 3 + j];
+            const float t6 = t5 * t4;
+            const float t7 = t4 * out_weight[j] * (1.0f - t5 * t5);
+            dense[i * 3 + j] = t6;
+            hidden[i * 3 + j] = t7;
         }
     }
 }
@@ -329,17 +327,15 @@ float tiny_train_step(tiny *m, int n, const float *x, const float *y)
     struct tiny_vars *const v = (struct tiny_vars *)m->head.vars;
     float *const scratch = (float *)m->head.scratch;
     float *hidden = scratch + 0, *dense = scratch + 16, *mse = scratch + 32, *loss = scratch + 48;
-    float *d_mse = scratch + 64, *d_hidden = scratch + 48;
+    float *d_mse = scratch + 64;
     const double u22 = n;
     const double u25 = nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step,
                                m->head.total_steps, m->head.epoch_steps);
     const double u30 = 1.0 / u22;
     const double u32 = u30 * 2.0;
     /* clang-format off */
-    tiny_hidden_2_fwd(n, x, v->hidden_weight, v->hidden_bias, v->out_weight, hidden, dense,
-        d_hidden);
-    tiny_hidden_bwd(n, dense, v->out_bias, y, (float)u32, mse, d_mse, hidden, v->out_weight,
-        d_hidden);
+    tiny_hidden_2_fwd(n, x, v->hidden_weight, v->hidden_bias, v->out_weight, hidden, dense);
+    tiny_hidden_bwd(n, dense, v->out_bias, y, (float)u32, mse, d_mse, hidden, v->out_weight);
     tiny_loss_loss(n, mse, (float)u22, loss);
     tiny_out_bias_upd(n, d_mse, v->out_bias, (float)u25, v->sgd_momentum_buffer_out_bias);
     tiny_out_weight_upd(n, dense, v->out_weight, (float)u25, v->sgd_momentum_buffer_out_weight);
