@@ -48,7 +48,7 @@ at_least "news/model.yaml: and says business" "$(cut -d ' ' -f 1 topics.txt)" 0.
 made sentiment
 made spoken_digits
 learns news/model_agnews.yaml ag-news 0.88 0.5
-learns sentiment/model_sst2.yaml sst2 0.825 0.6
+learns sentiment/model_sst2.yaml sst2 0.82 0.55
 # Not all of FSDD's folders have the lists that spoken_ctc/README.md makes.
 if [ -f "$DATA_DIR/fsdd/train.tsv" ]; then
     learns spoken_digits/model_fsdd.yaml fsdd 0.985 0.15
