@@ -48,7 +48,7 @@ at_least "news/model.yaml: and says business" "$(cut -d ' ' -f 1 topics.txt)" 0.
 made sentiment
 made spoken_digits
 learns news/model_agnews.yaml ag-news 0.88 0.5
-learns sentiment/model_sst2.yaml sst2 0.825 0.6
+learns sentiment/model_sst2.yaml sst2 0.82 0.55
 # Not all of FSDD's folders have the lists that spoken_ctc/README.md makes.
 if [ -f "$DATA_DIR/fsdd/train.tsv" ]; then
     learns spoken_digits/model_fsdd.yaml fsdd 0.985 0.15
@@ -88,7 +88,7 @@ if [ ! -d "$DATA_DIR/tinyshakespeare" ]; then
 elif [ "${LONG:-0}" = 1 ]; then
     ./chars train --data-dir "$DATA_DIR" --out chars.safetensors >/dev/null 2>&1 &&
         ./chars eval --data-dir "$DATA_DIR" --weights chars.safetensors >chars.txt
-    at_most "char_lstm/model_shakespeare.yaml: nats a character" "$(value chars.txt loss)" 1.514
+    at_most "char_lstm/model_shakespeare.yaml: nats a character" "$(value chars.txt loss)" 1.5
 else
     check "char_lstm/model_shakespeare.yaml: trains" ./chars train --data-dir "$DATA_DIR" --steps 1
 fi
