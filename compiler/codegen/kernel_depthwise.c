@@ -2,8 +2,9 @@
 /* kernel_depthwise.c: the body of the kernel of a convolution whose channels stand alone.
  *
  * Threads share parts of the rows, as they do before and after, and panels of channels; in a part rows that follow
- * each other read the same rows of x, which stay in the first cache. Pixels at an edge are summed one by one, of the taps that lie on x. Where tiles
- * do not divide what is between the edges the last begins early, but stores only what is new. */
+ * each other read the same rows of x, which stay in the first cache. Pixels at an edge are summed one by one, of
+ * the taps that lie on x. Where tiles do not divide what is between the edges the last begins early, but stores
+ * only what is new. */
 #include "kernel_conv.h"
 
 /* The weight, as [taps][channels]. */
