@@ -539,7 +539,8 @@ FIXTURE void emit_run_function(EmitBatch *b, Emitted *e, Fn fn, int64_t n)
     case FN_accumulate:
     case FN_train: emit_train(&r); break;
     case FN_grad: emit_grad(&r); break;
-    case FN_prefill: /* tests/cases/generate.sh has these */
+    case FN_encode: /* tests/cases/generate.sh has these */
+    case FN_prefill:
     case FN_step:
     case FN_COUNT: break;
     }
