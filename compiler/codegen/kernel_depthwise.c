@@ -8,7 +8,7 @@
 #include "kernel_conv.h"
 
 /* The weight, as [taps][channels]. */
-static void pack_weight(Conv *c)
+void emit_depthwise_pack(Conv *c)
 {
     static const char *const names[SPATIAL_MAX] = {"k0", "k1", "k2"};
     Emit *e = c->e;
@@ -31,7 +31,7 @@ static void pack_weight(Conv *c)
                   : names[a];
     }
     out_open(e->out, "for (int j = 0; j < %lld; j++)", (long long)p->units);
-    const char *to = arena_format(e->arena, "%s", conv_packed(c, PART_other));
+    const char *to = conv_packed(c, PART_other);
     int known = e->known.n;
     const char *value = emit_value(e, c->y->in[1], at);
     out_line(e->out, "(%s)[%s * %lld + j] = %s;", to, row, (long long)p->units,
@@ -133,11 +133,6 @@ static void open_rows(Conv *c)
     out_open(c->e->out, "for (int l2 = h0; l2 < %s; l2++)", end);
 }
 
-void emit_depthwise_pack(Conv *c)
-{
-    pack_weight(c);
-}
-
 void emit_depthwise(Conv *c)
 {
     Emit *e = c->e;
@@ -146,7 +141,7 @@ void emit_depthwise(Conv *c)
     ConvLay x = conv_place_x(c, d->x, d->in);
     bool packs = p->pack_other && !e->k->packed;
     if (packs)
-        pack_weight(c);
+        emit_depthwise_pack(c);
     if (p->pack_x || packs)
         emit_wait(e);
     const char *weight =

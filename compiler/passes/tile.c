@@ -221,7 +221,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     choose_tile(t, &p, kept || !right);
-    if (lies_far_apart(t, &p))
+    bool far = lies_far_apart(t, &p);
+    if (far)
         choose_tile(t, &p, true);
     p.tile_n = tile_choose_columns(c, t, p.tile_n);
     p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
@@ -229,7 +230,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
     right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || lies_far_apart(t, &p));
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
     choosing_end(c);
     p.near = near_tiles(t, &p);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;

@@ -1,45 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* decode.c: NAME_generate against NAME_predict of the whole prefix, token for token. */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode.h"
 #include "gpt.h"
-#include "nnrt_rand.h"
 #include "rnn.h"
 
 enum { CLASSES = 37, MOST = 400 };
-
-static int wrong;
-
-static void expect(int good, const char *what, int number)
-{
-    if (!good)
-        printf("%s (%d)\n", what, number);
-    wrong |= !good;
-}
-
-/* The token that is drawn of these scores; temperature 0: the largest. */
-static int draw(const float *s, float temperature, uint64_t seed, int position)
-{
-    int best = 0;
-    double all = 0, sum = 0;
-    for (int i = 1; i < CLASSES; i++)
-        best = s[i] > s[best] ? i : best;
-    if (temperature == 0)
-        return best;
-    nnrt_rand_key key = nnrt_rand_key_of(seed, 0, 0xdec0deu);
-    double u = (double)(nnrt_rand_bits64(key, (uint64_t)position) >> 11) * 0x1p-53;
-    for (int i = 0; i < CLASSES; i++)
-        all += exp(((double)s[i] - (double)s[best]) / (double)temperature);
-    for (int i = 0; i < CLASSES; i++) {
-        sum += exp(((double)s[i] - (double)s[best]) / (double)temperature);
-        if (sum > u * all)
-            return i;
-    }
-    return CLASSES - 1;
-}
 
 /* The model `m`, of `length` positions: prompts of some lengths, continued as far as it goes. */
 #define CHECK(NAME, LENGTH)                                                                        \
@@ -62,7 +31,7 @@ static int draw(const float *s, float temperature, uint64_t seed, int position)
             for (int i = n; i < n + made; i++) {                                                   \
                 memcpy(all, tokens, (size_t)i * sizeof *all);                                      \
                 expect(NAME##_predict(other, 1, all, logits) == 0, #NAME ": predict fails", n);    \
-                int token = draw(logits + (size_t)(i - 1) * CLASSES, temperature, 7, i);           \
+                int token = draw(logits + (size_t)(i - 1) * CLASSES, CLASSES, temperature, 7, i);  \
                 expect(token == tokens[i], #NAME ": another token", n * 1000 + i);                 \
             }                                                                                      \
             /* The same in two calls. */                                                           \

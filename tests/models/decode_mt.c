@@ -6,19 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "decode.h"
 #include "mt.h"
-#include "nnrt_rand.h"
 
 enum { WORDS = 29, SOURCE = 23, CLASSES = 31, LENGTH = 40, START = 1, END = 2, BEAM_MOST = 5 };
 
-static int wrong, compared, ended;
-
-static void expect(int good, const char *what, int number)
-{
-    if (!good)
-        printf("%s (%d)\n", what, number);
-    wrong |= !good;
-}
+static int compared, ended;
 
 typedef struct Sample {
     int32_t source[SOURCE];
@@ -45,26 +38,6 @@ static const float *scores_after(mt *m, const Sample *s, const int32_t *tokens, 
     return logits + (size_t)(n - 1) * CLASSES;
 }
 
-static int draw(const float *s, float temperature, uint64_t seed, int position)
-{
-    int best = 0;
-    double all = 0, sum = 0;
-    for (int i = 1; i < CLASSES; i++)
-        best = s[i] > s[best] ? i : best;
-    if (temperature == 0)
-        return best;
-    nnrt_rand_key key = nnrt_rand_key_of(seed, 0, 0xdec0deu);
-    double u = (double)(nnrt_rand_bits64(key, (uint64_t)position) >> 11) * 0x1p-53;
-    for (int i = 0; i < CLASSES; i++)
-        all += exp(((double)s[i] - (double)s[best]) / (double)temperature);
-    for (int i = 0; i < CLASSES; i++) {
-        sum += exp(((double)s[i] - (double)s[best]) / (double)temperature);
-        if (sum > u * all)
-            return i;
-    }
-    return CLASSES - 1;
-}
-
 /* `prompt` tokens are given, 0: the model's start. */
 static void check_generate(mt *m, mt *other, int number, int prompt, float temperature)
 {
@@ -77,7 +50,7 @@ static void check_generate(mt *m, mt *other, int number, int prompt, float tempe
         mt_generate(m, s.source, &s.length, s.tone, prompt, all, most, made, temperature, 0, 1, 9);
     expect(count >= 0 && count <= most, mt_error(m), number);
     for (int i = 0; i < most; i++) {
-        int token = draw(scores_after(other, &s, all, n + i), temperature, 9, n + i);
+        int token = draw(scores_after(other, &s, all, n + i), CLASSES, temperature, 9, n + i);
         compared++;
         if (token == END) {
             expect(count == i, "it does not end where it should", number * 100 + i);

@@ -59,20 +59,20 @@ CORNERS = [0, -0.0, 1e-30, -1e-30, 1e-4, -1e-4, 6, -6, 1, -1, 2.5, -2.5, 9, -9, 
 
 def at_corners():
     """Each has an input of its own, so that the gradient of that input is its own."""
-    todo = [a for a in ALL if not a[0].endswith(("_1", "_2"))]
+    kinds = [a for a in ALL if not a[0].endswith(("_1", "_2"))]
 
     def draw(rng, n):
         values = np.array(CORNERS, "f4")
         return np.stack([values if i % 2 else rng.permutation(values) for i in range(n)])
 
-    inputs = {"x_" + n: Input("shape: [%d]" % len(CORNERS), draw) for n, _, _, _ in todo}
+    inputs = {"x_" + n: Input("shape: [%d]" % len(CORNERS), draw) for n, _, _, _ in kinds}
     inputs["c"] = real(len(CORNERS))
     layers = ""
-    for n, kind, arguments, _ in todo:
+    for n, kind, arguments, _ in kinds:
         arguments = "".join(", " + a.replace(": ", "=") for a in arguments.split(", ") if a)
         layers += "  - {name: %s, expr: \"%s(x_%s%s)\"}\n" % (n, kind, n, arguments)
-    names = [n for n, _, _, _ in todo]
-    return Case("activation_corners", inputs, layers, lambda w, x: {n: f(x["x_" + n]) for n, _, _, f in todo}, names,
+    names = [n for n, _, _, _ in kinds]
+    return Case("activation_corners", inputs, layers, lambda w, x: {n: f(x["x_" + n]) for n, _, _, f in kinds}, names,
                 *total(names))
 
 

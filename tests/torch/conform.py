@@ -51,11 +51,11 @@ def main():
     os.environ.setdefault("CC", check.compiler())  # what nncc would find, sought once
     work = tempfile.mkdtemp(prefix="conform-")
 
-    todo = [case for module in LISTS for case in module.CASES]
-    assert len({case.name for case in todo}) == len(todo), "two cases of one name"
-    todo += [randomnet.make(args.seed + i) for i in range(args.random)]
-    todo += [randomconv.make(args.seed + i) for i in range(args.convs)]
-    todo = [c for c in todo if not args.names or any(fnmatch.fnmatch(c.name, n) for n in args.names)]
+    cases = [case for module in LISTS for case in module.CASES]
+    assert len({case.name for case in cases}) == len(cases), "two cases of one name"
+    cases += [randomnet.make(args.seed + i) for i in range(args.random)]
+    cases += [randomconv.make(args.seed + i) for i in range(args.convs)]
+    cases = [c for c in cases if not args.names or any(fnmatch.fnmatch(c.name, n) for n in args.names)]
 
     def result(case):
         seed = zlib.crc32(case.name.encode()) % 100000  # its own, whatever else runs
@@ -70,7 +70,7 @@ def main():
 
     failed = 0
     with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        for case, (why, worst) in zip(todo, pool.map(result, todo)):
+        for case, (why, worst) in zip(cases, pool.map(result, cases)):
             failed += why is not None
             errors = "".join(" %s %s" % (k, v if isinstance(v, str) else "%.1e" % v) for k, v in worst.items()) if args.errors else ""
             print("ok " + case.name + errors if why is None else "not ok %s: %s" % (case.name, why.replace("\n", "\n    ")),
@@ -79,7 +79,7 @@ def main():
         print("# kept: " + work)
     else:
         shutil.rmtree(work, ignore_errors=True)
-    print("%d passed, %d failed, 0 skipped" % (len(todo) - failed, failed))
+    print("%d passed, %d failed, 0 skipped" % (len(cases) - failed, failed))
     sys.exit(failed > 0)
 
 
