@@ -146,7 +146,7 @@ def by_hand(w, heads, kv_heads, q, k, v, causal=False, lengths=None, positions=N
         hidden = hidden | (j > i)
     if lengths is not None:
         hidden = hidden | (j >= lengths[:, None, None, None])
-    p = s.masked_fill(hidden, -1e300).softmax(3).masked_fill(hidden, 0)
+    p = s.masked_fill(hidden, torch.finfo(s.dtype).min).softmax(3).masked_fill(hidden, 0)
     return F.linear((p @ v).transpose(1, 2).flatten(2), w["out_proj.weight"], w.get("out_proj.bias"))
 
 

@@ -30,6 +30,7 @@ import cases_vision
 import check
 import randomconv
 import randomnet
+import randomseq
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
          cases_sequence, cases_ctc)
@@ -40,6 +41,7 @@ def main():
     parser.add_argument("--nncc", required=True)
     parser.add_argument("--random", type=int, default=20, help="so many random networks")
     parser.add_argument("--convs", type=int, default=12, help="so many random convolutional networks")
+    parser.add_argument("--sequences", type=int, default=12, help="so many random networks of sequences")
     parser.add_argument("--seed", type=int, default=1, help="of the first of them")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--errors", action="store_true", help="print the largest error of each kind")
@@ -55,6 +57,7 @@ def main():
     assert len({case.name for case in cases}) == len(cases), "two cases of one name"
     cases += [randomnet.make(args.seed + i) for i in range(args.random)]
     cases += [randomconv.make(args.seed + i) for i in range(args.convs)]
+    cases += [randomseq.make(args.seed + i) for i in range(args.sequences)]
     cases = [c for c in cases if not args.names or any(fnmatch.fnmatch(c.name, n) for n in args.names)]
 
     def result(case):
