@@ -123,3 +123,57 @@ of_dense("cross_entropy_outside", {"c": Input("classes: 6", lambda rng, n: rng.c
          "softmax_cross_entropy(p, c, ignore=-100)", lambda v, x: F.cross_entropy(v["p"], x["c"]))
 of_dense("cross_entropy_wide", {"c": classes(131)}, "softmax_cross_entropy(p, c, smoothing=0.1)",
          lambda v, x: F.cross_entropy(v["p"], x["c"], label_smoothing=0.1), units=131, x=(33,))
+
+
+# --- distances and areas ---------------------------------------------------------------------------------------------
+def embedding_loss(p, t, y=None, **options):
+    return F.cosine_embedding_loss(p, t, torch.ones(len(p), dtype=p.dtype) if y is None else y, **options)
+
+
+of_dense("cosine_similarity", {"t": real(6), "y": choice([-1, 1]), "u": real()},
+         "{a: \"cosine_similarity(p, t)\", b: \"cosine_similarity(p, t, y, margin=0.2)\", c: \"sum(cosine_similarity(p, t, y, reduction=none) * u)\"}\n"
+         "loss_weights: {b: 0.5, c: -0.1}",
+         lambda v, x: embedding_loss(v["p"], x["t"]) + 0.5 * embedding_loss(v["p"], x["t"], x["y"], margin=0.2)
+         - 0.1 * (embedding_loss(v["p"], x["t"], x["y"], reduction="none") * x["u"]).sum())
+of_dense("cosine_similarity_steps", {"t": real(3, 6)}, "cosine_similarity(p, t)",
+         lambda v, x: (1 - F.cosine_similarity(v["p"], x["t"], -1)).mean(), x=(3, 4))
+TRIPLETS = {"plain": {}, "margin": {"margin": 0.3}, "p": {"p": 1}, "power": {"p": 3, "margin": 2}, "swap": {"swap": True}}
+for name, options in TRIPLETS.items():
+    text = "".join(", %s=%s" % (k, str(o).lower()) for k, o in options.items())
+    of_dense("triplet_" + name, {"s": real(6), "t": real(6)}, "triplet(p, s, t%s) + 0.1 * triplet(s, t, p%s, reduction=sum)" % (text, text),
+             lambda v, x, o=options: F.triplet_margin_loss(v["p"], x["s"], x["t"], **o)
+             + 0.1 * F.triplet_margin_loss(x["s"], x["t"], v["p"], reduction="sum", **o))
+
+
+def focal(x, t, alpha=0.25, gamma=2.0):
+    p = torch.sigmoid(x)
+    loss = F.binary_cross_entropy_with_logits(x, t, reduction="none") * (1 - (p * t + (1 - p) * (1 - t))) ** gamma
+    return loss * (alpha * t + (1 - alpha) * (1 - t)) if alpha >= 0 else loss
+
+
+def focal_of_classes(x, c, gamma=2.0):
+    log = torch.gather(F.log_softmax(x, 1), 1, c[:, None])[:, 0]
+    return -log * (1 - log.exp()) ** gamma
+
+
+of_dense("focal", {"t": choice([0, 1], 6), "u": real(6)}, "focal(p, t) + focal(p, t, alpha=-1, gamma=1.5, reduction=sum) + "
+         "sum(focal(p, t, gamma=0, alpha=0.6, reduction=none) * u)",
+         lambda v, x: focal(v["p"], x["t"]).mean() + focal(v["p"], x["t"], -1, 1.5).sum() + (focal(v["p"], x["t"], 0.6, 0) * x["u"]).sum())
+of_dense("focal_far", {"t": choice([0, 1], 6)}, "focal(p * 60, t)", lambda v, x: focal(v["p"] * 60, x["t"]).mean(),
+         train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)
+of_dense("focal_classes", {"c": classes(6), "u": real()}, "focal(p, c) + sum(focal(p, c, gamma=3, reduction=none) * u)",
+         lambda v, x: focal_of_classes(v["p"], x["c"]).mean() + (focal_of_classes(v["p"], x["c"], 3) * x["u"]).sum())
+of_dense("focal_image", {"c": classes(3, 4, 5)}, "focal(p, c)", lambda v, x: focal_of_classes(v["p"], x["c"]).mean(), units=5, x=(3, 4, 2))
+
+
+def dice(p, t, smooth=1.0):
+    axes = list(range(2, p.dim())) or [1]
+    return 1 - (2 * (p * t).sum(axes) + smooth) / ((p + t).sum(axes) + smooth)
+
+
+of_dense("dice", {"t": choice([0, 1], 6), "u": real()}, "dice(p, t) + sum(dice(p, t, smooth=0.5, reduction=none) * u)",
+         lambda v, x: dice(v["p"], x["t"]).mean() + (dice(v["p"], x["t"], 0.5) * x["u"]).sum(), activation="sigmoid")
+of_dense("dice_image", {"t": choice([0, 1], 3, 4, 5)}, "dice(p, t)", lambda v, x: dice(v["p"], x["t"]).mean(), units=5, x=(3, 4, 2),
+         activation="sigmoid")
+of_dense("dice_classes", {"c": classes(3, 4, 5)}, "dice(softmax(p, axis=1), c, smooth=2)",
+         lambda v, x: dice(v["p"].softmax(1), F.one_hot(x["c"], 3).permute(0, 3, 1, 2), 2).mean(), units=5, x=(3, 4, 2))

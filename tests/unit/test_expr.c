@@ -161,7 +161,7 @@ Test(expr, wrong_calls)
     wrong("dense(x)", "'dense' has weights");
     wrong("accuracy(x, label)", "is a metric");
     wrong("pca(x)", "'pca' is not supported yet");
-    wrong("focal(x, x)", "'focal' is not supported yet");
+    wrong("pca(x, 2)", "'pca' is not supported yet");
     wrong("sotfmax(x)", "did you mean 'softmax'?");
     wrong("reduce_sum(x)", "unknown function"); /* ops without CALL are nobody's business */
     wrong("const(x)", "unknown function");

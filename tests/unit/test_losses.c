@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/losses.c, losses_classes.c and classes.c: values and gradients of every
+/* Guards compiler/frontend/losses.c, losses_classes.c, losses_distance.c, losses_region.c and classes.c: values and gradients of every
  * loss against formulas written here, at corners and extremes against PyTorch's numbers, all
  * combinations of weights, smoothing and ignored classes, where the class axis is, and what is
  * said of wrong shapes.
@@ -211,6 +211,13 @@ Test(losses, pairs_that_do_not_match)
     WRONG(FOUR, FOUR, "mse(p, t, reduction=average)", "unknown 'average'");
     WRONG(FOUR, FOUR, "mse(p, t, reduction=none)", "loss");
     WRONG(FOUR, FOUR, "mse(p)", "mse takes 2 operands, not 1");
+    WRONG(FOUR, FOUR, "focal(p, t, gamma=0.5)", "focal: gamma is 0, or 1 or more");
+    WRONG(FOUR, FOUR, "focal(p, t, alpha=2)", "focal: alpha is a share");
+    WRONG(FOUR, "classes: 4", "focal(p, t, alpha=0.5)", "focal: alpha is for targets of 0 and 1");
+    WRONG(FOUR, FOUR, "dice(p, t, smooth=-1)", "dice: smooth is 0 or more");
+    WRONG(FOUR, FOUR, "triplet(p, t, t, p=0.5)", "triplet: p is 1 or more");
+    WRONG(FOUR, "shape: [3]", "triplet(p, p, t)", "triplet: shapes [N, 4] and [N, 3] do not match");
+    WRONG(FOUR, FOUR, "cosine_similarity(p, t, t)", "which belong together: one number a sample");
 }
 
 /* --- classes ---------------------------------------------------------------------------------- */
