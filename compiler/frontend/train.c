@@ -11,7 +11,6 @@ const OptimizerRow optimizer_rows[OPT_COUNT] = {
 #undef OPTIMIZER
 };
 
-static const char *const later_optimizers[] = {"adadelta", "adamax", "nadam", "lion", "lamb"};
 static const char *const later_schedules[] = {"multistep", "polynomial", "one_cycle", "plateau",
                                               "inverse_sqrt"};
 
@@ -29,6 +28,8 @@ static const Range ranges[] = {
     {"momentum", 0, 1, false, true, "from 0, below 1"},
     {"betas", 0, 1, false, true, "from 0, below 1"},
     {"alpha", 0, 1, false, true, "from 0, below 1"},
+    {"rho", 0, 1, false, true, "from 0, below 1"},
+    {"momentum_decay", 0, INFINITY, false, true, "0 or more"},
     {"eps", 0, INFINITY, false, true, "0 or more"},
     {"weight_decay", 0, INFINITY, false, true, "0 or more"},
     {"lr_decay", 0, INFINITY, false, true, "0 or more"},
@@ -151,8 +152,7 @@ static int find_optimizer(Ctx *ctx, const Kind *kind)
         if (strcmp(names[i], kind->name) == 0)
             return i;
     }
-    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT, later_optimizers,
-                 COUNT(later_optimizers));
+    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT, NULL, 0);
     return -1;
 }
 

@@ -43,6 +43,14 @@ static Node *root(Graph *g, Node *x)
     return build_unary(g, OP_sqrt, x);
 }
 
+/* Rank 0: the sum of the squares of a tensor. */
+static Node *sum_of_squares(Graph *g, Node *x)
+{
+    Node *sum = build_reduce(g, OP_reduce_sum, mul(g, x, x), 0, NULL);
+    Shape scalar = shape_scalar();
+    return sum->shape.rank ? build_reshape(g, sum, &scalar) : sum;
+}
+
 /* The state variable `prefix.name.WEIGHT`, shaped as the weight and 0 at first. The functions that
  * train share it. */
 static Var *state_var(Program *p, const char *prefix, const char *name, Var *weight)
@@ -63,6 +71,18 @@ static Var *state_var(Program *p, const char *prefix, const char *name, Var *wei
 static Var *own_state(const Update *u, const char *name)
 {
     return state_var(u->g->program, optimizer_rows[u->by->kind].name, name, u->var);
+}
+
+/* A state that is one number of the weight's, 0 at first. */
+static Var *number_var(const Update *u, const char *name)
+{
+    Program *p = u->g->program;
+    const char *full = arena_format(p->ctx->arena, "%s.%s.%s", optimizer_rows[u->by->kind].name,
+                                    name, u->var->name);
+    Var *var = program_find_var(p, full);
+    Shape scalar = shape_scalar();
+    Init zero = {.kind = INIT_constant};
+    return var ? var : program_var(p, full, VAR_state, &scalar, zero, u->var->loc);
 }
 
 /* The variable becomes `value`, in rows that occur. */
@@ -180,6 +200,117 @@ static Node *adagrad(const Update *u)
     return sub(g, u->weight, quotient(g, mul(g, lr, grad), size));
 }
 
+static Node *adadelta(const Update *u)
+{
+    Graph *g = u->g;
+    double rho = u->by->arg[1], eps = u->by->arg[2];
+    Node *grad = with_decay(u, u->by->arg[3]);
+    Node *square = decayed(u, "square_avg", rho, mul(g, scaled(g, 1 - rho, grad), grad));
+    Node *steps = build_var(g, own_state(u, "acc_delta"));
+    Node *ratio =
+        quotient(g, root(g, add(g, steps, num(g, eps))), root(g, add(g, square, num(g, eps))));
+    Node *step = mul(g, ratio, grad);
+    decayed(u, "acc_delta", rho, mul(g, scaled(g, 1 - rho, step), step));
+    return sub(g, u->weight, mul(g, build_scalar(g, SCALAR_lr), step));
+}
+
+static Node *adamax(const Update *u)
+{
+    Graph *g = u->g;
+    double beta1 = u->by->arg[1], beta2 = u->by->arg[2], eps = u->by->arg[3];
+    Node *grad = with_decay(u, u->by->arg[4]);
+    Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, grad));
+    Var *most = own_state(u, "exp_inf");
+    Node *size = add(g, build_unary(g, OP_abs, grad), num(g, eps));
+    size = build_binary(g, OP_max, scaled(g, beta2, build_var(g, most)), size);
+    assign(u, most, size);
+    Node *lr = quotient(g, build_scalar(g, SCALAR_lr), bias_correction(g, beta1));
+    return sub(g, u->weight, quotient(g, mul(g, lr, mean), size));
+}
+
+/* The momentum of step t + later: beta1 (1 - 0.96 ** ((t + later) decay) / 2). */
+static Node *nadam_momentum(const Update *u, int later)
+{
+    Graph *g = u->g;
+    Node *t = add(g, build_scalar(g, SCALAR_step), num(g, later));
+    Node *power = build_binary(g, OP_pow, num(g, 0.96), scaled(g, u->by->arg[5], t));
+    return scaled(g, u->by->arg[1], sub(g, num(g, 1), scaled(g, 0.5, power)));
+}
+
+/* 1 - momentum * product, of missing = 1 - product. */
+static Node *still_missing(Graph *g, Node *missing, Node *momentum)
+{
+    return add(g, sub(g, num(g, 1), momentum), mul(g, momentum, missing));
+}
+
+/* What nadam multiplies the gradient and its mean with; the state is what the product of the momenta so far is
+ * less than 1. */
+static void nadam_rates(const Update *u, Node **of_grad, Node **of_mean)
+{
+    Graph *g = u->g;
+    Node *now = nadam_momentum(u, 0), *next = nadam_momentum(u, 1),
+         *lr = build_scalar(g, SCALAR_lr);
+    Var *missing = number_var(u, "missing");
+    Node *value = still_missing(g, build_var(g, missing), now);
+    build_assign(g, missing, value);
+    *of_grad = quotient(g, mul(g, lr, sub(g, num(g, 1), now)), value);
+    *of_mean = quotient(g, mul(g, lr, next), still_missing(g, value, next));
+}
+
+static Node *nadam(const Update *u)
+{
+    Graph *g = u->g;
+    double beta1 = u->by->arg[1], beta2 = u->by->arg[2], eps = u->by->arg[3];
+    Node *grad = with_decay(u, u->by->arg[4]), *of_grad, *of_mean;
+    nadam_rates(u, &of_grad, &of_mean);
+    Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, grad));
+    Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, grad), grad));
+    Node *size = add(g, root(g, quotient(g, square, bias_correction(g, beta2))), num(g, eps));
+    Node *step = add(g, mul(g, of_grad, grad), mul(g, of_mean, mean));
+    return sub(g, u->weight, quotient(g, step, size));
+}
+
+/* Chen et al., 2023: the sign of a mean that leans to the gradient; weight decay apart from it. */
+static Node *lion(const Update *u)
+{
+    Graph *g = u->g;
+    double beta1 = u->by->arg[1], beta2 = u->by->arg[2], weight_decay = u->by->arg[3];
+    Node *mean = build_var(g, own_state(u, "exp_avg")), *lr = build_scalar(g, SCALAR_lr);
+    Node *lean = add(g, scaled(g, beta1, mean), scaled(g, 1 - beta1, u->grad));
+    decayed(u, "exp_avg", beta2, scaled(g, 1 - beta2, u->grad));
+    Node *step = build_unary(g, OP_sign, lean);
+    if (weight_decay != 0)
+        step = add(g, step, scaled(g, weight_decay, u->weight));
+    return sub(g, u->weight, mul(g, lr, step));
+}
+
+/* |weight| / |step|; 1 where either is 0. */
+static Node *trust_ratio(Graph *g, Node *weight, Node *step)
+{
+    Node *of_weight = root(g, sum_of_squares(g, weight)),
+         *of_step = root(g, sum_of_squares(g, step));
+    Node *both =
+        build_binary(g, OP_greater, build_binary(g, OP_min, of_weight, of_step), num(g, 0));
+    Node *divisor = build_where(g, both, of_step, num(g, 1));
+    return build_where(g, both, quotient(g, of_weight, divisor), num(g, 1));
+}
+
+/* You et al., 2020: Adam's step, with weight decay in it, made as long as the weight is, times the rate. */
+static Node *lamb(const Update *u)
+{
+    Graph *g = u->g;
+    double beta1 = u->by->arg[1], beta2 = u->by->arg[2], eps = u->by->arg[3];
+    Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, u->grad));
+    Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, u->grad), u->grad));
+    Node *unbiased = root(g, quotient(g, square, bias_correction(g, beta2)));
+    Node *step =
+        quotient(g, quotient(g, mean, bias_correction(g, beta1)), add(g, unbiased, num(g, eps)));
+    if (u->by->arg[4] != 0)
+        step = add(g, step, scaled(g, u->by->arg[4], u->weight));
+    Node *rate = mul(g, build_scalar(g, SCALAR_lr), trust_ratio(g, u->weight, step));
+    return sub(g, u->weight, mul(g, rate, step));
+}
+
 static Node *(*const formulas[OPT_COUNT])(const Update *) = {
 #define OPTIMIZER(name, ...) [OPT_##name] = name,
 #include "../frontend/optimizers.def"
@@ -244,14 +375,6 @@ static void clip_value(Graph *g, Grad *grad, double limit)
     Node *above = build_binary(g, OP_max, grad->node, num(g, -limit));
     grad->node = build_binary(g, OP_min, above, num(g, limit));
     name_new(g, first, grad->var->name);
-}
-
-/* Rank 0: the sum of the squares of one gradient. */
-static Node *sum_of_squares(Graph *g, Node *x)
-{
-    Node *sum = build_reduce(g, OP_reduce_sum, mul(g, x, x), 0, NULL);
-    Shape scalar = shape_scalar();
-    return sum->shape.rank ? build_reshape(g, sum, &scalar) : sum;
 }
 
 /* All gradients times min(1, limit / (their norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. */

@@ -18,6 +18,67 @@ def trained(name, optimizer, make, **more):
                       lambda v, x: F.mse_loss(v["p"], x["t"]), optimizer, make, **more))
 
 
+class Lion(O.Optimizer):
+    """Of the paper: PyTorch has none."""
+
+    def __init__(self, params, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "betas": betas, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            a, b = group["betas"]
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                step = (a * m + (1 - a) * p.grad).sign() + group["weight_decay"] * p
+                p.sub_(group["lr"] * step)
+                m.mul_(b).add_((1 - b) * p.grad)
+
+
+class Nadam(O.Optimizer):
+    """PyTorch's from 2.0 on; earlier ones multiply a momentum too many into the product."""
+
+    def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decay": momentum_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            a, b = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                m, v = state.setdefault("m", torch.zeros_like(p)), state.setdefault("v", torch.zeros_like(p))
+                t = state["t"] = state.get("t", 0) + 1
+                now, later = (a * (1 - 0.5 * 0.96 ** (k * group["decay"])) for k in (t, t + 1))
+                product = state["product"] = state.get("product", 1) * now
+                grad = p.grad + group["weight_decay"] * p
+                m.mul_(a).add_((1 - a) * grad)
+                v.mul_(b).add_((1 - b) * grad ** 2)
+                size = (v / (1 - b ** t)).sqrt() + group["eps"]
+                p.sub_(group["lr"] * ((1 - now) / (1 - product) * grad + later / (1 - product * later) * m) / size)
+
+
+class Lamb(O.Optimizer):
+    """Of the paper: PyTorch has none."""
+
+    def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0):
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            a, b = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                m, v = state.setdefault("m", torch.zeros_like(p)), state.setdefault("v", torch.zeros_like(p))
+                t = state["t"] = state.get("t", 0) + 1
+                m.mul_(a).add_((1 - a) * p.grad)
+                v.mul_(b).add_((1 - b) * p.grad ** 2)
+                step = m / (1 - a ** t) / ((v / (1 - b ** t)).sqrt() + group["eps"]) + group["weight_decay"] * p
+                trust = p.norm() / step.norm() if p.norm() > 0 and step.norm() > 0 else 1
+                p.sub_(group["lr"] * trust * step)
+
+
 OPTIMISERS = {
     "sgd": ("lr: 0.1", O.SGD, {"lr": 0.1}),
     "sgd_decay": ("lr: 0.1, weight_decay: 0.2", O.SGD, {"lr": 0.1, "weight_decay": 0.2}),
@@ -44,7 +105,20 @@ OPTIMISERS = {
                     {"lr": 0.005, "alpha": 0.9, "eps": 3e-2, "momentum": 0.7, "centered": True, "weight_decay": 0.1}),
     "adagrad_defaults": ("", O.Adagrad, {}),
     "adagrad_all": ("lr: 0.1, eps: 3e-2, lr_decay: 0.2, weight_decay: 0.1", O.Adagrad,
-                    {"lr": 0.1, "eps": 3e-2, "lr_decay": 0.2, "weight_decay": 0.1})}
+                    {"lr": 0.1, "eps": 3e-2, "lr_decay": 0.2, "weight_decay": 0.1}),
+    "adadelta_defaults": ("", O.Adadelta, {"lr": 1.0}),
+    "adadelta_all": ("lr: 0.5, rho: 0.8, eps: 1e-3, weight_decay: 0.1", O.Adadelta, {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1}),
+    "adamax_defaults": ("", O.Adamax, {}),
+    "adamax_all": ("lr: 0.02, betas: [0.8, 0.95], eps: 3e-2, weight_decay: 0.1", O.Adamax,
+                   {"lr": 0.02, "betas": (0.8, 0.95), "eps": 3e-2, "weight_decay": 0.1}),
+    "nadam_defaults": ("", Nadam, {}),
+    "nadam_all": ("lr: 0.02, betas: [0.8, 0.95], eps: 3e-2, weight_decay: 0.1, momentum_decay: 0.3", Nadam,
+                  {"lr": 0.02, "betas": (0.8, 0.95), "eps": 3e-2, "weight_decay": 0.1, "momentum_decay": 0.3}),
+    "lion_defaults": ("", Lion, {}),
+    "lion_all": ("lr: 0.005, betas: [0.8, 0.9], weight_decay: 0.1", Lion, {"lr": 0.005, "betas": (0.8, 0.9), "weight_decay": 0.1}),
+    "lamb_defaults": ("", Lamb, {}),
+    "lamb_all": ("lr: 0.02, betas: [0.8, 0.95], eps: 3e-2, weight_decay: 0.1", Lamb,
+                 {"lr": 0.02, "betas": (0.8, 0.95), "eps": 3e-2, "weight_decay": 0.1})}
 for name, (text, kind, options) in OPTIMISERS.items():
     word = name.split("_")[0]
     trained("optimizer_" + name, "{%s: {%s}}" % (word, text) if text else word,

@@ -537,6 +537,11 @@ FIXTURE void random_optimizer(Fixture *f)
         [OPT_adamw] = {0.1, 0.9, 0.99, 1e-3, 0.01},
         [OPT_rmsprop] = {0.1, 0.9, 1e-2, 0.5, 0, 0.01},
         [OPT_adagrad] = {0.1, 1e-2, 0.1, 0.01},
+        [OPT_adadelta] = {1, 0.9, 1e-2, 0.01},
+        [OPT_adamax] = {0.1, 0.9, 0.99, 1e-3, 0.01},
+        [OPT_nadam] = {0.1, 0.9, 0.99, 1e-3, 0.01, 4e-3},
+        [OPT_lion] = {0.01, 0.9, 0.99, 0.01},
+        [OPT_lamb] = {0.1, 0.9, 0.99, 1e-3, 0.01},
     };
     Train *t = &f->p->train;
     t->optimizer.kind = random_below(f, 2) ? OPT_sgd : random_below(f, OPT_COUNT);
