@@ -225,6 +225,9 @@ extern const OptimizerRow optimizer_rows[OPT_COUNT];
 
 /* Fill p->train, p->data_*; `y` may be NULL (the key is absent). Report and go on. */
 void train_read(Program *, const Scope *, const Y *train);
+/* Gives weights the rate and the weight decay of the pattern that their names fit: `y` is `groups:` of an optimiser
+ * whose learning rate is `rate`. Reports. (groups.c) */
+void groups_read(Program *, const Scope *, const Y *, double rate);
 void data_read(Program *, const Scope *, const Y *data);
 
 /* --- expr.c: `mu + sigma * relu(beta)` -------------------------------------------------------- */

@@ -156,33 +156,28 @@ static int find_optimizer(Ctx *ctx, const Kind *kind)
     return -1;
 }
 
-/* `groups:` is a key of the language, for every optimiser. */
-static bool refuse_groups(Ctx *ctx, const Scope *scope, const Kind *kind)
-{
-    const Y *map = kind->args ? y_resolve(ctx, scope, kind->args) : NULL;
-    const Y *groups = y_get(map, "groups");
-    if (groups)
-        diag_error(&ctx->diag, groups->loc, "optimizer: 'groups' is not supported yet");
-    return !groups;
-}
-
-static void read_optimizer(Ctx *ctx, const Scope *scope, const Y *y, Optimizer *out)
+static void read_optimizer(Program *p, const Scope *scope, const Y *y, Optimizer *out)
 {
     Kind kind;
+    Ctx *ctx = p->ctx;
     if (!read_kind(ctx, scope, y, "optimizer", "adam or {adam: {lr: 1e-3}}", &kind))
         return;
     out->kind = find_optimizer(ctx, &kind);
     out->loc = kind.loc;
-    if (out->kind < 0 || !refuse_groups(ctx, scope, &kind))
+    if (out->kind < 0)
         return;
     const OptimizerRow *row = &optimizer_rows[out->kind];
     Arg arg[ARGS_MAX];
     int at = 0;
-    if (!args_read(ctx, scope, row->name, kind.loc, row->arg, kind.args, NULL, 0, arg))
+    static const char *const common[] = {"groups"};
+    if (!args_read(ctx, scope, row->name, kind.loc, row->arg, kind.args, common, 1, arg))
         return;
     for (int i = 0; i < OPTIMIZER_ARGS && row->arg[i].name; i++)
         if (!take_argument(ctx, row->name, &row->arg[i], &arg[i], out, &at))
             return;
+    const Y *groups = kind.args ? y_get(y_resolve(ctx, scope, kind.args), "groups") : NULL;
+    if (groups)
+        groups_read(p, scope, groups, out->arg[0]);
     if (out->kind == OPT_sgd && arg[2].b && arg[1].r == 0)
         diag_error(&ctx->diag, arg[2].loc, "sgd: nesterov: wants a momentum above 0");
 }
@@ -431,7 +426,7 @@ void train_read(Program *p, const Scope *scope, const Y *train)
     const Y *optimizer = y_get(train, "optimizer"), *schedule = y_get(train, "schedule");
     const Y *checkpoint = y_get(train, "checkpoint"), *stopping = y_get(train, "early_stopping");
     if (optimizer)
-        read_optimizer(ctx, scope, optimizer, &p->train.optimizer);
+        read_optimizer(p, scope, optimizer, &p->train.optimizer);
     else if (!y_get(train, "players"))
         diag_error(&ctx->diag, train->loc, "train: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
     if (schedule)

@@ -5,6 +5,7 @@
  */
 #include "../ops/ops.h"
 
+#include <math.h>
 #include <string.h>
 
 static const Attr no_attr;
@@ -355,6 +356,8 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
                  .shape = *shape,
                  .init = init,
                  .loc = loc,
+                 .rate = 1,
+                 .weight_decay = NAN,
                  .id = program->vars.n};
     for (int i = 0; i < RANK_MAX; i++)
         var->perm[i] = i;

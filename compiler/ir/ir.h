@@ -63,6 +63,8 @@ typedef struct Var {
     Shape shape; /* as saved; no batch */
     Init init;
     Loc loc;
+    double rate;         /* the learning rate, as a factor of the optimiser's */
+    double weight_decay; /* instead of the optimiser's; NaN: that */
     int id;              /* index in Program.vars */
     struct Var *laid_as; /* state of the optimiser: kept in the order of this weight; or NULL */
     Shape view;          /* the saved shape, axes cut in parts that perm counts; rank 0: as saved */

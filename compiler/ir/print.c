@@ -25,6 +25,7 @@
  * A node's line: number, op, operands, the attributes that its op reads, type and shape; after the
  * semicolon its role, name, what it was written as (each - where there is none) and its place.
  */
+#include <math.h>
 #include <string.h>
 
 #include "../ops/ops.h"
@@ -222,6 +223,14 @@ static void put_var(FILE *f, const Var *v)
     fputs(")", f);
     if (v->frozen)
         fputs(" frozen", f);
+    if (v->rate != 1) {
+        fputs(" rate=", f);
+        put_number(f, v->rate);
+    }
+    if (!isnan(v->weight_decay)) {
+        fputs(" decay=", f);
+        put_number(f, v->weight_decay);
+    }
     if (v->laid_as)
         fprintf(f, " as=%s", v->laid_as->name);
     const char *separator = " ";

@@ -140,6 +140,9 @@ static bool read_var(Reader *r)
         return text_wrong(r, "a new name and a shape without a batch");
     Var *v = program_var(r->p, name, (VarKind)kind, &s, init, (Loc){r->number, 1, 1});
     v->frozen = text_take(r, "frozen");
+    if ((text_take(r, "rate=") && !text_real(r, &v->rate)) ||
+        (text_take(r, "decay=") && !text_real(r, &v->weight_decay)))
+        return false;
     if (text_take(r, "as=")) {
         const char *as = text_word(r, "a variable");
         if (!as || !(v->laid_as = program_find_var(r->p, as)))

@@ -11,6 +11,7 @@
  * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
  */
 #include <math.h>
+#include <string.h>
 
 #include "../frontend/frontend.h"
 #include "../ir/arith.h"
@@ -85,6 +86,13 @@ static Var *number_var(const Update *u, const char *name)
     return var ? var : program_var(p, full, VAR_state, &scalar, zero, u->var->loc);
 }
 
+/* The learning rate of this weight. */
+static Node *rate(const Update *u)
+{
+    Node *lr = build_scalar(u->g, SCALAR_lr);
+    return u->var->rate == 1 ? lr : scaled(u->g, u->var->rate, lr);
+}
+
 /* The variable becomes `value`, in rows that occur. */
 static void assign(const Update *u, Var *var, Node *value)
 {
@@ -121,7 +129,7 @@ static Node *sgd(const Update *u)
         Node *buffer = decayed(u, "momentum_buffer", momentum, step);
         step = nesterov ? add(g, step, scaled(g, momentum, buffer)) : buffer;
     }
-    return sub(g, u->weight, mul(g, build_scalar(g, SCALAR_lr), step));
+    return sub(g, u->weight, mul(g, rate(u), step));
 }
 
 /* 1 - beta ** t */
@@ -143,7 +151,7 @@ static Node *adam_step(const Update *u, Node *weight, Node *grad, bool amsgrad)
         square = build_binary(g, OP_max, build_var(g, most), square);
         assign(u, most, square);
     }
-    Node *size = quotient(g, build_scalar(g, SCALAR_lr), bias_correction(g, beta1));
+    Node *size = quotient(g, rate(u), bias_correction(g, beta1));
     Node *unbiased = quotient(g, root(g, square), root(g, bias_correction(g, beta2)));
     return sub(g, weight, quotient(g, mul(g, size, mean), add(g, unbiased, num(g, eps))));
 }
@@ -159,7 +167,7 @@ static Node *adamw(const Update *u)
     double weight_decay = u->by->arg[4];
     Node *weight = u->weight;
     if (weight_decay != 0) {
-        Node *shrink = sub(g, num(g, 1), scaled(g, weight_decay, build_scalar(g, SCALAR_lr)));
+        Node *shrink = sub(g, num(g, 1), scaled(g, weight_decay, rate(u)));
         weight = mul(g, weight, shrink);
     }
     return adam_step(u, weight, u->grad, false);
@@ -176,7 +184,7 @@ static Node *rmsprop(const Update *u)
         Node *mean = decayed(u, "grad_avg", alpha, scaled(g, 1 - alpha, grad));
         square = sub(g, square, mul(g, mean, mean));
     }
-    Node *size = add(g, root(g, square), num(g, eps)), *lr = build_scalar(g, SCALAR_lr);
+    Node *size = add(g, root(g, square), num(g, eps)), *lr = rate(u);
     if (momentum == 0)
         return sub(g, u->weight, quotient(g, mul(g, lr, grad), size));
     Node *buffer = decayed(u, "momentum_buffer", momentum, quotient(g, grad, size));
@@ -191,7 +199,7 @@ static Node *adagrad(const Update *u)
     Var *sum = own_state(u, "sum");
     Node *square = add(g, build_var(g, sum), mul(g, grad, grad));
     build_assign(g, sum, square);
-    Node *lr = build_scalar(g, SCALAR_lr);
+    Node *lr = rate(u);
     if (lr_decay != 0) {
         Node *taken = sub(g, build_scalar(g, SCALAR_step), num(g, 1));
         lr = quotient(g, lr, add(g, num(g, 1), scaled(g, lr_decay, taken)));
@@ -211,7 +219,7 @@ static Node *adadelta(const Update *u)
         quotient(g, root(g, add(g, steps, num(g, eps))), root(g, add(g, square, num(g, eps))));
     Node *step = mul(g, ratio, grad);
     decayed(u, "acc_delta", rho, mul(g, scaled(g, 1 - rho, step), step));
-    return sub(g, u->weight, mul(g, build_scalar(g, SCALAR_lr), step));
+    return sub(g, u->weight, mul(g, rate(u), step));
 }
 
 static Node *adamax(const Update *u)
@@ -224,7 +232,7 @@ static Node *adamax(const Update *u)
     Node *size = add(g, build_unary(g, OP_abs, grad), num(g, eps));
     size = build_binary(g, OP_max, scaled(g, beta2, build_var(g, most)), size);
     assign(u, most, size);
-    Node *lr = quotient(g, build_scalar(g, SCALAR_lr), bias_correction(g, beta1));
+    Node *lr = quotient(g, rate(u), bias_correction(g, beta1));
     return sub(g, u->weight, quotient(g, mul(g, lr, mean), size));
 }
 
@@ -248,8 +256,7 @@ static Node *still_missing(Graph *g, Node *missing, Node *momentum)
 static void nadam_rates(const Update *u, Node **of_grad, Node **of_mean)
 {
     Graph *g = u->g;
-    Node *now = nadam_momentum(u, 0), *next = nadam_momentum(u, 1),
-         *lr = build_scalar(g, SCALAR_lr);
+    Node *now = nadam_momentum(u, 0), *next = nadam_momentum(u, 1), *lr = rate(u);
     Var *missing = number_var(u, "missing");
     Node *value = still_missing(g, build_var(g, missing), now);
     build_assign(g, missing, value);
@@ -275,7 +282,7 @@ static Node *lion(const Update *u)
 {
     Graph *g = u->g;
     double beta1 = u->by->arg[1], beta2 = u->by->arg[2], weight_decay = u->by->arg[3];
-    Node *mean = build_var(g, own_state(u, "exp_avg")), *lr = build_scalar(g, SCALAR_lr);
+    Node *mean = build_var(g, own_state(u, "exp_avg")), *lr = rate(u);
     Node *lean = add(g, scaled(g, beta1, mean), scaled(g, 1 - beta1, u->grad));
     decayed(u, "exp_avg", beta2, scaled(g, 1 - beta2, u->grad));
     Node *step = build_unary(g, OP_sign, lean);
@@ -307,8 +314,8 @@ static Node *lamb(const Update *u)
         quotient(g, quotient(g, mean, bias_correction(g, beta1)), add(g, unbiased, num(g, eps)));
     if (u->by->arg[4] != 0)
         step = add(g, step, scaled(g, u->by->arg[4], u->weight));
-    Node *rate = mul(g, build_scalar(g, SCALAR_lr), trust_ratio(g, u->weight, step));
-    return sub(g, u->weight, mul(g, rate, step));
+    Node *length = mul(g, rate(u), trust_ratio(g, u->weight, step));
+    return sub(g, u->weight, mul(g, length, step));
 }
 
 static Node *(*const formulas[OPT_COUNT])(const Update *) = {
@@ -423,9 +430,22 @@ static void leave_rows(Update *u)
     u->occurs = build_binary(g, OP_equal, u->grad, u->grad);
 }
 
+/* The optimiser with the weight's own weight decay, where it has one. */
+static Optimizer of_weight(const Optimizer *by, const Var *var)
+{
+    Optimizer own = *by;
+    const ArgRow *row = optimizer_rows[by->kind].arg;
+    for (int i = 0, at = 0; i < OPTIMIZER_ARGS && row[i].name; i++) {
+        if (strcmp(row[i].name, "weight_decay") == 0 && !isnan(var->weight_decay))
+            own.arg[at] = var->weight_decay;
+        at += row[i].type == ARG_reals ? 2 : 1;
+    }
+    return own;
+}
+
 static void update(Graph *g, const Grad *grad)
 {
-    const Optimizer *by = &g->program->train.optimizer;
+    const Optimizer own = of_weight(&g->program->train.optimizer, grad->var), *by = &own;
     int first = write_for(g, grad->var, optimizer_rows[by->kind].name);
     Update u = {g, by, grad->var, build_var(g, grad->var), grad->node, NULL};
     leave_rows(&u);

@@ -125,6 +125,21 @@ for name, (text, kind, options) in OPTIMISERS.items():
             lambda p, kind=kind, options=options: kind(p, **options))
 
 
+
+def grouped(kind, **options):
+    """The second layer has a rate of its own, biases no weight decay; of h.bias the first pattern that fits counts."""
+    def make(p):  # h.bias, h.weight, p.bias, p.weight: in the order of their names
+        hb, hw, pb, pw = p
+        return kind([{"params": [hb, pb], "weight_decay": 0.0}, {"params": [pw], "lr": 0.003, "weight_decay": 0.3}, {"params": [hw]}], **options)
+    return make
+
+
+GROUPS = 'groups: {"*.bias": {weight_decay: 0}, "p.w?ight": {lr: 3e-3, weight_decay: 0.3}, "*h.b*": {lr: 9}}'
+trained("groups_adamw", "{adamw: {lr: 0.02, eps: 1e-2, weight_decay: 0.1, %s}}" % GROUPS, grouped(O.AdamW, lr=0.02, eps=1e-2, weight_decay=0.1))
+trained("groups_sgd", "{sgd: {lr: 0.1, momentum: 0.8, weight_decay: 0.1, %s}}" % GROUPS, grouped(O.SGD, lr=0.1, momentum=0.8, weight_decay=0.1),
+        train="epochs: 5\nschedule: {exponential: {gamma: 0.9}}", rate=lambda b, s, e: b * 0.9 ** s)
+
+
 def sgd(p):
     return O.SGD(p, 0.1)
 

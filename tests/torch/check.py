@@ -201,7 +201,7 @@ def train_in_torch(case, weights, data):
     most = {k: 0.0 for k in weights}
     optimizer = case.make(list(trained.values()))
     per_epoch = -(-SAMPLES // case.batch)
-    base, step, call = optimizer.param_groups[0]["lr"], 0, 0
+    bases, step, call = [group["lr"] for group in optimizer.param_groups], 0, 0
     while step < case.steps:
         at = call % per_epoch * case.batch
         x = case.tensors({k: a[at:at + case.batch] for k, a in data.items()}, False)
@@ -215,7 +215,8 @@ def train_in_torch(case, weights, data):
             torch.nn.utils.clip_grad_value_(trained.values(), case.clip_value)
         if case.clip_norm:
             torch.nn.utils.clip_grad_norm_(trained.values(), case.clip_norm)
-        optimizer.param_groups[0]["lr"] = case.rate(base, step, per_epoch / case.accumulate)
+        for base, group in zip(bases, optimizer.param_groups):
+            group["lr"] = case.rate(base, step, per_epoch / case.accumulate)
         optimizer.step()
         optimizer.zero_grad()
         step += 1

@@ -203,7 +203,7 @@ Test(print, is_strict)
     static const struct {
         const char *text, *says;
     } wrong[] = {
-        {"train lion(1)", "expected an optimizer"},
+        {"train newton(1)", "expected an optimizer"},
         {"train sgd(1,2,3,4,5,6,7,8,9)", "fewer numbers"},
         {"train sgd(1) accumulate=1 clip_value=0", "expected 'clip_norm='"},
         {T T, "expected one train"},

@@ -124,7 +124,13 @@ Test(train, optimizers_refused)
     wrong("{optimizer: [adam]}", "optimizer: expected one kind");
     wrong("{optimizer: {adam: {}, sgd: {}}}", "optimizer: expected one kind");
     wrong("{optimizer: sgd}", "sgd: 'lr' is missing");
-    wrong("{optimizer: {adam: {groups: []}}}", "'groups' is not supported yet");
+    wrong("{optimizer: {adam: {groups: []}}}", "groups: expected patterns of names");
+    wrong("{optimizer: {adam: {groups: {\"*.scale\": {lr: 1e-3}}}}}",
+          "groups: no weight is called '*.scale'");
+    wrong("{optimizer: {adam: {groups: {\"*\": {lr: 0}}}}}", "groups: lr: out of range: above 0");
+    wrong("{optimizer: {adam: {groups: {\"*\": {weight_decay: -1}}}}}",
+          "groups: weight_decay: out of range: 0 or more");
+    wrong("{optimizer: {adam: {groups: {\"*\": {rate: 1}}}}}", "groups: unknown key 'rate'");
     wrong("{optimizer: {adam: {rate: 1}}}", "adam: unknown key 'rate'");
 }
 
