@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NNRT_ABI 9          /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 10         /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -136,16 +136,28 @@ typedef enum {
     NNRT_SCHEDULE_STEP,        /* times gamma every `every` steps */
     NNRT_SCHEDULE_EXPONENTIAL, /* times gamma each step (or epoch, see in_epochs) */
     NNRT_SCHEDULE_COSINE,      /* half a cosine from the base rate to `to` over the horizon */
-    NNRT_SCHEDULE_LINEAR       /* a line from the base rate to `to` over the horizon */
+    NNRT_SCHEDULE_LINEAR,       /* a line from the base rate to `to` over the horizon */
+    NNRT_SCHEDULE_MULTISTEP,    /* times gamma at each milestone */
+    NNRT_SCHEDULE_POLYNOMIAL,   /* from the base rate to `to`, what is left of the horizon to a power */
+    NNRT_SCHEDULE_INVERSE_SQRT, /* as 1 / sqrt(step), the base rate where the warmup ends */
+    NNRT_SCHEDULE_ONE_CYCLE     /* half a cosine up to the base rate, another down, over the horizon */
 } nnrt_schedule_kind;
+
+enum { NNRT_MILESTONES_MAX = 32 };
 
 typedef struct nnrt_schedule {
     nnrt_schedule_kind kind;
     double gamma, to;    /* `to` is a rate */
     double every;        /* steps, or epochs */
     double warmup;       /* steps, or epochs: a line from 0 to the base rate, first */
-    int every_in_epochs; /* `every` (exponential: its one step) counts epochs */
+    int every_in_epochs; /* `every` (exponential: its one step; milestones) counts epochs */
     int warmup_in_epochs;
+    double power;                    /* polynomial */
+    double restarts;                 /* cosine: the horizon has so many cosines more than one */
+    double rise;                     /* one_cycle: the share of the horizon that the rate rises */
+    double start_factor, end_factor; /* one_cycle: its first rate is the base rate over this, its last the first over that */
+    double milestone[NNRT_MILESTONES_MAX]; /* multistep: in order; steps, or epochs */
+    int n_milestones;
 } nnrt_schedule;
 
 /* Where data comes from. */

@@ -294,29 +294,63 @@ static double core_decays(const nnrt_schedule *s, double t, double epoch_steps)
     return every > 0 ? floor(t / every) : -1.0;
 }
 
+/* Milestones that `t` steps have passed; -1 where an epoch is unknown. */
+static double core_milestones(const nnrt_schedule *s, double t, double epoch_steps)
+{
+    double unit = s->every_in_epochs ? epoch_steps : 1.0;
+    int passed = 0;
+    while (passed < s->n_milestones && t >= s->milestone[passed] * unit)
+        passed++;
+    return unit > 0 ? passed : -1.0;
+}
+
+/* Half a cosine: `from` at part 0, `to` at part 1. */
+static double core_cosine(double from, double to, double part)
+{
+    return to + (from - to) * (1.0 + cos(3.14159265358979323846 * part)) / 2.0;
+}
+
+/* OneCycleLR of two phases, at step `t` of a horizon; the last step has the last rate. */
+static double core_one_cycle(const nnrt_schedule *s, double base, double t, double horizon)
+{
+    double first = base / s->start_factor, last = first / s->end_factor;
+    double top = s->rise * horizon - 1.0, end = horizon - 1.0;
+    if (t < top)
+        return core_cosine(first, base, t / top);
+    return core_cosine(base, last, t < end ? (t - top) / (end - top) : 1.0);
+}
+
+/* The rate of a schedule that stretches over a horizon, `t` steps after its warmup. */
+static double core_stretched(const nnrt_schedule *s, double base, double t, double horizon)
+{
+    double part = t < horizon ? t / horizon : 1.0;
+    double cycles = part * (s->restarts + 1.0);
+    switch (s->kind) {
+    case NNRT_SCHEDULE_LINEAR: return base + (s->to - base) * part;
+    case NNRT_SCHEDULE_POLYNOMIAL: return s->to + (base - s->to) * pow(1.0 - part, s->power);
+    case NNRT_SCHEDULE_ONE_CYCLE: return core_one_cycle(s, base, t, horizon);
+    default: return core_cosine(base, s->to, part < 1.0 ? cycles - floor(cycles) : 1.0);
+    }
+}
+
 double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total,
                int64_t epoch_steps)
 {
     double warmup = s->warmup * (s->warmup_in_epochs ? (double)epoch_steps : 1.0);
     if ((double)step < warmup)
         return base * (double)step / warmup;
-    double t = (double)step - warmup, horizon = (double)total - warmup;
+    double t = (double)step - warmup, n = 0.0;
     switch (s->kind) {
     case NNRT_SCHEDULE_CONSTANT: return base;
+    case NNRT_SCHEDULE_INVERSE_SQRT:
+        warmup = warmup > 1.0 ? warmup : 1.0;
+        return (double)step > warmup ? base * sqrt(warmup / (double)step) : base;
     case NNRT_SCHEDULE_STEP:
-    case NNRT_SCHEDULE_EXPONENTIAL: {
-        double n = core_decays(s, t, (double)epoch_steps);
-        return n < 0 ? base : base * pow(s->gamma, n);
+    case NNRT_SCHEDULE_EXPONENTIAL: n = core_decays(s, t, (double)epoch_steps); break;
+    case NNRT_SCHEDULE_MULTISTEP: n = core_milestones(s, t, (double)epoch_steps); break;
+    default: return total > 0 ? core_stretched(s, base, t, (double)total - warmup) : base;
     }
-    case NNRT_SCHEDULE_COSINE:
-    case NNRT_SCHEDULE_LINEAR: break;
-    }
-    if (total <= 0)
-        return base;
-    double part = t < horizon ? t / horizon : 1.0;
-    if (s->kind == NNRT_SCHEDULE_LINEAR)
-        return base + (s->to - base) * part;
-    return s->to + (base - s->to) * (1.0 + cos(3.14159265358979323846 * part)) / 2.0;
+    return n < 0 ? base : base * pow(s->gamma, n);
 }
 
 /* --- Tokens ----------------------------------------------------------------------------------- */

@@ -293,9 +293,30 @@ static void source_row(SourceText *s, const Source *x, const char *role)
              (long long)x->count, x->header, x->delimiter, x->columns.n, columns);
 }
 
+/* What some schedules have. */
+static void more_of_schedule(SourceText *s, const Schedule *c)
+{
+    Arena *a = s->arena;
+    if (c->power != 0)
+        out_line(s->out, "        .power = %s,", real(a, c->power));
+    if (c->restarts != 0)
+        out_line(s->out, "        .restarts = %s,", real(a, c->restarts));
+    if (c->rise != 0)
+        out_line(s->out, "        .rise = %s, .start_factor = %s, .end_factor = %s,",
+                 real(a, c->rise), real(a, c->start_factor), real(a, c->end_factor));
+    if (!c->n_milestones)
+        return;
+    Str list = str_new(a);
+    for (int i = 0; i < c->n_milestones; i++)
+        str_add(&list, "%s%s", i ? ", " : "", real(a, c->milestone[i]));
+    out_line(s->out, "        .milestone = {%s}, .n_milestones = %d,", list.at, c->n_milestones);
+}
+
 static void train_rows(SourceText *s)
 {
-    static const char *const kind[] = {"CONSTANT", "STEP", "EXPONENTIAL", "COSINE", "LINEAR"};
+    static const char *const kind[] = {"CONSTANT",   "STEP",         "EXPONENTIAL",
+                                       "COSINE",     "LINEAR",       "MULTISTEP",
+                                       "POLYNOMIAL", "INVERSE_SQRT", "ONE_CYCLE"};
     const Train *t = &s->p->train;
     const Schedule *c = &t->schedule;
     Arena *a = s->arena;
@@ -309,6 +330,7 @@ static void train_rows(SourceText *s)
              ".warmup = %s,",
              kind[c->kind], real(a, c->gamma), real(a, c->to), real(a, c->every),
              real(a, c->warmup));
+    more_of_schedule(s, c);
     out_line(s->out, "        .every_in_epochs = %d, .warmup_in_epochs = %d},", c->every_in_epochs,
              c->warmup_in_epochs);
     out_line(

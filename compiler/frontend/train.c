@@ -11,8 +11,7 @@ const OptimizerRow optimizer_rows[OPT_COUNT] = {
 #undef OPTIMIZER
 };
 
-static const char *const later_schedules[] = {"multistep", "polynomial", "one_cycle", "plateau",
-                                              "inverse_sqrt"};
+static const char *const later_schedules[] = {"plateau"};
 
 /* --- numbers in a range ----------------------------------------------------------------------- */
 
@@ -37,6 +36,10 @@ static const Range ranges[] = {
     {"clip_value", 0, INFINITY, true, true, "above 0"},
     {"gamma", 0, INFINITY, true, true, "above 0"},
     {"to", 0, INFINITY, false, true, "0 or more"},
+    {"power", 0, INFINITY, true, true, "above 0"},
+    {"pct_start", 0, 1, true, true, "between 0 and 1"},
+    {"div_factor", 0, INFINITY, true, true, "above 0"},
+    {"final_div_factor", 0, INFINITY, true, true, "above 0"},
     {"min_delta", 0, INFINITY, false, true, "0 or more"},
     {"every_epochs", 0, INFINITY, true, true, "above 0"},
     {"warmup_epochs", 0, INFINITY, false, true, "0 or more"},
@@ -197,8 +200,16 @@ static const ScheduleRow schedules[] = {
     {"constant", {WARMUP}},
     {"step", {EVERY, TAKES("gamma", real, "0.1"), WARMUP}},
     {"exponential", {NEEDS("gamma", real), EVERY, WARMUP}},
-    {"cosine", {TAKES("to", real, "0"), WARMUP}},
+    {"cosine", {TAKES("to", real, "0"), WARMUP, TAKES("restarts", int, "0")}},
     {"linear", {TAKES("to", real, "0"), WARMUP}},
+    {"multistep",
+     {TAKES("milestones", reals, ""), TAKES("milestones_epochs", reals, ""),
+      TAKES("gamma", real, "0.1"), WARMUP}},
+    {"polynomial", {TAKES("power", real, "1"), TAKES("to", real, "0"), WARMUP}},
+    {"inverse_sqrt", {WARMUP}},
+    {"one_cycle",
+     {TAKES("pct_start", real, "0.3"), TAKES("div_factor", real, "25"),
+      TAKES("final_div_factor", real, "1e4")}},
 };
 
 typedef struct ScheduleArgs {
@@ -258,14 +269,32 @@ static int find_schedule(Ctx *ctx, const Kind *kind)
     return -1;
 }
 
-/* `cosine: {restarts: ...}` is of the language, but not here yet. */
-static bool refuse_restarts(Ctx *ctx, const Scope *scope, const Kind *kind)
+/* Milestones: at least one, each above 0 and above the one before, whole where they count steps. */
+static bool read_milestones(const ScheduleArgs *a, Schedule *out)
 {
-    const Y *map = kind->args ? y_resolve(ctx, scope, kind->args) : NULL;
-    const Y *restarts = strcmp(kind->name, "cosine") == 0 ? y_get(map, "restarts") : NULL;
-    if (restarts)
-        diag_error(&ctx->diag, restarts->loc, "cosine: 'restarts' is not supported yet");
-    return !restarts;
+    const Arg *steps = argument(a, "milestones"), *epochs = argument(a, "milestones_epochs");
+    const Arg *given = steps ? steps : epochs;
+    Diag *diag = &a->ctx->diag;
+    if (out->kind != SCHEDULE_multistep)
+        return true;
+    if (!given || (steps && epochs)) {
+        diag_error(diag, given ? epochs->loc : a->kind->loc,
+                   "multistep: %s 'milestones' or 'milestones_epochs'", given ? "either" : "wants");
+        return false;
+    }
+    bool good = given->n >= 1 && given->n <= MILESTONES_MAX;
+    for (int i = 0; good && i < given->n; i++) {
+        double at = given->reals[i];
+        good = isfinite(at) && at > (i ? given->reals[i - 1] : 0) && (epochs || at == floor(at));
+        out->milestone[i] = at;
+    }
+    if (!good)
+        diag_error(diag, given->loc,
+                   "multistep: milestones: expected 1 to %d %s, above 0, each above the one before",
+                   MILESTONES_MAX, epochs ? "numbers of epochs" : "whole numbers of steps");
+    out->n_milestones = good ? given->n : 0;
+    out->every_in_epochs = epochs != NULL;
+    return good;
 }
 
 static void read_schedule(Ctx *ctx, const Scope *scope, const Y *y, Schedule *out)
@@ -275,17 +304,23 @@ static void read_schedule(Ctx *ctx, const Scope *scope, const Y *y, Schedule *ou
     if (!read_kind(ctx, scope, y, "schedule", "cosine or {cosine: {warmup_steps: 100}}", &kind))
         return;
     int index = find_schedule(ctx, &kind);
-    if (index < 0 || !refuse_restarts(ctx, scope, &kind))
+    if (index < 0)
         return;
     a.row = &schedules[index];
     if (!args_read(ctx, scope, kind.name, kind.loc, a.row->arg, kind.args, NULL, 0, a.arg))
         return;
     out->kind = (ScheduleKind)index;
+    bool unused;
     bool good =
         real_argument(&a, "gamma", &out->gamma) && real_argument(&a, "to", &out->to) &&
+        real_argument(&a, "power", &out->power) && real_argument(&a, "pct_start", &out->rise) &&
+        real_argument(&a, "div_factor", &out->start_factor) &&
+        real_argument(&a, "final_div_factor", &out->end_factor) &&
+        count_argument(&a, "restarts", "", 0, &out->restarts, &unused) &&
         count_argument(&a, "every", "every_epochs", 1, &out->every, &out->every_in_epochs) &&
         count_argument(&a, "warmup_steps", "warmup_epochs", 0, &out->warmup,
-                       &out->warmup_in_epochs);
+                       &out->warmup_in_epochs) &&
+        read_milestones(&a, out);
     if (!good)
         return;
     if (out->kind == SCHEDULE_step && out->every == 0)

@@ -279,13 +279,22 @@ typedef enum {
     SCHEDULE_step,
     SCHEDULE_exponential,
     SCHEDULE_cosine,
-    SCHEDULE_linear
+    SCHEDULE_linear,
+    SCHEDULE_multistep,
+    SCHEDULE_polynomial,
+    SCHEDULE_inverse_sqrt,
+    SCHEDULE_one_cycle
 } ScheduleKind;
+
+enum { MILESTONES_MAX = 32 }; /* of a schedule, as NNRT_MILESTONES_MAX */
 
 typedef struct Schedule { /* the same numbers as nnrt_schedule */
     ScheduleKind kind;
     double gamma, to, every, warmup;
     bool every_in_epochs, warmup_in_epochs;
+    double power, restarts, rise, start_factor, end_factor;
+    double milestone[MILESTONES_MAX];
+    int n_milestones;
 } Schedule;
 
 typedef struct Train {

@@ -2,6 +2,8 @@
 """Every optimiser, schedule and treatment of gradients with every option."""
 import math
 
+import warnings
+
 import torch
 import torch.nn.functional as F
 
@@ -185,7 +187,33 @@ def constant(b, s, e):
     return b
 
 
+def of_torch(kind, **options):
+    """The rates of PyTorch's own schedule."""
+    def rate(base, step, per_epoch):
+        p = torch.zeros(1, requires_grad=True)
+        optimizer = O.SGD([p], base)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the optimiser takes no step here
+            schedule = kind(optimizer, **{k: base if o == "base" else o for k, o in options.items()})
+            for _ in range(step):
+                schedule.step()
+        return optimizer.param_groups[0]["lr"]
+    return rate
+
+
+L = O.lr_scheduler
 SCHEDULES = {
+    "cosine_restarts": ("{cosine: {restarts: 4, to: 0.01}}", of_torch(L.CosineAnnealingWarmRestarts, T_0=4, eta_min=0.01)),
+    "multistep": ("{multistep: [2, 3, 7]}", of_torch(L.MultiStepLR, milestones=[2, 3, 7])),
+    "multistep_epochs": ("{multistep: {milestones_epochs: [1, 2], gamma: 0.6}}", lambda b, s, e: b * 0.6 ** min(s // e, 2)),
+    "polynomial": ("{polynomial: 2}", lambda b, s, e: b * (1 - s / 20) ** 2),
+    "polynomial_warm": ("{polynomial: {power: 0.5, to: 0.02, warmup_steps: 4}}",
+                        warm(lambda e: 4, lambda b, s, e: 0.02 + (b - 0.02) * (1 - s / 16) ** 0.5)),
+    "inverse_sqrt": ("inverse_sqrt", lambda b, s, e: b / math.sqrt(max(s, 1))),
+    "inverse_sqrt_warm": ("{inverse_sqrt: {warmup_steps: 4}}", lambda b, s, e: b * min(s / 4, math.sqrt(4 / max(s, 1)))),
+    "one_cycle": ("one_cycle", of_torch(L.OneCycleLR, max_lr="base", total_steps=20, cycle_momentum=False)),
+    "one_cycle_all": ("{one_cycle: {pct_start: 0.2, div_factor: 5, final_div_factor: 10}}",
+                      of_torch(L.OneCycleLR, max_lr="base", total_steps=20, pct_start=0.2, div_factor=5, final_div_factor=10, cycle_momentum=False)),
     "constant": ("constant", constant),
     "constant_warm": ("{constant: {warmup_steps: 7}}", warm(lambda e: 7, constant)),
     "constant_warm_epochs": ("{constant: {warmup_epochs: 1.5}}", warm(lambda e: 1.5 * e, constant)),

@@ -211,6 +211,37 @@ Test(nnrt_core, schedules)
     cr_assert_float_eq(nnrt_lr(&s, 1, 110, 110, 10), 0.2, 1e-12);
 }
 
+Test(nnrt_core, schedules_of_more_numbers)
+{
+    nnrt_schedule s = {.kind = NNRT_SCHEDULE_COSINE, .restarts = 3};
+    cr_assert_float_eq(nnrt_lr(&s, 1, 24, 100, 0), (1 + cos(M_PI * 0.96)) / 2, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 25, 100, 0), 1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 100, 100, 0), 0, 1e-12, "the end is no restart");
+    s = (nnrt_schedule){
+        .kind = NNRT_SCHEDULE_MULTISTEP, .gamma = 0.1, .milestone = {2, 5}, .n_milestones = 2};
+    cr_assert_float_eq(nnrt_lr(&s, 1, 1, 0, 0), 1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 2, 0, 0), 0.1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 900, 0, 0), 0.01, 1e-12);
+    s.every_in_epochs = 1;
+    cr_assert_float_eq(nnrt_lr(&s, 1, 20, 0, 10), 0.1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 20, 0, 0), 1, 1e-12, "epochs unknown: the base rate");
+    s = (nnrt_schedule){.kind = NNRT_SCHEDULE_POLYNOMIAL, .power = 2, .to = 0.2};
+    cr_assert_float_eq(nnrt_lr(&s, 1, 50, 100, 0), 0.4, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 500, 100, 0), 0.2, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 50, 0, 0), 1, 1e-12, "no horizon: the base rate");
+    s = (nnrt_schedule){.kind = NNRT_SCHEDULE_INVERSE_SQRT};
+    cr_assert_float_eq(nnrt_lr(&s, 1, 0, 0, 0), 1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 16, 0, 0), 0.25, 1e-12);
+    s = (nnrt_schedule){
+        .kind = NNRT_SCHEDULE_ONE_CYCLE, .rise = 0.3, .start_factor = 25, .end_factor = 1e4};
+    cr_assert_float_eq(nnrt_lr(&s, 1, 0, 100, 0), 0.04, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 29, 100, 0), 1, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 99, 100, 0), 4e-6, 1e-12);
+    cr_assert_float_eq(nnrt_lr(&s, 1, 5000, 100, 0), 4e-6, 1e-12);
+    s.rise = 0.001; /* a horizon of which it has no step */
+    cr_assert_float_eq(nnrt_lr(&s, 1, 0, 1, 0), 4e-6, 1e-12);
+}
+
 /* --- Weights from memory --- */
 
 typedef struct packed {

@@ -180,6 +180,20 @@ Test(train, schedules)
     cr_expect(s->to == 1e-5 && s->warmup == 200 && !s->warmup_in_epochs);
     s = schedule_of("{linear: {to: 1e-4}}");
     cr_expect(s->kind == SCHEDULE_linear && s->to == 1e-4);
+    s = schedule_of("{cosine: {restarts: 2}}");
+    cr_expect(s->kind == SCHEDULE_cosine && s->restarts == 2);
+    s = schedule_of("{multistep: [30, 80]}");
+    cr_expect(s->kind == SCHEDULE_multistep && s->n_milestones == 2 && s->milestone[1] == 80 &&
+              s->gamma == 0.1 && !s->every_in_epochs);
+    s = schedule_of("{multistep: {milestones_epochs: [0.5], gamma: 0.3}}");
+    cr_expect(s->n_milestones == 1 && s->every_in_epochs && s->gamma == 0.3);
+    s = schedule_of("{polynomial: {power: 2, to: 1e-4}}");
+    cr_expect(s->kind == SCHEDULE_polynomial && s->power == 2 && s->to == 1e-4);
+    s = schedule_of("{inverse_sqrt: {warmup_steps: 40}}");
+    cr_expect(s->kind == SCHEDULE_inverse_sqrt && s->warmup == 40);
+    s = schedule_of("one_cycle");
+    cr_expect(s->kind == SCHEDULE_one_cycle && s->rise == 0.3 && s->start_factor == 25 &&
+              s->end_factor == 1e4);
 }
 
 static void wrong_schedule(const char *text, const char *expected)
@@ -191,12 +205,18 @@ static void wrong_schedule(const char *text, const char *expected)
 
 Test(train, schedules_refused)
 {
-    wrong_schedule("one_cycle", "schedule: 'one_cycle' is not supported yet");
-    wrong_schedule("{multistep: {at: [1]}}", "schedule: 'multistep' is not supported yet");
-    wrong_schedule("{polynomial: 2}", "schedule: 'polynomial' is not supported yet");
     wrong_schedule("plateau", "schedule: 'plateau' is not supported yet");
-    wrong_schedule("inverse_sqrt", "schedule: 'inverse_sqrt' is not supported yet");
-    wrong_schedule("{cosine: {restarts: 3}}", "cosine: 'restarts' is not supported yet");
+    wrong_schedule("{multistep: {at: [1]}}", "multistep: unknown key 'at'");
+    wrong_schedule("multistep", "multistep: wants 'milestones' or 'milestones_epochs'");
+    wrong_schedule("{multistep: {milestones: [1], milestones_epochs: [2]}}", "multistep: either");
+    wrong_schedule("{multistep: [3, 2]}", "multistep: milestones: expected 1 to 32 whole numbers");
+    wrong_schedule("{multistep: [1.5]}", "multistep: milestones: expected 1 to 32 whole numbers");
+    wrong_schedule("{multistep: {milestones_epochs: [0, 1]}}",
+                   "1 to 32 numbers of epochs, above 0");
+    wrong_schedule("{polynomial: 0}", "polynomial: power: 0 is out of range: above 0");
+    wrong_schedule("{one_cycle: 1}", "one_cycle: pct_start: 1 is out of range: between 0 and 1");
+    wrong_schedule("{one_cycle: {warmup_steps: 3}}", "one_cycle: unknown key 'warmup_steps'");
+    wrong_schedule("{cosine: {restarts: -1}}", "cosine: restarts: -1 is out of range: 0 to");
     wrong_schedule("cosin", "schedule: unknown 'cosin'; did you mean 'cosine'?");
     wrong_schedule("[cosine]", "schedule: expected one kind");
     wrong_schedule("step", "step: 'every' or 'every_epochs' is missing");
