@@ -140,7 +140,8 @@ typedef enum {
     NNRT_SCHEDULE_MULTISTEP,    /* times gamma at each milestone */
     NNRT_SCHEDULE_POLYNOMIAL,   /* from the base rate to `to`, what is left of the horizon to a power */
     NNRT_SCHEDULE_INVERSE_SQRT, /* as 1 / sqrt(step), the base rate where the warmup ends */
-    NNRT_SCHEDULE_ONE_CYCLE     /* half a cosine up to the base rate, another down, over the horizon */
+    NNRT_SCHEDULE_ONE_CYCLE,    /* half a cosine up to the base rate, another down, over the horizon */
+    NNRT_SCHEDULE_PLATEAU       /* `train` multiplies the base rate by gamma where a figure stands still */
 } nnrt_schedule_kind;
 
 enum { NNRT_MILESTONES_MAX = 32 };
@@ -158,6 +159,10 @@ typedef struct nnrt_schedule {
     double start_factor, end_factor; /* one_cycle: its first rate is the base rate over this, its last the first over that */
     double milestone[NNRT_MILESTONES_MAX]; /* multistep: in order; steps, or epochs */
     int n_milestones;
+    const char *monitor; /* plateau: val_loss, ... */
+    int64_t patience;    /* epochs */
+    double threshold;    /* a figure is better than the best by more than this share of it */
+    int mode;            /* -1 smaller is better, +1 larger, 0 by the name */
 } nnrt_schedule;
 
 /* Where data comes from. */

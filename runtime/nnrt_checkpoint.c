@@ -21,7 +21,7 @@ typedef struct check_number {
 } check_number;
 
 /* What instance and run are made of, in one list for both directions. */
-enum { CHECK_NUMBERS = 17 };
+enum { CHECK_NUMBERS = 19 };
 
 static void check_list(nnrt_instance *m, nnrt_run *r, int64_t *narrow, check_number *out)
 {
@@ -39,6 +39,8 @@ static void check_list(nnrt_instance *m, nnrt_run *r, int64_t *narrow, check_num
         {"nncc.epochs", &r->epochs, NULL},
         {"nncc.best", NULL, &r->best},
         {"nncc.waited", &r->waited, NULL},
+        {"nncc.plateau_best", NULL, &r->plateau_best},
+        {"nncc.plateau_waited", &r->plateau_waited, NULL},
         {"nncc.shuffle", &narrow[0], NULL},
         {"nncc.stopped", &narrow[1], NULL},
         {"nncc.has_best", &narrow[2], NULL},

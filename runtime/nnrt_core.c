@@ -341,7 +341,8 @@ double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total,
         return base * (double)step / warmup;
     double t = (double)step - warmup, n = 0.0;
     switch (s->kind) {
-    case NNRT_SCHEDULE_CONSTANT: return base;
+    case NNRT_SCHEDULE_CONSTANT:
+    case NNRT_SCHEDULE_PLATEAU: return base;
     case NNRT_SCHEDULE_INVERSE_SQRT:
         warmup = warmup > 1.0 ? warmup : 1.0;
         return (double)step > warmup ? base * sqrt(warmup / (double)step) : base;

@@ -137,6 +137,8 @@ typedef struct nnrt_run {
     double best;              /* of the monitored figure; NaN: none yet */
     int64_t waited;           /* epochs since */
     int stopped;              /* early */
+    double plateau_best;      /* of the figure that the schedule watches; NaN: none yet */
+    int64_t plateau_waited;   /* epochs since, or since the rate fell */
     unsigned char *best_vars; /* the weights then, vars_bytes, or NULL */
     int has_best_vars;
 } nnrt_run;

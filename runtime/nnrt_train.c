@@ -229,7 +229,7 @@ static int train_begin(train_state *t)
 {
     t->run.samples = t->rows.n;
     t->run.shuffle = t->model->train.shuffle;
-    t->run.best = NAN;
+    t->run.best = t->run.plateau_best = NAN;
     int status = 0;
     if (t->args->weights && t->args->resume)
         return nnrt_fail(t->fault, NNRT_BAD_CALL, "--weights and --resume exclude each other");
@@ -392,18 +392,16 @@ static int train_due(const train_state *t, int epoch_ended)
     return !epoch_ended && t->m->step % train->checkpoint_every == 0;
 }
 
-/* --- Early stopping --------------------------------------------------------------------------- */
+/* --- Early stopping, plateaus ----------------------------------------------------------------- */
 
-/* +1 where larger is better. */
-static int train_mode(const nnrt_train *train)
+/* +1 where larger is better: as the mode says, or where that is 0 the name. */
+static int train_mode(const char *monitor, int mode)
 {
     static const char *const larger[] = {"acc", "auc", "f1",  "precision", "recall",
                                          "iou", "r2",  "top", "dice"};
-    if (train->stop_mode)
-        return train->stop_mode;
-    const char *name = train->stop_monitor;
-    if (strncmp(name, "val_", 4) == 0)
-        name += 4;
+    if (mode)
+        return mode;
+    const char *name = strncmp(monitor, "val_", 4) == 0 ? monitor + 4 : monitor;
     for (size_t i = 0; i < sizeof larger / sizeof *larger; i++)
         if (strncmp(name, larger[i], strlen(larger[i])) == 0)
             return 1;
@@ -411,9 +409,8 @@ static int train_mode(const nnrt_train *train)
 }
 
 /* The figure that is watched, or NULL. */
-static const nnrt_figure *train_monitored(const train_state *t)
+static const nnrt_figure *train_monitored(const train_state *t, const char *monitor)
 {
-    const char *monitor = t->model->train.stop_monitor;
     for (int i = 0; monitor && i < t->n_figures; i++) {
         const nnrt_figure *f = &t->figures[i];
         size_t n = strlen(f->prefix);
@@ -426,10 +423,10 @@ static const nnrt_figure *train_monitored(const train_state *t)
 static void train_watch(train_state *t)
 {
     const nnrt_train *train = &t->model->train;
-    const nnrt_figure *f = train_monitored(t);
+    const nnrt_figure *f = train_monitored(t, train->stop_monitor);
     if (!f)
         return;
-    int mode = train_mode(train);
+    int mode = train_mode(train->stop_monitor, train->stop_mode);
     double gain = mode * (f->value - t->run.best) - train->stop_min_delta;
     if (gain > 0 || (isnan(t->run.best) && !isnan(f->value))) {
         t->run.best = f->value;
@@ -440,6 +437,26 @@ static void train_watch(train_state *t)
         }
     } else if (++t->run.waited >= train->stop_patience) {
         t->run.stopped = 1;
+    }
+}
+
+/* Lowers the rate where what the schedule watches has not become better for more than `patience` epochs, as PyTorch's
+ * ReduceLROnPlateau. */
+static void train_plateau(train_state *t)
+{
+    const nnrt_schedule *s = &t->model->train.schedule;
+    const nnrt_figure *f = train_monitored(t, s->monitor);
+    if (!f)
+        return;
+    int mode = train_mode(s->monitor, s->mode);
+    double bound = t->run.plateau_best * (1.0 + mode * s->threshold);
+    if (mode * (f->value - bound) > 0 || (isnan(bound) && !isnan(f->value))) {
+        t->run.plateau_best = f->value;
+        t->run.plateau_waited = 0;
+    } else if (++t->run.plateau_waited > s->patience) {
+        double lower = t->m->lr * s->gamma;
+        t->m->lr = lower > s->to ? lower : s->to < t->m->lr ? s->to : t->m->lr;
+        t->run.plateau_waited = 0;
     }
 }
 
@@ -503,6 +520,7 @@ static int train_end_epoch(train_state *t)
     if (status)
         return status;
     train_watch(t);
+    train_plateau(t);
     t->run.epoch++;
     t->run.position = 0;
     t->run.score.loss_sum = t->run.score.samples = 0;
@@ -544,6 +562,13 @@ static int train_loop(train_state *t)
     return status;
 }
 
+/* Says where a figure of validation is to do something, and there is no validation. */
+static void train_warn_unwatched(const train_state *t, const char *monitor, const char *what)
+{
+    if (monitor && !t->validation && strncmp(monitor, "val_", 4) == 0)
+        nnrt_say(t->model, "warning: no validation data, so %s cannot %s", monitor, what);
+}
+
 static void train_banner(const train_state *t)
 {
     int64_t parameters = 0;
@@ -556,10 +581,8 @@ static void train_banner(const train_state *t)
              (double)t->model->arena_bytes / 1e6, threads, threads == 1 ? "" : "s");
     if (t->run.stopped)
         nnrt_say(t->model, "the run had been stopped early: nothing is left to do");
-    const char *monitor = t->model->train.stop_monitor;
-    if (monitor && !t->validation && strncmp(monitor, "val_", 4) == 0)
-        nnrt_say(t->model, "warning: no validation data, so %s cannot stop training early",
-                 monitor);
+    train_warn_unwatched(t, t->model->train.stop_monitor, "stop training early");
+    train_warn_unwatched(t, t->model->train.schedule.monitor, "lower the rate");
 }
 
 /* Weights and checkpoint, then the figures of the last epoch on standard output. */

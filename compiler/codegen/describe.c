@@ -304,6 +304,9 @@ static void more_of_schedule(SourceText *s, const Schedule *c)
     if (c->rise != 0)
         out_line(s->out, "        .rise = %s, .start_factor = %s, .end_factor = %s,",
                  real(a, c->rise), real(a, c->start_factor), real(a, c->end_factor));
+    if (c->monitor)
+        out_line(s->out, "        .monitor = %s, .patience = %lld, .threshold = %s, .mode = %d,",
+                 quoted(a, c->monitor), (long long)c->patience, real(a, c->threshold), c->mode);
     if (!c->n_milestones)
         return;
     Str list = str_new(a);
@@ -314,9 +317,9 @@ static void more_of_schedule(SourceText *s, const Schedule *c)
 
 static void train_rows(SourceText *s)
 {
-    static const char *const kind[] = {"CONSTANT",   "STEP",         "EXPONENTIAL",
-                                       "COSINE",     "LINEAR",       "MULTISTEP",
-                                       "POLYNOMIAL", "INVERSE_SQRT", "ONE_CYCLE"};
+    static const char *const kind[] = {"CONSTANT",  "STEP",      "EXPONENTIAL", "COSINE",
+                                       "LINEAR",    "MULTISTEP", "POLYNOMIAL",  "INVERSE_SQRT",
+                                       "ONE_CYCLE", "PLATEAU"};
     const Train *t = &s->p->train;
     const Schedule *c = &t->schedule;
     Arena *a = s->arena;

@@ -11,8 +11,6 @@ const OptimizerRow optimizer_rows[OPT_COUNT] = {
 #undef OPTIMIZER
 };
 
-static const char *const later_schedules[] = {"plateau"};
-
 /* --- numbers in a range ----------------------------------------------------------------------- */
 
 typedef struct Range {
@@ -37,6 +35,8 @@ static const Range ranges[] = {
     {"gamma", 0, INFINITY, true, true, "above 0"},
     {"to", 0, INFINITY, false, true, "0 or more"},
     {"power", 0, INFINITY, true, true, "above 0"},
+    {"factor", 0, 1, true, true, "between 0 and 1"},
+    {"threshold", 0, 1, false, true, "from 0, below 1"},
     {"pct_start", 0, 1, true, true, "between 0 and 1"},
     {"div_factor", 0, INFINITY, true, true, "above 0"},
     {"final_div_factor", 0, INFINITY, true, true, "above 0"},
@@ -108,13 +108,8 @@ static bool read_kind(Ctx *ctx, const Scope *scope, const Y *y, const char *what
 }
 
 static void unknown_kind(Ctx *ctx, const Kind *kind, const char *what, const char *const *known,
-                         int n, const char *const *later, int n_later)
+                         int n)
 {
-    for (int i = 0; i < n_later; i++)
-        if (strcmp(later[i], kind->name) == 0) {
-            diag_error(&ctx->diag, kind->loc, "%s: '%s' is not supported yet", what, kind->name);
-            return;
-        }
     const char *best = diag_nearest(kind->name, known, n);
     if (best)
         diag_error(&ctx->diag, kind->loc, "%s: unknown '%s'; did you mean '%s'?", what, kind->name,
@@ -155,7 +150,7 @@ static int find_optimizer(Ctx *ctx, const Kind *kind)
         if (strcmp(names[i], kind->name) == 0)
             return i;
     }
-    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT, NULL, 0);
+    unknown_kind(ctx, kind, "optimizer", names, OPT_COUNT);
     return -1;
 }
 
@@ -185,9 +180,42 @@ static void read_optimizer(Program *p, const Scope *scope, const Y *y, Optimizer
         diag_error(&ctx->diag, arg[2].loc, "sgd: nesterov: wants a momentum above 0");
 }
 
+/* --- figures that are watched ------------------------------------------------------------------ */
+
+/* loss, a metric, or one of these after val_; reports others. */
+static void check_monitor(Program *p, const char *what, const Arg *monitor)
+{
+    VEC(const char *) known = {0};
+    Arena *arena = p->ctx->arena;
+    vec_push(arena, &known, "val_loss");
+    vec_push(arena, &known, "loss");
+    for (int i = 0; i < p->metrics.n; i++) {
+        vec_push(arena, &known, arena_format(arena, "val_%s", p->metrics.at[i].name));
+        vec_push(arena, &known, p->metrics.at[i].name);
+    }
+    for (int i = 0; i < known.n; i++)
+        if (strcmp(known.at[i], monitor->s) == 0)
+            return;
+    const char *best = diag_nearest(monitor->s, known.at, known.n);
+    if (best)
+        diag_error(&p->ctx->diag, monitor->loc, "%s: monitor: unknown '%s'; did you mean '%s'?",
+                   what, monitor->s, best);
+    else
+        diag_error(&p->ctx->diag, monitor->loc,
+                   "%s: monitor: '%s' is neither loss nor a metric, nor one of these after val_",
+                   what, monitor->s);
+}
+
+/* -1, 0 or 1 of min, auto, max. */
+static int mode_of(const Arg *mode)
+{
+    return strcmp(mode->s, "min") == 0 ? -1 : strcmp(mode->s, "max") == 0;
+}
+
 /* --- the schedule ----------------------------------------------------------------------------- */
 
 #define WARMUP TAKES("warmup_steps", int, ""), TAKES("warmup_epochs", real, "")
+#define MODE   WORDS("mode", "auto", "auto min max")
 #define EVERY  TAKES("every", int, ""), TAKES("every_epochs", real, "")
 
 typedef struct ScheduleRow {
@@ -210,6 +238,10 @@ static const ScheduleRow schedules[] = {
     {"one_cycle",
      {TAKES("pct_start", real, "0.3"), TAKES("div_factor", real, "25"),
       TAKES("final_div_factor", real, "1e4")}},
+    {"plateau",
+     {TAKES("monitor", word, "val_loss"), TAKES("factor", real, "0.1"),
+      TAKES("patience", int, "10"), TAKES("threshold", real, "1e-4"), TAKES("to", real, "0"), MODE,
+      WARMUP}},
 };
 
 typedef struct ScheduleArgs {
@@ -264,8 +296,7 @@ static int find_schedule(Ctx *ctx, const Kind *kind)
         if (strcmp(names[i], kind->name) == 0)
             return i;
     }
-    unknown_kind(ctx, kind, "schedule", names, COUNT(names), later_schedules,
-                 COUNT(later_schedules));
+    unknown_kind(ctx, kind, "schedule", names, COUNT(names));
     return -1;
 }
 
@@ -297,9 +328,31 @@ static bool read_milestones(const ScheduleArgs *a, Schedule *out)
     return good;
 }
 
-static void read_schedule(Ctx *ctx, const Scope *scope, const Y *y, Schedule *out)
+/* What plateau watches; `sound`: the metrics that are known are all there are. */
+static bool read_plateau(Program *p, const ScheduleArgs *a, bool sound, Schedule *out)
+{
+    if (out->kind != SCHEDULE_plateau)
+        return true;
+    const Arg *monitor = argument(a, "monitor"), *patience = argument(a, "patience");
+    if (patience->i < 0 || patience->i > INT32_MAX) {
+        diag_error(&a->ctx->diag, patience->loc, "plateau: patience: %lld is out of range: 0 to %d",
+                   (long long)patience->i, INT32_MAX);
+        return false;
+    }
+    if (sound)
+        check_monitor(p, "plateau", monitor);
+    out->monitor = monitor->s;
+    out->patience = patience->i;
+    out->mode = mode_of(argument(a, "mode"));
+    return real_argument(a, "factor", &out->gamma) &&
+           real_argument(a, "threshold", &out->threshold);
+}
+
+static void read_schedule(Program *p, const Scope *scope, const Y *y, bool sound)
 {
     Kind kind;
+    Ctx *ctx = p->ctx;
+    Schedule *out = &p->train.schedule;
     ScheduleArgs a = {.ctx = ctx, .kind = &kind};
     if (!read_kind(ctx, scope, y, "schedule", "cosine or {cosine: {warmup_steps: 100}}", &kind))
         return;
@@ -320,7 +373,7 @@ static void read_schedule(Ctx *ctx, const Scope *scope, const Y *y, Schedule *ou
         count_argument(&a, "every", "every_epochs", 1, &out->every, &out->every_in_epochs) &&
         count_argument(&a, "warmup_steps", "warmup_epochs", 0, &out->warmup,
                        &out->warmup_in_epochs) &&
-        read_milestones(&a, out);
+        read_milestones(&a, out) && read_plateau(p, &a, sound, out);
     if (!good)
         return;
     if (out->kind == SCHEDULE_step && out->every == 0)
@@ -362,37 +415,12 @@ static void read_checkpoint(Ctx *ctx, const Scope *scope, const Y *y, Train *t)
         y_word(ctx, scope, path, "checkpoint: path", &t->checkpoint_path);
 }
 
-/* loss, a metric, or one of these after val_; reports others. */
-static void check_monitor(Program *p, const Arg *monitor)
-{
-    VEC(const char *) known = {0};
-    Arena *arena = p->ctx->arena;
-    vec_push(arena, &known, "val_loss");
-    vec_push(arena, &known, "loss");
-    for (int i = 0; i < p->metrics.n; i++) {
-        vec_push(arena, &known, arena_format(arena, "val_%s", p->metrics.at[i].name));
-        vec_push(arena, &known, p->metrics.at[i].name);
-    }
-    for (int i = 0; i < known.n; i++)
-        if (strcmp(known.at[i], monitor->s) == 0)
-            return;
-    const char *best = diag_nearest(monitor->s, known.at, known.n);
-    if (best)
-        diag_error(&p->ctx->diag, monitor->loc,
-                   "early_stopping: monitor: unknown '%s'; did you mean '%s'?", monitor->s, best);
-    else
-        diag_error(&p->ctx->diag, monitor->loc,
-                   "early_stopping: monitor: '%s' is neither loss nor a metric, nor one "
-                   "of these after val_",
-                   monitor->s);
-}
-
 static void read_stopping(Program *p, const Scope *scope, const Y *y, bool sound)
 {
     static const ArgRow rows[] = {NEEDS("patience", int),
                                   TAKES("monitor", word, "val_loss"),
                                   TAKES("min_delta", real, "0"),
-                                  WORDS("mode", "auto", "auto min max"),
+                                  MODE,
                                   TAKES("restore_best", bool, "true"),
                                   NOTHING};
     Arg arg[ARGS_MAX];
@@ -404,12 +432,12 @@ static void read_stopping(Program *p, const Scope *scope, const Y *y, bool sound
                    "early_stopping: patience: %lld is out of range: 1 to %d", (long long)arg[0].i,
                    INT32_MAX);
     if (sound) /* else metrics may be missing that are wrong themselves */
-        check_monitor(p, &arg[1]);
+        check_monitor(p, "early_stopping", &arg[1]);
     in_range(p->ctx, arg[2].loc, "early_stopping", "min_delta", arg[2].r);
     t->stop_patience = arg[0].i;
     t->stop_monitor = arg[1].s;
     t->stop_min_delta = arg[2].r;
-    t->stop_mode = strcmp(arg[3].s, "min") == 0 ? -1 : strcmp(arg[3].s, "max") == 0;
+    t->stop_mode = mode_of(&arg[3]);
     t->stop_restore_best = arg[4].b;
 }
 
@@ -465,7 +493,7 @@ void train_read(Program *p, const Scope *scope, const Y *train)
     else if (!y_get(train, "players"))
         diag_error(&ctx->diag, train->loc, "train: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
     if (schedule)
-        read_schedule(ctx, scope, schedule, &p->train.schedule);
+        read_schedule(p, scope, schedule, sound);
     if (checkpoint)
         read_checkpoint(ctx, scope, checkpoint, &p->train);
     if (stopping)

@@ -283,7 +283,8 @@ typedef enum {
     SCHEDULE_multistep,
     SCHEDULE_polynomial,
     SCHEDULE_inverse_sqrt,
-    SCHEDULE_one_cycle
+    SCHEDULE_one_cycle,
+    SCHEDULE_plateau
 } ScheduleKind;
 
 enum { MILESTONES_MAX = 32 }; /* of a schedule, as NNRT_MILESTONES_MAX */
@@ -295,6 +296,10 @@ typedef struct Schedule { /* the same numbers as nnrt_schedule */
     double power, restarts, rise, start_factor, end_factor;
     double milestone[MILESTONES_MAX];
     int n_milestones;
+    const char *monitor;
+    int64_t patience;
+    double threshold;
+    int mode;
 } Schedule;
 
 typedef struct Train {

@@ -22,7 +22,7 @@ static void both_open(both *b, int filled)
     b->m = nnrt_new(&b->model, filled ? 11 : 12);
     b->run.score.sums = b->sums;
     b->run.best_vars = b->best;
-    b->run.best = NAN;
+    b->run.best = b->run.plateau_best = NAN;
     if (!filled)
         return;
     for (int i = 0; i < TINY_VARS / 4; i++) {
@@ -41,6 +41,8 @@ static void both_open(both *b, int filled)
     b->run.epochs = 9;
     b->run.shuffle = 1;
     b->run.waited = 2;
+    b->run.plateau_best = 1 / 9.0;
+    b->run.plateau_waited = 4;
     b->run.best = 1 / 3.0;
     b->run.has_best_vars = 1;
     b->run.score.loss_sum = 1 / 7.0;
@@ -87,6 +89,8 @@ Test(nnrt_checkpoint, every_bit)
     cr_assert_eq(a.run.shuffle, b.run.shuffle);
     cr_assert_eq(a.run.waited, b.run.waited);
     cr_assert_eq(a.run.best, b.run.best);
+    cr_assert_eq(a.run.plateau_best, b.run.plateau_best);
+    cr_assert_eq(a.run.plateau_waited, b.run.plateau_waited);
     cr_assert_eq(b.run.has_best_vars, 1);
     cr_assert_eq(a.run.score.loss_sum, b.run.score.loss_sum);
     cr_assert_eq(a.run.score.samples, b.run.score.samples);

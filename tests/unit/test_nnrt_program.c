@@ -315,6 +315,52 @@ Test(nnrt_program, resume_early_stopping)
     cr_assert(same_files("whole.st", "again.st"));
 }
 
+static const nnrt_schedule plateau = {.kind = NNRT_SCHEDULE_PLATEAU,
+                                      .monitor = "val_loss",
+                                      .gamma = 0.5,
+                                      .patience = 1,
+                                      .mode =
+                                          1}; /* the loss falls: the first epoch stays the best */
+
+Test(nnrt_program, resume_plateau)
+{
+    model.train.schedule = plateau;
+    model.train.epochs = 3;
+    check_resume_all();
+}
+
+/* The number in the log's last row, in column `lr`. */
+static double last_rate(void)
+{
+    char log[20000];
+    slurp("log.csv", log, sizeof log);
+    *strrchr(log, '\n') = 0;
+    char *row = strrchr(log, '\n') + 1, *name = log;
+    while (strncmp(name, "lr", 2) != 0) {
+        name = strchr(name, ',') + 1;
+        row = strchr(row, ',') + 1;
+    }
+    return atof(row);
+}
+
+Test(nnrt_program, plateau_lowers_the_rate)
+{
+    model.train.schedule = plateau;
+    model.train.lr = 0.8;
+    static const struct {
+        const char *epochs;
+        double to, rate;
+    } cases[] = {{"2", 0, 0.8}, {"3", 0, 0.8}, {"4", 0, 0.4}, {"6", 0, 0.2}, {"6", 0.3, 0.3}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char line[128];
+        model.train.schedule.to = cases[i].to;
+        snprintf(line, sizeof line, "train --epochs %s --log log.csv --out last.st",
+                 cases[i].epochs);
+        RUN(0, line);
+        cr_expect_float_eq(last_rate(), cases[i].rate, 1e-9, "%s epochs", cases[i].epochs);
+    }
+}
+
 Test(nnrt_program, checkpoints_between)
 {
     model.train.checkpoint_every = 4;

@@ -191,6 +191,12 @@ Test(train, schedules)
     cr_expect(s->kind == SCHEDULE_polynomial && s->power == 2 && s->to == 1e-4);
     s = schedule_of("{inverse_sqrt: {warmup_steps: 40}}");
     cr_expect(s->kind == SCHEDULE_inverse_sqrt && s->warmup == 40);
+    s = schedule_of("plateau");
+    cr_expect(s->kind == SCHEDULE_plateau && s->gamma == 0.1 && s->patience == 10 && s->mode == 0 &&
+              s->threshold == 1e-4);
+    cr_expect_str_eq(s->monitor, "val_loss");
+    s = schedule_of("{plateau: {monitor: loss, factor: 0.5, patience: 0, mode: max, to: 1e-5}}");
+    cr_expect(s->gamma == 0.5 && s->patience == 0 && s->mode == 1 && s->to == 1e-5);
     s = schedule_of("one_cycle");
     cr_expect(s->kind == SCHEDULE_one_cycle && s->rise == 0.3 && s->start_factor == 25 &&
               s->end_factor == 1e4);
@@ -205,7 +211,10 @@ static void wrong_schedule(const char *text, const char *expected)
 
 Test(train, schedules_refused)
 {
-    wrong_schedule("plateau", "schedule: 'plateau' is not supported yet");
+    wrong_schedule("{plateau: val_lss}",
+                   "plateau: monitor: unknown 'val_lss'; did you mean 'val_loss'?");
+    wrong_schedule("{plateau: {factor: 1}}", "plateau: factor: 1 is out of range: between 0 and 1");
+    wrong_schedule("{plateau: {patience: -1}}", "plateau: patience: -1 is out of range: 0 to");
     wrong_schedule("{multistep: {at: [1]}}", "multistep: unknown key 'at'");
     wrong_schedule("multistep", "multistep: wants 'milestones' or 'milestones_epochs'");
     wrong_schedule("{multistep: {milestones: [1], milestones_epochs: [2]}}", "multistep: either");
