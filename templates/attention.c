@@ -126,9 +126,10 @@ NNRT_INLINE void NNCC_SUMS(const float *turned, float *sum)
 /* nncc: begin exp */
 typedef uint32_t NNCC_BITS __attribute__((vector_size(NNCC_LANES * 4)));
 
-/* e^x for x below 88, as nnrt_expf computes it, but 0 where that is no normal number. */
-NNRT_INLINE NNCC_VECTOR NNCC_EXP(NNCC_VECTOR x)
+/* *of = e^*of for numbers below 88, as nnrt_expf computes it, but 0 where that is no normal number. */
+NNRT_INLINE void NNCC_EXP(NNCC_VECTOR *of)
 {
+    const NNCC_VECTOR x = *of;
     const NNCC_VECTOR t = x * 1.44269504f + NNRT_ROUND, k = t - NNRT_ROUND;
     const NNCC_BITS power = ((NNCC_BITS)t - (0x4b400000u - 127u)) << 23;
     NNCC_VECTOR r = x - k * 0.693145752f;
@@ -139,7 +140,7 @@ NNRT_INLINE NNCC_VECTOR NNCC_EXP(NNCC_VECTOR x)
     q = q * r + 1.66666672e-1f;
     q = q * r + 0.5f;
     const NNCC_VECTOR y = (1.0f + (r + r * r * q)) * (NNCC_VECTOR)power;
-    return (NNCC_VECTOR)((NNCC_BITS)(x > -87.3f) & (NNCC_BITS)y);
+    *of = (NNCC_VECTOR)((NNCC_BITS)(x > -87.3f) & (NNCC_BITS)y);
 }
 
 /* How many keys are gone over for the vector of queries from i on, which lie `ahead` positions behind the first key and see
@@ -182,12 +183,12 @@ NNRT_INLINE void NNCC_HIDE(int keys, int ahead, float *score)
 /* nncc: end */
 
 /* nncc: begin weights */
-/* The largest of `most` and of so many vectors, a row apart: four maxima side by side, as each waits for the
- * one before it. */
-NNRT_INLINE NNCC_VECTOR NNCC_MOST(int keys, const float *x, NNCC_VECTOR most)
+/* *most becomes the largest of itself and of so many vectors, a row apart: four maxima side by side, as each
+ * waits for the one before it. */
+NNRT_INLINE void NNCC_MOST(int keys, const float *x, NNCC_VECTOR *most)
 {
     enum { SIDES = 4 };
-    NNCC_VECTOR top[SIDES] = {most, most, most, most};
+    NNCC_VECTOR top[SIDES] = {*most, *most, *most, *most};
     for (int j = 0; j < keys; j += SIDES)
 #pragma GCC unroll 4
         for (int u = 0; u < SIDES; u++) {
@@ -201,7 +202,7 @@ NNRT_INLINE NNCC_VECTOR NNCC_MOST(int keys, const float *x, NNCC_VECTOR most)
         const NNCC_BITS more = (NNCC_BITS)(top[u] > top[0]);
         top[0] = (NNCC_VECTOR)(((NNCC_BITS)top[u] & more) | ((NNCC_BITS)top[0] & ~more));
     }
-    return top[0];
+    *most = top[0];
 }
 
 /* Makes weights of the scores of a block: e^(score - most), most being the largest score so far of a
@@ -212,16 +213,19 @@ NNRT_INLINE void NNCC_WEIGHTS(int keys, int ahead, float *score, float *most, fl
     float shrink[NNCC_BLOCK];
     for (int i = 0; i < NNCC_BLOCK; i += NNCC_LANES) {
         const int last = NNCC_LAST(keys, ahead, i);
-        NNCC_VECTOR old, top, all;
-        __builtin_memcpy(&old, most + i, sizeof old);
+        NNCC_VECTOR less, top, all;
+        __builtin_memcpy(&less, most + i, sizeof less);
         __builtin_memcpy(&all, sum + i, sizeof all);
-        top = NNCC_MOST(last, score + i, old);
-        const NNCC_VECTOR less = NNCC_EXP(old - top);
+        top = less;
+        NNCC_MOST(last, score + i, &top);
+        less -= top;
+        NNCC_EXP(&less);
         all *= less;
         for (int j = 0; j < last; j++) {
             NNCC_VECTOR x;
             __builtin_memcpy(&x, score + j * NNCC_BLOCK + i, sizeof x);
-            x = NNCC_EXP(x - top);
+            x -= top;
+            NNCC_EXP(&x);
             all += x;
             __builtin_memcpy(score + j * NNCC_BLOCK + i, &x, sizeof x);
         }
@@ -264,7 +268,8 @@ NNRT_INLINE void NNCC_AGAIN(int keys, int ahead, const float *log, const float *
             NNCC_VECTOR x, y;
             __builtin_memcpy(&x, score + j * NNCC_BLOCK + i, sizeof x);
             __builtin_memcpy(&y, error + j * NNCC_BLOCK + i, sizeof y);
-            x = NNCC_EXP(x - less);
+            x -= less;
+            NNCC_EXP(&x);
             y = x * (y - mean);
             __builtin_memcpy(score + j * NNCC_BLOCK + i, &x, sizeof x);
             __builtin_memcpy(error + j * NNCC_BLOCK + i, &y, sizeof y);
