@@ -14,6 +14,7 @@
 #define NNCC_VECTOR  attention_vector
 #define NNCC_PRODUCT attention_product
 #define NNCC_PART    attention_part
+#define NNCC_NEXT    attention_next
 #define NNCC_BITS    attention_bits
 #define NNCC_EXP     attention_exp
 #define NNCC_LAST    attention_last
@@ -43,16 +44,27 @@ typedef struct {
     int before, after, below;
 } NNCC_PART;
 
+/* Rows that are wanted soon, `row` numbers apart: far enough for no prefetcher to run ahead. Loads of them side by side would
+ * wait for each other. */
+typedef struct {
+    const float *at;
+    ptrdiff_t row;
+    int rows, width;
+} NNCC_NEXT;
+
 /* to[rows][columns], rows `to_row` apart, = the sum over k of a(i, k) * b[k][j], plus what is there if
- * `more`; a(i, k) = a[i * row + k * step]. Rows of a, and columns of b, are there up to a multiple of
+ * `more`; a(i, k) = a[i * row + k * step]. Brings near, meanwhile, as many rows of `next`. Rows of a, and columns of b, are there up to a multiple of
  * the tile's. */
 NNRT_INLINE void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdiff_t row,
                          ptrdiff_t step, const float *b, ptrdiff_t b_row, float *to,
-                         ptrdiff_t to_row, int more, NNCC_PART part)
+                         ptrdiff_t to_row, int more, NNCC_PART part, NNCC_NEXT next)
 {
-    enum { M = NNCC_TILE_M, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L };
+    enum { M = NNCC_TILE_M, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L, LINE = 16 };
     for (int j = 0; j < columns; j += N)
         for (int i = 0; i < rows; i += M) {
+            for (int u = i; u < i + M && u < next.rows; u++)
+                for (int k = j / N * LINE; k < next.width; k += (columns + N - 1) / N * LINE)
+                    __builtin_prefetch(next.at + u * next.row + k);
             NNCC_VECTOR acc[M][V] = {{{0}}};
             const float *from = a + i * row, *panel = b + j;
             const int end = i + M + part.after < inner ? i + M + part.after : inner;

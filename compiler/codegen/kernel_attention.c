@@ -96,66 +96,53 @@ static size_t open_rows(Attend *a, const char *count, const char *row, const cha
     return line;
 }
 
-static void close_elements(Attend *a, int known)
+static void close_rows(Attend *a, size_t line, const char *row, int known)
 {
+    out_close(a->e->out);
+    out_unindex(a->e->out, line, row);
     out_close(a->e->out);
     a->e->known.n = known;
 }
 
-static void close_rows(Attend *a, size_t line, const char *row)
+/* Declares NAME_next: the rows of an operand from `later` rows behind `from` on, which is i0 or j0, for a product to
+ * bring near; none where they do not lie in memory, or there are none. */
+static void declare_next(Attend *a, const char *name, int operand, const Ix *at, const char *from,
+                         long long later)
 {
-    out_unindex(a->e->out, line, row);
-    out_close(a->e->out);
-}
-
-/* Has the row that is `later` rows behind the row at hand of an operand brought near, where it lies in memory: rows
- * lie too far apart for what the processor does by itself. */
-static void fetch(Attend *a, int operand, const Ix *at, const Ix *row, long long later)
-{
-    enum { LINE = 16 }; /* floats */
     Emit *e = a->e;
     const Node *x = a->y->in[operand], *base;
-    const char *name = ix_text(&e->space, row, true);
-    long long rows = (long long)x->shape.dim[1];
+    const Ix *row = *from == 'i' ? &a->i : &a->j;
+    int64_t rows = x->shape.dim[1];
+    int i = row->t[0].atom, d = a->d.t[0].atom;
     Ix linear;
-    if (later >= rows ||
-        !operand_strides(&e->space, x, at, row->t[0].atom, a->d.t[0].atom, &base, &linear))
+    if (rows <= later || !operand_strides(&e->space, x, at, i, d, &base, &linear)) {
+        out_line(e->out, "const %s %s_next = {0};", name_of(a, "next"), name);
         return;
-    linear.c += later * ix_coefficient(&linear, row->t[0].atom);
-    if (later)
-        out_open(e->out, "if (%s + %lld < %lld)", name, later, rows);
-    out_loop(e->out, "for (int k = 0; k < %lld; k += %d)", (long long)a->s.dim, LINE);
-    out_line(e->out, "__builtin_prefetch(&%s[%s]);", emit_buffer(e, node_buffer(e->g, base), false),
-             ix_text(&e->space, &linear, false));
-    out_end(e->out);
-    if (later)
-        out_close(e->out);
+    }
+    int64_t apart = ix_coefficient(&linear, i);
+    linear = ix_add(&e->space, linear, ix_scale(*row, -apart));
+    linear = ix_add(&e->space, linear, ix_scale(a->d, -ix_coefficient(&linear, d)));
+    linear.c += later * apart;
+    out_line(e->out, "const float *const %s_far = %s + %s + (ptrdiff_t)%s * %lld;", name,
+             emit_buffer(e, node_buffer(e->g, base), false), ix_text(&e->space, &linear, true),
+             from, (long long)apart);
+    out_line(e->out, "const %s %s_next = {%s_far, %lld, %lld - %s, %lld};", name_of(a, "next"),
+             name, name, (long long)apart, (long long)(rows - later), from, (long long)a->s.dim);
 }
 
-static void fetch_keys(Attend *a, int operand, long long later)
+static void declare_next_keys(Attend *a, const char *name, int operand, long long later)
 {
-    fetch(a, operand, (Ix[]){a->b, a->j, a->g, a->d}, &a->j, later);
+    declare_next(a, name, operand, (Ix[]){a->b, a->j, a->g, a->d}, "j0", later);
 }
 
-/* Those of the block of keys that comes first. */
-static void fetch_first(Attend *a, int operand)
-{
-    size_t line = out_index(a->e->out, "j", "u");
-    if (a->s.keys >= a->plan->block)
-        fetch_keys(a, operand, 0);
-    out_unindex(a->e->out, line, "j");
-}
-
-/* Keys (operand 1) or values (operand 2) from j0 on; brings near what operand `next` has so many rows later. */
-static void load_keys(Attend *a, int operand, const char *name, int next, long long later)
+/* Keys (operand 1) or values (operand 2) from j0 on. */
+static void load_keys(Attend *a, int operand, const char *name)
 {
     int known = a->e->known.n;
     clear_block(a, name, "keys_here");
     size_t line = open_rows(a, "keys_here", "j", "j0");
     out_line(a->e->out, "%s[u * %lld + k] = %s;", name, a->width, element(a, operand, a->j, a->g));
-    close_elements(a, known);
-    fetch_keys(a, next, later);
-    close_rows(a, line, "j");
+    close_rows(a, line, "j", known);
 }
 
 /* The block, so wide, transposed. */
@@ -177,10 +164,7 @@ static void load_queries(Attend *a, const char *name)
     const char *value = emit_value(e, a->y->in[0], at);
     out_line(e->out, "%s[u * %lld + k] = %s * %s;", name, a->width,
              emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
-    close_elements(a, known);
-    fetch(a, 0, at, &a->i, a->plan->block);
-    fetch_first(a, 1);
-    close_rows(a, line, "i");
+    close_rows(a, line, "i", known);
     turn(a, name, a->width, "qt_block");
 }
 
@@ -248,10 +232,11 @@ static void declare_slopes(Attend *a)
 static void scores(Attend *a, const char *to)
 {
     Emit *e = a->e;
-    out_wrap(e->out,
-             "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s);",
-             name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block,
-             to, a->plan->block, part_of(a, SEEN));
+    out_wrap(
+        e->out,
+        "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s, s_next);",
+        name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block, to,
+        a->plan->block, part_of(a, SEEN));
     if (a->s.alibi)
         out_wrap(e->out, "%s(keys_here, i0 - j0, slope_block[h1], %s);", name_of(a, "slopes"), to);
     if (a->s.causal)
@@ -360,16 +345,19 @@ void emit_attention(Emit *e)
     begin_sums(&a);
     load_queries(&a, "k_block");
     open_keys(&a);
-    load_keys(&a, 1, "k_block", 2, 0);
+    load_keys(&a, 1, "k_block");
+    declare_next_keys(&a, "s", 2, 0);
     scores(&a, "s_block");
     out_wrap(e->out, "%s(keys_here, %s, s_block, top_block, sum_block, %lld, o_block);",
              name_of(&a, "weights"), ahead(&a), a.width);
     make_drops(&a);
     drop(&a, "s_block");
-    load_keys(&a, 2, "k_block", 1, block);
-    out_wrap(e->out,
-             "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s);",
-             name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
+    load_keys(&a, 2, "k_block");
+    declare_next_keys(&a, "o", 1, block);
+    out_wrap(
+        e->out,
+        "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s, o_next);",
+        name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
     out_close(e->out);
     store_block(&a);
     out_unindex(e->out, g, "g");
@@ -378,6 +366,21 @@ void emit_attention(Emit *e)
 }
 
 /* --- the gradient ----------------------------------------------------------------------------- */
+
+/* The index of the result, operand 3, or of its gradient, 4. */
+static void value_at(Attend *a, Ix *at)
+{
+    at[0] = a->b;
+    at[1] = a->i;
+    at[2] = ix_add(&a->e->space, ix_scale(a->h, (long long)a->s.dim), a->d);
+}
+
+static void declare_next_values(Attend *a, const char *name, int operand)
+{
+    Ix at[3];
+    value_at(a, at);
+    declare_next(a, name, operand, at, "i0", a->plan->block);
+}
 
 /* A block of operand 3, the result, or 4, its gradient. */
 static void load_values(Attend *a, int operand, const char *name)
@@ -388,14 +391,12 @@ static void load_values(Attend *a, int operand, const char *name)
     clear_block(a, name, "rows");
     size_t line = open_rows(a, "rows", "i", "i0");
     size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
-    const Ix at[] = {a->b, a->i, ix_add(&e->space, ix_scale(a->h, dim), a->d)};
+    Ix at[3];
+    value_at(a, at);
     const char *value = emit_value(e, a->y->in[operand], at);
     out_line(e->out, "%s[u * %lld + k] = %s;", name, a->width, emit_bare(e, value));
     out_unindex(e->out, c, "c");
-    close_elements(a, known);
-    fetch(a, operand, at, &a->i, a->plan->block);
-    fetch_first(a, 2);
-    close_rows(a, line, "i");
+    close_rows(a, line, "i", known);
 }
 
 /* The gradient of a block of values, as it is and transposed; the logs of the sums; and what a query's
@@ -451,33 +452,40 @@ static void clear_gradients(Attend *a, const Places *p)
     out_close(e->out);
 }
 
-/* What a block of keys gives and gets of a block of queries. */
+/* What a block of keys gives and gets of a block of queries; the products bring near the next blocks. */
 static void add_block(Attend *a, const Places *p)
 {
     Emit *e = a->e;
     long long block = a->plan->block, dim = (long long)a->s.dim, width = a->width;
     const char *product = name_of(a, "product");
-    load_keys(a, 1, "k_block", 1, block);
-    load_keys(a, 2, "v_block", 2, block);
+    load_keys(a, 1, "k_block");
+    load_keys(a, 2, "v_block");
+    declare_next_keys(a, "s", 1, block);
     scores(a, "s_block");
+    declare_next_keys(a, "ds", 2, block);
     out_wrap(e->out,
-             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s);",
+             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s, "
+             "ds_next);",
              product, block, dim, width, block, block, part_of(a, SEEN));
     make_drops(a);
     drop(a, "ds_block");
     out_wrap(e->out, "%s(keys_here, %s, log_block, rest_block, s_block, ds_block);",
              name_of(a, "again"), ahead(a));
     drop(a, "s_block");
+    declare_next_values(a, "dv", 4);
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, s_block, %lld, 1, dy_block, %lld, dv + (size_t)j0 * %lld, "
-             "%lld, 1, %s);",
+             "%lld, 1, %s, dv_next);",
              product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    declare_next(a, "dk", 0, (Ix[]){a->b, a->i, a->h, a->d}, "i0", block);
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, ds_block, %lld, 1, q_block, %lld, dk + (size_t)j0 * %lld, "
-             "%lld, 1, %s);",
+             "%lld, 1, %s, dk_next);",
              product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    declare_next_values(a, "dq", 3);
     out_wrap(e->out,
-             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s);",
+             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s, "
+             "dq_next);",
              product, width, block, width, width, part_of(a, TO_SEEN));
 }
 

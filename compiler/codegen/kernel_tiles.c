@@ -146,7 +146,7 @@ static void write_part(Tiles *t, Out *out, const AttentionPlan *plan, const char
         {"NNCC_SLOPES", "slopes"},    {"NNCC_HIDE", "hide"},   {"NNCC_MOST", "most"},
         {"NNCC_WEIGHTS", "weights"},  {"NNCC_DONE", "done"},   {"NNCC_AGAIN", "again"},
         {"NNCC_DROP", "drop"},        {"NNCC_TIMES", "times"}, {"NNCC_DOTS", "dots"},
-        {"NNCC_LONGS", "part_longs"}, {"NNCC_SUMS", "sums"}};
+        {"NNCC_LONGS", "part_longs"}, {"NNCC_SUMS", "sums"},   {"NNCC_NEXT", "next"}};
     enum { PARTS = COUNT(parts) };
     Arena *a = t->arena;
     TemplateWord words[PARTS + 4] = {

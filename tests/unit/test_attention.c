@@ -19,6 +19,7 @@
 #define NNCC_VECTOR  attention_vector
 #define NNCC_PRODUCT attention_product
 #define NNCC_PART    attention_part
+#define NNCC_NEXT    attention_next
 #define NNCC_BITS    attention_bits
 #define NNCC_EXP     attention_exp
 #define NNCC_LAST    attention_last
@@ -37,6 +38,7 @@
 
 enum { B = NNCC_BLOCK };
 static const attention_part whole = {1 << 20, 1 << 20, 1 << 20};
+static const attention_next none = {0};
 
 static float *numbers(int n, unsigned seed)
 {
@@ -56,7 +58,7 @@ Test(attention, products_of_any_size)
             int m = sizes[s][0], n = sizes[s][1], k = sizes[s][2];
             float *a = numbers(200 * B, 1), *b = numbers(200 * B, 2), *c = numbers(B * B, 3);
             float *was = numbers(B * B, 3);
-            attention_product(m, n, k, a, 1, B, b, B, c, B, more, whole);
+            attention_product(m, n, k, a, 1, B, b, B, c, B, more, whole, none);
             for (int i = 0; i < B; i++)
                 for (int j = 0; j < B; j++) {
                     double sum = i < m && j < n && !more ? 0 : was[i * B + j];
@@ -144,7 +146,7 @@ Test(attention, weights)
         attention_hide(keys, FIRST - j, score + j * B);
         attention_weights(keys, FIRST - j, score + j * B, most, sum, WIDTH, to);
         attention_product(B, WIDTH, keys, score + j * B, 1, B, value + j * WIDTH, WIDTH, to, WIDTH,
-                          1, whole);
+                          1, whole, none);
     }
     memcpy(shares, sum, sizeof shares);
     attention_done(most, shares, log_of);
