@@ -29,7 +29,7 @@ enum {
     CHAIN_MAX = 24,    /* movement ops in a row; then one is stored */
     INLINE_OPS = 6,    /* of a value that is computed again where it is read */
     INLINE_LOADS =
-        3, /* and what it reads: one number of its own place, and some that few places have */
+        3,        /* and what it reads: a number of its own place, and some that few places have */
     LATE_OPS = 16 /* of a value that the gradient computes again, one of them COSTLY */
 };
 
@@ -522,9 +522,9 @@ static bool cheap(Fuse *f, const Node *y, const bool *stored, Again *again)
         return true;
     if (stored[y->id] || node_lies(y)) {
         bool whole = size_of(f, &y->shape) * FEW > again->size;
-        again->whole_loads += whole;
         if (again->late && whole && !read_backward(f, y, 0))
             return false; /* it would be kept instead */
+        again->whole_loads += whole;
         return !(y->op == OP_var && f->assign[y->attr->var->id]) && again->whole_loads <= 1 &&
                ++again->loads <= INLINE_LOADS;
     }
@@ -558,26 +558,18 @@ static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bo
     return false;
 }
 
-/* Whether all readers in other groups are of the gradient and read it where they stand: no product's operand, which
- * is best read in place, and no movement. */
-static bool read_late(Fuse *f, const Node *y)
-{
-    for (int i = 0; i < f->users[y->id].at.n; i++) {
-        const Node *user = f->users[y->id].at.at[i];
-        int group = group_of(f, user);
-        if (group != group_of(f, y) &&
-            (op_rows[user->op].cls != CLASS_EW || user->role != ROLE_backward))
-            return false;
-    }
-    return op_rows[y->op].cls == CLASS_EW && !node_multiplies(y);
-}
-
-/* Whether the gradient computes y again of what it reads anyway: to write a function of x, and read it again, takes
- * as long as to compute it, and it lies there from the forward part to the gradient. */
+/* Whether readers in other groups are of the gradient, none a product's operand, and compute y again of what the
+ * gradient reads anyway: to write a function and read it takes as long, and it lies there all the while. */
 static bool computed_late(Fuse *f, const Node *y, const bool *stored)
 {
     Again again = {.size = size_of(f, &y->shape), .late = true};
-    return read_late(f, y) && cheap(f, y, stored, &again);
+    for (int i = 0; i < f->users[y->id].at.n; i++) {
+        const Node *user = f->users[y->id].at.at[i];
+        if (group_of(f, user) != group_of(f, y) &&
+            (op_rows[user->op].cls != CLASS_EW || user->role != ROLE_backward))
+            return false;
+    }
+    return op_rows[y->op].cls == CLASS_EW && cheap(f, y, stored, &again);
 }
 
 /* How many values that other groups read are made of y by few cheap ops, but those that are computed late. */
