@@ -13,14 +13,22 @@
 #define NNCC_BLOCK   64
 #define NNCC_VECTOR  attention_vector
 #define NNCC_PRODUCT attention_product
-#define NNCC_SCORES  attention_scores
-#define NNCC_WEIGHTS attention_weights
-#define NNCC_AGAIN   attention_again
 #define NNCC_PART    attention_part
+#define NNCC_NEXT    attention_next
+#define NNCC_BITS    attention_bits
+#define NNCC_EXP     attention_exp
+#define NNCC_LAST    attention_last
+#define NNCC_SLOPES  attention_slopes
+#define NNCC_HIDE    attention_hide
+#define NNCC_WEIGHTS attention_weights
+#define NNCC_MOST    attention_most
+#define NNCC_DONE    attention_done
+#define NNCC_AGAIN   attention_again
 #define NNCC_DROP    attention_drop
-#define NNCC_TURN    attention_turn
-#define NNCC_FOUR    attention_four
+#define NNCC_TIMES   attention_times
+#define NNCC_LONGS   attention_longs
 #define NNCC_DOTS    attention_dots
+#define NNCC_SUMS    attention_sums
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #endif
@@ -36,16 +44,27 @@ typedef struct {
     int before, after, below;
 } NNCC_PART;
 
+/* Rows that are wanted soon, `row` numbers apart: far enough for no prefetcher to run ahead. Loads of them side by side would
+ * wait for each other. */
+typedef struct {
+    const float *at;
+    ptrdiff_t row;
+    int rows, width;
+} NNCC_NEXT;
+
 /* to[rows][columns], rows `to_row` apart, = the sum over k of a(i, k) * b[k][j], plus what is there if
- * `more`; a(i, k) = a[i * row + k * step]. Rows of a, and columns of b, are there up to a multiple of
+ * `more`; a(i, k) = a[i * row + k * step]. Brings near, meanwhile, as many rows of `next`. Rows of a, and columns of b, are there up to a multiple of
  * the tile's. */
-static void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdiff_t row,
+NNRT_INLINE void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdiff_t row,
                          ptrdiff_t step, const float *b, ptrdiff_t b_row, float *to,
-                         ptrdiff_t to_row, int more, NNCC_PART part)
+                         ptrdiff_t to_row, int more, NNCC_PART part, NNCC_NEXT next)
 {
-    enum { M = NNCC_TILE_M, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L };
+    enum { M = NNCC_TILE_M, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L, LINE = 16 };
     for (int j = 0; j < columns; j += N)
         for (int i = 0; i < rows; i += M) {
+            for (int u = i; u < i + M && u < next.rows; u++)
+                for (int k = j / N * LINE; k < next.width; k += (columns + N - 1) / N * LINE)
+                    __builtin_prefetch(next.at + u * next.row + k);
             NNCC_VECTOR acc[M][V] = {{{0}}};
             const float *from = a + i * row, *panel = b + j;
             const int end = i + M + part.after < inner ? i + M + part.after : inner;
@@ -89,45 +108,9 @@ static void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdi
 }
 /* nncc: end */
 
-/* nncc: begin turn */
-typedef float NNCC_FOUR __attribute__((vector_size(16)));
-
-/* to[k][i] = x[i][k] for i below NNCC_BLOCK and k below width, a multiple of 4: squares of 4 by 4 are turned in
- * registers. */
-static inline void NNCC_TURN(int width, const float *x, float *to)
-{
-#if defined(__clang__) || __GNUC__ >= 12
-    for (int i = 0; i < NNCC_BLOCK; i += 4)
-        for (int k = 0; k < width; k += 4) {
-            NNCC_FOUR a, b, c, d;
-            __builtin_memcpy(&a, x + i * width + k, sizeof a);
-            __builtin_memcpy(&b, x + (i + 1) * width + k, sizeof b);
-            __builtin_memcpy(&c, x + (i + 2) * width + k, sizeof c);
-            __builtin_memcpy(&d, x + (i + 3) * width + k, sizeof d);
-            const NNCC_FOUR low = __builtin_shufflevector(a, b, 0, 4, 1, 5);
-            const NNCC_FOUR high = __builtin_shufflevector(a, b, 2, 6, 3, 7);
-            const NNCC_FOUR more = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-            const NNCC_FOUR most = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-            a = __builtin_shufflevector(low, more, 0, 1, 4, 5);
-            b = __builtin_shufflevector(low, more, 2, 3, 6, 7);
-            c = __builtin_shufflevector(high, most, 0, 1, 4, 5);
-            d = __builtin_shufflevector(high, most, 2, 3, 6, 7);
-            __builtin_memcpy(to + k * NNCC_BLOCK + i, &a, sizeof a);
-            __builtin_memcpy(to + (k + 1) * NNCC_BLOCK + i, &b, sizeof b);
-            __builtin_memcpy(to + (k + 2) * NNCC_BLOCK + i, &c, sizeof c);
-            __builtin_memcpy(to + (k + 3) * NNCC_BLOCK + i, &d, sizeof d);
-        }
-#else
-    for (int i = 0; i < NNCC_BLOCK; i++)
-        for (int k = 0; k < width; k++)
-            to[k * NNCC_BLOCK + i] = x[i * width + k];
-#endif
-}
-/* nncc: end */
-
 /* nncc: begin dots */
-/* sum[i] = the sum over k of a[i][k] * b[i][k], of width numbers, whole vectors. */
-static inline void NNCC_DOTS(int width, const float *a, const float *b, float *sum)
+/* part[i][..] = sums of a[i][k] * b[i][k] over k, a vector of sums a row; NNCC_SUMS adds it up. */
+NNRT_INLINE void NNCC_DOTS(int width, const float *a, const float *b, float *part)
 {
     for (int i = 0; i < NNCC_BLOCK; i++) {
         NNCC_VECTOR all = {0};
@@ -137,90 +120,217 @@ static inline void NNCC_DOTS(int width, const float *a, const float *b, float *s
             __builtin_memcpy(&y, b + i * width + k, sizeof y);
             all += x * y;
         }
-        sum[i] = 0.0f;
-        for (int v = 0; v < NNCC_LANES; v++)
-            sum[i] += all[v];
+        __builtin_memcpy(part + i * NNCC_LANES, &all, sizeof all);
     }
+}
+
+/* sum[i] = the sum of column i of turned[NNCC_LANES][NNCC_BLOCK]. */
+NNRT_INLINE void NNCC_SUMS(const float *turned, float *sum)
+{
+    for (int i = 0; i < NNCC_BLOCK; i++)
+        sum[i] = 0.0f;
+    for (int k = 0; k < NNCC_LANES; k++)
+        for (int i = 0; i < NNCC_BLOCK; i++)
+            sum[i] += turned[k * NNCC_BLOCK + i];
 }
 /* nncc: end */
 
-/* nncc: begin scores */
-/* The scores of a block: less slope * distance; far below all others where a query, `ahead` positions
- * behind the first key, does not see a key. */
-static inline void NNCC_SCORES(int keys, int ahead, int causal, float slope, float *score)
+/* nncc: begin exp */
+typedef uint32_t NNCC_BITS __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* *of = e^*of for numbers below 88, as nnrt_expf computes it, but 0 where that is no normal number. */
+NNRT_INLINE void NNCC_EXP(NNCC_VECTOR *of)
 {
-    for (int j = 0; j < keys; j++) {
-        float *row = score + j * NNCC_BLOCK;
-        if (slope != 0.0f)
+    const NNCC_VECTOR x = *of;
+    const NNCC_VECTOR t = x * 1.44269504f + NNRT_ROUND, k = t - NNRT_ROUND;
+    const NNCC_BITS power = ((NNCC_BITS)t - (0x4b400000u - 127u)) << 23;
+    NNCC_VECTOR r = x - k * 0.693145752f;
+    r = r - k * 1.42860677e-06f;
+    NNCC_VECTOR q = r * 1.99129587e-4f + 1.39412039e-3f;
+    q = q * r + 8.33327509e-3f;
+    q = q * r + 4.16663513e-2f;
+    q = q * r + 1.66666672e-1f;
+    q = q * r + 0.5f;
+    const NNCC_VECTOR y = (1.0f + (r + r * r * q)) * (NNCC_VECTOR)power;
+    *of = (NNCC_VECTOR)((NNCC_BITS)(x > -87.3f) & (NNCC_BITS)y);
+}
+
+/* How many keys are gone over for the vector of queries from i on, which lie `ahead` positions behind the first key and see
+ * none that is behind them: up to where the tile, or the vector, of queries ends. */
+NNRT_INLINE int NNCC_LAST(int keys, int ahead, int i)
+{
+    enum { EDGE = NNCC_TILE_M > NNCC_LANES ? NNCC_TILE_M : NNCC_LANES };
+    const int end = i / EDGE * EDGE + EDGE;
+    return ahead < keys - end ? ahead + end : keys;
+}
+/* nncc: end */
+
+/* nncc: begin slopes */
+/* The scores of a block less slope * distance, of a query that is `ahead` positions behind the first key. */
+NNRT_INLINE void NNCC_SLOPES(int keys, int ahead, float slope, float *score)
+{
+    for (int j = 0; j < keys; j++)
 #pragma omp simd
-            for (int i = 0; i < NNCC_BLOCK; i++) {
-                const int far = i + ahead - j;
-                row[i] -= slope * (float)(far < 0 ? -far : far);
-            }
-        if (causal && j > ahead)
+        for (int i = 0; i < NNCC_BLOCK; i++) {
+            const int far = i + ahead - j;
+            score[j * NNCC_BLOCK + i] -= slope * (float)(far < 0 ? -far : far);
+        }
+}
+/* nncc: end */
+
+/* nncc: begin hide */
+/* Scores far below all others where a query, `ahead` positions behind the first key, does not see a key, of
+ * those that NNCC_LAST counts. */
+NNRT_INLINE void NNCC_HIDE(int keys, int ahead, float *score)
+{
+    enum { EDGE = NNCC_TILE_M > NNCC_LANES ? NNCC_TILE_M : NNCC_LANES };
+    for (int j = ahead + 1; j < keys; j++) {
+        const int hidden = j - ahead, i = hidden / EDGE * EDGE;
+        float *at = score + j * NNCC_BLOCK + i;
 #pragma omp simd
-            for (int i = 0; i < NNCC_BLOCK; i++)
-                row[i] = i < j - ahead ? -1e38f : row[i];
+        for (int u = 0; u < EDGE; u++)
+            at[u] = i + u < hidden ? -1e38f : at[u];
     }
 }
 /* nncc: end */
 
 /* nncc: begin weights */
+/* *most becomes the largest of itself and of so many vectors, a row apart: four maxima side by side, as each
+ * waits for the one before it. */
+NNRT_INLINE void NNCC_MOST(int keys, const float *x, NNCC_VECTOR *most)
+{
+    enum { SIDES = 4 };
+    NNCC_VECTOR top[SIDES] = {*most, *most, *most, *most};
+    for (int j = 0; j < keys; j += SIDES)
+#pragma GCC unroll 4
+        for (int u = 0; u < SIDES; u++) {
+            NNCC_VECTOR y;
+            __builtin_memcpy(&y, x + (j + u < keys ? j + u : j) * NNCC_BLOCK, sizeof y);
+            const NNCC_BITS more = (NNCC_BITS)(y > top[u]);
+            top[u] = (NNCC_VECTOR)(((NNCC_BITS)y & more) | ((NNCC_BITS)top[u] & ~more));
+        }
+#pragma GCC unroll 4
+    for (int u = 1; u < SIDES; u++) {
+        const NNCC_BITS more = (NNCC_BITS)(top[u] > top[0]);
+        top[0] = (NNCC_VECTOR)(((NNCC_BITS)top[u] & more) | ((NNCC_BITS)top[0] & ~more));
+    }
+    *most = top[0];
+}
+
 /* Makes weights of the scores of a block: e^(score - most), most being the largest score so far of a
  * query; sum and the values summed so far, [NNCC_BLOCK][width], shrink as that grows. */
-static inline void NNCC_WEIGHTS(int keys, float *score, float *most, float *sum, int width,
-                                float *value)
+NNRT_INLINE void NNCC_WEIGHTS(int keys, int ahead, float *score, float *most, float *sum, int width,
+                              float *value)
 {
-    float top[NNCC_BLOCK], shrink[NNCC_BLOCK];
-    for (int i = 0; i < NNCC_BLOCK; i++)
-        top[i] = most[i];
-    for (int j = 0; j < keys; j++)
-        for (int i = 0; i < NNCC_BLOCK; i++) {
-            const float x = score[j * NNCC_BLOCK + i];
-            top[i] = x > top[i] ? x : top[i];
+    float shrink[NNCC_BLOCK];
+    for (int i = 0; i < NNCC_BLOCK; i += NNCC_LANES) {
+        const int last = NNCC_LAST(keys, ahead, i);
+        NNCC_VECTOR less, top, all;
+        __builtin_memcpy(&less, most + i, sizeof less);
+        __builtin_memcpy(&all, sum + i, sizeof all);
+        top = less;
+        NNCC_MOST(last, score + i, &top);
+        less -= top;
+        NNCC_EXP(&less);
+        all *= less;
+        for (int j = 0; j < last; j++) {
+            NNCC_VECTOR x;
+            __builtin_memcpy(&x, score + j * NNCC_BLOCK + i, sizeof x);
+            x -= top;
+            NNCC_EXP(&x);
+            all += x;
+            __builtin_memcpy(score + j * NNCC_BLOCK + i, &x, sizeof x);
         }
-    for (int i = 0; i < NNCC_BLOCK; i++) {
-        shrink[i] = nnrt_expf(most[i] - top[i]);
-        sum[i] *= shrink[i];
-        most[i] = top[i];
+        __builtin_memcpy(most + i, &top, sizeof top);
+        __builtin_memcpy(sum + i, &all, sizeof all);
+        __builtin_memcpy(shrink + i, &less, sizeof less);
     }
-    for (int j = 0; j < keys; j++)
-        for (int i = 0; i < NNCC_BLOCK; i++) {
-            const float p = nnrt_expf(score[j * NNCC_BLOCK + i] - top[i]);
-            score[j * NNCC_BLOCK + i] = p;
-            sum[i] += p;
-        }
     for (int i = 0; i < NNCC_BLOCK; i++)
-        for (int d = 0; d < width; d++)
-            value[i * width + d] *= shrink[i];
+        for (int d = 0; d < width; d += NNCC_LANES) {
+            NNCC_VECTOR x;
+            __builtin_memcpy(&x, value + i * width + d, sizeof x);
+            x *= shrink[i];
+            __builtin_memcpy(value + i * width + d, &x, sizeof x);
+        }
+}
+
+/* At the end: the logs of the sums, and what the values are to be multiplied by, in their place. */
+NNRT_INLINE void NNCC_DONE(const float *most, float *sum, float *log)
+{
+    for (int i = 0; i < NNCC_BLOCK; i++) {
+        const int32_t some = -(int32_t)(sum[i] > 0.0f);
+        log[i] = nnrt_select(some, most[i] + nnrt_logf(sum[i]), 1e30f);
+        sum[i] = nnrt_select(some, 1.0f / sum[i], 0.0f);
+    }
 }
 /* nncc: end */
 
 /* nncc: begin again */
 /* Makes the weights of the scores again, from the logs of their sums, and the gradients of the scores
  * of those of the weights. */
-static inline void NNCC_AGAIN(int keys, const float *log, const float *rest, float *score,
-                              float *error)
+NNRT_INLINE void NNCC_AGAIN(int keys, int ahead, const float *log, const float *rest, float *score,
+                            float *error)
 {
-    for (int j = 0; j < keys; j++)
-        for (int i = 0; i < NNCC_BLOCK; i++) {
-            const float p = nnrt_expf(score[j * NNCC_BLOCK + i] - log[i]);
-            score[j * NNCC_BLOCK + i] = p;
-            error[j * NNCC_BLOCK + i] = p * (error[j * NNCC_BLOCK + i] - rest[i]);
+    for (int i = 0; i < NNCC_BLOCK; i += NNCC_LANES) {
+        const int last = NNCC_LAST(keys, ahead, i);
+        NNCC_VECTOR less, mean;
+        __builtin_memcpy(&less, log + i, sizeof less);
+        __builtin_memcpy(&mean, rest + i, sizeof mean);
+        for (int j = 0; j < last; j++) {
+            NNCC_VECTOR x, y;
+            __builtin_memcpy(&x, score + j * NNCC_BLOCK + i, sizeof x);
+            __builtin_memcpy(&y, error + j * NNCC_BLOCK + i, sizeof y);
+            x -= less;
+            NNCC_EXP(&x);
+            y = x * (y - mean);
+            __builtin_memcpy(score + j * NNCC_BLOCK + i, &x, sizeof x);
+            __builtin_memcpy(error + j * NNCC_BLOCK + i, &y, sizeof y);
         }
+    }
 }
 /* nncc: end */
 
 /* nncc: begin drop */
-/* Drops weights of a block, each with probability p, and multiplies the others by `more`. The random number
- * of query i and key j is the one at first + i * step + j. */
-static inline void NNCC_DROP(int keys, nnrt_rand_key key, uint64_t first, uint64_t step, float p,
-                             float more, float *weight)
+typedef uint64_t NNCC_LONGS __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* What the weights of a block are multiplied by: 0 with probability p, else `more`. The random number of query i
+ * and key j is the one at first + i * step + j, as nnrt_rand_uniform gives it; those of even and of odd
+ * queries are made side by side, each in the lower half of 64 bits. */
+NNRT_INLINE void NNCC_DROP(int keys, nnrt_rand_key key, uint64_t first, uint64_t step, float p,
+                           float more, float *times)
 {
+    const uint32_t least = (uint32_t)__builtin_ceilf(p * 16777216.0f); /* of a number's 24 bits */
+    const NNCC_LONGS word = (NNCC_LONGS){0} + 0xffffffffu;
+    NNCC_LONGS even;
+    for (int u = 0; u < NNCC_LANES / 2; u++)
+        even[u] = first + 2u * (uint64_t)u * step;
     for (int j = 0; j < keys; j++)
-        for (int i = 0; i < NNCC_BLOCK; i++) {
-            const float x = nnrt_rand_uniform(key, first + (uint64_t)i * step + (uint64_t)j);
-            weight[j * NNCC_BLOCK + i] *= x >= p ? more : 0.0f;
+        for (int i = 0; i < NNCC_BLOCK; i += NNCC_LANES) {
+            NNCC_LONGS low[2], high[2];
+            low[0] = even + ((uint64_t)i * step + (uint64_t)j);
+            low[1] = low[0] + step;
+            uint32_t k = key.key;
+#pragma GCC unroll 2
+            for (int v = 0; v < 2; v++)
+                high[v] = (low[v] >> 32) + key.high;
+#pragma GCC unroll 10
+            for (int round = 0; round < 10; round++, k += 0x9E3779B9u)
+#pragma GCC unroll 2
+                for (int v = 0; v < 2; v++) {
+                    const NNCC_LONGS product = (low[v] & word) * 0xD256D193u;
+                    low[v] = (product >> 32) ^ high[v] ^ k;
+                    high[v] = product;
+                }
+            const NNCC_BITS bits = (NNCC_BITS)((low[0] & word) | low[1] << 32) >> 8;
+            NNCC_VECTOR x = (NNCC_VECTOR){0} + more;
+            x = (NNCC_VECTOR)((NNCC_BITS)(bits >= least) & (NNCC_BITS)x);
+            __builtin_memcpy(times + j * NNCC_BLOCK + i, &x, sizeof x);
         }
+}
+
+NNRT_INLINE void NNCC_TIMES(int keys, const float *times, float *x)
+{
+    for (int i = 0; i < keys * NNCC_BLOCK; i++)
+        x[i] *= times[i];
 }
 /* nncc: end */

@@ -104,6 +104,37 @@ static void close_rows(Attend *a, size_t line, const char *row, int known)
     a->e->known.n = known;
 }
 
+/* Declares NAME_next: the rows of an operand from `later` rows behind `from` on, which is i0 or j0, for a product to
+ * bring near; none where they do not lie in memory, or there are none. */
+static void declare_next(Attend *a, const char *name, int operand, const Ix *at, const char *from,
+                         long long later)
+{
+    Emit *e = a->e;
+    const Node *x = a->y->in[operand], *base;
+    const Ix *row = *from == 'i' ? &a->i : &a->j;
+    int64_t rows = x->shape.dim[1];
+    int i = row->t[0].atom, d = a->d.t[0].atom;
+    Ix linear;
+    if (rows <= later || !operand_strides(&e->space, x, at, i, d, &base, &linear)) {
+        out_line(e->out, "const %s %s_next = {0};", name_of(a, "next"), name);
+        return;
+    }
+    int64_t apart = ix_coefficient(&linear, i);
+    linear = ix_add(&e->space, linear, ix_scale(*row, -apart));
+    linear = ix_add(&e->space, linear, ix_scale(a->d, -ix_coefficient(&linear, d)));
+    linear.c += later * apart;
+    out_line(e->out, "const float *const %s_far = %s + %s + (ptrdiff_t)%s * %lld;", name,
+             emit_buffer(e, node_buffer(e->g, base), false), ix_text(&e->space, &linear, true),
+             from, (long long)apart);
+    out_line(e->out, "const %s %s_next = {%s_far, %lld, %lld - %s, %lld};", name_of(a, "next"),
+             name, name, (long long)apart, (long long)(rows - later), from, (long long)a->s.dim);
+}
+
+static void declare_next_keys(Attend *a, const char *name, int operand, long long later)
+{
+    declare_next(a, name, operand, (Ix[]){a->b, a->j, a->g, a->d}, "j0", later);
+}
+
 /* Keys (operand 1) or values (operand 2) from j0 on. */
 static void load_keys(Attend *a, int operand, const char *name)
 {
@@ -114,10 +145,12 @@ static void load_keys(Attend *a, int operand, const char *name)
     close_rows(a, line, "j", known);
 }
 
-/* The block, transposed. */
-static void turn(Attend *a, const char *name, const char *to)
+/* The block, so wide, transposed. */
+static void turn(Attend *a, const char *name, long long width, const char *to)
 {
-    out_line(a->e->out, "%s(%lld, %s, %s);", name_of(a, "turn"), a->width, name, to);
+    long long block = a->plan->block;
+    out_line(a->e->out, "%s_turn_%lld(%lld, %lld, %s, %lld, %s);", a->e->p->name, block, block,
+             width, name, width, to);
 }
 
 /* Queries, scaled, from i0 on: as they are, and transposed. */
@@ -125,13 +158,14 @@ static void load_queries(Attend *a, const char *name)
 {
     Emit *e = a->e;
     int known = e->known.n;
+    const Ix at[] = {a->b, a->i, a->h, a->d};
     clear_block(a, name, "rows");
     size_t line = open_rows(a, "rows", "i", "i0");
-    const char *value = emit_value(e, a->y->in[0], (Ix[]){a->b, a->i, a->h, a->d});
+    const char *value = emit_value(e, a->y->in[0], at);
     out_line(e->out, "%s[u * %lld + k] = %s * %s;", name, a->width,
              emit_number(e, 1 / __builtin_sqrt((double)a->s.dim)), value);
     close_rows(a, line, "i", known);
-    turn(a, name, "qt_block");
+    turn(a, name, a->width, "qt_block");
 }
 
 /* --- what both have --------------------------------------------------------------------------- */
@@ -198,17 +232,25 @@ static void declare_slopes(Attend *a)
 static void scores(Attend *a, const char *to)
 {
     Emit *e = a->e;
-    out_wrap(e->out,
-             "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s);",
-             name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block,
-             to, a->plan->block, part_of(a, SEEN));
-    if (a->s.alibi || a->s.causal)
-        out_wrap(e->out, "%s(keys_here, i0 - j0, %d, %s, %s);", name_of(a, "scores"), a->s.causal,
-                 a->s.alibi ? "slope_block[h1]" : "0.0f", to);
+    out_wrap(
+        e->out,
+        "%s(keys_here, %lld, %lld, k_block, %lld, 1, qt_block, %lld, %s, %lld, 0, %s, s_next);",
+        name_of(a, "product"), a->plan->block, (long long)a->s.dim, a->width, a->plan->block, to,
+        a->plan->block, part_of(a, SEEN));
+    if (a->s.alibi)
+        out_wrap(e->out, "%s(keys_here, i0 - j0, slope_block[h1], %s);", name_of(a, "slopes"), to);
+    if (a->s.causal)
+        out_wrap(e->out, "%s(keys_here, i0 - j0, %s);", name_of(a, "hide"), to);
 }
 
-/* Drops of a block, where any are dropped. */
-static void drop(Attend *a, const char *of)
+/* How many positions the first query is behind the first key, as far as that hides any. */
+static const char *ahead(const Attend *a)
+{
+    return a->s.causal ? "i0 - j0" : "1 << 20";
+}
+
+/* What a block is multiplied by, where any are dropped. */
+static void make_drops(Attend *a)
 {
     Emit *e = a->e;
     const AttentionSizes *s = &a->s;
@@ -217,10 +259,16 @@ static void drop(Attend *a, const char *of)
         return;
     out_wrap(e->out,
              "%s(keys_here, %s, (((uint64_t)b * %lld + (uint64_t)h1) * %lld + (uint64_t)i0) * %lld "
-             "+ (uint64_t)j0, %lld, %s, %s, %s);",
+             "+ (uint64_t)j0, %lld, %s, %s, times_block);",
              name_of(a, "drop"), emit_key(e, a->y), (long long)s->heads, (long long)s->queries,
-             (long long)s->keys, (long long)s->keys, emit_number(e, p), emit_number(e, 1 / (1 - p)),
-             of);
+             (long long)s->keys, (long long)s->keys, emit_number(e, p),
+             emit_number(e, 1 / (1 - p)));
+}
+
+static void drop(Attend *a, const char *of)
+{
+    if (a->y->attr->value != 0)
+        out_line(a->e->out, "%s(keys_here, times_block, %s);", name_of(a, "times"), of);
 }
 
 /* --- forward ---------------------------------------------------------------------------------- */
@@ -242,19 +290,24 @@ static void store_block(Attend *a)
 {
     Emit *e = a->e;
     long long dim = (long long)a->s.dim, heads = (long long)a->s.heads;
+    out_line(e->out, "float log_block[%lld];", a->plan->block);
+    out_line(e->out, "%s(top_block, sum_block, log_block);", name_of(a, "done"));
     out_open(e->out, "for (int u = 0; u < rows; u++)");
     size_t line = out_index(e->out, "i", "i0 + u");
-    out_line(e->out, "const float u1 = sum_block[u] > 0.0f ? 1.0f / sum_block[u] : 0.0f;");
-    out_line(
-        e->out,
-        "const float y1 = sum_block[u] > 0.0f ? top_block[u] + nnrt_logf(sum_block[u]) : 1e30f;");
     out_open(e->out, "for (int k = 0; k < %lld; k++)", dim);
     store_value(a, arena_format(e->arena, "h1 * %lld + k", dim),
-                arena_format(e->arena, "(o_block[u * %lld + k] * u1)", a->width));
+                arena_format(e->arena, "(o_block[u * %lld + k] * sum_block[u])", a->width));
     out_close(e->out);
-    store_value(a, arena_format(e->arena, "%lld + h1", heads * dim), "y1");
+    store_value(a, arena_format(e->arena, "%lld + h1", heads * dim), "log_block[u]");
     out_unindex(e->out, line, "i");
     out_close(e->out);
+}
+
+static void declare_drops(Attend *a)
+{
+    if (a->y->attr->value != 0)
+        out_line(a->e->out, "_Alignas(64) float times_block[%lld];",
+                 a->plan->block * a->plan->block);
 }
 
 static void begin_sums(Attend *a)
@@ -262,6 +315,7 @@ static void begin_sums(Attend *a)
     Emit *e = a->e;
     long long block = a->plan->block;
     out_line(e->out, "_Alignas(64) float s_block[%lld];", block * block);
+    declare_drops(a);
     out_line(e->out, "float top_block[%lld], sum_block[%lld];", block, block);
     out_open(e->out, "for (int u = 0; u < %lld; u++)", block);
     out_line(e->out, "top_block[u] = -1e30f;");
@@ -292,14 +346,18 @@ void emit_attention(Emit *e)
     load_queries(&a, "k_block");
     open_keys(&a);
     load_keys(&a, 1, "k_block");
+    declare_next_keys(&a, "s", 2, 0);
     scores(&a, "s_block");
-    out_wrap(e->out, "%s(keys_here, s_block, top_block, sum_block, %lld, o_block);",
-             name_of(&a, "weights"), a.width);
+    out_wrap(e->out, "%s(keys_here, %s, s_block, top_block, sum_block, %lld, o_block);",
+             name_of(&a, "weights"), ahead(&a), a.width);
+    make_drops(&a);
     drop(&a, "s_block");
     load_keys(&a, 2, "k_block");
-    out_wrap(e->out,
-             "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s);",
-             name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
+    declare_next_keys(&a, "o", 1, block);
+    out_wrap(
+        e->out,
+        "%s(rows, %lld, keys_here, s_block, 1, %lld, k_block, %lld, o_block, %lld, 1, %s, o_next);",
+        name_of(&a, "product"), a.width, block, a.width, a.width, part_of(&a, TO_SEEN));
     out_close(e->out);
     store_block(&a);
     out_unindex(e->out, g, "g");
@@ -308,6 +366,21 @@ void emit_attention(Emit *e)
 }
 
 /* --- the gradient ----------------------------------------------------------------------------- */
+
+/* The index of the result, operand 3, or of its gradient, 4. */
+static void value_at(Attend *a, Ix *at)
+{
+    at[0] = a->b;
+    at[1] = a->i;
+    at[2] = ix_add(&a->e->space, ix_scale(a->h, (long long)a->s.dim), a->d);
+}
+
+static void declare_next_values(Attend *a, const char *name, int operand)
+{
+    Ix at[3];
+    value_at(a, at);
+    declare_next(a, name, operand, at, "i0", a->plan->block);
+}
 
 /* A block of operand 3, the result, or 4, its gradient. */
 static void load_values(Attend *a, int operand, const char *name)
@@ -318,8 +391,9 @@ static void load_values(Attend *a, int operand, const char *name)
     clear_block(a, name, "rows");
     size_t line = open_rows(a, "rows", "i", "i0");
     size_t c = out_index(e->out, "c", arena_format(e->arena, "h1 * %lld + k", dim));
-    Ix at = ix_add(&e->space, ix_scale(a->h, dim), a->d);
-    const char *value = emit_value(e, a->y->in[operand], (Ix[]){a->b, a->i, at});
+    Ix at[3];
+    value_at(a, at);
+    const char *value = emit_value(e, a->y->in[operand], at);
     out_line(e->out, "%s[u * %lld + k] = %s;", name, a->width, emit_bare(e, value));
     out_unindex(e->out, c, "c");
     close_rows(a, line, "i", known);
@@ -333,9 +407,11 @@ static void load_errors(Attend *a)
     long long block = a->plan->block;
     int known = e->known.n;
     load_values(a, 4, "dy_block");
-    turn(a, "dy_block", "dyt_block");
+    turn(a, "dy_block", a->width, "dyt_block");
     load_values(a, 3, "dq_block");
-    out_line(e->out, "%s(%lld, dy_block, dq_block, rest_block);", name_of(a, "dots"), a->width);
+    out_line(e->out, "%s(%lld, dy_block, dq_block, s_block);", name_of(a, "dots"), a->width);
+    turn(a, "s_block", tile_lanes(e->p->target), "ds_block");
+    out_line(e->out, "%s(ds_block, rest_block);", name_of(a, "sums"));
     out_loop(e->out, "for (int u = rows; u < %lld; u++)", block);
     out_line(e->out, "log_block[u] = 1e30f;");
     out_end(e->out);
@@ -376,7 +452,7 @@ static void clear_gradients(Attend *a, const Places *p)
     out_close(e->out);
 }
 
-/* What a block of keys gives and gets of a block of queries. */
+/* What a block of keys gives and gets of a block of queries; the products bring near the next blocks. */
 static void add_block(Attend *a, const Places *p)
 {
     Emit *e = a->e;
@@ -384,24 +460,32 @@ static void add_block(Attend *a, const Places *p)
     const char *product = name_of(a, "product");
     load_keys(a, 1, "k_block");
     load_keys(a, 2, "v_block");
+    declare_next_keys(a, "s", 1, block);
     scores(a, "s_block");
+    declare_next_keys(a, "ds", 2, block);
     out_wrap(e->out,
-             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s);",
+             "%s(keys_here, %lld, %lld, v_block, %lld, 1, dyt_block, %lld, ds_block, %lld, 0, %s, "
+             "ds_next);",
              product, block, dim, width, block, block, part_of(a, SEEN));
+    make_drops(a);
     drop(a, "ds_block");
-    out_wrap(e->out, "%s(keys_here, log_block, rest_block, s_block, ds_block);",
-             name_of(a, "again"));
+    out_wrap(e->out, "%s(keys_here, %s, log_block, rest_block, s_block, ds_block);",
+             name_of(a, "again"), ahead(a));
     drop(a, "s_block");
+    declare_next_values(a, "dv", 4);
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, s_block, %lld, 1, dy_block, %lld, dv + (size_t)j0 * %lld, "
-             "%lld, 1, %s);",
+             "%lld, 1, %s, dv_next);",
              product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    declare_next(a, "dk", 0, (Ix[]){a->b, a->i, a->h, a->d}, "i0", block);
     out_wrap(e->out,
              "%s(keys_here, %lld, rows, ds_block, %lld, 1, q_block, %lld, dk + (size_t)j0 * %lld, "
-             "%lld, 1, %s);",
+             "%lld, 1, %s, dk_next);",
              product, dim, block, width, p->k_step, p->k_step, part_of(a, FROM_SEEN));
+    declare_next_values(a, "dq", 3);
     out_wrap(e->out,
-             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s);",
+             "%s(rows, %lld, keys_here, ds_block, 1, %lld, k_block, %lld, dq_block, %lld, 1, %s, "
+             "dq_next);",
              product, width, block, width, width, part_of(a, TO_SEEN));
 }
 
@@ -425,6 +509,7 @@ static void declare_blocks(Attend *a)
         declare_block(a, names[i]);
     out_line(a->e->out, "_Alignas(64) float s_block[%lld], ds_block[%lld];", block * block,
              block * block);
+    declare_drops(a);
     out_line(a->e->out, "float log_block[%lld], rest_block[%lld];", block, block);
 }
 
@@ -443,8 +528,6 @@ void emit_attention_grad(Emit *e)
              p.k, dim, p.v, dim);
     const char *there = known_keys(&a);
     declare_blocks(&a);
-    if (a.s.causal) /* what a causal mask hides is not written, and is multiplied by 0 */
-        out_line(e->out, "__builtin_memset(ds_block, 0, sizeof ds_block);");
     clear_gradients(&a, &p);
     out_open(e->out, "for (int h1 = g * %lld; h1 < (g + 1) * %lld; h1++)",
              (long long)a.s.heads / groups, (long long)a.s.heads / groups);

@@ -5,10 +5,17 @@
 #include "kernel_emit.h"
 #include "template.h"
 
+/* The line break in front of the next function. */
+static const char *next_head(const char *text)
+{
+    const char *plain = strstr(text, "\nstatic "), *inlined = strstr(text, "\nNNRT_INLINE ");
+    return plain && (!inlined || plain < inlined) ? plain : inlined;
+}
+
 /* A template's text, the lines of its signatures broken anew: the names in them have other lengths. */
 static void write_template(const Tiles *t, Out *out, const char *text)
 {
-    for (const char *begin; (begin = strstr(text, "\nstatic ")) != NULL;) {
+    for (const char *begin; (begin = next_head(text)) != NULL;) {
         const char *end = strstr(++begin, "\n{");
         Str line = str_new(t->arena);
         for (const char *c = begin; c < end; c++)
@@ -134,10 +141,12 @@ static void write_packing(Tiles *t, Out *out, PackWay way, int width)
 static void write_part(Tiles *t, Out *out, const AttentionPlan *plan, const char *part)
 {
     static const char *const parts[][2] = {
-        {"NNCC_PRODUCT", "product"}, {"NNCC_TURN", "turn"},       {"NNCC_DOTS", "dots"},
-        {"NNCC_SCORES", "scores"},   {"NNCC_WEIGHTS", "weights"}, {"NNCC_AGAIN", "again"},
-        {"NNCC_DROP", "drop"},       {"NNCC_PART", "part"},       {"NNCC_VECTOR", "part_vector"},
-        {"NNCC_FOUR", "turn_four"}};
+        {"NNCC_PRODUCT", "product"},  {"NNCC_PART", "part"},   {"NNCC_VECTOR", "part_vector"},
+        {"NNCC_BITS", "part_bits"},   {"NNCC_EXP", "exp"},     {"NNCC_LAST", "last"},
+        {"NNCC_SLOPES", "slopes"},    {"NNCC_HIDE", "hide"},   {"NNCC_MOST", "most"},
+        {"NNCC_WEIGHTS", "weights"},  {"NNCC_DONE", "done"},   {"NNCC_AGAIN", "again"},
+        {"NNCC_DROP", "drop"},        {"NNCC_TIMES", "times"}, {"NNCC_DOTS", "dots"},
+        {"NNCC_LONGS", "part_longs"}, {"NNCC_SUMS", "sums"},   {"NNCC_NEXT", "next"}};
     enum { PARTS = COUNT(parts) };
     Arena *a = t->arena;
     TemplateWord words[PARTS + 4] = {
@@ -163,9 +172,12 @@ static void write_attention(Tiles *t, Out *out, const Kernel *k)
     AttentionSizes s = attention_sizes(k->product);
     bool forward = k->kind == KERNEL_attention;
     write_part(t, out, plan, "product");
-    write_part(t, out, plan, "turn");
-    if (s.causal || s.alibi)
-        write_part(t, out, plan, "scores");
+    write_packing(t, out, PACK_turned, (int)plan->block);
+    write_part(t, out, plan, "exp");
+    if (s.alibi)
+        write_part(t, out, plan, "slopes");
+    if (s.causal)
+        write_part(t, out, plan, "hide");
     write_part(t, out, plan, forward ? "weights" : "again");
     if (!forward)
         write_part(t, out, plan, "dots");

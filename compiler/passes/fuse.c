@@ -29,7 +29,8 @@ enum {
     CHAIN_MAX = 24,    /* movement ops in a row; then one is stored */
     INLINE_OPS = 6,    /* of a value that is computed again where it is read */
     INLINE_LOADS =
-        3 /* and what it reads: one number of its own place, and some that few places have */
+        3,        /* and what it reads: a number of its own place, and some that few places have */
+    LATE_OPS = 16 /* of a value that the gradient computes again, one of them COSTLY */
 };
 
 typedef struct Group {
@@ -479,8 +480,9 @@ static void merge_operands(Fuse *f, Node *y, const Node *through, int depth)
 /* What computing a value again takes: ops, and numbers read that it has one of each place, or few of. */
 typedef struct Again {
     int64_t size; /* of the value */
-    const Node *seen[INLINE_OPS + INLINE_LOADS];
-    int n, ops, loads, whole_loads;
+    bool late;    /* for the gradient, instead of keeping it until then */
+    const Node *seen[LATE_OPS + INLINE_LOADS];
+    int n, ops, costly, loads, whole_loads;
 } Again;
 
 static int64_t size_of(const Fuse *f, const Shape *s)
@@ -499,6 +501,18 @@ static bool again_seen(Again *again, const Node *y)
     return false;
 }
 
+/* Whether the gradient reads y, through movement. */
+static bool read_backward(const Fuse *f, const Node *y, int depth)
+{
+    for (int i = 0; i < f->users[y->id].at.n; i++) {
+        const Node *user = f->users[y->id].at.at[i];
+        if (f->group[user->id] < 0 ? depth < CHAIN_MAX && read_backward(f, user, depth + 1)
+                                   : user->role == ROLE_backward)
+            return true;
+    }
+    return false;
+}
+
 /* Counts what computing y again would take; false: not worth it. */
 static bool cheap(Fuse *f, const Node *y, const bool *stored, Again *again)
 {
@@ -507,13 +521,17 @@ static bool cheap(Fuse *f, const Node *y, const bool *stored, Again *again)
         again_seen(again, y))
         return true;
     if (stored[y->id] || node_lies(y)) {
-        again->whole_loads += size_of(f, &y->shape) * FEW > again->size;
+        bool whole = size_of(f, &y->shape) * FEW > again->size;
+        if (again->late && whole && !read_backward(f, y, 0))
+            return false; /* it would be kept instead */
+        again->whole_loads += whole;
         return !(y->op == OP_var && f->assign[y->attr->var->id]) && again->whole_loads <= 1 &&
                ++again->loads <= INLINE_LOADS;
     }
     OpClass c = op_rows[y->op].cls;
-    if ((c != CLASS_EW && c != CLASS_MOVE) || (op_rows[y->op].flags & COSTLY) ||
-        (c == CLASS_EW && ++again->ops > INLINE_OPS))
+    bool costly = op_rows[y->op].flags & COSTLY;
+    if ((c != CLASS_EW && c != CLASS_MOVE) || (costly && ++again->costly > again->late) ||
+        (c == CLASS_EW && ++again->ops > (again->late ? LATE_OPS : INLINE_OPS)))
         return false;
     for (int i = 0; i < y->n_in; i++)
         if (!cheap(f, y->in[i], stored, again))
@@ -540,7 +558,21 @@ static bool read_elsewhere(Fuse *f, const Node *y, const Node *through, const bo
     return false;
 }
 
-/* How many values that other groups read are made of y by few cheap ops. */
+/* Whether readers in other groups are of the gradient, none a product's operand, and compute y again of what the
+ * gradient reads anyway: to write a function and read it takes as long, and it lies there all the while. */
+static bool computed_late(Fuse *f, const Node *y, const bool *stored)
+{
+    Again again = {.size = size_of(f, &y->shape), .late = true};
+    for (int i = 0; i < f->users[y->id].at.n; i++) {
+        const Node *user = f->users[y->id].at.at[i];
+        if (group_of(f, user) != group_of(f, y) &&
+            (op_rows[user->op].cls != CLASS_EW || user->role != ROLE_backward))
+            return false;
+    }
+    return op_rows[y->op].cls == CLASS_EW && cheap(f, y, stored, &again);
+}
+
+/* How many values that other groups read are made of y by few cheap ops, but those that are computed late. */
 static int made_of(Fuse *f, const Node *y, const bool *stored, int depth)
 {
     enum { DEPTH_MAX = 3 };
@@ -550,7 +582,8 @@ static int made_of(Fuse *f, const Node *y, const bool *stored, int depth)
         if (group_of(f, user) != group_of(f, y) || op_rows[user->op].cls != CLASS_EW ||
             (op_rows[user->op].flags & COSTLY))
             continue;
-        n += read_elsewhere(f, user, user, stored, 0) ? 1 : made_of(f, user, stored, depth + 1);
+        n += read_elsewhere(f, user, user, stored, 0) ? !computed_late(f, user, stored)
+                                                      : made_of(f, user, stored, depth + 1);
     }
     return n;
 }
@@ -580,7 +613,8 @@ static void choose_stores(Fuse *f, bool *stored)
             continue;
         }
         Again again = {.size = size_of(f, &y->shape)};
-        stored[i] = g->program->unfused || moved || !cheap(f, y, stored, &again);
+        stored[i] = g->program->unfused || moved ||
+                    (!cheap(f, y, stored, &again) && !computed_late(f, y, stored));
     }
 }
 

@@ -183,6 +183,36 @@ Test(fuse, a_cheap_value_is_computed_again_rather_than_stored)
     done(t);
 }
 
+/* y tanh(y) between two products: y is kept for the gradient, its tanh is not. */
+Test(fuse, a_function_of_what_the_gradient_reads_is_computed_again)
+{
+    Net *t = net_new(1, 40);
+    Graph *g = t->g;
+    Node *w[] = {build_var(g, weight(t, "w", 2, (int64_t[]){40, 40})),
+                 build_var(g, weight(t, "v", 2, (int64_t[]){40, 40}))};
+    Node *y = build_matmul(g, build_input(g, 0), build_swap(g, w[0])), *dw[2];
+    y = build_binary(g, OP_mul, y, build_unary(g, OP_tanh, y));
+    y = build_matmul(g, y, build_swap(g, w[1]));
+    Node *loss = build_reshape(g, build_mean(g, build_binary(g, OP_mul, y, y), 0, NULL),
+                               &(Shape){.batch = -1});
+    autodiff(g, loss, 2, w, dw);
+    for (int i = 0; i < 2; i++)
+        build_assign(g, w[i]->attr->var, build_binary(g, OP_sub, w[i], dw[i]));
+    graph_root(g, ROOT_loss, 0, loss);
+    lower(t);
+    int functions = 0;
+    for (int i = 0; i < g->nodes.n; i++) {
+        const Node *f = g->nodes.at[i];
+        functions += f->op == OP_tanh;
+        cr_assert(f->op != OP_tanh || !f->kernel, "it is stored");
+        for (int k = 0; k < f->n_in; k++)
+            cr_assert(f->role == ROLE_forward || !f->kernel || f->in[k]->op != OP_tanh,
+                      "%s of it is stored", op_rows[f->op].name);
+    }
+    cr_assert_eq(functions, 1);
+    done(t);
+}
+
 Test(fuse, reductions_over_other_axes_are_other_kernels)
 {
     Net *t = net_new(1, 40);
