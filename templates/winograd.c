@@ -86,8 +86,10 @@ static inline __attribute__((always_inline)) void NNCC_WEIGHT_1D(const NNCC_VECT
     to[5] = w2;
 }
 
-/* to, 36 rows of `width` floats `distance` apart = those of taps[3][3][width] of a weight. */
-static inline void NNCC_WEIGHT(const float *taps, int width, float *to, ptrdiff_t distance)
+/* to, 36 rows of `width` floats `distance` apart = those of 3 x 3 taps of so many floats, `below` and `beside`
+ * apart. */
+static inline void NNCC_WEIGHT(const float *taps, ptrdiff_t below, ptrdiff_t beside, int width,
+                               float *to, ptrdiff_t distance)
 {
     for (int v = 0; v < width; v += NNCC_LANES) {
         NNCC_VECTOR down[18];
@@ -96,7 +98,7 @@ static inline void NNCC_WEIGHT(const float *taps, int width, float *to, ptrdiff_
             NNCC_VECTOR w[3];
 #pragma GCC unroll 3
             for (int i = 0; i < 3; i++)
-                __builtin_memcpy(&w[i], taps + (i * 3 + j) * width + v, sizeof w[i]);
+                __builtin_memcpy(&w[i], taps + i * below + j * beside + v, sizeof w[i]);
             NNCC_WEIGHT_1D(w, 1, &down[j * 6]);
         }
 #pragma GCC unroll 6

@@ -7,45 +7,9 @@
  * result. It works in a slice of the packed memory; there are slices for so many threads. */
 #include "kernel_conv.h"
 
-static const char *name(Conv *c, const char *what)
+const char *winograd_name(Conv *c, const char *what)
 {
     return arena_format(c->e->arena, "%s_winograd_%s", c->e->p->name, what);
-}
-
-/* The weight, transformed: [panels][36][channels][tile_n]. */
-void emit_winograd_pack(Conv *c)
-{
-    Emit *e = c->e;
-    const ConvPlan *p = c->plan;
-    const Node *w = c->y->in[1];
-    bool whole = p->units % p->tile_n == 0;
-    Ix at[RANK_MAX] = {ix_loop(&e->space, "k1", 3), ix_loop(&e->space, "k2", 3),
-                       ix_loop(&e->space, "k", p->channels), ix_loop(&e->space, "j", p->units)};
-    emit_share(c->e, 1);
-    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)(p->panels * p->channels));
-    conv_let(c, "p", conv_part(c, "t", p->channels, -1));
-    conv_let(c, "k", conv_part(c, "t", 1, p->channels));
-    conv_columns(c, "width");
-    out_line(e->out, "_Alignas(64) float taps[%d]%s;", 9 * p->tile_n, whole ? "" : " = {0}");
-    out_open(e->out, "for (int k1 = 0; k1 < 3; k1++)");
-    out_open(e->out, "for (int k2 = 0; k2 < 3; k2++)");
-    out_open(e->out, "for (int v = 0; v < %s; v++)",
-             whole ? conv_text(c, "%lld", p->tile_n) : "width");
-    size_t j = out_index(e->out, "j", "j0 + v");
-    int known = e->known.n;
-    const char *value = emit_value(e, w, at);
-    out_line(e->out, "taps[(k1 * 3 + k2) * %d + v] = %s;", p->tile_n, emit_bare(e, value));
-    e->known.n = known;
-    out_unindex(e->out, j, "j");
-    out_close(e->out);
-    out_close(e->out);
-    out_close(e->out);
-    out_wrap(e->out, "%s(taps, %d, %s + (size_t)p * %lld + k * %d, %lld);", name(c, "weight"),
-             p->tile_n, conv_packed(c, PART_other),
-             (long long)(WINOGRAD_POINTS * p->winograd.w_point), p->tile_n,
-             (long long)p->winograd.w_point);
-    conv_unlet(c, 0);
-    out_close(e->out);
 }
 
 /* Where patch r is: its sample and first pixel. */
@@ -207,7 +171,7 @@ static void transform_x(Conv *c)
                  .extent = p->in,
                  .size = WINOGRAD_PATCH,
                  .chunk = p->winograd.chunk,
-                 .function = name(c, "patch"),
+                 .function = winograd_name(c, "patch"),
                  .to = conv_text(c, "patches + u * %lld + j0", p->channels),
                  .distance = p->winograd.x_point};
     transform_patch(c, &x);
@@ -284,8 +248,8 @@ static void store_patches(Conv *c)
     out_line(e->out, "const int r = r0 + u;");
     let_patch(c);
     out_line(e->out, "_Alignas(64) float tile[%d];", WINOGRAD_PIXELS * WINOGRAD_PIXELS * p->tile_n);
-    out_line(e->out, "%s(products + u * %d, %d, %lld, tile);", name(c, "results"), p->tile_n,
-             p->tile_n, (long long)w->y_point);
+    out_line(e->out, "%s(products + u * %d, %d, %lld, tile);", winograd_name(c, "results"),
+             p->tile_n, p->tile_n, (long long)w->y_point);
     open_pixels(c, "k1", "h0", p->out[H]);
     conv_let(c, "l2", "h0 + k1");
     open_pixels(c, "k2", "w0", p->out[W]);
@@ -428,7 +392,7 @@ static void transform_both(Conv *c)
                   .size = WINOGRAD_PIXELS,
                   .chunk = p->tile_n,
                   .panels = true,
-                  .function = name(c, "errors"),
+                  .function = winograd_name(c, "errors"),
                   .to = arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
                   .distance = p->winograd.w_point};
     if (p->winograd.parts == 1)
@@ -495,7 +459,7 @@ static void store_changes(Conv *c, const char *from)
     const WinogradPlan *w = &p->winograd;
     bool early = p->channels % w->rows;
     out_line(e->out, "_Alignas(64) float taps[%d];", 9 * w->rows * p->tile_n);
-    out_line(e->out, "%s(sums, %d, taps);", name(c, "changes"), w->rows * p->tile_n);
+    out_line(e->out, "%s(sums, %d, taps);", winograd_name(c, "changes"), w->rows * p->tile_n);
     out_open(e->out, "for (int k1 = 0; k1 < 3; k1++)");
     out_open(e->out, "for (int k2 = 0; k2 < 3; k2++)");
     out_open(e->out, "for (int u = %s; u < %d; u++)", early ? "i0 - u0" : "0", w->rows);

@@ -76,7 +76,7 @@ Test(winograd, results)
         draw(&w[0][0][0], sizeof w / sizeof(float));
         for (int c = 0; c < CHANNELS; c++) {
             winograd_patch(x[c][0], 6 * LANES, LANES, LANES, a, LANES);
-            winograd_weight(w[c][0], LANES, b, LANES);
+            winograd_weight(w[c][0], 3 * LANES, LANES, LANES, b, LANES);
             add_products(a, b, sums);
         }
         winograd_results(sums, LANES, LANES, tile);
