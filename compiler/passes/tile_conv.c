@@ -312,6 +312,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
         return p;
     if (g->program->choices)
         begin(g, &p, y, weight_text(g, p, w), kept);
+    p.weight_way = weight_way(g, &p, w);
     choose_columns(g, &p, model_columns(g, y, p, kept));
     ConvPlan few = p;
     p.winograd.few_columns = direct_columns(g, &p);
@@ -319,7 +320,6 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
     winograd_plan(g, y, &p, kept || is_plain(g, &few, w) || in_panels(g, &few, w), kept);
     ConvPlan direct = conv_direct(&p);
     p.panels_kept = in_panels(g, &direct, w);
-    p.weight_way = weight_way(g, &p, w);
     /* A weight of few columns is read in place; the rows of a wide one lie in the same few sets of a
      * cache. */
     enum { NARROW = 64 };

@@ -6,8 +6,9 @@
 #include "lower.h"
 
 /* What transforms take, a vector of channels: a patch, its pixels of the result, a weight's taps (which
- * become 36 for 9, and go to memory), and, where that was done before, reading them. */
-enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200, READ_COST = 300 };
+ * become 36 for 9, and go to memory), the same where they are turned or gathered first, and, where that was done
+ * before, reading them. */
+enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 900, TURNED_COST = 1300, READ_COST = 300 };
 
 static bool suits(const Graph *g, const ConvPlan *p)
 {
@@ -30,8 +31,9 @@ static int64_t cost_winograd(const ConvPlan *p, int64_t samples, bool kept)
     const WinogradPlan *w = &p->winograd;
     int64_t units = p->panels * p->tile_n, patches = samples * w->high * w->wide;
     int64_t computed = tile_round_up(patches, w->rows);
+    int64_t taps = p->weight_way == PACK_copied ? TAPS_COST : TURNED_COST;
     return WINOGRAD_POINTS * computed * p->channels * units +
-           (kept ? READ_COST : TAPS_COST) * p->channels * units +
+           (kept ? READ_COST : taps) * p->channels * units +
            patches * (PATCH_COST * p->channels + RESULT_COST * units);
 }
 
