@@ -127,17 +127,16 @@ static void transform_chunk(Conv *c, const Patches *from, int chunk)
         out_open(e->out, "if (%s%s%s)", high, *high && *wide ? " && " : "", wide);
     IxNarrow was_h = ix_narrow(&e->space, c->axis[H].t[0].atom, h[0], h[1]);
     IxNarrow was_l = ix_narrow(&e->space, c->axis[W].t[0].atom, l[0], l[1]);
-    bool stands = transform_standing(c, from, chunk);
+    if (!transform_standing(c, from, chunk))
+        transform_copy(c, from, chunk);
     ix_widen(&e->space, &was_l);
     ix_widen(&e->space, &was_h);
-    if (border && stands) {
+    if (border) {
         out_close(e->out);
         out_open(e->out, "else");
-    }
-    if (border || !stands)
         transform_copy(c, from, chunk);
-    if (border)
         out_close(e->out);
+    }
 }
 
 /* Patch r of an operand, its first pixel l0, h0, w0, transformed, channels from j0 on. Those that are of other

@@ -96,7 +96,7 @@ static Node *joined(Fixture *f)
     Shape image = {.rank = 4, .dim = {1, 14, 11, 16}};
     Node *a = layer(f, emit_leaf(f, image, -1, 1), 16), *b = layer(f, a, 32);
     Node *both[] = {a, b};
-    return layer(f, build_concat(f->g, 2, both, 3), 48);
+    return layer(f, build_concat(f->g, 3, 2, both), 48);
 }
 
 typedef struct Build {
