@@ -5,6 +5,8 @@
  * pixels, and some panels of channels out. A piece transforms its patches, multiplies them, a register
  * tile of patches at each of the 36 points, and makes of each patch's products its 4 x 4 pixels of the
  * result. It works in a slice of the packed memory; there are slices for so many threads. */
+#include <string.h>
+
 #include "kernel_conv.h"
 
 const char *winograd_name(Conv *c, const char *what)
@@ -78,14 +80,33 @@ static void transform_copy(Conv *c, const Patches *from, int chunk)
              chunk, from->to, (long long)from->distance);
 }
 
+/* What is read of an operand at every index in reach, and where, as `at` then says; NULL: there is no such. */
+static const Node *covering(Conv *c, const Node *x, Ix *at)
+{
+    Ix operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    while (!x->kernel && (x->op == OP_pad || x->op == OP_concat)) {
+        int n = 1, i = -1;
+        while (n && ++i < x->n_in)
+            index_operand(&c->e->space, x, i, at, operand, guards, &n);
+        if (n)
+            return NULL;
+        x = x->in[i];
+        memcpy(at, operand, sizeof operand);
+    }
+    return x;
+}
+
 /* The same, read where they stand; false: they do not. */
 static bool transform_standing(Conv *c, const Patches *from, int chunk)
 {
     Emit *e = c->e;
-    const Node *base;
     int64_t offset, stride[RANK_MAX];
-    if (from->x->shape.dim[3] % chunk ||
-        !pixel_strides(&e->space, from->x, from->at, &base, &offset, stride))
+    Ix at[RANK_MAX];
+    memcpy(at, from->at, sizeof at);
+    const Node *base, *x = covering(c, from->x, at);
+    if (!x || from->x->shape.dim[3] % chunk ||
+        !pixel_strides(&e->space, x, at, &base, &offset, stride))
         return false;
     out_wrap(e->out,
              "%s(%s + (l0 * (ptrdiff_t)%lld + h0 * %lld + w0 * %lld + j0 + %lld), %lld, %lld, %d, "

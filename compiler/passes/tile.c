@@ -17,29 +17,20 @@ static bool affine_in(const IxSpace *s, const Ix *linear, int atom)
     return true;
 }
 
-/* Which operand of a movement is read at every index in reach, and where; -1: none. */
-static int covering_operand(IxSpace *s, const Node *x, const Ix *at, Ix *operand)
-{
-    for (int i = 0; i < x->n_in; i++) {
-        Guard guards[RANK_MAX];
-        int n;
-        index_operand(s, x, i, at, operand, guards, &n);
-        if (n == 0)
-            return i;
-    }
-    return -1;
-}
-
 bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
                      Ix *linear)
 {
     Ix here[RANK_MAX], next[RANK_MAX];
     memcpy(here, at, sizeof *at * (size_t)x->shape.rank);
     while (!x->kernel && op_rows[x->op].cls == CLASS_MOVE) {
-        int from = x->op == OP_gather ? -1 : covering_operand(s, x, here, next);
-        if (from < 0)
+        Guard guards[RANK_MAX];
+        int n_guards;
+        if (x->op == OP_concat || x->op == OP_gather)
             return false;
-        x = x->in[from];
+        index_operand(s, x, 0, here, next, guards, &n_guards);
+        if (n_guards)
+            return false;
+        x = x->in[0];
         memcpy(here, next, sizeof here);
     }
     if ((!x->kernel && !node_lies(x)) || x->dtype != DT_f32)
