@@ -5,6 +5,7 @@
  * pixels, and some panels of channels out. A piece transforms its patches, multiplies them, a register
  * tile of patches at each of the 36 points, and makes of each patch's products its 4 x 4 pixels of the
  * result. It works in a slice of the packed memory; there are slices for so many threads. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel_conv.h"
@@ -108,11 +109,12 @@ static bool transform_standing(Conv *c, const Patches *from, int chunk)
     if (!x || from->x->shape.dim[3] % chunk ||
         !pixel_strides(&e->space, x, at, &base, &offset, stride))
         return false;
+    const char *sign = offset < 0 ? "-" : "+";
     out_wrap(e->out,
-             "%s(%s + (l0 * (ptrdiff_t)%lld + h0 * %lld + w0 * %lld + j0 + %lld), %lld, %lld, %d, "
+             "%s(%s + (l0 * (ptrdiff_t)%lld + h0 * %lld + w0 * %lld + j0 %s %lld), %lld, %lld, %d, "
              "%s, %lld);",
              from->function, emit_buffer(e, node_buffer(e->g, base), false), (long long)stride[0],
-             (long long)stride[1], (long long)stride[2], (long long)offset, (long long)stride[1],
+             (long long)stride[1], (long long)stride[2], sign, llabs(offset), (long long)stride[1],
              (long long)stride[2], chunk, from->to, (long long)from->distance);
     return true;
 }
