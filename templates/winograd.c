@@ -42,17 +42,26 @@ static inline __attribute__((always_inline)) void NNCC_PATCH_1D(const NNCC_VECTO
     to[5] = (x1 + x[5 * step]) - 2.5f * x3;
 }
 
-/* to, 36 rows of `width` floats `distance` apart = those of a patch[6][6][width] of pixels. */
-static void NNCC_PATCH(const float *patch, int width, float *to, ptrdiff_t distance)
+/* to, 36 rows of `width` floats `distance` apart = those of a patch of 6 x 6 pixels of so many floats, `below` and
+ * `beside` apart. */
+static inline void NNCC_PATCH(const float *patch, ptrdiff_t below, ptrdiff_t beside, int width,
+                              float *to, ptrdiff_t distance)
 {
     for (int v = 0; v < width; v += NNCC_LANES) {
-        NNCC_VECTOR x[36], down[36], both[6];
-        for (int i = 0; i < 36; i++)
-            __builtin_memcpy(&x[i], patch + i * width + v, sizeof x[i]);
-        for (int j = 0; j < 6; j++)
-            NNCC_PATCH_1D(&x[j], 6, &down[j * 6]);
+        NNCC_VECTOR down[36];
+#pragma GCC unroll 6
+        for (int j = 0; j < 6; j++) {
+            NNCC_VECTOR x[6];
+#pragma GCC unroll 6
+            for (int i = 0; i < 6; i++)
+                __builtin_memcpy(&x[i], patch + i * below + j * beside + v, sizeof x[i]);
+            NNCC_PATCH_1D(x, 1, &down[j * 6]);
+        }
+#pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
+            NNCC_VECTOR both[6];
             NNCC_PATCH_1D(&down[i], 6, both);
+#pragma GCC unroll 6
             for (int j = 0; j < 6; j++)
                 __builtin_memcpy(to + (i * 6 + j) * distance + v, &both[j], sizeof both[j]);
         }
@@ -77,17 +86,26 @@ static inline __attribute__((always_inline)) void NNCC_WEIGHT_1D(const NNCC_VECT
     to[5] = w2;
 }
 
-/* to, 36 rows of `width` floats `distance` apart = those of taps[3][3][width] of a weight. */
-static void NNCC_WEIGHT(const float *taps, int width, float *to, ptrdiff_t distance)
+/* to, 36 rows of `width` floats `distance` apart = those of 3 x 3 taps of so many floats, `below` and `beside`
+ * apart. */
+static inline void NNCC_WEIGHT(const float *taps, ptrdiff_t below, ptrdiff_t beside, int width,
+                               float *to, ptrdiff_t distance)
 {
     for (int v = 0; v < width; v += NNCC_LANES) {
-        NNCC_VECTOR w[9], down[18], both[6];
-        for (int i = 0; i < 9; i++)
-            __builtin_memcpy(&w[i], taps + i * width + v, sizeof w[i]);
-        for (int j = 0; j < 3; j++)
-            NNCC_WEIGHT_1D(&w[j], 3, &down[j * 6]);
+        NNCC_VECTOR down[18];
+#pragma GCC unroll 3
+        for (int j = 0; j < 3; j++) {
+            NNCC_VECTOR w[3];
+#pragma GCC unroll 3
+            for (int i = 0; i < 3; i++)
+                __builtin_memcpy(&w[i], taps + i * below + j * beside + v, sizeof w[i]);
+            NNCC_WEIGHT_1D(w, 1, &down[j * 6]);
+        }
+#pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
+            NNCC_VECTOR both[6];
             NNCC_WEIGHT_1D(&down[i], 6, both);
+#pragma GCC unroll 6
             for (int j = 0; j < 6; j++)
                 __builtin_memcpy(to + (i * 6 + j) * distance + v, &both[j], sizeof both[j]);
         }
@@ -111,16 +129,23 @@ static inline __attribute__((always_inline)) void NNCC_RESULTS_1D(const NNCC_VEC
 }
 
 /* tile[4][4][width] = the pixels that products give, 36 rows of `width` floats `distance` apart. */
-static void NNCC_RESULTS(const float *products, int width, ptrdiff_t distance, float *tile)
+static inline void NNCC_RESULTS(const float *products, int width, ptrdiff_t distance, float *tile)
 {
     for (int v = 0; v < width; v += NNCC_LANES) {
-        NNCC_VECTOR y[36], down[24], both[4];
-        for (int i = 0; i < 36; i++)
-            __builtin_memcpy(&y[i], products + i * distance + v, sizeof y[i]);
-        for (int j = 0; j < 6; j++)
-            NNCC_RESULTS_1D(&y[j], 6, &down[j * 4]);
+        NNCC_VECTOR down[24];
+#pragma GCC unroll 6
+        for (int j = 0; j < 6; j++) {
+            NNCC_VECTOR y[6];
+#pragma GCC unroll 6
+            for (int i = 0; i < 6; i++)
+                __builtin_memcpy(&y[i], products + (i * 6 + j) * distance + v, sizeof y[i]);
+            NNCC_RESULTS_1D(y, 1, &down[j * 4]);
+        }
+#pragma GCC unroll 4
         for (int i = 0; i < 4; i++) {
+            NNCC_VECTOR both[4];
             NNCC_RESULTS_1D(&down[i], 4, both);
+#pragma GCC unroll 4
             for (int j = 0; j < 4; j++)
                 __builtin_memcpy(tile + (i * 4 + j) * width + v, &both[j], sizeof both[j]);
         }
@@ -146,17 +171,26 @@ static inline __attribute__((always_inline)) void NNCC_ERRORS_1D(const NNCC_VECT
     to[5] = y3;
 }
 
-/* to, 36 rows of `width` floats `distance` apart = those of a patch[4][4][width] of errors. */
-static void NNCC_ERRORS(const float *patch, int width, float *to, ptrdiff_t distance)
+/* to, 36 rows of `width` floats `distance` apart = those of a patch of 4 x 4 pixels' errors, so many floats, `below`
+ * and `beside` apart. */
+static inline void NNCC_ERRORS(const float *patch, ptrdiff_t below, ptrdiff_t beside, int width,
+                               float *to, ptrdiff_t distance)
 {
     for (int v = 0; v < width; v += NNCC_LANES) {
-        NNCC_VECTOR dy[16], down[24], both[6];
-        for (int i = 0; i < 16; i++)
-            __builtin_memcpy(&dy[i], patch + i * width + v, sizeof dy[i]);
-        for (int j = 0; j < 4; j++)
-            NNCC_ERRORS_1D(&dy[j], 4, &down[j * 6]);
+        NNCC_VECTOR down[24];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; j++) {
+            NNCC_VECTOR dy[4];
+#pragma GCC unroll 4
+            for (int i = 0; i < 4; i++)
+                __builtin_memcpy(&dy[i], patch + i * below + j * beside + v, sizeof dy[i]);
+            NNCC_ERRORS_1D(dy, 1, &down[j * 6]);
+        }
+#pragma GCC unroll 6
         for (int i = 0; i < 6; i++) {
+            NNCC_VECTOR both[6];
             NNCC_ERRORS_1D(&down[i], 6, both);
+#pragma GCC unroll 6
             for (int j = 0; j < 6; j++)
                 __builtin_memcpy(to + (i * 6 + j) * distance + v, &both[j], sizeof both[j]);
         }
@@ -180,16 +214,23 @@ static inline __attribute__((always_inline)) void NNCC_CHANGES_1D(const NNCC_VEC
 
 /* taps[3][3], rows of `size` floats = the change of a weight by 36 such rows of sums; size: a multiple of
  * NNCC_LANES. */
-static void NNCC_CHANGES(const float *sums, int size, float *taps)
+static inline void NNCC_CHANGES(const float *sums, int size, float *taps)
 {
     for (int v = 0; v < size; v += NNCC_LANES) {
-        NNCC_VECTOR s[36], down[18], both[3];
-        for (int i = 0; i < 36; i++)
-            __builtin_memcpy(&s[i], sums + i * size + v, sizeof s[i]);
-        for (int j = 0; j < 6; j++)
-            NNCC_CHANGES_1D(&s[j], 6, &down[j * 3]);
+        NNCC_VECTOR down[18];
+#pragma GCC unroll 6
+        for (int j = 0; j < 6; j++) {
+            NNCC_VECTOR s[6];
+#pragma GCC unroll 6
+            for (int i = 0; i < 6; i++)
+                __builtin_memcpy(&s[i], sums + (i * 6 + j) * size + v, sizeof s[i]);
+            NNCC_CHANGES_1D(s, 1, &down[j * 3]);
+        }
+#pragma GCC unroll 3
         for (int i = 0; i < 3; i++) {
+            NNCC_VECTOR both[3];
             NNCC_CHANGES_1D(&down[i], 3, both);
+#pragma GCC unroll 3
             for (int j = 0; j < 3; j++)
                 __builtin_memcpy(taps + (i * 3 + j) * size + v, &both[j], sizeof both[j]);
         }

@@ -158,7 +158,7 @@ const char *conv_packed(Conv *c, ConvPart part)
     bool other = part == PART_other || part == PART_panels;
     int64_t offset = part == PART_x || (other && k->packed) ? 0 : p->x_floats;
     if (part == PART_panels)
-        offset += p->winograd.floats;
+        offset += p->winograd.panels_at;
     if (part == PART_sums && !k->packed)
         offset += p->other_floats;
     const char *name = other && k->packed ? emit_buffer(c->e, k->packed, k->kind == KERNEL_pack)
@@ -206,55 +206,6 @@ ConvLay conv_place_x(Conv *c, const Node *x, const int64_t *extent)
 }
 
 /* --- the convolution -------------------------------------------------------------------------- */
-
-/* The weight in panels: [groups][panels][inner][tile_n]. */
-static void pack_weight(Conv *c, const Node *w)
-{
-    static const char *const names[SPATIAL_MAX] = {"k0", "k1", "k2"};
-    Emit *e = c->e;
-    const ConvPlan *p = c->plan;
-    int64_t each = p->channels / p->groups, units = p->units / p->groups;
-    bool whole = units % p->tile_n == 0;
-    Ix at[RANK_MAX];
-    int d = 0;
-    for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
-        at[d++] = ix_loop(&e->space, names[a], p->taps[a]);
-    at[d++] = ix_loop(&e->space, "k", each);
-    at[d] = ix_loop(&e->space, "j", p->units);
-    emit_share(c->e, 1);
-    out_open(e->out, "for (int p = 0; p < %lld; p++)", (long long)(p->groups * p->panels));
-    conv_columns(c, "width");
-    out_line(e->out, "float *panel = %s + (size_t)p * %lld;", conv_packed(c, PART_panels),
-             (long long)(p->inner * p->tile_n));
-    int opened = 0;
-    for (int a = SPATIAL_MAX - p->spatial; a < SPATIAL_MAX; a++)
-        if (p->taps[a] > 1) {
-            out_open(e->out, "for (int %s = 0; %s < %lld; %s++)", names[a], names[a],
-                     (long long)p->taps[a], names[a]);
-            opened++;
-        }
-    out_open(e->out, "for (int k = 0; k < %lld; k++)", (long long)each);
-    out_open(e->out, "for (int v = 0; v < %s; v++)",
-             whole ? conv_text(c, "%lld", p->tile_n) : "width");
-    size_t j = out_index(e->out, "j", "j0 + v");
-    int known = e->known.n;
-    const char *value = emit_value(e, w, at);
-    out_line(e->out, "panel[v] = %s;", emit_bare(e, value));
-    e->known.n = known;
-    out_unindex(e->out, j, "j");
-    out_close(e->out);
-    if (!whole) {
-        out_loop(e->out, "for (int v = width; v < %d; v++)", p->tile_n);
-        out_line(e->out, "panel[v] = 0.0f;");
-        out_end(e->out);
-    }
-    out_line(e->out, "panel += %d;", p->tile_n);
-    out_close(e->out);
-    while (opened--)
-        out_close(e->out);
-    conv_unlet(c, 0);
-    out_close(e->out);
-}
 
 void conv_result(Conv *c)
 {
@@ -400,7 +351,7 @@ static void emit_direct(Conv *c)
     ConvLay x = conv_place_x(c, c->y->in[0], p->in);
     bool packs = p->pack_other && !e->k->packed;
     if (packs)
-        pack_weight(c, w);
+        emit_panels_pack(c);
     if (p->pack_x || packs)
         emit_wait(e);
     const char *weight = p->pack_other ? conv_packed(c, PART_panels) : conv_standing_weight(c, w);
@@ -413,21 +364,6 @@ static void emit_direct(Conv *c)
     tile_row(c, &x);
     conv_unlet(c, 0);
     out_close(e->out);
-}
-
-void emit_conv_pack(Emit *e)
-{
-    Conv c = {.e = e, .y = e->k->product, .plan = &e->low->conv};
-    if (c.plan->depthwise.used) {
-        emit_depthwise_pack(&c);
-        return;
-    }
-    if (c.plan->winograd.used)
-        emit_winograd_pack(&c);
-    ConvPlan direct = conv_direct(c.plan);
-    c.plan = &direct;
-    if (direct.pack_other)
-        pack_weight(&c, c.y->in[1]);
 }
 
 void emit_conv(Emit *e)

@@ -64,10 +64,14 @@ const char *conv_standing_weight(Conv *, const Node *weight);
 void emit_depthwise_pack(Conv *);
 void emit_depthwise(Conv *);
 
-/* kernel_winograd.c: the bodies of a convolution by Winograd's method, of its weight's transform and of
- * its weight's gradient. */
+/* kernel_conv_pack.c: the loops that put a weight in panels, and that transform it. */
+void emit_panels_pack(Conv *);
 void emit_winograd_pack(Conv *);
+
+/* kernel_winograd.c: the bodies of a convolution by Winograd's method and of its weight's gradient; what the
+ * transform of something is called. */
 void emit_winograd(Conv *);
 void emit_winograd_weight(Conv *);
+const char *winograd_name(Conv *, const char *what);
 
 #endif

@@ -86,6 +86,8 @@ Pieces pieces_whole(int64_t extent);
 /* Cuts at what y, indexed by `at`, asks of `loop`, where that is a multiple of `multiple`; one piece again
  * where it would be too many. */
 void pieces_cut(Emit *, Pieces *, const Node *y, const Ix *at, const Ix *loop, int64_t multiple);
+/* The one piece, from .. to - 1, in which y reads of no operand's border. */
+void pieces_inside(Emit *, const Node *y, const Ix *at, const Ix *loop, int64_t *from, int64_t *to);
 
 /* --- kernel_param.c --------------------------------------------------------------------------- */
 

@@ -558,8 +558,9 @@ typedef struct Cutting {
     Pieces *pieces;
     int atom;
     int64_t multiple;
-    int visits; /* left */
-    bool over;  /* too many cuts */
+    int visits;   /* left */
+    bool over;    /* too many cuts */
+    bool narrows; /* instead of cutting, the one piece to what meets all conditions */
 } Cutting;
 
 static void cut_at(Cutting *c, int64_t x)
@@ -582,11 +583,24 @@ static void cut_at(Cutting *c, int64_t x)
     p->at[i] = x;
 }
 
+/* To the values at which a condition holds. */
+static void narrow_to(Pieces *p, const Guard *g)
+{
+    if (g->test_lo && -g->e.c > p->at[0])
+        p->at[0] = -g->e.c;
+    if (g->test_hi && g->hi - g->e.c < p->at[1])
+        p->at[1] = g->hi - g->e.c;
+}
+
 /* The values of the variable at which a condition begins or ceases to hold. */
 static void cut_guard(Cutting *c, const Guard *g)
 {
     if (g->e.n != 1 || g->e.t[0].atom != c->atom || g->e.t[0].k != 1 || g->step > 1)
         return;
+    if (c->narrows) {
+        narrow_to(c->pieces, g);
+        return;
+    }
     if (g->test_lo)
         cut_at(c, -g->e.c);
     if (g->test_hi)
@@ -610,10 +624,11 @@ static void cut_below(Cutting *c, const Node *y, const Ix *at)
     }
 }
 
+enum { VISITS = 400 };
+
 void pieces_cut(Emit *e, Pieces *pieces, const Node *y, const Ix *at, const Ix *loop,
                 int64_t multiple)
 {
-    enum { VISITS = 400 };
     if (!loop->n)
         return;
     Cutting c = {
@@ -621,4 +636,14 @@ void pieces_cut(Emit *e, Pieces *pieces, const Node *y, const Ix *at, const Ix *
     cut_below(&c, y, at);
     if (c.over)
         *pieces = pieces_whole(pieces->at[pieces->n]);
+}
+
+void pieces_inside(Emit *e, const Node *y, const Ix *at, const Ix *loop, int64_t *from, int64_t *to)
+{
+    Pieces piece = {.n = 1, .at = {*from, *to}};
+    Cutting c = {
+        .e = e, .pieces = &piece, .atom = loop->t[0].atom, .visits = VISITS, .narrows = true};
+    cut_below(&c, y, at);
+    *from = piece.at[0];
+    *to = piece.at[1];
 }

@@ -193,11 +193,23 @@ static void write_matmul_tile(Tiles *t, Out *out, const Kernel *k, int columns)
                   (TileSize){.m = plan->tile_m, .n = columns, .row = plan->tile_n}, call);
 }
 
+/* What puts a convolution's weight in the form in which it is read. */
+static void write_weight_packing(Tiles *t, Out *out, const ConvPlan *c)
+{
+    bool turned = c->weight_way == PACK_turned;
+    if (c->winograd.used)
+        write_winograd(t, out, "weight");
+    if (c->winograd.used && turned && c->units % c->tile_n == 0)
+        write_packing(t, out, PACK_turned, tile_lanes(t->p->target));
+    if (c->pack_other && turned)
+        write_packing(t, out, PACK_turned, conv_direct(c).tile_n);
+}
+
 static void write_packing_of(Tiles *t, Out *out, const Kernel *k)
 {
     const Lowered *low = k->lowered;
-    if (k->product->op == OP_conv && low->conv.winograd.used)
-        write_winograd(t, out, "weight");
+    if (k->product->op == OP_conv && !low->conv.depthwise.used)
+        write_weight_packing(t, out, &low->conv);
     if (k->product->op == OP_matmul)
         write_packing(t, out, low->plan.way_b, low->plan.tile_n);
 }
@@ -240,12 +252,12 @@ static void write_conv(Tiles *t, Out *out, const Kernel *k)
         write_depthwise(t, out, c);
         return;
     }
+    if (!k->pack)
+        write_weight_packing(t, out, c);
     if (!c->winograd.used || c->winograd.few)
         write_conv_tile(t, out, c->tile_h, c->tile_w, conv_direct(c).tile_n);
     if (c->winograd.used) {
         write_conv_tile(t, out, 1, c->winograd.rows, c->tile_n);
-        if (!k->pack)
-            write_winograd(t, out, "weight");
         write_winograd(t, out, "patch");
         write_winograd(t, out, "results");
     }

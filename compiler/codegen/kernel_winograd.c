@@ -5,47 +5,14 @@
  * pixels, and some panels of channels out. A piece transforms its patches, multiplies them, a register
  * tile of patches at each of the 36 points, and makes of each patch's products its 4 x 4 pixels of the
  * result. It works in a slice of the packed memory; there are slices for so many threads. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "kernel_conv.h"
 
-static const char *name(Conv *c, const char *what)
+const char *winograd_name(Conv *c, const char *what)
 {
     return arena_format(c->e->arena, "%s_winograd_%s", c->e->p->name, what);
-}
-
-/* The weight, transformed: [panels][36][channels][tile_n]. */
-void emit_winograd_pack(Conv *c)
-{
-    Emit *e = c->e;
-    const ConvPlan *p = c->plan;
-    const Node *w = c->y->in[1];
-    bool whole = p->units % p->tile_n == 0;
-    Ix at[RANK_MAX] = {ix_loop(&e->space, "k1", 3), ix_loop(&e->space, "k2", 3),
-                       ix_loop(&e->space, "k", p->channels), ix_loop(&e->space, "j", p->units)};
-    emit_share(c->e, 1);
-    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)(p->panels * p->channels));
-    conv_let(c, "p", conv_part(c, "t", p->channels, -1));
-    conv_let(c, "k", conv_part(c, "t", 1, p->channels));
-    conv_columns(c, "width");
-    out_line(e->out, "_Alignas(64) float taps[%d]%s;", 9 * p->tile_n, whole ? "" : " = {0}");
-    out_open(e->out, "for (int k1 = 0; k1 < 3; k1++)");
-    out_open(e->out, "for (int k2 = 0; k2 < 3; k2++)");
-    out_open(e->out, "for (int v = 0; v < %s; v++)",
-             whole ? conv_text(c, "%lld", p->tile_n) : "width");
-    size_t j = out_index(e->out, "j", "j0 + v");
-    int known = e->known.n;
-    const char *value = emit_value(e, w, at);
-    out_line(e->out, "taps[(k1 * 3 + k2) * %d + v] = %s;", p->tile_n, emit_bare(e, value));
-    e->known.n = known;
-    out_unindex(e->out, j, "j");
-    out_close(e->out);
-    out_close(e->out);
-    out_close(e->out);
-    out_wrap(e->out, "%s(taps, %d, %s + (size_t)p * %lld + k * %d, %lld);", name(c, "weight"),
-             p->tile_n, conv_packed(c, PART_other),
-             (long long)(WINOGRAD_POINTS * p->winograd.w_point), p->tile_n,
-             (long long)p->winograd.w_point);
-    conv_unlet(c, 0);
-    out_close(e->out);
 }
 
 /* Where patch r is: its sample and first pixel. */
@@ -58,20 +25,22 @@ static void let_patch(Conv *c)
 }
 
 /* Patches of an operand: what they are read of, how many pixels a side they have, and which function
- * transforms so many channels of one. */
+ * transforms so many channels of one; where it puts them: 36 places `distance` apart, of each channel. */
 typedef struct Patches {
     const Node *x;
     const int64_t *extent;
     int size, chunk;
-    const char *function;
+    bool panels; /* whole ones: chunks are not shorter */
+    const char *function, *to;
+    int64_t distance;
+    Ix at[RANK_MAX];
 } Patches;
 
 /* One element of a patch: k1, k2, and v of its channels. Beyond the last pixel there are zeros. */
-static void load_pixel(Conv *c, const Patches *from, const Ix *at)
+static void load_pixel(Conv *c, const Patches *from, int chunk)
 {
     Emit *e = c->e;
-    const char *place =
-        arena_format(e->arena, "patch[(k1 * %d + k2) * %d + v]", from->size, from->chunk);
+    const char *place = arena_format(e->arena, "patch[(k1 * %d + k2) * %d + v]", from->size, chunk);
     bool beyond_h = c->plan->out[H] % WINOGRAD_PIXELS, beyond_w = c->plan->out[W] % WINOGRAD_PIXELS;
     if (beyond_h || beyond_w) {
         out_line(e->out, "%s = 0.0f;", place);
@@ -80,50 +49,154 @@ static void load_pixel(Conv *c, const Patches *from, const Ix *at)
                  beyond_w ? conv_text(c, "i < %lld", from->extent[W]) : "");
     }
     int known = e->known.n;
-    const char *value = emit_value(e, from->x, at);
+    const char *value = emit_value(e, from->x, from->at);
     out_line(e->out, "%s = %s;", place, emit_bare(e, value));
     e->known.n = known;
     if (beyond_h || beyond_w)
         out_close(e->out);
 }
 
-/* Patch r of an operand, its first pixel l0, h0, w0, transformed: to 36 places `distance` apart, of all
- * channels, from j0 on. */
-static void transform_patch(Conv *c, const Patches *from, const char *to, int64_t distance)
+/* The channels from j0 on of patch l0, h0, w0, copied and transformed. */
+static void transform_copy(Conv *c, const Patches *from, int chunk)
 {
     Emit *e = c->e;
-    Ix at[RANK_MAX];
     int64_t channels = from->x->shape.dim[3];
-    bool whole = channels % from->chunk == 0;
+    bool whole = channels % chunk == 0;
     int lets = c->n_lets;
-    conv_pixels(c, from->x, from->extent, at);
-    out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %d)", (long long)channels, from->chunk);
-    out_line(e->out, "_Alignas(64) float patch[%d]%s;", from->size * from->size * from->chunk,
+    out_line(e->out, "_Alignas(64) float patch[%d]%s;", from->size * from->size * chunk,
              whole ? "" : " = {0}");
     out_open(e->out, "for (int k1 = 0; k1 < %d; k1++)", from->size);
     conv_let(c, "l2", "h0 + k1");
     out_open(e->out, "for (int k2 = 0; k2 < %d; k2++)", from->size);
     conv_let(c, "i", "w0 + k2");
-    out_open(e->out, "for (int v = 0; v < %d%s; v++)", from->chunk,
+    out_open(e->out, "for (int v = 0; v < %d%s; v++)", chunk,
              whole ? "" : conv_text(c, " && j0 + v < %lld", channels));
     conv_let(c, "j", "j0 + v");
-    load_pixel(c, from, at);
+    load_pixel(c, from, chunk);
     while (c->n_lets > lets) {
         conv_unlet(c, c->n_lets - 1);
         out_close(e->out);
     }
-    out_line(e->out, "%s(patch, %d, %s, %lld);", from->function, from->chunk, to,
-             (long long)distance);
-    out_close(e->out);
+    out_wrap(e->out, "%s(patch, %d, %d, %d, %s, %lld);", from->function, from->size * chunk, chunk,
+             chunk, from->to, (long long)from->distance);
+}
+
+/* What is read of an operand at every index in reach, and where, as `at` then says; NULL: there is no such. */
+static const Node *covering(Conv *c, const Node *x, Ix *at)
+{
+    Ix operand[RANK_MAX];
+    Guard guards[RANK_MAX];
+    while (!x->kernel && (x->op == OP_pad || x->op == OP_concat)) {
+        int n = 1, i = -1;
+        while (n && ++i < x->n_in)
+            index_operand(&c->e->space, x, i, at, operand, guards, &n);
+        if (n)
+            return NULL;
+        x = x->in[i];
+        memcpy(at, operand, sizeof operand);
+    }
+    return x;
+}
+
+/* The same, read where they stand; false: they do not. */
+static bool transform_standing(Conv *c, const Patches *from, int chunk)
+{
+    Emit *e = c->e;
+    int64_t offset, stride[RANK_MAX];
+    Ix at[RANK_MAX];
+    memcpy(at, from->at, sizeof at);
+    const Node *base, *x = covering(c, from->x, at);
+    if (!x || from->x->shape.dim[3] % chunk ||
+        !pixel_strides(&e->space, x, at, &base, &offset, stride))
+        return false;
+    const char *sign = offset < 0 ? "-" : "+";
+    out_wrap(e->out,
+             "%s(%s + (l0 * (ptrdiff_t)%lld + h0 * %lld + w0 * %lld + j0 %s %lld), %lld, %lld, %d, "
+             "%s, %lld);",
+             from->function, emit_buffer(e, node_buffer(e->g, base), false), (long long)stride[0],
+             (long long)stride[1], (long long)stride[2], sign, llabs(offset), (long long)stride[1],
+             (long long)stride[2], chunk, from->to, (long long)from->distance);
+    return true;
+}
+
+/* "h0 >= 1 && h0 < 60": where a patch that begins at `name`, at most at `last`, lies in from .. to - 1. */
+static const char *inside_text(Conv *c, const char *name, const Patches *p, int64_t last,
+                               const int64_t *range)
+{
+    const char *low =
+        range[0] > 0 ? arena_format(c->e->arena, "%s >= %lld", name, (long long)range[0]) : "";
+    if (last + p->size <= range[1])
+        return low;
+    return arena_format(c->e->arena, "%s%s%s <= %lld", low, *low ? " && " : "", name,
+                        (long long)(range[1] - p->size));
+}
+
+/* Patches that lie inside, where no pixel has to be asked for, and those at the border. */
+static void transform_chunk(Conv *c, const Patches *from, int chunk)
+{
+    Emit *e = c->e;
+    const WinogradPlan *w = &c->plan->winograd;
+    int64_t h[2] = {0, from->extent[H]}, l[2] = {0, from->extent[W]};
+    pieces_inside(e, from->x, from->at, &c->axis[H], &h[0], &h[1]);
+    pieces_inside(e, from->x, from->at, &c->axis[W], &l[0], &l[1]);
+    const char *high = inside_text(c, "h0", from, (w->high - 1) * WINOGRAD_PIXELS, h);
+    const char *wide = inside_text(c, "w0", from, (w->wide - 1) * WINOGRAD_PIXELS, l);
+    bool border = *high || *wide;
+    if (h[1] - h[0] < from->size || l[1] - l[0] < from->size) {
+        transform_copy(c, from, chunk);
+        return;
+    }
+    if (border)
+        out_open(e->out, "if (%s%s%s)", high, *high && *wide ? " && " : "", wide);
+    IxNarrow was_h = ix_narrow(&e->space, c->axis[H].t[0].atom, h[0], h[1]);
+    IxNarrow was_l = ix_narrow(&e->space, c->axis[W].t[0].atom, l[0], l[1]);
+    if (!transform_standing(c, from, chunk))
+        transform_copy(c, from, chunk);
+    ix_widen(&e->space, &was_l);
+    ix_widen(&e->space, &was_h);
+    if (border) {
+        out_close(e->out);
+        out_open(e->out, "else");
+        transform_copy(c, from, chunk);
+        out_close(e->out);
+    }
+}
+
+/* Patch r of an operand, its first pixel l0, h0, w0, transformed, channels from j0 on. Those that are of other
+ * parts of what is put together have a loop of their own. */
+static void transform_patch(Conv *c, Patches *from)
+{
+    Emit *e = c->e;
+    int64_t channels = from->x->shape.dim[3];
+    int lanes = tile_lanes(e->p->target), chunk = from->chunk;
+    conv_pixels(c, from->x, from->extent, from->at);
+    Pieces pieces = pieces_whole(channels);
+    pieces_cut(e, &pieces, from->x, from->at, &c->channel, from->panels ? chunk : lanes);
+    for (int i = 0; i < pieces.n; i++) {
+        IxNarrow was = ix_narrow(&e->space, c->channel.t[0].atom, pieces.at[i], pieces.at[i + 1]);
+        int each = chunk;
+        while (!from->panels && (pieces.at[i + 1] - pieces.at[i]) % each)
+            each -= lanes;
+        out_open(e->out, "for (int j0 = %lld; j0 < %lld; j0 += %d)", (long long)pieces.at[i],
+                 (long long)pieces.at[i + 1], each);
+        transform_chunk(c, from, each);
+        out_close(e->out);
+        ix_widen(&e->space, &was);
+    }
 }
 
 /* Patch r of x, transformed, as row u of `patches`: [36][block][channels]. */
 static void transform_x(Conv *c)
 {
     const ConvPlan *p = c->plan;
-    Patches x = {c->y->in[0], p->in, WINOGRAD_PATCH, p->winograd.chunk, name(c, "patch")};
-    transform_patch(c, &x, conv_text(c, "patches + u * %lld + j0", p->channels),
-                    p->winograd.x_point);
+    Patches x = {.x = c->y->in[0],
+                 .extent = p->in,
+                 .size = WINOGRAD_PATCH,
+                 .chunk = p->winograd.chunk,
+                 .function = winograd_name(c, "patch"),
+                 .to = conv_text(c, "patches + u * %lld + j0", p->channels),
+                 .distance = p->winograd.x_point};
+    transform_patch(c, &x);
 }
 
 static void transform_row(Conv *c)
@@ -197,8 +270,8 @@ static void store_patches(Conv *c)
     out_line(e->out, "const int r = r0 + u;");
     let_patch(c);
     out_line(e->out, "_Alignas(64) float tile[%d];", WINOGRAD_PIXELS * WINOGRAD_PIXELS * p->tile_n);
-    out_line(e->out, "%s(products + u * %d, %d, %lld, tile);", name(c, "results"), p->tile_n,
-             p->tile_n, (long long)w->y_point);
+    out_line(e->out, "%s(products + u * %d, %d, %lld, tile);", winograd_name(c, "results"),
+             p->tile_n, p->tile_n, (long long)w->y_point);
     open_pixels(c, "k1", "h0", p->out[H]);
     conv_let(c, "l2", "h0 + k1");
     open_pixels(c, "k2", "w0", p->out[W]);
@@ -336,16 +409,21 @@ static void transform_both(Conv *c)
 {
     const ConvPlan *p = c->plan;
     int block = p->winograd.block;
-    Patches dy = {c->y->in[1], p->out, WINOGRAD_PIXELS, p->tile_n, name(c, "errors")};
+    Patches dy = {.x = c->y->in[1],
+                  .extent = p->out,
+                  .size = WINOGRAD_PIXELS,
+                  .chunk = p->tile_n,
+                  .panels = true,
+                  .function = winograd_name(c, "errors"),
+                  .to = arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
+                  .distance = p->winograd.w_point};
     if (p->winograd.parts == 1)
         emit_share(c->e, 1);
     out_open(c->e->out, "for (int u = 0; u < count; u++)");
     out_line(c->e->out, "const int r = r0 + u;");
     let_patch(c);
     transform_x(c);
-    transform_patch(c, &dy,
-                    arena_format(c->e->arena, "errors + j0 * %d + u * %d", block, p->tile_n),
-                    p->winograd.w_point);
+    transform_patch(c, &dy);
     conv_unlet(c, 0);
     out_close(c->e->out);
 }
@@ -403,7 +481,7 @@ static void store_changes(Conv *c, const char *from)
     const WinogradPlan *w = &p->winograd;
     bool early = p->channels % w->rows;
     out_line(e->out, "_Alignas(64) float taps[%d];", 9 * w->rows * p->tile_n);
-    out_line(e->out, "%s(sums, %d, taps);", name(c, "changes"), w->rows * p->tile_n);
+    out_line(e->out, "%s(sums, %d, taps);", winograd_name(c, "changes"), w->rows * p->tile_n);
     out_open(e->out, "for (int k1 = 0; k1 < 3; k1++)");
     out_open(e->out, "for (int k2 = 0; k2 < 3; k2++)");
     out_open(e->out, "for (int u = %s; u < %d; u++)", early ? "i0 - u0" : "0", w->rows);

@@ -144,9 +144,10 @@ enum { WINOGRAD_PIXELS = 4, WINOGRAD_PATCH = 6, WINOGRAD_POINTS = 36, WINOGRAD_S
 
 typedef struct WinogradPlan {
     bool used;
-    int64_t few;        /* so many samples are summed tap by tap */
-    int few_columns;    /* channels out of their register tile */
-    int64_t floats;     /* of the transformed weight; panels for the few may lie behind it */
+    int64_t few;     /* so many samples are summed tap by tap */
+    int few_columns; /* channels out of their register tile */
+    int64_t
+        panels_at; /* where the few's panels lie in what is packed: behind what is transformed, or there */
     int64_t high, wide; /* patches of a sample, down and along */
     int chunk;          /* channels transformed together */
     int rows;           /* patches of a register tile; conv_weight: channels in */
@@ -182,7 +183,8 @@ typedef struct ConvPlan {
     bool run_taps;                   /* a row of taps is one run of numbers of x */
     int tile_n;                      /* columns (channels out) of a register tile */
     int64_t panels;                  /* of tile_n columns, of one group */
-    bool panels_kept; /* conv: the weight is kept in panels as they would be packed */
+    bool panels_kept;   /* conv: the weight is kept in panels as they would be packed */
+    PackWay weight_way; /* conv: how a packed or transformed weight lies along its units */
     int64_t inner; /* conv: numbers of x a sum; conv_weight: rows of a run of taps and channels */
     /* conv: the weight, packed in panels [groups][panels][inner][tile_n]; conv_weight: dy, packed as
      * [n, out.., groups, panels * tile_n]. */

@@ -212,6 +212,26 @@ static int model_columns(const Graph *g, const Node *y, ConvPlan p, bool kept)
     return winograd_pays(g, y, &p, kept) ? p.tile_n : direct;
 }
 
+/* How a weight [taps.., channels, units] lies along its units; copied and turned only where all axes have strides. */
+static PackWay weight_way(const Graph *g, const ConvPlan *p, const Node *w)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    Ix at[RANK_MAX] = {0}, linear;
+    const Node *base;
+    int rank = w->shape.rank;
+    bool loops = p->groups == 1;
+    for (int i = 0; i < rank; i++)
+        at[i] = ix_loop(&s, "k", w->shape.dim[i]);
+    int channel = at[rank - 2].n ? at[rank - 2].t[0].atom : -1;
+    int unit = at[rank - 1].n ? at[rank - 1].t[0].atom : -1;
+    PackWay way = operand_way(&s, w, at, unit, channel, &base, &linear);
+    for (int k = 0; way != PACK_made && k < linear.n; k++)
+        loops = loops && s.atoms.at[linear.t[k].atom].kind == ATOM_loop;
+    arena_free(scratch);
+    return loops ? way : PACK_made;
+}
+
 /* Whether a weight [taps.., channels, units] is one block of memory, in panels as a kernel would pack
  * them: [units / columns][taps.., channels][columns]. */
 static bool in_panels(const Graph *g, const ConvPlan *p, const Node *w)
@@ -292,6 +312,7 @@ ConvPlan conv_plan(const Graph *g, const Node *y, bool kept)
         return p;
     if (g->program->choices)
         begin(g, &p, y, weight_text(g, p, w), kept);
+    p.weight_way = weight_way(g, &p, w);
     choose_columns(g, &p, model_columns(g, y, p, kept));
     ConvPlan few = p;
     p.winograd.few_columns = direct_columns(g, &p);

@@ -6,8 +6,9 @@
 #include "lower.h"
 
 /* What transforms take, a vector of channels: a patch, its pixels of the result, a weight's taps (which
- * become 36 for 9, and go to memory), and, where that was done before, reading them. */
-enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 1200, READ_COST = 300 };
+ * become 36 for 9, and go to memory), the same where they are turned or gathered first, and, where that was done
+ * before, reading them. */
+enum { PATCH_COST = 300, RESULT_COST = 200, TAPS_COST = 900, TURNED_COST = 1300, READ_COST = 300 };
 
 static bool suits(const Graph *g, const ConvPlan *p)
 {
@@ -30,14 +31,23 @@ static int64_t cost_winograd(const ConvPlan *p, int64_t samples, bool kept)
     const WinogradPlan *w = &p->winograd;
     int64_t units = p->panels * p->tile_n, patches = samples * w->high * w->wide;
     int64_t computed = tile_round_up(patches, w->rows);
+    int64_t taps = p->weight_way == PACK_copied ? TAPS_COST : TURNED_COST;
     return WINOGRAD_POINTS * computed * p->channels * units +
-           (kept ? READ_COST : TAPS_COST) * p->channels * units +
+           (kept ? READ_COST : taps) * p->channels * units +
            patches * (PATCH_COST * p->channels + RESULT_COST * units);
 }
 
 static bool pays(const ConvPlan *p, int64_t samples, bool kept)
 {
     return cost_winograd(p, samples, kept) < cost_direct(p, samples);
+}
+
+/* The same of a call of fewer samples. What is made of a weight and kept is there however few they are. */
+static bool pays_few(const ConvPlan *p, int64_t samples, bool readable, bool kept)
+{
+    enum { PANELS_COST = 300 }; /* of a vector: taps put in panels */
+    int64_t panels = readable || kept ? 0 : PANELS_COST * p->channels * p->panels * p->tile_n;
+    return cost_winograd(p, samples, kept) < cost_direct(p, samples) + panels;
 }
 
 /* The most patches of a piece that a choice may ask for. */
@@ -125,12 +135,14 @@ static void place_parts(ConvPlan *p, int64_t samples, bool kept)
     w->x_point = odd_lines(w->block * p->channels);
     w->w_point = odd_lines(p->channels * p->tile_n);
     w->y_point = odd_lines(w->block * p->tile_n);
-    w->floats = WINOGRAD_POINTS * p->panels * w->w_point;
+    int64_t floats = WINOGRAD_POINTS * p->panels * w->w_point;
     p->x_floats = p->pack_x ? p->x_floats / samples * w->few : 0;
     p->x_floats = tile_round_up(p->x_floats, 16);
-    p->pack_other = p->pack_other && kept && w->few;
-    p->other_floats =
-        w->floats + (p->pack_other ? tile_round_up(p->units, w->few_columns) * p->inner : 0);
+    p->pack_other = p->pack_other && w->few;
+    /* What is kept serves calls of few samples and of many; else it is made for one of them. */
+    int64_t panels = p->pack_other ? tile_round_up(p->units, w->few_columns) * p->inner : 0;
+    w->panels_at = kept ? floats : 0;
+    p->other_floats = kept ? floats + panels : floats > panels ? floats : panels;
     int64_t blocks = tile_pieces(samples * w->high * w->wide, w->block);
     w->evenly = p->panels % EVENLY == 0 ? 1 : p->panels % (EVENLY / 2) == 0 ? EVENLY / 2 : EVENLY;
     if (blocks < WINOGRAD_SLICES)
@@ -174,8 +186,7 @@ void winograd_plan(const Graph *g, const Node *y, ConvPlan *p, bool readable, bo
     w->used = choose_method(p, true, pays(p, samples, kept));
     if (w->used)
         choose_block(g, p, patches, &p->choosing);
-    /* The weight has been transformed by a kernel in front, however few the samples are. */
-    while (w->used && readable && w->few + 1 < samples && !pays(p, w->few + 1, true))
+    while (w->used && w->few + 1 < samples && !pays_few(p, w->few + 1, readable, kept))
         w->few++;
 }
 

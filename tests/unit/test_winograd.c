@@ -75,8 +75,8 @@ Test(winograd, results)
         draw(&x[0][0][0], sizeof x / sizeof(float));
         draw(&w[0][0][0], sizeof w / sizeof(float));
         for (int c = 0; c < CHANNELS; c++) {
-            winograd_patch(x[c][0], LANES, a, LANES);
-            winograd_weight(w[c][0], LANES, b, LANES);
+            winograd_patch(x[c][0], 6 * LANES, LANES, LANES, a, LANES);
+            winograd_weight(w[c][0], 3 * LANES, LANES, LANES, b, LANES);
             add_products(a, b, sums);
         }
         winograd_results(sums, LANES, LANES, tile);
@@ -109,8 +109,8 @@ Test(winograd, changes)
         draw(&x[0][0][0], sizeof x / sizeof(float));
         draw(&dy[0][0][0], sizeof dy / sizeof(float));
         for (int c = 0; c < CHANNELS; c++) {
-            winograd_patch(x[c][0], LANES, a, LANES);
-            winograd_errors(dy[c][0], LANES, b, LANES);
+            winograd_patch(x[c][0], 6 * LANES, LANES, LANES, a, LANES);
+            winograd_errors(dy[c][0], 4 * LANES, LANES, LANES, b, LANES);
             add_products(a, b, sums);
         }
         winograd_changes(sums, LANES, taps);
