@@ -156,7 +156,7 @@ static void name_run(SourceText *s, const VarList *list, VarRun *run, Map *taken
         run->at[k] = counts_on(list->at[run->first + k]->name,
                                list->at[run->first + run->period + k]->name, run->number);
     common_parts(list, run, &head, &tail);
-    const char *first = list->at[run->first]->name;
+    const char *first = run->prefix = list->at[run->first]->name;
     run->name = untaken(arena, taken, joined(arena, first, head, first + run->at[0] - tail, tail));
     for (int k = 0; k < run->period; k++) {
         const char *name = list->at[run->first + k]->name, *rest = name + run->at[k];
