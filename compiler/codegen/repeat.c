@@ -10,7 +10,7 @@
 #include "calls.h"
 
 enum {
-    LEAST = 3,        /* repeats */
+    LEAST = 2,        /* repeats */
     LOOP_BYTES = 300, /* of text that a loop must save */
     SLOT_BYTES = 16,  /* of a name in a call, on average */
     FIRST_BYTES = 30, /* of what a loop says of a slot that moves; several slots may share it */

@@ -8,7 +8,10 @@
 
 #include "emit.h"
 
-enum { LEAST = 3, DIGITS_MAX = 6 /* of a number in a name */ };
+enum {
+    LEAST_ROWS = 6, /* of the table that a run must save */
+    DIGITS_MAX = 6  /* of a number in a name */
+};
 
 /* --- runs ------------------------------------------------------------------------------------- */
 
@@ -59,11 +62,11 @@ static int repeats(const VarList *list, const VarRun *run)
     return (list->n - run->first) / run->period;
 }
 
-/* The longest run that begins with variable i: count 0, none. */
+/* The run that begins with variable i and saves most; count 0: none. */
 static VarRun run_from(SourceText *s, const VarList *list, const Map *known, int i)
 {
     const char *name = list->at[i]->name;
-    VarRun best = {0};
+    VarRun best = {.count = 1};
     for (const char *c = name; *c; c++) {
         size_t n = digits_at(c);
         if (!n)
@@ -78,12 +81,12 @@ static VarRun run_from(SourceText *s, const VarList *list, const Map *known, int
                 run.stride = list->at[i + period]->offset - list->at[i]->offset;
                 run.count = repeats(list, &run);
             }
-            if (run.count >= LEAST && run.count * period > best.count * best.period)
+            if ((run.count - 1) * period > (best.count - 1) * best.period)
                 best = run;
         }
         c += n - 1;
     }
-    return best;
+    return (best.count - 1) * best.period >= LEAST_ROWS ? best : (VarRun){0};
 }
 
 /* --- names ------------------------------------------------------------------------------------ */
