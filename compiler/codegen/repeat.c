@@ -11,10 +11,11 @@
 
 enum {
     LEAST = 2,        /* repeats */
-    LOOP_BYTES = 300, /* of text that a loop must save */
+    LOOP_BYTES = 500, /* of text that a loop must save */
     SLOT_BYTES = 16,  /* of a name in a call, on average */
     FIRST_BYTES = 30, /* of what a loop says of a slot that moves; several slots may share it */
-    ENTRY_BYTES = 11  /* of an entry of a table */
+    ENTRY_BYTES = 11, /* of an entry of a table */
+    BLOCK_BYTES = 200 /* that it may cost to begin with a block */
 };
 
 typedef enum {
@@ -117,7 +118,8 @@ static bool is_one_block(const Finder *f, int i, int period)
 static void consider(const Finder *f, int from, int covered, int period, Found *best)
 {
     int count = covered / period, rest = covered % period, least = f->level[from];
-    int64_t most = (count - 1) * (f->bytes[from + period] - f->bytes[from]) - LOOP_BYTES;
+    int64_t most =
+        (count - 1) * (f->bytes[from + period] - f->bytes[from]) + BLOCK_BYTES - LOOP_BYTES;
     if (count < LEAST || most <= best->gain || f->level[from] != f->level[from + period])
         return;
     for (int i = from; i < from + period; i++)
@@ -131,7 +133,7 @@ static void consider(const Finder *f, int from, int covered, int period, Found *
         if (start < 0)
             continue;
         sum -= start ? cost[start - 1] : 0;
-        int64_t gain = most - sum + is_one_block(f, from + start, period);
+        int64_t gain = most - sum - (is_one_block(f, from + start, period) ? 0 : BLOCK_BYTES);
         if (f->level[from + start] == least && gain > best->gain)
             *best = (Found){from + start, period, count, gain};
     }
