@@ -105,10 +105,22 @@ static const char *body_address(SourceText *s, const Frame *f, const Buffer *b)
     }
 }
 
-/* The pointer that a function reaches a variable by. */
-static const char *var_base(const Var *v)
+char slot_kind(const Slot *slot)
 {
-    return v->kind == VAR_cache ? "c" : v->kind == VAR_memory ? "a" : "v";
+    const Buffer *b = slot->buffer;
+    if (!b)
+        return 'k';
+    if (b->kind == BUF_grads)
+        return 'g';
+    if (b->kind == BUF_var)
+        return b->var->kind == VAR_cache ? 'c' : b->var->kind == VAR_memory ? 'a' : 'v';
+    return b->dtype == DT_f32 ? 's' : b->dtype == DT_i32 ? 'i' : 'b';
+}
+
+const char *slot_text(SourceText *s, Slot slot)
+{
+    vec_push(s->arena, &s->slots, slot);
+    return arena_format(s->arena, "\1%c%d\2", slot_kind(&slot), s->slots.n - 1);
 }
 
 const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
@@ -118,9 +130,9 @@ const char *buffer_address(SourceText *s, const Frame *f, const Buffer *b)
         return data_name(s, b);
     if (f->outer)
         return body_address(s, f, b);
-    if (b->kind != BUF_var)
+    if (b->kind == BUF_input || b->kind == BUF_output)
         return b->name;
-    return arena_format(s->arena, "%s->%s", var_base(b->var), s->var[b->index]);
+    return slot_text(s, (Slot){.buffer = b});
 }
 
 /* --- memory ----------------------------------------------------------------------------------- */

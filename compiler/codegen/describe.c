@@ -21,7 +21,7 @@ static const char *quoted(Arena *arena, const char *text)
     return s.at;
 }
 
-static const char *real(Arena *arena, double value)
+const char *real_text(Arena *arena, double value)
 {
     char text[32];
     if (value != value)
@@ -37,12 +37,12 @@ static const char *float_text(Arena *arena, double value)
 {
     char text[32];
     if (!isfinite((float)value))
-        return arena_format(arena, "(float)%s", real(arena, value));
+        return arena_format(arena, "(float)%s", real_text(arena, value));
     number_text(text, value, true);
     return arena_format(arena, "%s%s", text, strpbrk(text, ".e") ? "f" : ".0f");
 }
 
-static const char *dims(Arena *arena, const Shape *s, int from)
+const char *dims_text(Arena *arena, const Shape *s, int from)
 {
     Str t = str_new(arena);
     str_add(&t, "{");
@@ -78,8 +78,8 @@ static void value_row(SourceText *s, const char *name, DType dtype, const Shape 
 {
     static const char *const type[] = {"NNRT_F32", "NNRT_I32", "NNRT_U8"};
     out_line(s->out, "{.name = \"%s\", .dtype = %s, .rank = %d, .dim = %s, .count = %lld%s},", name,
-             type[dtype], shape->rank - 1, dims(s->arena, shape, 1), (long long)shape_count(shape),
-             rest);
+             type[dtype], shape->rank - 1, dims_text(s->arena, shape, 1),
+             (long long)shape_count(shape), rest);
 }
 
 /* The tables of what `train` does to the images of input i: m_augment_0, m_augment_0_fill_2. */
@@ -104,7 +104,8 @@ static void emit_augment(SourceText *s, int i)
         const char *fill = t->n_fill ? arena_format(s->arena, "%s_fill_%d", name, k) : "NULL";
         out_line(s->out,
                  "{.kind = NNRT_AUGMENT_%s, .low = %s, .high = %s, .n_fill = %d, .fill = %s},",
-                 kind[t->kind], real(s->arena, t->low), real(s->arena, t->high), t->n_fill, fill);
+                 kind[t->kind], real_text(s->arena, t->low), real_text(s->arena, t->high),
+                 t->n_fill, fill);
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -153,38 +154,7 @@ static void emit_values(SourceText *s)
     out_line(s->out, "};");
 }
 
-/* --- variables -------------------------------------------------------------------------------- */
-
-static void emit_vars(SourceText *s)
-{
-    static const char *const init[] = {"NNRT_INIT_CONSTANT", "NNRT_INIT_UNIFORM",
-                                       "NNRT_INIT_NORMAL", "NNRT_INIT_TRUNCATED_NORMAL",
-                                       "NNRT_INIT_ORTHOGONAL"};
-    if (!s->p->vars.n)
-        return;
-    out_line(s->out,
-             "/* Name, kind, rank, shape as saved, count, offset, order kept in, first value "
-             "(what, a, b), view. */");
-    out_open(s->out, "static const nnrt_var %s_vars[] =", s->p->name);
-    for (int i = 0; i < s->p->vars.n; i++) {
-        const Var *v = s->p->vars.at[i];
-        if (var_decodes(v))
-            continue;
-        const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
-                           : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
-                                                                 : "NNRT_BUFFER";
-        Str perm = str_new(s->arena);
-        for (int k = 0; k < var_view(v).rank; k++)
-            str_add(&perm, "%s%d", k ? ", " : "", v->perm[k]);
-        out_line(s->out, "{\"%s\", %s, %d, %s, %lld, %lld, {%s}, %s, %s, %s, %d, %s},", v->name,
-                 kind, v->shape.rank, dims(s->arena, &v->shape, 0),
-                 (long long)shape_count(&v->shape), (long long)v->offset,
-                 v->shape.rank ? perm.at : "0", init[v->init.kind], real(s->arena, v->init.a),
-                 real(s->arena, v->init.b), v->view.rank, dims(s->arena, &v->view, 0));
-    }
-    s->out->depth--;
-    out_line(s->out, "};");
-}
+/* --- metrics ---------------------------------------------------------------------------------- */
 
 static void emit_metrics(SourceText *s)
 {
@@ -263,9 +233,9 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
                  "%d, %lld, %lld, %lld, %lluu, %s};",
                  s->p->name, role, (long long)f->rate, f->is_mfcc, (long long)f->n_fft,
                  (long long)f->hop, (long long)f->n_mels, (long long)f->n_mfcc,
-                 real(s->arena, f->f_min), real(s->arena, f->f_max), f->refuse_long,
+                 real_text(s->arena, f->f_min), real_text(s->arena, f->f_max), f->refuse_long,
                  (long long)f->join.least, (long long)f->join.most, (long long)f->join.samples,
-                 (unsigned long long)f->join.seed, real(s->arena, f->join.gap));
+                 (unsigned long long)f->join.seed, real_text(s->arena, f->join.gap));
 }
 
 static void source_row(SourceText *s, const Source *x, const char *role)
@@ -298,20 +268,21 @@ static void more_of_schedule(SourceText *s, const Schedule *c)
 {
     Arena *a = s->arena;
     if (c->power != 0)
-        out_line(s->out, "        .power = %s,", real(a, c->power));
+        out_line(s->out, "        .power = %s,", real_text(a, c->power));
     if (c->restarts != 0)
-        out_line(s->out, "        .restarts = %s,", real(a, c->restarts));
+        out_line(s->out, "        .restarts = %s,", real_text(a, c->restarts));
     if (c->rise != 0)
         out_line(s->out, "        .rise = %s, .start_factor = %s, .end_factor = %s,",
-                 real(a, c->rise), real(a, c->start_factor), real(a, c->end_factor));
+                 real_text(a, c->rise), real_text(a, c->start_factor), real_text(a, c->end_factor));
     if (c->monitor)
         out_line(s->out, "        .monitor = %s, .patience = %lld, .threshold = %s, .mode = %d,",
-                 quoted(a, c->monitor), (long long)c->patience, real(a, c->threshold), c->mode);
+                 quoted(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
+                 c->mode);
     if (!c->n_milestones)
         return;
     Str list = str_new(a);
     for (int i = 0; i < c->n_milestones; i++)
-        str_add(&list, "%s%s", i ? ", " : "", real(a, c->milestone[i]));
+        str_add(&list, "%s%s", i ? ", " : "", real_text(a, c->milestone[i]));
     out_line(s->out, "        .milestone = {%s}, .n_milestones = %d,", list.at, c->n_milestones);
 }
 
@@ -327,19 +298,19 @@ static void train_rows(SourceText *s)
              ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d, .accumulate = "
              "%lld, .lr = %s,",
              (long long)t->epochs, (long long)t->steps, (unsigned long long)t->seed, t->shuffle,
-             (long long)(t->accumulate ? t->accumulate : 1), real(a, t->optimizer.arg[0]));
+             (long long)(t->accumulate ? t->accumulate : 1), real_text(a, t->optimizer.arg[0]));
     out_line(s->out,
              "    .schedule = {.kind = NNRT_SCHEDULE_%s, .gamma = %s, .to = %s, .every = %s, "
              ".warmup = %s,",
-             kind[c->kind], real(a, c->gamma), real(a, c->to), real(a, c->every),
-             real(a, c->warmup));
+             kind[c->kind], real_text(a, c->gamma), real_text(a, c->to), real_text(a, c->every),
+             real_text(a, c->warmup));
     more_of_schedule(s, c);
     out_line(s->out, "        .every_in_epochs = %d, .warmup_in_epochs = %d},", c->every_in_epochs,
              c->warmup_in_epochs);
     out_line(
         s->out,
         "    .validation_split = %s, .checkpoint_every = %lld, .checkpoint_every_in_epochs = %d,",
-        real(a, t->validation_split), (long long)t->checkpoint_every,
+        real_text(a, t->validation_split), (long long)t->checkpoint_every,
         t->checkpoint_every_in_epochs);
     out_line(s->out,
              "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, "
@@ -347,7 +318,7 @@ static void train_rows(SourceText *s)
              (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path),
              quoted(a, t->stop_monitor), (long long)t->stop_patience);
     out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
-             real(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
+             real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
 
 /* --- constant data ---------------------------------------------------------------------------- */
@@ -470,8 +441,8 @@ static void model_table(SourceText *s)
     out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
              (long long)(p->vars_bytes + scratch_bytes(p) + decoding_bytes(p)));
     out_line(o, ".flops_predict = %s, .flops_train = %s,",
-             real(s->arena, p->fn[FN_predict] ? p->fn[FN_predict]->plan->flops / batch : 0),
-             real(s->arena, p->fn[FN_train] ? p->fn[FN_train]->plan->flops / batch : 0));
+             real_text(s->arena, p->fn[FN_predict] ? p->fn[FN_predict]->plan->flops / batch : 0),
+             real_text(s->arena, p->fn[FN_train] ? p->fn[FN_train]->plan->flops / batch : 0));
     out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,",
              p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n - caches_count(p),
              p->metrics.n, p->n_sums);
@@ -530,13 +501,13 @@ static void emit_generation(SourceText *s)
     out_line(s->out, ".start = %lld, .end = %lld,", (long long)g->start, (long long)g->end);
     if (g->beam > 1)
         out_line(s->out, ".beam = %lld, .room = %lld, .length_penalty = %s,", (long long)g->beam,
-                 (long long)sequence_room(p), real(s->arena, g->length_penalty));
+                 (long long)sequence_room(p), real_text(s->arena, g->length_penalty));
     if (p->fn[FN_encode])
         out_line(s->out, ".needs = %s_needs, .encode = %s_encode_any,", p->name, p->name);
     out_line(s->out,
              ".tokens = %lld, .top_k = %lld, .temperature = %s, .top_p = %s, .seed = %lluu,",
-             (long long)g->tokens, (long long)g->top_k, real(s->arena, g->temperature),
-             real(s->arena, g->top_p), (unsigned long long)g->seed);
+             (long long)g->tokens, (long long)g->top_k, real_text(s->arena, g->temperature),
+             real_text(s->arena, g->top_p), (unsigned long long)g->seed);
     if (p->fn[FN_prefill])
         out_line(s->out, ".prefill = %s_prefill,", p->name);
     out_line(s->out, ".step = %s_step,", p->name);

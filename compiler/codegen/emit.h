@@ -7,16 +7,47 @@
 #include "../ops/ops.h"
 #include "codegen.h"
 
+typedef VEC(Var *) VarList;
+
+/* Variables that repeat: `period` of them stand `count` times one behind the other, the number in their names one
+ * more and their offsets `stride` more each time. (vars.c) */
+typedef struct VarRun {
+    int first, period, count; /* from variable `first` of their part on */
+    int number;               /* the first repeat's */
+    int64_t stride;           /* bytes */
+    const char *prefix;       /* at[0] bytes that stand before the number in the first one's name */
+    const char *name;         /* the array in struct NAME_vars */
+    const char **member;      /* by variable of a repeat: its name in the structure */
+    int *at;                  /* and where its own name has the number */
+} VarRun;
+
+/* Where a variable stands in a run; run NULL: in none. */
+typedef struct VarPlace {
+    const VarRun *run;
+    int repeat, member;
+} VarPlace;
+
+/* What stands in the calls for an address: a buffer that is no part of another, or the key of a random stream. */
+typedef struct Slot {
+    const Buffer *buffer; /* NULL: the stream's key */
+    uint32_t stream;
+} Slot;
+
+typedef enum { PART_vars, PART_caches, PART_memory, PART_COUNT } VarPart;
+
 typedef struct SourceText {
     Program *p;
     const CodegenOptions *options;
     Arena *arena;
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
-    const char **var;  /* by var id: what it is called in struct NAME_vars */
-    GraphList graphs;  /* the functions, behind each body the graph around it */
-    Map marks;         /* profile.c: a kernel's name to its Mark */
-    bool noted;        /* the function at hand notes when its kernels are done */
+    VarList vars[PART_COUNT];
+    const char **var;    /* by var id: what it is called in struct NAME_vars */
+    VarPlace *var_place; /* by var id */
+    GraphList graphs;    /* the functions, behind each body the graph around it */
+    Map marks;           /* profile.c: a kernel's name to its Mark */
+    VEC(Slot) slots;     /* of the line at hand */
+    bool noted;          /* the function at hand notes when its kernels are done */
 } SourceText;
 
 /* A kernel in the table for bench --profile. */
@@ -66,7 +97,10 @@ typedef struct Frame {
 } Frame;
 
 const Buffer *buffer_root(const Buffer *); /* what lies under it */
-/* "h", "v->fc1_weight", "h + t * 64": a kernel's argument. */
+char slot_kind(const Slot *); /* a letter that tells what may be in it from what else may be */
+const char *slot_text(SourceText *,
+                      Slot); /* adds a slot to the line at hand: what stands for it there */
+/* "image", "\1s0\2", "\1s0\2 + t * 64": a kernel's argument, with slots for what is in the instance. */
 const char *buffer_address(SourceText *, const Frame *, const Buffer *);
 
 /* A part of what the function can reach. */
@@ -84,17 +118,20 @@ bool spans_meet(const SpanList *, const SpanList *);
 
 /* body.c: everything in a function from the buffers to the last kernel. */
 void emit_body(SourceText *, const Graph *);
-/* Its parts, from kernel `from` on: buffers, and those that a call before it fills (by output; or NULL); uniform
- * scalars; the calls. */
-void emit_buffers(SourceText *, const Graph *, int from, const Buffer *const *filled);
-void emit_uniforms(SourceText *, const Graph *, int from);
-void emit_calls(SourceText *, const Graph *, int from);
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);
+/* vars.c: names the variables; their structures; the table NAME_vars. */
+void name_vars(SourceText *);
+void emit_var_structs(SourceText *);
+void emit_vars(SourceText *);
+/* "h[r + 1].fc_weight": a variable of a run, given which repeat's. */
+const char *var_repeated(SourceText *, const VarRun *, int member, const char *index);
 /* describe.c: the nnrt_model table, before the step functions and after them. */
 void emit_tables(SourceText *);
 const char *data_name(SourceText *, const Buffer *); /* of an array of constants */
 void emit_model(SourceText *);
+const char *real_text(Arena *, double);                       /* as a double of C */
+const char *dims_text(Arena *, const Shape *, int from_axis); /* "{3, 32, 32}" */
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);

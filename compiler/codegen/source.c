@@ -208,79 +208,6 @@ static void guards(SourceText *s)
     out_raw(o, "#ifndef _OPENMP\n#pragma GCC diagnostic ignored \"-Wunknown-pragmas\"\n#endif\n");
 }
 
-/* Names of the variables, as members of a structure: no two alike. */
-static const char **name_vars(SourceText *s)
-{
-    Map taken = map_new(s->arena);
-    const char **names = arena_take(s->arena, sizeof *names * (size_t)(s->p->vars.n + 1));
-    for (int i = 0; i < s->p->vars.n; i++) {
-        const char *name = s->p->vars.at[i]->name;
-        char *base = arena_text(s->arena, name, strlen(name));
-        for (char *c = base; *c; c++)
-            if (*c == '.')
-                *c = '_';
-        names[i] = c_name(s->arena, base);
-        for (int k = 2; map_get(&taken, names[i]); k++)
-            names[i] = arena_format(s->arena, "%s_%d", base, k);
-        map_set(&taken, names[i], s);
-    }
-    return names;
-}
-
-typedef enum { WEIGHTS, CACHES, MEMORY } Part;
-
-static Part part_of(const Var *v)
-{
-    return v->kind == VAR_cache ? CACHES : v->kind == VAR_memory ? MEMORY : WEIGHTS;
-}
-
-/* A part of the variables as a structure: each begins where the plan says. */
-static void var_struct(SourceText *s, const char *what, Part part)
-{
-    const Program *p = s->p;
-    int64_t end = 0;
-    int last = -1;
-    for (int i = 0; i < p->vars.n; i++)
-        if (part_of(p->vars.at[i]) == part)
-            last = i;
-    if (last < 0)
-        return;
-    out_open(s->out, "struct %s_%s", p->name, what);
-    for (int i = 0; i < p->vars.n; i++) {
-        const Var *v = p->vars.at[i];
-        int64_t count = shape_count(&v->shape);
-        if (part_of(v) != part)
-            continue;
-        /* The first of a cache gives the structure its alignment, as there may be several. */
-        out_line(s->out, "%sfloat %s[%lld];",
-                 v->offset == end && (end || part != CACHES || p->generate.beam == 1)
-                     ? ""
-                     : "_Alignas(64) ",
-                 s->var[i], (long long)count);
-        end = v->offset + 4 * count;
-    }
-    s->out->depth--;
-    out_line(s->out, "};");
-    out_line(s->out, "_Static_assert(__builtin_offsetof(struct %s_%s, %s) == %lld, \"layout\");\n",
-             p->name, what, s->var[last], (long long)p->vars.at[last]->offset);
-}
-
-/* The variables in memory. */
-static void variables(SourceText *s)
-{
-    const Program *p = s->p;
-    if (!p->vars.n)
-        return;
-    out_raw(s->out, "/* The variables of an instance, kept as the table %s_vars says. */", p->name);
-    var_struct(s, "vars", WEIGHTS);
-    if (p->memory_bytes)
-        out_raw(s->out, "/* What decoding knows of the other inputs. */");
-    var_struct(s, "memory", MEMORY);
-    if (p->cache_bytes)
-        out_raw(s->out, "/* What decoding keeps of the positions before. */");
-    var_struct(s, "cache", CACHES);
-}
-
 int64_t scratch_bytes(const Program *p)
 {
     int64_t scratch = 0;
@@ -350,7 +277,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
                     .out = &out,
                     .upper = upper_text(p->ctx->arena, p->name)};
     s.graphs = program_graphs(p, s.arena);
-    s.var = name_vars(&s);
+    name_vars(&s);
     find_marks(&s);
     banner(&s);
     if (options->single_file)
@@ -361,7 +288,7 @@ const char *emit_source(Program *p, const CodegenOptions *options)
         out_raw(&out, "%s", emit_header(p, options));
     guards(&s);
     instance(&s);
-    variables(&s);
+    emit_var_structs(&s);
     emit_tables(&s);
     begin_wide(&s);
     kernels(&s);

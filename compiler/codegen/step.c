@@ -3,7 +3,7 @@
  * with all of predict calls it. */
 #include <string.h>
 
-#include "emit.h"
+#include "calls.h"
 
 /* --- a function that begins with all of another ----------------------------------------------- */
 
@@ -167,7 +167,8 @@ static void emit_rest_of_eval(SourceText *s, const Graph *g, const Buffer *const
 {
     const Program *p = s->p;
     int from = p->fn[FN_predict]->kernels.n;
-    emit_buffers(s, g, from, output);
+    const CallList *calls = list_calls(s, g, from);
+    emit_buffers(s, calls, output);
     emit_uniforms(s, g, from);
     Str call = str_new(s->arena);
     for (int i = 0; i < p->inputs.n; i++)
@@ -176,7 +177,7 @@ static void emit_rest_of_eval(SourceText *s, const Graph *g, const Buffer *const
     for (int i = 0; i < p->outputs.n; i++)
         str_add(&call, ", %s", output[i]->name);
     out_hang(s->out, "%s_predict(m, n%s);", p->name, call.at);
-    emit_calls(s, g, from);
+    emit_calls(s, calls);
 }
 
 static void emit_eval(SourceText *s)

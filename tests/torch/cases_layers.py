@@ -271,6 +271,21 @@ layers("blocks", {"x": real(5, 8)},
            "  unused: {layers: [relu]}")
 
 
+def deep(w, x):
+    h = x["x"]
+    for i in range(12):
+        p = "h.%d." % i
+        g = F.layer_norm(h, (8,), w[p + "layernorm_1.weight"], w[p + "layernorm_1.bias"])
+        h = h + dense(w, p + "down", F.gelu(dense(w, p + "up", g)))
+    return {"h": h}
+
+
+# So many equal blocks that their calls are loops.
+layers("blocks_deep", {"x": real(5, 8)}, "  - res: {repeat: 12, name: h}\n", deep, ["h"],
+       top="blocks:\n  res:\n    layers:\n      - layernorm\n      - dense: {units: 12, activation: gelu, name: up}\n"
+           "      - dense: {units: 8, name: down}\n      - {name: sum, expr: down + input}\n")
+
+
 def nested(w, x):
     a = F.prelu(dense(w, "gate_1.dense_1", x["x"]), w["gate_1.dense_1.prelu.weight"])
     h = a * torch.sigmoid(dense(w, "gate_1.dense_2", x["x"]) + x["c"])
