@@ -78,7 +78,8 @@ bool product_plan(const Graph *g, Kernel *k)
     Lowered *low = k->lowered;
     switch (k->kind) {
     case KERNEL_matmul:
-        low->plan = matmul_plan(g, k->product, low->kept || (low->weight && is_stack(k->product)));
+        low->plan = matmul_plan(g, k->product, low->gates,
+                                low->kept || (low->weight && is_stack(k->product)));
         return low->weight && low->plan.pack_b;
     case KERNEL_conv:
         low->conv = conv_plan(g, k->product, low->kept);

@@ -201,11 +201,50 @@ static bool row_lies(const Lies *left, const MatmulPlan *p)
     return left->plain && (left->rows || p->inner == 1);
 }
 
-MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
+int matmul_few_rows(const Target *t)
+{
+    enum { MANY_REGISTERS = 32 };
+    return t->registers >= MANY_REGISTERS ? 2 : 1;
+}
+
+/* So many panels beside each other that sums of few rows do not wait for each other, in pieces that two threads finish
+ * at the same time; the parts of a gated product are such. 0: the tile has rows enough, or columns are few. */
+static int few_panels(const Graph *g, const MatmulPlan *p, bool samples)
+{
+    enum { VECTORS = 8, REGISTERS = 16, THREADS = 2 };
+    const Target *t = g->program->target;
+    int64_t panels = tile_pieces(p->cols, p->tile_n), best = 0, soonest = INT64_MAX;
+    int most = VECTORS * tile_lanes(t) / p->tile_n;
+    if (!samples || p->tile_m <= matmul_few_rows(t) || t->vector_bytes < 16 || t->registers < REGISTERS)
+        return 0;
+    if (p->gates > 1)
+        return p->gates;
+    for (int64_t n = most; n > 1; n--) {
+        int64_t time = tile_pieces(tile_pieces(panels, n), THREADS) * n;
+        if (n <= panels && time < soonest) {
+            soonest = time;
+            best = n;
+        }
+    }
+    return (int)best;
+}
+
+/* Columns of a tile that lie in one part of a gated product. */
+static int gate_columns(const Target *t, const MatmulPlan *p)
+{
+    int64_t units = p->cols / p->gates;
+    if (units % p->tile_n == 0)
+        return p->tile_n;
+    int lanes = tile_lanes(t);
+    return units % (2 * lanes) == 0 ? 2 * lanes : lanes;
+}
+
+MatmulPlan matmul_plan(const Graph *g, const Node *y, int gates, bool kept)
 {
     const Target *t = g->program->target;
     const Shape *s = &y->shape, *a = &y->in[0]->shape;
     MatmulPlan p = {.rows = extent(g, s, s->rank - 2), .cols = extent(g, s, s->rank - 1)};
+    p.gates = gates > 1 ? gates : 1;
     p.inner = extent(g, a, a->rank - 1);
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
@@ -225,6 +264,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     if (far)
         choose_tile(t, &p, true);
     p.tile_n = tile_choose_columns(c, t, p.tile_n);
+    p.tile_n = gate_columns(t, &p);
     p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
@@ -233,6 +273,7 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
     choosing_end(c);
     p.near = near_tiles(t, &p);
+    p.few = few_panels(g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

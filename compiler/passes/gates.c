@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: MIT */
+/* gates: lets a product store what is made of several parts of its columns.
+ *
+ * needs   kernels in order, k->nodes
+ * gives   products whose stores stand in each of several equal parts of the columns (Lowered.gates), instead of a
+ *         product and a loop behind it
+ * breaks  nothing
+ *
+ * The step of an LSTM is a product [N, 4 * units], whose four parts are read at the same place, and a loop over
+ * [N, units]. Together they are one kernel: a tile of units is made four times, a part each, and what the loop stores
+ * is made of the four while they are in cache. No thread waits in between, and the product itself is not stored.
+ *
+ * Related: Appleyard, Kocisky and Blunsom, "Optimizing performance of recurrent neural networks on GPUs" (2016), who
+ * fuse what follows a cell's product point by point. */
+#include <string.h>
+
+#include "../ops/ops.h"
+#include "lower.h"
+#include "passes.h"
+
+enum { GATES_MAX = 8, DEPTH_MAX = 64, VISITS_MAX = 4000 };
+
+/* A loop that reads the result of a product. */
+typedef struct Cell {
+    Graph *g;
+    Kernel *product, *loop;
+    const Node *all; /* what the product's kernel stores: [rows, gates * units] */
+    int gates;
+    int64_t units;
+    IxSpace space;
+    Ix loops[RANK_MAX];
+    int visits; /* left */
+} Cell;
+
+/* Whether `at` is where the loop stands, but for whole parts of the columns. */
+static bool in_a_part(const Cell *c, const Ix *at)
+{
+    const Shape *s = &c->all->shape;
+    int d = 0;
+    for (int axis = 0; axis < s->rank - 1; axis++) {
+        Ix own = shape_unit(s, axis) ? ix_const(0) : c->loops[d++];
+        if (!ix_equal(&at[axis], &own))
+            return false;
+    }
+    for (int part = 0; part < c->gates; part++) {
+        Ix own = ix_add(&c->space, c->loops[d], ix_const(part * c->units));
+        if (ix_equal(&at[s->rank - 1], &own))
+            return true;
+    }
+    return false;
+}
+
+/* Whether all that y, indexed by `at`, reads of the product it reads so. */
+static bool reads_parts(Cell *c, const Node *y, const Ix *at, int depth)
+{
+    if (depth > DEPTH_MAX || --c->visits < 0)
+        return false;
+    for (int i = 0; i < y->n_in; i++) {
+        const Node *x = y->in[i];
+        if (x->uniform || node_lies(x) || (x->kernel && x != c->all))
+            continue;
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        index_operand(&c->space, y, i, at, operand, guards, &n);
+        bool good = x == c->all ? n == 0 && in_a_part(c, operand)
+                                : n == 0 && reads_parts(c, x, operand, depth + 1);
+        if (!good)
+            return false;
+    }
+    return true;
+}
+
+/* Whether a loop goes over one part of the product's columns: its rows, and `units`. */
+static bool is_part(Cell *c)
+{
+    const Domain *d = &((const Lowered *)c->loop->lowered)->domain;
+    const Domain *all = &((const Lowered *)c->product->lowered)->domain;
+    int last = all->n - 1;
+    if (d->n != all->n || domain_reduces(d) || last < 0 || d->batch[last] || all->batch[last])
+        return false;
+    for (int i = 0; i < last; i++)
+        if (d->extent[i] != all->extent[i] || d->batch[i] != all->batch[i])
+            return false;
+    c->units = d->extent[last];
+    c->gates = (int)(all->extent[last] / c->units);
+    return all->extent[last] % c->units == 0 && c->gates > 1 && c->gates <= GATES_MAX &&
+           c->units % tile_lanes(c->g->program->target) == 0;
+}
+
+static bool has_effect(const Kernel *k)
+{
+    for (int i = 0; i < k->stores.n; i++)
+        if (op_rows[k->stores.at[i]->op].cls == CLASS_EFFECT)
+            return true;
+    return false;
+}
+
+static bool reads(const Kernel *k, const Node *x)
+{
+    if (k->scan)
+        for (int i = 0; i < k->scan->n_in; i++)
+            if (k->scan->in[i] == x)
+                return true;
+    for (int i = 0; i < k->nodes.n; i++)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
+            if (k->nodes.at[i]->in[n] == x)
+                return true;
+    return false;
+}
+
+/* The only kernel that reads x, if no variable changes before it runs; else NULL. */
+static Kernel *only_reader(const Graph *g, const Node *x)
+{
+    Kernel *only = NULL;
+    bool changes = false;
+    for (int i = x->kernel->id + 1; i < g->kernels.n; i++) {
+        Kernel *k = g->kernels.at[i];
+        changes |= has_effect(k);
+        if (!reads(k, x))
+            continue;
+        if (only || changes)
+            return NULL;
+        only = k;
+    }
+    return only;
+}
+
+static bool is_root(const Graph *g, const Node *y)
+{
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].node == y)
+            return true;
+    return false;
+}
+
+/* Whether a kernel is a product of matrices, of several rows or of samples, that stores one value, for one other. */
+static bool is_candidate(const Graph *g, const Kernel *k)
+{
+    if (k->kind != KERNEL_matmul || k->stores.n != 1 || has_effect(k))
+        return false;
+    const Shape *s = &k->product->shape;
+    for (int axis = 0; axis < s->rank - 2; axis++)
+        if (!shape_unit(s, axis))
+            return false;
+    return s->rank >= 2 && !shape_unit(s, s->rank - 2) &&
+           shape_equal(s, &k->stores.at[0]->shape) && !is_root(g, k->stores.at[0]);
+}
+
+static bool finds_parts(Cell *c)
+{
+    const Lowered *low = c->loop->lowered;
+    if (c->loop->kind != KERNEL_loop || has_effect(c->loop) || !is_part(c))
+        return false;
+    domain_loops(&c->space, &low->domain, c->loops);
+    for (int i = 0; i < c->loop->stores.n; i++) {
+        Ix at[RANK_MAX];
+        const Node *s = c->loop->stores.at[i];
+        if (domain_place(&low->domain, &s->shape) != PLACE_full)
+            return false;
+        domain_index(&low->domain, &s->shape, PLACE_full, c->loops, at);
+        if (!reads_parts(c, s, at, 0))
+            return false;
+    }
+    return true;
+}
+
+/* The nodes of both, in order. */
+static void join_nodes(Cell *c)
+{
+    Arena *arena = c->g->program->ctx->arena;
+    bool *inside = arena_take(c->space.arena, (size_t)c->g->nodes.n);
+    const Kernel *of[] = {c->product, c->loop};
+    for (int k = 0; k < 2; k++)
+        for (int i = 0; i < of[k]->nodes.n; i++)
+            inside[of[k]->nodes.at[i]->id] = true;
+    c->loop->nodes.n = 0;
+    for (int i = 0; i < c->g->nodes.n; i++)
+        if (inside[i])
+            vec_push(arena, &c->loop->nodes, c->g->nodes.at[i]);
+}
+
+static void join(Cell *c)
+{
+    Graph *g = c->g;
+    Lowered *low = c->loop->lowered;
+    const Lowered *of = c->product->lowered;
+    join_nodes(c);
+    c->product->stores.at[0]->kernel = NULL;
+    c->loop->kind = KERNEL_matmul;
+    c->loop->product = c->product->product;
+    low->gates = c->gates;
+    for (int i = 0; i < of->members.n; i++)
+        vec_push(g->program->ctx->arena, &low->members, of->members.at[i]);
+    for (int i = c->product->id; i + 1 < g->kernels.n; i++) {
+        g->kernels.at[i] = g->kernels.at[i + 1];
+        g->kernels.at[i]->id = i;
+    }
+    g->kernels.n--;
+}
+
+void pass_gates(Graph *g)
+{
+    Arena *scratch = arena_new();
+    for (int i = 0; i < g->kernels.n && !g->program->unfused; i++) {
+        Kernel *k = g->kernels.at[i];
+        if (!is_candidate(g, k))
+            continue;
+        Cell c = {.g = g, .product = k, .all = k->stores.at[0], .visits = VISITS_MAX};
+        c.space = ix_space(scratch, g->program->train.batch);
+        c.loop = only_reader(g, c.all);
+        if (c.loop && finds_parts(&c)) {
+            join(&c);
+            i--;
+        }
+    }
+    arena_free(scratch);
+}
