@@ -369,6 +369,12 @@ static void emit_mark(SourceText *s, const Kernel *k, bool parallel)
 
 static void emit_some_calls(SourceText *s, const Calls *c, bool parallel, int from, int to);
 
+/* Whether predict makes what a scan's body needs before its first step only after a weight has changed. */
+static bool keeps_first(const Calls *body)
+{
+    return body->frame.scan->keeps_first && body->frame.outer->g->fn == FN_predict;
+}
+
 /* A scan: what is done once, then the loop. */
 static void emit_scan(SourceText *s, const Calls *c, bool parallel)
 {
@@ -376,7 +382,7 @@ static void emit_scan(SourceText *s, const Calls *c, bool parallel)
     int once = kernels_kept(c->g);
     const char *t = c->frame.t;
     long long last = (long long)scan->length - 1;
-    if (once)
+    if (once && !keeps_first(c))
         emit_some_calls(s, c, parallel, 0, once);
     if (scan->backwards)
         out_open(s->out, "for (int %s = %lld; %s >= 0; %s--)", t, last, t, t);
@@ -463,10 +469,14 @@ static void emit_some_calls(SourceText *s, const Calls *c, bool parallel, int fr
 static void emit_all_calls(SourceText *s, const Calls *c, bool parallel, int from)
 {
     const Graph *g = c->g;
-    int kept = g->fn == FN_predict && from == 0 ? kernels_kept(g) : from;
-    if (kept > from) {
+    bool keeps = g->fn == FN_predict && from == 0;
+    int kept = keeps ? kernels_kept(g) : from;
+    if (keeps && graph_keeps(g)) {
         out_open(s->out, "if (stale)");
         emit_some_calls(s, c, parallel, from, kept);
+        for (int i = kept; i < g->kernels.n; i++)
+            if (c->body[i] && keeps_first(c->body[i]))
+                emit_some_calls(s, c->body[i], parallel, 0, kernels_kept(c->body[i]->g));
         out_close(s->out);
     }
     emit_some_calls(s, c, parallel, kept, g->kernels.n);
@@ -512,7 +522,7 @@ void emit_calls(SourceText *s, const Graph *g, int from)
 /* Whether there is something in scratch that predict counts on. */
 static bool keeps_in_predict(const Program *p)
 {
-    return p->fn[FN_predict] && kernels_kept(p->fn[FN_predict]);
+    return p->fn[FN_predict] && graph_keeps(p->fn[FN_predict]);
 }
 
 void emit_body(SourceText *s, const Graph *g)
@@ -520,7 +530,7 @@ void emit_body(SourceText *s, const Graph *g)
     emit_buffers(s, g, 0, NULL);
     emit_uniforms(s, g, 0);
     emit_keys(s, g, 0);
-    if (g->fn == FN_predict && kernels_kept(g))
+    if (g->fn == FN_predict && graph_keeps(g))
         out_line(s->out, "const int stale = nnrt_stale(&m->head);");
     emit_calls(s, g, 0);
     if (g->fn != FN_predict && keeps_in_predict(s->p))

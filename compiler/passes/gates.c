@@ -12,8 +12,6 @@
  *
  * Related: Appleyard, Kocisky and Blunsom, "Optimizing performance of recurrent neural networks on GPUs" (2016), who
  * fuse what follows a cell's product point by point. */
-#include <string.h>
-
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -24,7 +22,6 @@ enum { GATES_MAX = 8, DEPTH_MAX = 64, VISITS_MAX = 4000 };
 typedef struct Cell {
     Graph *g;
     Kernel *product, *loop;
-    const Node *all; /* what the product's kernel stores: [rows, gates * units] */
     int gates;
     int64_t units;
     IxSpace space;
@@ -35,7 +32,7 @@ typedef struct Cell {
 /* Whether `at` is where the loop stands, but for whole parts of the columns. */
 static bool in_a_part(const Cell *c, const Ix *at)
 {
-    const Shape *s = &c->all->shape;
+    const Shape *s = &c->product->product->shape;
     int d = 0;
     for (int axis = 0; axis < s->rank - 1; axis++) {
         Ix own = shape_unit(s, axis) ? ix_const(0) : c->loops[d++];
@@ -57,15 +54,14 @@ static bool reads_parts(Cell *c, const Node *y, const Ix *at, int depth)
         return false;
     for (int i = 0; i < y->n_in; i++) {
         const Node *x = y->in[i];
-        if (x->uniform || node_lies(x) || (x->kernel && x != c->all))
+        bool made = x->kernel == c->product;
+        if (x->uniform || node_lies(x) || (x->kernel && !made))
             continue;
         Ix operand[RANK_MAX];
         Guard guards[RANK_MAX];
         int n;
         index_operand(&c->space, y, i, at, operand, guards, &n);
-        bool good = x == c->all ? n == 0 && in_a_part(c, operand)
-                                : n == 0 && reads_parts(c, x, operand, depth + 1);
-        if (!good)
+        if (n || !(made ? in_a_part(c, operand) : reads_parts(c, x, operand, depth + 1)))
             return false;
     }
     return true;
@@ -96,28 +92,28 @@ static bool has_effect(const Kernel *k)
     return false;
 }
 
-static bool reads(const Kernel *k, const Node *x)
+/* Whether a kernel reads what another stores. */
+static bool reads(const Kernel *k, const Kernel *of)
 {
-    if (k->scan)
-        for (int i = 0; i < k->scan->n_in; i++)
-            if (k->scan->in[i] == x)
-                return true;
+    for (int i = 0; k->scan && i < k->scan->n_in; i++)
+        if (k->scan->in[i]->kernel == of)
+            return true;
     for (int i = 0; i < k->nodes.n; i++)
         for (int n = 0; n < k->nodes.at[i]->n_in; n++)
-            if (k->nodes.at[i]->in[n] == x)
+            if (k->nodes.at[i]->in[n]->kernel == of)
                 return true;
     return false;
 }
 
-/* The only kernel that reads x, if no variable changes before it runs; else NULL. */
-static Kernel *only_reader(const Graph *g, const Node *x)
+/* The only kernel that reads what `of` stores, if no variable changes before it runs; else NULL. */
+static Kernel *only_reader(const Graph *g, const Kernel *of)
 {
     Kernel *only = NULL;
     bool changes = false;
-    for (int i = x->kernel->id + 1; i < g->kernels.n; i++) {
+    for (int i = of->id + 1; i < g->kernels.n; i++) {
         Kernel *k = g->kernels.at[i];
         changes |= has_effect(k);
-        if (!reads(k, x))
+        if (!reads(k, of))
             continue;
         if (only || changes)
             return NULL;
@@ -134,17 +130,19 @@ static bool is_root(const Graph *g, const Node *y)
     return false;
 }
 
-/* Whether a kernel is a product of matrices, of several rows or of samples, that stores one value, for one other. */
+/* Whether a kernel is a product of matrices, of several rows or of samples, whose stores are for other kernels. */
 static bool is_candidate(const Graph *g, const Kernel *k)
 {
-    if (k->kind != KERNEL_matmul || k->stores.n != 1 || has_effect(k))
+    if (k->kind != KERNEL_matmul || has_effect(k))
         return false;
     const Shape *s = &k->product->shape;
     for (int axis = 0; axis < s->rank - 2; axis++)
         if (!shape_unit(s, axis))
             return false;
-    return s->rank >= 2 && !shape_unit(s, s->rank - 2) &&
-           shape_equal(s, &k->stores.at[0]->shape) && !is_root(g, k->stores.at[0]);
+    for (int i = 0; i < k->stores.n; i++)
+        if (!shape_equal(s, &k->stores.at[i]->shape) || is_root(g, k->stores.at[i]))
+            return false;
+    return !shape_unit(s, s->rank - 2);
 }
 
 static bool finds_parts(Cell *c)
@@ -186,7 +184,8 @@ static void join(Cell *c)
     Lowered *low = c->loop->lowered;
     const Lowered *of = c->product->lowered;
     join_nodes(c);
-    c->product->stores.at[0]->kernel = NULL;
+    for (int i = 0; i < c->product->stores.n; i++)
+        c->product->stores.at[i]->kernel = NULL;
     c->loop->kind = KERNEL_matmul;
     c->loop->product = c->product->product;
     low->gates = c->gates;
@@ -206,9 +205,8 @@ void pass_gates(Graph *g)
         Kernel *k = g->kernels.at[i];
         if (!is_candidate(g, k))
             continue;
-        Cell c = {.g = g, .product = k, .all = k->stores.at[0], .visits = VISITS_MAX};
+        Cell c = {.g = g, .product = k, .loop = only_reader(g, k), .visits = VISITS_MAX};
         c.space = ix_space(scratch, g->program->train.batch);
-        c.loop = only_reader(g, c.all);
         if (c.loop && finds_parts(&c)) {
             join(&c);
             i--;

@@ -249,12 +249,16 @@ static void add_packed(Memory *m, Kernel *k, int p)
         touch(k->workspace, p);
 }
 
-/* What the steps of a scan work in. */
+/* What the steps of a scan work in; where something there is kept, from call to call. */
 static void add_scratch(Memory *m, Kernel *k, int p)
 {
     k->workspace = packed_buffer(m, k->scan->attr->scan->body->plan->scratch_bytes / 4);
     if (k->workspace)
         touch(k->workspace, p);
+    if (k->workspace && k->keeps_first) {
+        touch(k->workspace, 0);
+        touch(k->workspace, m->g->kernels.n);
+    }
 }
 
 /* What a kernel that is kept stores lives from the first kernel of one call to the last of another. */
