@@ -167,7 +167,7 @@ static bool stores_of_weights(const Packing *p, const Kernel *k)
         if (!p->of_weights[y->id] || p->is_root[y->id] || (!p->g->outer && y->role != ROLE_forward))
             return false;
     }
-    return !k->product;
+    return !k->product || k->kind == KERNEL_matmul;
 }
 
 static bool is_kept(const Packing *p, const Kernel *k)
