@@ -233,7 +233,7 @@ static int few_panels(const Graph *g, const MatmulPlan *p, bool samples)
 static int gate_columns(const Target *t, const MatmulPlan *p)
 {
     int64_t units = p->cols / p->gates;
-    if (units % p->tile_n == 0)
+    if (p->gates == 1 || units % p->tile_n == 0)
         return p->tile_n;
     int lanes = tile_lanes(t);
     return units % (2 * lanes) == 0 ? 2 * lanes : lanes;
