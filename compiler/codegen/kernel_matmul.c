@@ -17,8 +17,9 @@ typedef struct Product {
     const MatmulPlan *plan;
     Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
-    const char *row;                 /* the loop variable i, as text */
-    const char *rows, *cols, *inner; /* extents as text; cols: of a part, where the plan has gates */
+    const char *row; /* the loop variable i, as text */
+    const char *rows, *cols,
+        *inner; /* extents as text; cols: of a part, where the plan has gates */
     const char *pragma;
     /* Where the number of row u, part g and column v of `tile` is. */
     int64_t tile_row, tile_part;
@@ -462,7 +463,7 @@ static void sum_few(Product *p, const char *rows, const char *cols, const Ix *a_
              right, between);
 }
 
-/* The same for fewer samples than a tile has rows. */
+/* The same for fewer samples than a tile has rows; the block of that case stays open. */
 static void tiles_of_few(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
@@ -488,21 +489,23 @@ static void tiles_of_few(Product *p, const Ix *a_at, const Ix *b_at)
     store_tile(p, rows, cols ? cols : number(p, width));
     out_close(e->out);
     out_close(e->out);
-    out_close(e->out);
 }
 
 /* The tiles of all rows, or, where there are few samples, those of few. */
 static void all_tiles(Product *p, const Ix *a_at, const Ix *b_at)
 {
+    Out *o = p->e->out;
     int known = p->e->known.n;
     if (p->plan->few) {
         tiles_of_few(p, a_at, b_at);
         p->e->known.n = known;
-        out_open(p->e->out, "else");
+        o->depth--;
+        out_line(o, "} else {");
+        o->depth++;
     }
     tiles(p, a_at, b_at);
     if (p->plan->few)
-        out_close(p->e->out);
+        out_close(o);
 }
 
 /* The product of one row: pieces of its columns. */

@@ -211,14 +211,17 @@ int matmul_few_rows(const Target *t)
  * at the same time; the parts of a gated product are such. 0: the tile has rows enough, or columns are few. */
 static int few_panels(const Graph *g, const MatmulPlan *p, bool samples)
 {
-    enum { VECTORS = 8, REGISTERS = 16, THREADS = 2 };
+    enum { VECTORS = 8, REGISTERS = 16, THREADS = 2, LEAST = 1 << 12 };
     const Target *t = g->program->target;
     int64_t panels = tile_pieces(p->cols, p->tile_n), best = 0, soonest = INT64_MAX;
     int most = VECTORS * tile_lanes(t) / p->tile_n;
-    if (!samples || p->tile_m <= matmul_few_rows(t) || t->vector_bytes < 16 || t->registers < REGISTERS)
+    if (!samples || p->tile_m <= matmul_few_rows(t) || t->vector_bytes < 16 ||
+        t->registers < REGISTERS)
         return 0;
     if (p->gates > 1)
         return p->gates;
+    if (p->inner * p->cols < LEAST)
+        return 0;
     for (int64_t n = most; n > 1; n--) {
         int64_t time = tile_pieces(tile_pieces(panels, n), THREADS) * n;
         if (n <= panels && time < soonest) {
@@ -273,7 +276,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, int gates, bool kept)
     p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
     choosing_end(c);
     p.near = near_tiles(t, &p);
-    p.few = few_panels(g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
+    p.few = few_panels(
+        g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;
