@@ -472,3 +472,19 @@ Test(emit_cases, parts_of_a_product_are_gates)
     check_case_for(gates, &many_registers, "few_2x3x8(");
     check_case(parts_elsewhere);
 }
+
+/* --- parts beside each other ------------------------------------------------------------------ */
+
+/* What one loop makes, beside each other: it is stored there. */
+static Node *beside(Fixture *f)
+{
+    Node *a = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 24), -1, 1));
+    Node *b = build_unary(f->g, OP_sigmoid, a), *c = build_unary(f->g, OP_exp, b);
+    Node *first = build_concat(f->g, 1, 2, (Node *[]){c, a});
+    return build_concat(f->g, 1, 2, (Node *[]){first, b});
+}
+
+Test(emit_cases, parts_are_stored_beside_each_other)
+{
+    check_case_for(beside, &target, " * 72 + j + 48] = ");
+}
