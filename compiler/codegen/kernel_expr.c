@@ -144,7 +144,7 @@ const char *emit_extent(Emit *e, int64_t dim, bool batch)
 const char *emit_element(Emit *e, const Node *y, const Ix *at, bool written)
 {
     if (y->whole) {
-        int axis = y->whole->attr->axes[0];
+        int axis = y->whole_axis;
         Ix in_whole[RANK_MAX];
         memcpy(in_whole, at, sizeof *at * (size_t)y->shape.rank);
         in_whole[axis] = ix_add(&e->space, at[axis], ix_const(y->whole_at));

@@ -6,7 +6,7 @@
  * breaks  nothing
  *
  * The gradient of a cell's gates is one matrix that a product reads, of parts that one loop makes: it stores them side
- * by side, and no thread waits for a copy. */
+ * by side, and no thread waits for a copy. A part that something else wants as well is stored twice. */
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -20,6 +20,8 @@ typedef struct Parts {
     int n;
     Node *part[PARTS_MAX];
     int64_t at[PARTS_MAX]; /* along the axis of the whole */
+    bool own
+        [PARTS_MAX]; /* whether nothing else wants the part, which then lies in the whole alone */
 } Parts;
 
 static bool is_root(const Graph *g, const Node *y)
@@ -56,18 +58,22 @@ static bool read_elsewhere(const Parts *p, const Node *x)
     return false;
 }
 
+static bool is_there(const Parts *p, const Node *x)
+{
+    for (int i = 0; i < p->n; i++)
+        if (p->part[i] == x)
+            return true;
+    return false;
+}
+
 static bool add_part(Parts *p, Node *x, int64_t at)
 {
     Kernel *k = x->kernel;
-    for (int i = 0; i < p->n; i++)
-        if (p->part[i] == x)
-            return false;
-    if (!k || (p->n && k != p->maker) || p->n == PARTS_MAX || x->dtype != DT_f32 || x->whole ||
-        (k->kind != KERNEL_loop && k->kind != KERNEL_matmul) || !stores(k, x) || is_root(p->g, x))
+    if (!k || (p->n && k != p->maker) || p->n == PARTS_MAX || x->dtype != DT_f32 ||
+        (k->kind != KERNEL_loop && k->kind != KERNEL_matmul) || !stores(k, x))
         return false;
     p->maker = k;
-    if (read_elsewhere(p, x))
-        return false;
+    p->own[p->n] = !x->whole && !is_there(p, x) && !is_root(p->g, x) && !read_elsewhere(p, x);
     p->part[p->n] = x;
     p->at[p->n++] = at;
     return true;
@@ -96,11 +102,27 @@ static bool find_parts(Parts *p)
            add_parts(p, p->whole, 0);
 }
 
+/* What the maker stores of a part once more. */
+static Node *again(Graph *g, Parts *p, Node *x)
+{
+    g->loc = x->loc;
+    g->role = x->role;
+    g->what = x->what;
+    Node *y = graph_add(g, OP_stop_gradient, 1, &x, NULL);
+    y->kernel = p->maker;
+    vec_push(g->program->ctx->arena, &p->maker->nodes, y);
+    vec_push(g->program->ctx->arena, &p->maker->stores, y);
+    vec_push(g->program->ctx->arena, &((Lowered *)p->maker->lowered)->members, y);
+    return y;
+}
+
 static void join(Graph *g, Parts *p)
 {
     for (int i = 0; i < p->n; i++) {
-        p->part[i]->whole = p->whole;
-        p->part[i]->whole_at = p->at[i];
+        Node *x = p->own[i] ? p->part[i] : again(g, p, p->part[i]);
+        x->whole = p->whole;
+        x->whole_axis = p->whole->attr->axes[0];
+        x->whole_at = p->at[i];
     }
     for (int i = 0; i < p->copy->nodes.n; i++)
         vec_push(g->program->ctx->arena, &p->maker->nodes, p->copy->nodes.at[i]);

@@ -8,7 +8,7 @@
  *
  * The step of an LSTM is a product [N, 4 * units], whose four parts are read at the same place, and a loop over
  * [N, units]. Together they are one kernel: a tile of units is made four times, a part each, and what the loop stores
- * is made of the four while they are in cache. No thread waits in between, and the product itself is not stored.
+ * is made of the four while they are in cache. No thread waits in between, and the product itself is stored only where something else reads it.
  *
  * Related: Appleyard, Kocisky and Blunsom, "Optimizing performance of recurrent neural networks on GPUs" (2016), who
  * fuse what follows a cell's product point by point. */
@@ -92,34 +92,32 @@ static bool has_effect(const Kernel *k)
     return false;
 }
 
-/* Whether a kernel reads what another stores. */
-static bool reads(const Kernel *k, const Kernel *of)
+/* Whether a kernel reads what another stores: y, or, where that is NULL, anything. */
+static bool reads_of(const Kernel *k, const Kernel *of, const Node *y)
 {
     for (int i = 0; k->scan && i < k->scan->n_in; i++)
-        if (k->scan->in[i]->kernel == of)
+        if (k->scan->in[i]->kernel == of && (!y || k->scan->in[i] == y))
             return true;
     for (int i = 0; i < k->nodes.n; i++)
-        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
-            if (k->nodes.at[i]->in[n]->kernel == of)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++) {
+            const Node *x = k->nodes.at[i]->in[n];
+            if (x->kernel == of && (!y || x == y))
                 return true;
+        }
     return false;
 }
 
-/* The only kernel that reads what `of` stores, if no variable changes before it runs; else NULL. */
-static Kernel *only_reader(const Graph *g, const Kernel *of)
+/* The first kernel that reads what `of` stores, if no variable changes before it runs; else NULL. */
+static Kernel *first_reader(const Graph *g, const Kernel *of)
 {
-    Kernel *only = NULL;
-    bool changes = false;
     for (int i = of->id + 1; i < g->kernels.n; i++) {
         Kernel *k = g->kernels.at[i];
-        changes |= has_effect(k);
-        if (!reads(k, of))
-            continue;
-        if (only || changes)
+        if (has_effect(k))
             return NULL;
-        only = k;
+        if (reads_of(k, of, NULL))
+            return k;
     }
-    return only;
+    return NULL;
 }
 
 static bool is_root(const Graph *g, const Node *y)
@@ -131,7 +129,7 @@ static bool is_root(const Graph *g, const Node *y)
 }
 
 /* Whether a kernel is a product of matrices, of several rows or of samples, whose stores are for other kernels. */
-static bool is_candidate(const Graph *g, const Kernel *k)
+static bool is_candidate(const Kernel *k)
 {
     if (k->kind != KERNEL_matmul || has_effect(k))
         return false;
@@ -140,7 +138,7 @@ static bool is_candidate(const Graph *g, const Kernel *k)
         if (!shape_unit(s, axis))
             return false;
     for (int i = 0; i < k->stores.n; i++)
-        if (!shape_equal(s, &k->stores.at[i]->shape) || is_root(g, k->stores.at[i]))
+        if (!shape_equal(s, &k->stores.at[i]->shape))
             return false;
     return !shape_unit(s, s->rank - 2);
 }
@@ -178,14 +176,51 @@ static void join_nodes(Cell *c)
             vec_push(arena, &c->loop->nodes, c->g->nodes.at[i]);
 }
 
+/* Whether something but the loop wants what the product's kernel stores. */
+static bool is_wanted(const Cell *c, const Node *y)
+{
+    for (int i = c->product->id + 1; i < c->g->kernels.n; i++) {
+        const Kernel *k = c->g->kernels.at[i];
+        if (k != c->loop && reads_of(k, c->product, y))
+            return true;
+    }
+    return is_root(c->g, y);
+}
+
+/* Lets the loop store y, part by part. */
+static void store_parts(Cell *c, Node *y)
+{
+    Graph *g = c->g;
+    Arena *arena = g->program->ctx->arena;
+    int axis = y->shape.rank - 1;
+    g->loc = y->loc;
+    g->role = y->role;
+    g->what = y->what;
+    for (int i = 0; i < c->gates; i++) {
+        Node *part = build_slice(g, y, axis, i * c->units, (i + 1) * c->units, 1);
+        part->kernel = c->loop;
+        part->whole = y;
+        part->whole_axis = axis;
+        part->whole_at = i * c->units;
+        vec_push(arena, &c->loop->nodes, part);
+        vec_push(arena, &c->loop->stores, part);
+        vec_push(arena, &((Lowered *)c->loop->lowered)->members, part);
+    }
+}
+
 static void join(Cell *c)
 {
     Graph *g = c->g;
     Lowered *low = c->loop->lowered;
     const Lowered *of = c->product->lowered;
     join_nodes(c);
-    for (int i = 0; i < c->product->stores.n; i++)
-        c->product->stores.at[i]->kernel = NULL;
+    for (int i = 0; i < c->product->stores.n; i++) {
+        Node *y = c->product->stores.at[i];
+        bool wanted = is_wanted(c, y);
+        if (wanted)
+            store_parts(c, y);
+        y->kernel = wanted ? c->loop : NULL;
+    }
     c->loop->kind = KERNEL_matmul;
     c->loop->product = c->product->product;
     low->gates = c->gates;
@@ -203,9 +238,9 @@ void pass_gates(Graph *g)
     Arena *scratch = arena_new();
     for (int i = 0; i < g->kernels.n && !g->program->unfused; i++) {
         Kernel *k = g->kernels.at[i];
-        if (!is_candidate(g, k))
+        if (!is_candidate(k))
             continue;
-        Cell c = {.g = g, .product = k, .loop = only_reader(g, k), .visits = VISITS_MAX};
+        Cell c = {.g = g, .product = k, .loop = first_reader(g, k), .visits = VISITS_MAX};
         c.space = ix_space(scratch, g->program->train.batch);
         if (c.loop && finds_parts(&c)) {
             join(&c);
