@@ -433,18 +433,31 @@ static Node *wide_product(Fixture *f)
 }
 
 /* The gates of a cell: parts of a product, beside each other, read at the same place. */
-static Node *gates(Fixture *f)
+static Node *cell(Fixture *f, Node **all)
 {
     enum { UNITS = 24 };
     Node *h = emit_leaf(f, SHAPE(0, 1, UNITS), -1, 1), *part[3];
     Node *y = build_matmul(f->g, h, emit_leaf(f, SHAPE(-1, UNITS, 3 * UNITS), -1, 1));
-    y = build_binary(f->g, OP_add, y, emit_leaf(f, SHAPE(0, 1, 3 * UNITS), -1, 1));
+    *all = y = build_binary(f->g, OP_add, y, emit_leaf(f, SHAPE(0, 1, 3 * UNITS), -1, 1));
     for (int i = 0; i < 3; i++)
         part[i] = build_slice(f->g, y, 1, i * UNITS, (i + 1) * UNITS, 1);
     Node *z = build_unary(f->g, OP_sigmoid, part[0]), *r = build_unary(f->g, OP_sigmoid, part[1]);
     Node *next = build_unary(f->g, OP_tanh, build_binary(f->g, OP_mul, r, part[2]));
     Node *change = build_binary(f->g, OP_mul, z, build_binary(f->g, OP_sub, h, next));
     return build_binary(f->g, OP_add, next, change);
+}
+
+static Node *gates(Fixture *f)
+{
+    Node *all;
+    return cell(f, &all);
+}
+
+/* The same, and the sum of each row of the product, which is stored for that. */
+static Node *gates_and_sums(Fixture *f)
+{
+    Node *all, *y = cell(f, &all);
+    return build_binary(f->g, OP_mul, y, build_reduce(f->g, OP_reduce_sum, all, 1, (int[]){1}));
 }
 
 /* Parts that are not read at the same place: no gates. */
@@ -470,6 +483,7 @@ Test(emit_cases, parts_of_a_product_are_gates)
 {
     check_case_for(gates, &target, "for (int g = 0; g < 3; g++)");
     check_case_for(gates, &many_registers, "few_2x3x8(");
+    check_case_for(gates_and_sums, &target, "for (int g = 0; g < 3; g++)");
     check_case(parts_elsewhere);
 }
 
@@ -484,7 +498,18 @@ static Node *beside(Fixture *f)
     return build_concat(f->g, 1, 2, (Node *[]){first, b});
 }
 
+/* Parts that are wanted elsewhere, or twice, are stored twice. */
+static Node *beside_again(Fixture *f)
+{
+    Node *a = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 24), -1, 1));
+    Node *b = build_unary(f->g, OP_sigmoid, a), *c = build_unary(f->g, OP_exp, b);
+    Node *y = build_concat(f->g, 1, 4, (Node *[]){c, a, b, c});
+    Node *sum = build_matmul(f->g, b, emit_leaf(f, SHAPE(-1, 24, 96), -1, 1));
+    return build_binary(f->g, OP_mul, y, build_unary(f->g, OP_tanh, sum));
+}
+
 Test(emit_cases, parts_are_stored_beside_each_other)
 {
+    check_case(beside_again);
     check_case_for(beside, &target, " * 72 + j + 48] = ");
 }
