@@ -159,6 +159,38 @@ typedef struct Packed {
     const char *to;
 } Packed;
 
+/* "x + (i % 64) * 8192": where a plain operand lies whose index is divided, i being where a panel begins; the distance
+ * of inner steps. */
+static const char *divided_text(Product *p, const Node *base, Ix linear, int64_t *step)
+{
+    Emit *e = p->e;
+    *step = ix_coefficient(&linear, atom_of(&p->k));
+    linear = ix_add(&e->space, linear, ix_scale(p->k, -*step));
+    return arena_format(e->arena, "%s + %s", emit_buffer(e, node_buffer(e->g, base), false),
+                        ix_text(&e->space, &linear, false));
+}
+
+/* A panel of the left operand, at i0, whose index is divided by whole panels; false: it is not so. */
+static bool divided_panel(Product *p, const Packed *w, const char *count, const char *panel)
+{
+    Emit *e = p->e;
+    const Node *base;
+    Ix linear;
+    int64_t apart, step;
+    PackWay way = PACK_made;
+    if (*w->name == 'i')
+        way = operand_way_in_panels(&e->space, w->x, w->at, atom_of(&p->i), atom_of(&p->k),
+                                    w->width, &base, &linear, &apart);
+    if (way == PACK_made)
+        return false;
+    out_line(e->out, "const int i = i0;");
+    const char *first = divided_text(p, base, linear, &step);
+    out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s);", e->p->name,
+             way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first,
+             (long long)(way == PACK_turned ? apart : step), panel);
+    return true;
+}
+
 /* The panels `from` to `to`, which is text. */
 static void pack_panels(Product *p, const Packed *w, int64_t from, const char *to)
 {
@@ -180,8 +212,10 @@ static void pack_panels(Product *p, const Packed *w, int64_t from, const char *t
     const char *panel =
         arena_format(e->arena, "%s + (size_t)%s0 * %s", w->to, name, factor(p, p->inner));
     if (way == PACK_made) {
-        out_line(e->out, "float *const panel = %s;", panel);
-        make_panel(p, w->x, w->at, name, w->width, count, whole);
+        if (!divided_panel(p, w, count, panel)) {
+            out_line(e->out, "float *const panel = %s;", panel);
+            make_panel(p, w->x, w->at, name, w->width, count, whole);
+        }
     } else {
         int64_t apart[2];
         const char *first = plain_text(p, base, linear, along, &p->k, apart);

@@ -120,6 +120,10 @@ bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner,
  * and the position as operand_strides gives them. */
 PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner, const Node **base,
                     Ix *linear);
+/* The same where panels of `width` begin at its multiples, and only within a panel need strides be constant: *apart is
+ * that along the panel. */
+PackWay operand_way_in_panels(IxSpace *, const Node *x, const Ix *at, int along, int inner,
+                              int width, const Node **base, Ix *linear, int64_t *apart);
 /* How a kernel adds up rows by their indices: positions with the same index are in a list, which
  * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
 typedef struct ScatterPlan {

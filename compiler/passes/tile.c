@@ -17,8 +17,8 @@ static bool affine_in(const IxSpace *s, const Ix *linear, int atom)
     return true;
 }
 
-bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
-                     Ix *linear)
+/* Where x, indexed by `at`, lies: the node of the buffer and the position in it; false: not in one buffer. */
+static bool operand_place(IxSpace *s, const Node *x, const Ix *at, const Node **base, Ix *linear)
 {
     Ix here[RANK_MAX], next[RANK_MAX];
     memcpy(here, at, sizeof *at * (size_t)x->shape.rank);
@@ -37,7 +37,14 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
         return false;
     *base = x;
     *linear = index_linear(s, &x->shape, NULL, here);
-    return affine_in(s, linear, row) && affine_in(s, linear, inner);
+    return true;
+}
+
+bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
+                     Ix *linear)
+{
+    return operand_place(s, x, at, base, linear) && affine_in(s, linear, row) &&
+           affine_in(s, linear, inner);
 }
 
 PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
@@ -48,6 +55,35 @@ PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inne
     if (along >= 0 && ix_coefficient(linear, along) == 1)
         return PACK_copied;
     return along >= 0 && inner >= 0 && ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
+}
+
+/* Whether the position goes on by a constant, *apart, along a loop variable as long as that stays in a panel of
+ * `width`, quotients and remainders by multiples of the width included. */
+static bool steady_in_panels(const IxSpace *s, const Ix *linear, int along, int width,
+                             int64_t *apart)
+{
+    *apart = 0;
+    for (int i = 0; i < linear->n; i++) {
+        const Atom *a = &s->atoms.at[linear->t[i].atom];
+        if (linear->t[i].atom == along)
+            *apart += linear->t[i].k;
+        if (a->kind == ATOM_loop || !ix_uses(s, &a->of, along))
+            continue;
+        if (a->of.n != 1 || a->of.t[0].atom != along || a->of.t[0].k != 1 || a->of.c % width ||
+            a->by % width)
+            return false;
+        *apart += a->kind == ATOM_mod ? linear->t[i].k : 0;
+    }
+    return true;
+}
+
+PackWay operand_way_in_panels(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
+                              int width, const Node **base, Ix *linear, int64_t *apart)
+{
+    if (along < 0 || inner < 0 || !operand_place(s, x, at, base, linear) ||
+        !affine_in(s, linear, inner) || !steady_in_panels(s, linear, along, width, apart))
+        return PACK_made;
+    return *apart == 1 ? PACK_copied : ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
 }
 
 static int loop_atom(const Ix *loop)
@@ -78,6 +114,23 @@ static Lies lies(const Graph *g, const Node *x, int along)
     it.way = operand_way(&s, x, at, atom[along], atom[!along], &base, &linear);
     arena_free(scratch);
     return it;
+}
+
+/* The way in which panels of so many rows of a left operand are packed. */
+static PackWay left_way(const Graph *g, const Node *x, int rows)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    Ix at[RANK_MAX] = {0}, linear;
+    const Node *base;
+    int64_t apart;
+    const int last = x->shape.rank - 1;
+    for (int i = 0; i <= last; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, &x->shape, i));
+    PackWay way = operand_way_in_panels(&s, x, at, loop_atom(&at[last - 1]), loop_atom(&at[last]),
+                                        rows, &base, &linear, &apart);
+    arena_free(scratch);
+    return way;
 }
 
 enum { TILE_M_MAX = 12 };
@@ -272,6 +325,8 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, int gates, bool kept)
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
+    if (p.pack_a && p.way_a == PACK_made)
+        p.way_a = left_way(g, y->in[0], p.tile_m);
     right = right && p.cols % p.tile_n == 0;
     p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
     choosing_end(c);

@@ -314,3 +314,29 @@ Test(pack, what_a_loop_packs_of_an_input_is_not)
     cr_expect_not(graph_keeps(f->g));
     fixture_free(f);
 }
+
+/* Rows of steps that lie steps first: in a panel that no sample's end cuts they are as far apart as steps are. */
+Test(pack, panels_of_rows_of_steps)
+{
+    enum { STEPS = 20, WIDE = 30, BATCH = 4 };
+    Fixture *f = fixture_new(FN_predict);
+    Node *x = random_input(f, SHAPE(1, STEPS, 1, WIDE), -1, 1);
+    Node *rows =
+        build_reshape(f->g, build_transpose(f->g, x, (int[]){1, 0, 2}), &SHAPE(0, STEPS, WIDE));
+    static const struct {
+        int width;
+        PackWay way;
+    } panels[] = {{10, PACK_turned}, {4, PACK_turned}, {8, PACK_made}};
+    for (int i = 0; i < COUNT(panels); i++) {
+        IxSpace s = ix_space(f->ctx.arena, BATCH);
+        Ix at[2] = {ix_loop(&s, "i", STEPS * BATCH), ix_loop(&s, "k", WIDE)}, linear;
+        const Node *base;
+        int64_t apart = 0;
+        PackWay way = operand_way_in_panels(&s, rows, at, at[0].t[0].atom, at[1].t[0].atom,
+                                            panels[i].width, &base, &linear, &apart);
+        cr_expect_eq(way, panels[i].way, "%d rows", panels[i].width);
+        if (way == PACK_turned)
+            cr_expect_eq(apart, BATCH * WIDE);
+    }
+    fixture_free(f);
+}
