@@ -138,7 +138,7 @@ static bool is_candidate(const Kernel *k)
         if (!shape_unit(s, axis))
             return false;
     for (int i = 0; i < k->stores.n; i++)
-        if (!shape_equal(s, &k->stores.at[i]->shape))
+        if (k->stores.at[i]->whole || !shape_equal(s, &k->stores.at[i]->shape))
             return false;
     return !shape_unit(s, s->rank - 2);
 }
