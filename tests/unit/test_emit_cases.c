@@ -508,8 +508,20 @@ static Node *beside_again(Fixture *f)
     return build_binary(f->g, OP_mul, y, build_unary(f->g, OP_tanh, sum));
 }
 
+/* What a product's kernel stores beside each other, and of which something else takes parts. */
+static Node *beside_and_parts(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 24), -1, 1);
+    Node *y = build_matmul(f->g, x, emit_leaf(f, SHAPE(-1, 24, 48), -1, 1));
+    Node *a = build_unary(f->g, OP_tanh, y), *b = build_unary(f->g, OP_exp, a);
+    Node *left = build_slice(f->g, b, 1, 0, 24, 1), *right = build_slice(f->g, b, 1, 24, 48, 1);
+    Node *sin = build_unary(f->g, OP_sin, build_binary(f->g, OP_mul, left, right));
+    return build_concat(f->g, 1, 2, (Node *[]){build_concat(f->g, 1, 2, (Node *[]){a, b}), sin});
+}
+
 Test(emit_cases, parts_are_stored_beside_each_other)
 {
+    check_case(beside_and_parts);
     check_case(beside_again);
     check_case_for(beside, &target, " * 72 + j + 48] = ");
 }
