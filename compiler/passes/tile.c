@@ -273,7 +273,8 @@ static int few_panels(const Graph *g, const MatmulPlan *p, bool samples)
         return 0;
     if (p->gates > 1)
         return p->gates;
-    if (p->inner * p->cols < LEAST)
+    bool steps = p->lead > 1 && !p->pack_a; /* then these are the rows of a tile */
+    if (steps || p->inner * p->cols < LEAST)
         return 0;
     for (int64_t n = most; n > 1; n--) {
         int64_t time = tile_pieces(tile_pieces(panels, n), THREADS) * n;
