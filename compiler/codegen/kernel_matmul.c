@@ -17,7 +17,7 @@ typedef struct Product {
     const MatmulPlan *plan;
     Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
-    const char *row; /* the loop variable i, as text */
+    const char *row;                 /* the loop variable i, as text */
     const char *rows, *cols, *inner; /* extents, as text; cols: of a part of them, if any */
     const char *pragma;
     /* Where the number of row u, part g and column v of `tile` is. */
