@@ -12,6 +12,7 @@
 #define NNCC_TILE_N 32
 #define NNCC_ROW    32
 #define NNCC_LANES  16
+#define MATMUL_ALONE
 #define NNCC_NAME   tile_8x32
 #define NNCC_CALL   static
 #define NNCC_VECTOR tile_vector
@@ -64,6 +65,86 @@ NNCC_CALL void NNCC_NAME(int rows, int inner, const float *a, ptrdiff_t row, ptr
         }
         __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_ROW, acc, sizeof acc);
     }
+}
+/* nncc: end */
+
+#ifdef MATMUL_ALONE
+#undef NNCC_TILE_M
+#undef NNCC_NAME
+#undef NNCC_VECTOR
+#define NNCC_TILE_M 2
+#define NNCC_PANELS 4
+#define NNCC_NAME   few_2x4x32
+#define NNCC_VECTOR few_vector
+#endif
+
+/* nncc: begin few */
+typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* tile[NNCC_TILE_M][NNCC_PANELS][NNCC_TILE_N] = `rows` rows of a times the columns of `panels` panels, which lie
+ * `apart` from each other. Few rows leave most accumulators of a tile unused: several panels take their place, so
+ * that no sum waits for its last product. */
+NNCC_CALL void NNCC_NAME(int rows, int panels, int inner, const float *a, ptrdiff_t row,
+                         ptrdiff_t step, const float *panel, ptrdiff_t stride, ptrdiff_t apart,
+                         float *tile)
+{
+    enum { M = NNCC_TILE_M, P = NNCC_PANELS, N = NNCC_TILE_N, L = NNCC_LANES, V = N / L };
+    int i = 0;
+    for (; M > 1 && i + M <= rows && panels == P; i += M) {
+        NNCC_VECTOR acc[M][P][V] = {{{{0}}}};
+        for (int k = 0; k < inner; k++) {
+#pragma GCC unroll 8
+            for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) {
+                    NNCC_VECTOR b;
+                    __builtin_memcpy(&b, panel + p * apart + k * stride + v * L, sizeof b);
+#pragma GCC unroll 4
+                    for (int u = 0; u < M; u++)
+                        acc[u][p][v] += a[(i + u) * row + k * step] * b;
+                }
+        }
+#pragma GCC unroll 4
+        for (int u = 0; u < M; u++)
+#pragma GCC unroll 8
+            for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    __builtin_memcpy(tile + ((i + u) * P + p) * N + v * L, &acc[u][p][v],
+                                     sizeof acc[u][p][v]);
+    }
+    for (; i < rows && panels == P; i++) {
+        NNCC_VECTOR acc[P][V] = {{{0}}};
+        for (int k = 0; k < inner; k++) {
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 8
+            for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) {
+                    NNCC_VECTOR b;
+                    __builtin_memcpy(&b, panel + p * apart + k * stride + v * L, sizeof b);
+                    acc[p][v] += x * b;
+                }
+        }
+#pragma GCC unroll 8
+        for (int p = 0; p < P; p++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + (i * P + p) * N + v * L, &acc[p][v], sizeof acc[p][v]);
+    }
+    for (; i < rows; i++)
+        for (int p = 0; p < panels; p++) {
+            NNCC_VECTOR acc[V] = {{0}};
+            for (int k = 0; k < inner; k++) {
+                NNCC_VECTOR b[V];
+                __builtin_memcpy(b, panel + p * apart + k * stride, sizeof b);
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[v] += x * b[v];
+            }
+            __builtin_memcpy(tile + (i * P + p) * N, acc, sizeof acc);
+        }
 }
 /* nncc: end */
 

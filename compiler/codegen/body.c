@@ -238,7 +238,7 @@ void emit_buffers(SourceText *s, const CallList *c, const Buffer *const *filled)
 /* Whether there is something in scratch that predict counts on. */
 static bool keeps_in_predict(const Program *p)
 {
-    return p->fn[FN_predict] && kernels_kept(p->fn[FN_predict]);
+    return p->fn[FN_predict] && graph_keeps(p->fn[FN_predict]);
 }
 
 void emit_body(SourceText *s, const Graph *g)
@@ -247,7 +247,7 @@ void emit_body(SourceText *s, const Graph *g)
     emit_buffers(s, c, NULL);
     emit_uniforms(s, g, 0);
     emit_keys(s, c);
-    if (g->fn == FN_predict && kernels_kept(g))
+    if (g->fn == FN_predict && graph_keeps(g))
         out_line(s->out, "const int stale = nnrt_stale(&m->head);");
     emit_calls(s, c);
     if (g->fn != FN_predict && keeps_in_predict(s->p))

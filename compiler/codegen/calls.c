@@ -169,6 +169,12 @@ static int alone(const Graph *g, int from, int to)
 
 static void list_some(Listing *l, const Calls *c, bool parallel, int from, int to);
 
+/* Whether predict makes what a scan's body needs before its first step only after a weight has changed. */
+static bool keeps_first(const Calls *body)
+{
+    return body->frame.scan->keeps_first && body->frame.outer->g->fn == FN_predict;
+}
+
 /* A scan: what is done once, then the loop. */
 static void list_scan(Listing *l, const Calls *c, bool parallel)
 {
@@ -176,7 +182,7 @@ static void list_scan(Listing *l, const Calls *c, bool parallel)
     int once = kernels_kept(c->g);
     const char *t = c->frame.t;
     long long last = (long long)scan->length - 1;
-    if (once)
+    if (once && !keeps_first(c))
         list_some(l, c, parallel, 0, once);
     open_block(
         l, scan->backwards
@@ -257,6 +263,18 @@ static void list_some(Listing *l, const Calls *c, bool parallel, int from, int t
         list_plain(l, c, from, to);
 }
 
+/* What predict keeps of the weights, where they have changed. */
+static void list_kept(Listing *l, const Calls *c, int kept)
+{
+    bool parallel = l->list->parallel;
+    open_block(l, "if (stale)");
+    list_some(l, c, parallel, 0, kept);
+    for (int i = kept; i < c->g->kernels.n; i++)
+        if (c->body[i] && keeps_first(c->body[i]))
+            list_some(l, c->body[i], parallel, 0, kernels_kept(c->body[i]->g));
+    close_block(l);
+}
+
 CallList *list_calls(SourceText *s, const Graph *g, int from)
 {
     CallList *list = arena_take(s->arena, sizeof *list);
@@ -266,12 +284,10 @@ CallList *list_calls(SourceText *s, const Graph *g, int from)
         list->parallel |= g->kernels.at[i]->shared;
     name_uniforms(g, from);
     const Calls *c = calls_of(s, (Frame){.g = g}, from, 0);
-    int kept = g->fn == FN_predict && from == 0 ? kernels_kept(g) : from;
-    if (kept > from) {
-        open_block(&l, "if (stale)");
-        list_some(&l, c, list->parallel, from, kept);
-        close_block(&l);
-    }
+    bool keeps = g->fn == FN_predict && from == 0;
+    int kept = keeps ? kernels_kept(g) : from;
+    if (keeps && graph_keeps(g))
+        list_kept(&l, c, kept);
     list_some(&l, c, list->parallel, kept, g->kernels.n);
     find_repeats(s, list);
     return list;

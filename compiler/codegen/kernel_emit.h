@@ -153,6 +153,8 @@ void emit_loops(Emit *);
 void emit_matmul(Emit *);
 /* The name of a matmul kernel's register tile of so many columns: "tile_12x32", "tile_12x16of32". */
 const char *matmul_tile(Arena *, const Kernel *, int columns);
+/* That of its tile of few rows: "few_2x4x32", rows, panels and columns of a panel. */
+const char *matmul_few(Arena *, const Target *, const MatmulPlan *);
 /* "depthwise_7x32_taps3_step1": the register tile of a convolution whose channels stand alone. */
 const char *depthwise_tile(Arena *, const ConvPlan *);
 /* Whether the tile is a call and not inlined: what the stores of an update need in registers would else be there

@@ -143,6 +143,13 @@ const char *emit_extent(Emit *e, int64_t dim, bool batch)
 
 const char *emit_element(Emit *e, const Node *y, const Ix *at, bool written)
 {
+    if (y->whole) {
+        int axis = y->whole_axis;
+        Ix in_whole[RANK_MAX];
+        memcpy(in_whole, at, sizeof *at * (size_t)y->shape.rank);
+        in_whole[axis] = ix_add(&e->space, at[axis], ix_const(y->whole_at));
+        return emit_element(e, y->whole, in_whole, written);
+    }
     Buffer *b = node_buffer(e->g, y);
     const char *name = emit_buffer(e, b, written);
     Ix linear = index_linear(&e->space, &y->shape, NULL, at);

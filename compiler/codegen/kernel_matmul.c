@@ -18,8 +18,10 @@ typedef struct Product {
     Ix lead[RANK_MAX]; /* index of the leading axes */
     Ix i, j, k;
     const char *row;                 /* the loop variable i, as text */
-    const char *rows, *cols, *inner; /* extents as text */
+    const char *rows, *cols, *inner; /* extents, as text; cols: of a part of them, if any */
     const char *pragma;
+    /* Where the number of row u, part g and column v of `tile` is. */
+    int64_t tile_row, tile_part;
 } Product;
 
 static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
@@ -156,6 +158,38 @@ typedef struct Packed {
     const char *to;
 } Packed;
 
+/* "x + (i % 64) * 8192": where a plain operand lies whose index is divided, i being where a panel begins; the distance
+ * of inner steps. */
+static const char *divided_text(Product *p, const Node *base, Ix linear, int64_t *step)
+{
+    Emit *e = p->e;
+    *step = ix_coefficient(&linear, atom_of(&p->k));
+    linear = ix_add(&e->space, linear, ix_scale(p->k, -*step));
+    return arena_format(e->arena, "%s + %s", emit_buffer(e, node_buffer(e->g, base), false),
+                        ix_text(&e->space, &linear, false));
+}
+
+/* A panel of the left operand, at i0, whose index is divided by whole panels; false: it is not so. */
+static bool divided_panel(Product *p, const Packed *w, const char *count, const char *panel)
+{
+    Emit *e = p->e;
+    const Node *base;
+    Ix linear;
+    int64_t apart, step;
+    PackWay way = PACK_made;
+    if (*w->name == 'i')
+        way = operand_way_in_panels(&e->space, w->x, w->at, atom_of(&p->i), atom_of(&p->k),
+                                    w->width, &base, &linear, &apart);
+    if (way == PACK_made)
+        return false;
+    out_line(e->out, "const int i = i0;");
+    const char *first = divided_text(p, base, linear, &step);
+    out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s);", e->p->name,
+             way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first,
+             (long long)(way == PACK_turned ? apart : step), panel);
+    return true;
+}
+
 /* The panels `from` to `to`, which is text. */
 static void pack_panels(Product *p, const Packed *w, int64_t from, const char *to)
 {
@@ -177,8 +211,10 @@ static void pack_panels(Product *p, const Packed *w, int64_t from, const char *t
     const char *panel =
         arena_format(e->arena, "%s + (size_t)%s0 * %s", w->to, name, factor(p, p->inner));
     if (way == PACK_made) {
-        out_line(e->out, "float *const panel = %s;", panel);
-        make_panel(p, w->x, w->at, name, w->width, count, whole);
+        if (!divided_panel(p, w, count, panel)) {
+            out_line(e->out, "float *const panel = %s;", panel);
+            make_panel(p, w->x, w->at, name, w->width, count, whole);
+        }
     } else {
         int64_t apart[2];
         const char *first = plain_text(p, base, linear, along, &p->k, apart);
@@ -207,6 +243,12 @@ static void pack(Product *p, const Packed *w)
         pack_panels(p, w, pieces.at[i], number(p, pieces.at[i + 1]));
         ix_widen(&e->space, &was);
     }
+}
+
+/* Columns of a part, where the plan has gates; else all. */
+static int64_t part_columns(const MatmulPlan *plan)
+{
+    return plan->cols / plan->gates;
 }
 
 /* Where the right operand is packed: by this kernel, or by another before. */
@@ -249,16 +291,35 @@ static Left left_at(Product *p, const Node *a, const Ix *at)
     return (Left){from, (long long)apart[0], (long long)apart[1]};
 }
 
+/* The numbers of the product that a tile holds for row u and column v: one, or one of each part. */
+static void know_tile(Product *p)
+{
+    Emit *e = p->e;
+    const Shape *s = &p->y->shape;
+    const int last = s->rank - 1, parts = p->plan->gates;
+    Ix at[RANK_MAX];
+    if (parts == 1)
+        emit_stand(e, p->y, at);
+    for (int axis = 0; parts > 1 && axis < last; axis++)
+        at[axis] = axis == last - 1 ? p->i : p->lead[axis];
+    for (int g = 0; g < parts; g++) {
+        const char *from =
+            g ? arena_format(e->arena, "%lld + ", (long long)(g * p->tile_part)) : "";
+        if (parts > 1)
+            at[last] = ix_add(&e->space, p->j, ix_const(g * part_columns(p->plan)));
+        emit_know(e, p->y, at,
+                  arena_format(e->arena, "tile[%su * %lld + v]", from, (long long)p->tile_row));
+    }
+}
+
 static void store_tile(Product *p, const char *rows, const char *cols)
 {
     Emit *e = p->e;
-    Ix at[RANK_MAX];
     out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
     out_open(e->out, "for (int v = 0; v < %s; v++)", cols);
     size_t i = out_index(e->out, p->row, "i0 + u"), j = out_index(e->out, "j", "j0 + v");
-    emit_stand(e, p->y, at);
     int known = e->known.n;
-    emit_know(e, p->y, at, arena_format(e->arena, "tile[u * %d + v]", p->plan->tile_n));
+    know_tile(p);
     emit_stores(e, e->k->stores.n, e->k->stores.at);
     out_unindex(e->out, j, "j");
     out_unindex(e->out, i, p->row);
@@ -296,20 +357,26 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
     out_end(e->out);
 }
 
-/* "panel, 32": the right operand at column j0 and inner step 0, and the distance of inner steps. */
-static const char *right_text(Product *p, const Node *b, const Ix *at)
+/* "panel, 32": the right operand at a column and inner step 0, and the distance of inner steps; *between: that of
+ * panels, or of parts. */
+static const char *right_text(Product *p, const Node *b, const Ix *at, const char *column,
+                              const char **between)
 {
     Emit *e = p->e;
-    if (p->plan->pack_b)
-        return arena_format(e->arena, "%s + (size_t)j0 * %s, %d", packed_right(p),
-                            factor(p, p->inner), p->plan->tile_n);
+    int64_t width = p->plan->gates > 1 ? part_columns(p->plan) : p->plan->tile_n;
+    *between = number(p, width);
+    if (p->plan->pack_b) {
+        *between = arena_format(e->arena, "%lld * %s", (long long)width, factor(p, p->inner));
+        return arena_format(e->arena, "%s + (size_t)%s * %s, %d", packed_right(p),
+                            factor(p, column), factor(p, p->inner), p->plan->tile_n);
+    }
     const Node *base;
     Ix linear;
     if (!operand_strides(&e->space, b, at, atom_of(&p->j), atom_of(&p->k), &base, &linear))
         BUG("a right operand without strides");
     int64_t apart[2];
     const char *from = plain_text(p, base, linear, &p->j, &p->k, apart);
-    return arena_format(e->arena, "%s + j0, %lld", from, (long long)apart[1]);
+    return arena_format(e->arena, "%s + %s, %lld", from, column, (long long)apart[1]);
 }
 
 bool matmul_tile_apart(const Kernel *k)
@@ -326,6 +393,11 @@ const char *matmul_tile(Arena *a, const Kernel *k, int columns)
     const char *of = columns < plan->tile_n ? arena_format(a, "of%d", plan->tile_n) : "";
     return arena_format(a, "tile_%dx%d%s%s", plan->tile_m, columns, of,
                         matmul_tile_apart(k) ? "_apart" : "");
+}
+
+const char *matmul_few(Arena *a, const Target *t, const MatmulPlan *plan)
+{
+    return arena_format(a, "few_%dx%dx%d", matmul_few_rows(t), plan->few, plan->tile_n);
 }
 
 /* Where tile t stands: panel by panel, each over all rows, or over as many at a time as stay near. */
@@ -346,15 +418,45 @@ static void place_tile(Product *p, const char *blocks, int64_t panels)
              t->tile_m);
 }
 
+/* The calls of the register tile: one, or one for each part of the columns. */
+static void sum_tile(Product *p, const char *rows, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    const MatmulPlan *t = p->plan;
+    const char *column = "j0", *tile = "tile";
+    const Left a = left_at(p, p->y->in[0], a_at);
+    const char *left = arena_format(e->arena, "%s, %lld, %lld", a.from, a.row, a.step);
+    if (t->gates > 1) {
+        out_loop(e->out, "for (int g = 0; g < %d; g++)", t->gates);
+        column = arena_format(e->arena, "j0 + g * %lld", (long long)part_columns(t));
+        tile = arena_format(e->arena, "tile + g * %lld", (long long)p->tile_part);
+    }
+    const char *between, *right = right_text(p, p->y->in[1], b_at, column, &between);
+    int last = matmul_narrow(e->p->target, t);
+    if (last) {
+        out_loop(e->out, "if (cols <= %d)", last);
+        out_wrap(e->out, "%s_%s(%s, %s, %s, %s, tile);", e->p->name,
+                 matmul_tile(e->arena, e->k, last), rows, p->inner, left, right);
+        out_end(e->out);
+        out_loop(e->out, "else");
+    }
+    out_wrap(e->out, "%s_%s(%s, %s, %s, %s, %s);", e->p->name,
+             matmul_tile(e->arena, e->k, t->tile_n), rows, p->inner, left, right, tile);
+    if (last || t->gates > 1)
+        out_end(e->out);
+}
+
 static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
     const MatmulPlan *t = p->plan;
     bool fixed = p->rows[0] >= '0' && p->rows[0] <= '9';
     bool whole_rows = fixed && t->rows % t->tile_m == 0;
-    bool whole_cols = t->cols % t->tile_n == 0;
-    int64_t panels = (t->cols + t->tile_n - 1) / t->tile_n;
+    bool whole_cols = part_columns(t) % t->tile_n == 0;
+    int64_t panels = tile_pieces(part_columns(t), t->tile_n);
     const char *blocks = fixed ? number(p, (t->rows + t->tile_m - 1) / t->tile_m) : "blocks";
+    p->tile_row = t->tile_n;
+    p->tile_part = (int64_t)t->tile_m * t->tile_n;
     if (!fixed)
         out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
     emit_share(e, 1);
@@ -369,26 +471,74 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     if (!whole_cols)
         out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n,
                  p->cols, t->tile_n);
-    out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_m * t->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%lld];", (long long)(p->tile_part * t->gates));
     const char *rows = whole_rows ? number(p, t->tile_m) : "rows";
     fetch_updated(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
-    const Left a = left_at(p, p->y->in[0], a_at);
-    const char *left = arena_format(e->arena, "%s, %lld, %lld", a.from, a.row, a.step);
-    const char *right = right_text(p, p->y->in[1], b_at);
-    int last = matmul_narrow(e->p->target, t);
-    if (last) {
-        out_loop(e->out, "if (cols <= %d)", last);
-        out_wrap(e->out, "%s_%s(%s, %s, %s, %s, tile);", e->p->name,
-                 matmul_tile(e->arena, e->k, last), rows, p->inner, left, right);
-        out_end(e->out);
-        out_loop(e->out, "else");
-    }
-    out_wrap(e->out, "%s_%s(%s, %s, %s, %s, tile);", e->p->name,
-             matmul_tile(e->arena, e->k, t->tile_n), rows, p->inner, left, right);
-    if (last)
-        out_end(e->out);
+    sum_tile(p, rows, a_at, b_at);
     store_tile(p, rows, whole_cols ? number(p, t->tile_n) : "cols");
     out_close(e->out);
+}
+
+/* The call of the tile of few rows: several panels beside each other, or a panel of each part. */
+static void sum_few(Product *p, const char *rows, const char *cols, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    const MatmulPlan *t = p->plan;
+    Left a = left_at(p, p->y->in[0], a_at);
+    if (t->pack_a) /* its first panel has all rows */
+        a.from = arena_format(e->arena, "%s + i0", packed_left(p));
+    const char *between, *right = right_text(p, p->y->in[1], b_at, "j0", &between);
+    const char *panels =
+        cols ? arena_format(e->arena, "(%s + %d) / %d", cols, t->tile_n - 1, t->tile_n)
+             : number(p, t->few);
+    out_wrap(e->out, "%s_%s(%s, %s, %s, %s, %lld, %lld, %s, %s, tile);", e->p->name,
+             matmul_few(e->arena, e->p->target, t), rows, panels, p->inner, a.from, a.row, a.step,
+             right, between);
+}
+
+/* The same for fewer samples than a tile has rows; the block of that case stays open. */
+static void tiles_of_few(Product *p, const Ix *a_at, const Ix *b_at)
+{
+    Emit *e = p->e;
+    const MatmulPlan *t = p->plan;
+    int most = matmul_few_rows(e->p->target);
+    int64_t columns = part_columns(t), width = (int64_t)t->tile_n * (t->gates > 1 ? 1 : t->few);
+    const char *rows = most > 1 ? "rows" : "1", *cols = columns % width ? "cols" : NULL;
+    p->tile_row = (int64_t)t->few * t->tile_n;
+    p->tile_part = t->tile_n;
+    out_open(e->out, "if (%s < %d)", p->rows, t->tile_m);
+    emit_share(e, 1);
+    out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %lld)", (long long)columns,
+             (long long)width);
+    if (cols)
+        out_line(e->out, "const int cols = %s - j0 < %lld ? %s - j0 : %lld;", p->cols,
+                 (long long)width, p->cols, (long long)width);
+    out_open(e->out, "for (int i0 = 0; i0 < %s; i0 += %d)", p->rows, most);
+    if (most > 1)
+        out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, most, p->rows,
+                 most);
+    out_line(e->out, "_Alignas(64) float tile[%lld];", (long long)(most * p->tile_row));
+    sum_few(p, rows, cols, a_at, b_at);
+    store_tile(p, rows, cols ? cols : number(p, width));
+    out_close(e->out);
+    out_close(e->out);
+}
+
+/* The tiles of all rows, or, where there are few samples, those of few. */
+static void all_tiles(Product *p, const Ix *a_at, const Ix *b_at)
+{
+    Out *o = p->e->out;
+    int known = p->e->known.n;
+    if (p->plan->few) {
+        tiles_of_few(p, a_at, b_at);
+        p->e->known.n = known;
+        o->depth--;
+        out_line(o, "} else {");
+        o->depth++;
+    }
+    tiles(p, a_at, b_at);
+    if (p->plan->few)
+        out_close(o);
 }
 
 /* The product of one row: pieces of its columns. */
@@ -416,6 +566,7 @@ static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
     out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
              e->p->name, dots ? "dots" : "columns", t->tile_n, cols, p->inner, a.from, a.step, from,
              (long long)apart[0], (long long)apart[!dots]);
+    p->tile_row = t->tile_n;
     store_tile(p, "1", cols);
     out_close(e->out);
 }
@@ -497,6 +648,15 @@ static void tiles_of_steps(Product *p, int axis, const Ix *a_at, const Ix *b_at)
     e->known.n = known;
 }
 
+/* From here on columns are those of a part. */
+static void go_over_part(Product *p, Ix *b_at)
+{
+    Emit *e = p->e;
+    p->j = e->loops[e->low->domain.n - 1] = ix_loop(&e->space, "j", part_columns(p->plan));
+    p->cols = number(p, part_columns(p->plan));
+    operand_at(p, p->y->in[1], p->k, p->j, b_at);
+}
+
 void emit_matmul(Emit *e)
 {
     Product p = product_of(e);
@@ -517,10 +677,12 @@ void emit_matmul(Emit *e)
     }
     if (packs)
         emit_wait(e);
+    if (p.plan->gates > 1)
+        go_over_part(&p, b_at);
     if (p.plan->vector)
         pieces(&p, a_at, b_at);
     else
-        tiles(&p, a_at, b_at);
+        all_tiles(&p, a_at, b_at);
     if (packs && opened)
         emit_wait(e);
     while (opened--)

@@ -46,6 +46,7 @@ typedef struct TileSize {
     int m, h, w, n;
     int taps, step; /* along a row of pixels */
     int row;        /* numbers from row to row of what it gives; 0: n */
+    int panels;     /* beside each other */
 } TileSize;
 
 /* A template's functions, called NAME_`tile`, in front of the first kernel that calls them; call: how they are
@@ -84,6 +85,7 @@ static void write_tile_as(Tiles *t, Out *out, const char *file, const char *tile
                                   {"NNCC_TURN", name},
                                   {"NNCC_LOW", interleaved(a, lanes, 0)},
                                   {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
+                                  {"NNCC_PANELS", arena_format(a, "%d", size.panels)},
                                   {"NNCC_TILE_M", arena_format(a, "%d", size.m)},
                                   {"NNCC_TILE_H", arena_format(a, "%d", size.h)},
                                   {"NNCC_TILE_W", arena_format(a, "%d", size.w)},
@@ -228,6 +230,9 @@ static void write_matmul(Tiles *t, Out *out, const Kernel *k)
                    arena_format(t->arena, "%s_%d", way, n), (TileSize){.n = n});
         return;
     }
+    if (plan->few)
+        write_tile(t, out, "matmul.c:few", matmul_few(t->arena, t->p->target, plan),
+                   (TileSize){.m = matmul_few_rows(t->p->target), .n = n, .panels = plan->few});
     write_matmul_tile(t, out, k, n);
     if (last)
         write_matmul_tile(t, out, k, last);

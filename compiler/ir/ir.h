@@ -163,6 +163,10 @@ struct Node {
     int users;      /* graph_count_users */
     bool uniform;   /* after pass fuse: computed on the host, see node_uniform */
     Kernel *kernel; /* after pass fuse: the kernel that stores it, or NULL where it is inlined */
+    /* After pass beside: the node in whose memory it is stored, from whole_at of that axis on; or NULL. */
+    Node *whole;
+    int whole_axis;
+    int64_t whole_at;
 };
 
 typedef enum {

@@ -119,10 +119,23 @@ static void find_live(Hoist *h)
 
 /* --- what moves ------------------------------------------------------------------------------- */
 
-/* Whether x, outside, is read from a stack that the loop fills. */
+/* Whether a product of the loop reads x, and so has it in memory. */
+static bool is_multiplied(const Hoist *h, const Node *x)
+{
+    for (int i = x->id + 1; i < h->body->nodes.n; i++)
+        for (int k = 0; k < h->body->nodes.at[i]->n_in; k++)
+            if (h->body->nodes.at[i]->in[k] == x && h->live[i] &&
+                op_rows[h->body->nodes.at[i]->op].cls == CLASS_MAT)
+                return true;
+    return false;
+}
+
+/* Whether x, outside, is read from a stack that the loop fills: of movement, what is put together for a product. */
 static bool is_stacked(const Hoist *h, const Node *x)
 {
-    return h->of_state[x->id] && h->live[x->id] && op_rows[x->op].cls != CLASS_MOVE;
+    bool moves = op_rows[x->op].cls == CLASS_MOVE;
+    return h->of_state[x->id] && h->live[x->id] &&
+           (!moves || (x->op == OP_concat && is_multiplied(h, x)));
 }
 
 /* Fills, for each node of the body, whether it can be made outside of the loop, and whether something is

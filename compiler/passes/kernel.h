@@ -90,6 +90,7 @@ struct Kernel {
     Buffer *packed;              /* of the two: what it packs */
     Buffer *workspace;           /* of a product: operands that it packs itself; of a scan: its body's scratch; or NULL */
     bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
+    bool keeps_first; /* of a scan: what its body makes before the first step is kept so */
     bool shared; /* its loops are shared among threads; else one thread runs it */
     double flops, bytes;   /* of a full batch */
     double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
@@ -111,6 +112,9 @@ typedef struct Plan {
     double flops;          /* a full batch */
     bool parallel;         /* some kernel is shared: the function opens a parallel region */
 } Plan;
+
+/* Whether a call of predict finds something of the call before: what kernels keep, or scans before their first step. */
+bool graph_keeps(const Graph *);
 
 /* names.c: `name`, or x_name where the name is a word of C, of the headers or of the kernels
  * themselves. */

@@ -77,6 +77,8 @@ typedef struct MatmulPlan {
     bool pack_a, pack_b;
     int64_t
         near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
+    int gates; /* Lowered.gates, or 1 */
+    int few;   /* panels that a tile of few rows takes at once; 0: there is none for few rows */
     VectorWay vector; /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
@@ -102,9 +104,11 @@ int64_t tile_samples(const Graph *, const Node *x);
  * else 0. */
 int matmul_narrow(const Target *, const MatmulPlan *);
 
-/* How a product runs; kept: what is made of the right operand, or of a convolution's weight, is made once and
- * kept. */
-MatmulPlan matmul_plan(const Graph *, const Node *matmul, bool kept);
+/* How a product runs; gates: Lowered.gates; kept: what is made of the right operand, or of a convolution's weight, is
+ * made once and kept. */
+MatmulPlan matmul_plan(const Graph *, const Node *matmul, int gates, bool kept);
+/* Rows of the tile of few. */
+int matmul_few_rows(const Target *);
 
 /* Whether the elements of x, indexed by `at`, lie in one f32 buffer at constant strides along the
  * loop variables `row` and `inner` (atoms; -1: a loop of one turn). Then *base is the node of
@@ -116,6 +120,10 @@ bool operand_strides(IxSpace *, const Node *x, const Ix *at, int row, int inner,
  * and the position as operand_strides gives them. */
 PackWay operand_way(IxSpace *, const Node *x, const Ix *at, int along, int inner, const Node **base,
                     Ix *linear);
+/* The same where panels of `width` begin at its multiples, and only within a panel need strides be constant: *apart is
+ * that along the panel. */
+PackWay operand_way_in_panels(IxSpace *, const Node *x, const Ix *at, int along, int inner,
+                              int width, const Node **base, Ix *linear, int64_t *apart);
 /* How a kernel adds up rows by their indices: positions with the same index are in a list, which
  * `slots` heads lead to: one a row, or, where rows are many more than positions, of a hash table. */
 typedef struct ScatterPlan {
@@ -245,6 +253,7 @@ typedef struct Lowered {
     int64_t samples_floats;  /* KERNEL_samples: what it works in, of a full batch */
     bool weight; /* a product: the right operand depends on weights alone, is one for all */
     bool kept;   /* and what is made of it is kept from call to call */
+    int gates; /* KERNEL_matmul: so many parts of the columns, side by side, stand at each point; 0: they are one */
     VEC(Node *)
     members; /* the kernel's own nodes (not those it inlines from elsewhere), in order */
 } Lowered;

@@ -203,6 +203,9 @@ static void make_buffers(Memory *m)
         of[i] = new_buffer(m, BUF_scratch, -1, node_name(m, y), y->dtype, &y->shape);
         of[i]->node = y;
     }
+    for (int i = 0; i < g->nodes.n; i++)
+        if (of[i] && g->nodes.at[i]->whole)
+            of[i]->over = of[g->nodes.at[i]->whole->id];
 }
 
 /* --- lifetimes -------------------------------------------------------------------------------- */
@@ -249,12 +252,16 @@ static void add_packed(Memory *m, Kernel *k, int p)
         touch(k->workspace, p);
 }
 
-/* What the steps of a scan work in. */
+/* What the steps of a scan work in; where something there is kept, from call to call. */
 static void add_scratch(Memory *m, Kernel *k, int p)
 {
     k->workspace = packed_buffer(m, k->scan->attr->scan->body->plan->scratch_bytes / 4);
     if (k->workspace)
         touch(k->workspace, p);
+    if (k->workspace && k->keeps_first) {
+        touch(k->workspace, 0);
+        touch(k->workspace, m->g->kernels.n);
+    }
 }
 
 /* What a kernel that is kept stores lives from the first kernel of one call to the last of another. */
@@ -282,7 +289,7 @@ static void find_lifetimes(Memory *m)
                     add_once(m->arena, k, of[x->id], false);
                 }
             }
-            if (y->kernel == k) {
+            if (y->kernel == k && !y->whole) {
                 touch(of[y->id], p);
                 add_once(m->arena, k, of[y->id], true);
             }
@@ -419,7 +426,7 @@ static void lay_over(Memory *m)
             Node *y = k->stores.at[i];
             Buffer *b = m->plan->of_node[y->id];
             const Domain *d = &((const Lowered *)k->lowered)->domain;
-            if (b->kind != BUF_scratch || level[y->id] != last ||
+            if (b->kind != BUF_scratch || b->over || level[y->id] != last ||
                 domain_place(d, &y->shape) != PLACE_full)
                 continue;
             Buffer *under = dying(m, k, y);

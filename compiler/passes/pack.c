@@ -8,7 +8,8 @@
  *
  * In predict and eval a kernel that reads weights alone gives the same from call to call. Those are kept: they
  * stand first, run only after a weight has changed, and what they store stays in the arena until then. In a body
- * what reads alone operands that all steps share is kept so, from step to step. */
+ * what reads alone operands that all steps share is kept so, from step to step; and from call to call as well
+ * where those operands are weights. */
 #include "../ops/ops.h"
 #include "lower.h"
 #include "passes.h"
@@ -78,7 +79,8 @@ bool product_plan(const Graph *g, Kernel *k)
     Lowered *low = k->lowered;
     switch (k->kind) {
     case KERNEL_matmul:
-        low->plan = matmul_plan(g, k->product, low->kept || (low->weight && is_stack(k->product)));
+        low->plan = matmul_plan(g, k->product, low->gates,
+                                low->kept || (low->weight && is_stack(k->product)));
         return low->weight && low->plan.pack_b;
     case KERNEL_conv:
         low->conv = conv_plan(g, k->product, low->kept);
@@ -165,7 +167,7 @@ static bool stores_of_weights(const Packing *p, const Kernel *k)
         if (!p->of_weights[y->id] || p->is_root[y->id] || (!p->g->outer && y->role != ROLE_forward))
             return false;
     }
-    return !k->product;
+    return !k->product || k->kind == KERNEL_matmul;
 }
 
 static bool is_kept(const Packing *p, const Kernel *k)
@@ -174,6 +176,41 @@ static bool is_kept(const Packing *p, const Kernel *k)
         return false;
     return k->kind == KERNEL_pack ? p->g->outer || k->product->role == ROLE_forward
                                   : stores_of_weights(p, k);
+}
+
+/* Whether what a scan's body reads as x is no operand, or one that depends on weights of the function alone. */
+static bool is_weight(const Packing *p, const Kernel *scan, const Node *x)
+{
+    return x->op != OP_scan_operand || p->of_weights[scan->scan->in[x->attr->part]->id];
+}
+
+static bool reads_weights(const Packing *p, const Kernel *scan, const Kernel *k)
+{
+    for (int i = 0; i < k->nodes.n; i++)
+        for (int n = 0; n < k->nodes.at[i]->n_in; n++)
+            if (!is_weight(p, scan, k->nodes.at[i]->in[n]))
+                return false;
+    return k->kind != KERNEL_pack || is_weight(p, scan, k->product->in[1]);
+}
+
+static bool keeps_first(const Packing *p, const Kernel *k)
+{
+    if (!k->scan || p->g->outer || !keeps(p->g))
+        return false;
+    const Graph *body = k->scan->attr->scan->body;
+    int first = kernels_kept(body);
+    for (int i = 0; i < first; i++)
+        if (body->kernels.at[i]->scan || !reads_weights(p, k, body->kernels.at[i]))
+            return false;
+    return first > 0;
+}
+
+bool graph_keeps(const Graph *g)
+{
+    for (int i = 0; i < g->kernels.n; i++)
+        if (g->kernels.at[i]->kept || g->kernels.at[i]->keeps_first)
+            return true;
+    return false;
 }
 
 int kernels_kept(const Graph *g)
@@ -200,6 +237,7 @@ void pass_pack(Graph *g)
     g->kernels.n = 0;
     for (int i = 0; i < all.n; i++) {
         all.at[i]->kept = is_kept(&p, all.at[i]);
+        all.at[i]->keeps_first = keeps_first(&p, all.at[i]);
         if (all.at[i]->kept)
             vec_push(p.arena, &g->kernels, all.at[i]);
     }

@@ -403,18 +403,18 @@ static int joint_axis(const Node *first, const Node *second)
     return axis;
 }
 
-/* Parts that stand beside each other among zeros: the gradient of what was taken apart. */
-static Node *add_parts(Graph *g, Node *y)
+/* Two parts that stand beside each other among zeros as one; else NULL. */
+static Node *joined(Graph *g, Node *a, Node *b)
 {
-    Node *a = y->in[0], *b = y->in[1];
     if (a->op != OP_pad || b->op != OP_pad || a->attr->value != 0 || b->attr->value != 0 ||
         !shape_equal(&a->shape, &b->shape))
         return NULL;
     int axis = joint_axis(a, b);
     if (axis < 0) {
-        axis = joint_axis(b, a);
-        a = y->in[1];
-        b = y->in[0];
+        Node *first = b;
+        b = a;
+        a = first;
+        axis = joint_axis(a, b);
     }
     if (axis < 0)
         return NULL;
@@ -422,6 +422,20 @@ static Node *add_parts(Graph *g, Node *y)
     pad.end[axis] = b->attr->end[axis];
     Node *both = build_concat(g, axis, 2, (Node *[]){a->in[0], b->in[0]});
     return graph_add(g, OP_pad, 1, &both, &pad);
+}
+
+/* The gradient of what was taken apart: parts among zeros, in any order, whose sum is a concatenation. */
+static Node *add_parts(Graph *g, Node *y)
+{
+    Node *both = joined(g, y->in[0], y->in[1]);
+    for (int k = 0; k < 2 && !both; k++) {
+        const Node *sum = y->in[k];
+        for (int i = 0; i < 2 && !both && sum->op == OP_add && sum->users == 1; i++) {
+            both = joined(g, sum->in[i], y->in[1 - k]);
+            both = both ? build_binary(g, OP_add, both, sum->in[1 - i]) : NULL;
+        }
+    }
+    return both;
 }
 
 /* Neighbours in a concatenation that were neighbours in what they are slices of. */

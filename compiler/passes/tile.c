@@ -17,8 +17,8 @@ static bool affine_in(const IxSpace *s, const Ix *linear, int atom)
     return true;
 }
 
-bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
-                     Ix *linear)
+/* Where x, indexed by `at`, lies: the node of the buffer and the position in it; false: not in one buffer. */
+static bool operand_place(IxSpace *s, const Node *x, const Ix *at, const Node **base, Ix *linear)
 {
     Ix here[RANK_MAX], next[RANK_MAX];
     memcpy(here, at, sizeof *at * (size_t)x->shape.rank);
@@ -37,7 +37,14 @@ bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner
         return false;
     *base = x;
     *linear = index_linear(s, &x->shape, NULL, here);
-    return affine_in(s, linear, row) && affine_in(s, linear, inner);
+    return true;
+}
+
+bool operand_strides(IxSpace *s, const Node *x, const Ix *at, int row, int inner, const Node **base,
+                     Ix *linear)
+{
+    return operand_place(s, x, at, base, linear) && affine_in(s, linear, row) &&
+           affine_in(s, linear, inner);
 }
 
 PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
@@ -48,6 +55,35 @@ PackWay operand_way(IxSpace *s, const Node *x, const Ix *at, int along, int inne
     if (along >= 0 && ix_coefficient(linear, along) == 1)
         return PACK_copied;
     return along >= 0 && inner >= 0 && ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
+}
+
+/* Whether the position goes on by a constant, *apart, along a loop variable as long as that stays in a panel of
+ * `width`, quotients and remainders by multiples of the width included. */
+static bool steady_in_panels(const IxSpace *s, const Ix *linear, int along, int width,
+                             int64_t *apart)
+{
+    *apart = 0;
+    for (int i = 0; i < linear->n; i++) {
+        const Atom *a = &s->atoms.at[linear->t[i].atom];
+        if (linear->t[i].atom == along)
+            *apart += linear->t[i].k;
+        if (a->kind == ATOM_loop || !ix_uses(s, &a->of, along))
+            continue;
+        if (a->of.n != 1 || a->of.t[0].atom != along || a->of.t[0].k != 1 || a->of.c % width ||
+            a->by % width)
+            return false;
+        *apart += a->kind == ATOM_mod ? linear->t[i].k : 0;
+    }
+    return true;
+}
+
+PackWay operand_way_in_panels(IxSpace *s, const Node *x, const Ix *at, int along, int inner,
+                              int width, const Node **base, Ix *linear, int64_t *apart)
+{
+    if (along < 0 || inner < 0 || !operand_place(s, x, at, base, linear) ||
+        !affine_in(s, linear, inner) || !steady_in_panels(s, linear, along, width, apart))
+        return PACK_made;
+    return *apart == 1 ? PACK_copied : ix_coefficient(linear, inner) == 1 ? PACK_turned : PACK_made;
 }
 
 static int loop_atom(const Ix *loop)
@@ -78,6 +114,23 @@ static Lies lies(const Graph *g, const Node *x, int along)
     it.way = operand_way(&s, x, at, atom[along], atom[!along], &base, &linear);
     arena_free(scratch);
     return it;
+}
+
+/* The way in which panels of so many rows of a left operand are packed. */
+static PackWay left_way(const Graph *g, const Node *x, int rows)
+{
+    Arena *scratch = arena_new();
+    IxSpace s = ix_space(scratch, g->program->train.batch);
+    Ix at[RANK_MAX] = {0}, linear;
+    const Node *base;
+    int64_t apart;
+    const int last = x->shape.rank - 1;
+    for (int i = 0; i <= last; i++)
+        at[i] = ix_loop(&s, "i", axis_extent(&s, &x->shape, i));
+    PackWay way = operand_way_in_panels(&s, x, at, loop_atom(&at[last - 1]), loop_atom(&at[last]),
+                                        rows, &base, &linear, &apart);
+    arena_free(scratch);
+    return way;
 }
 
 enum { TILE_M_MAX = 12 };
@@ -201,11 +254,54 @@ static bool row_lies(const Lies *left, const MatmulPlan *p)
     return left->plain && (left->rows || p->inner == 1);
 }
 
-MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
+int matmul_few_rows(const Target *t)
+{
+    enum { MANY_REGISTERS = 32 };
+    return t->registers >= MANY_REGISTERS ? 2 : 1;
+}
+
+/* So many panels beside each other that sums of few rows do not wait for each other, in pieces that two threads finish
+ * at the same time; the parts of a gated product are such. 0: the tile has rows enough, or columns are few. */
+static int few_panels(const Graph *g, const MatmulPlan *p, bool samples)
+{
+    enum { VECTORS = 8, REGISTERS = 16, THREADS = 2, LEAST = 1 << 12 };
+    const Target *t = g->program->target;
+    int64_t panels = tile_pieces(p->cols, p->tile_n), best = 0, soonest = INT64_MAX;
+    int most = VECTORS * tile_lanes(t) / p->tile_n;
+    if (!samples || p->tile_m <= matmul_few_rows(t) || t->vector_bytes < 16 ||
+        t->registers < REGISTERS)
+        return 0;
+    if (p->gates > 1)
+        return p->gates;
+    bool steps = p->lead > 1 && !p->pack_a; /* then these are the rows of a tile */
+    if (steps || p->inner * p->cols < LEAST)
+        return 0;
+    for (int64_t n = most; n > 1; n--) {
+        int64_t time = tile_pieces(tile_pieces(panels, n), THREADS) * n;
+        if (n <= panels && time < soonest) {
+            soonest = time;
+            best = n;
+        }
+    }
+    return (int)best;
+}
+
+/* Columns of a tile that lie in one part of a gated product. */
+static int gate_columns(const Target *t, const MatmulPlan *p)
+{
+    int64_t units = p->cols / p->gates;
+    if (p->gates == 1 || units % p->tile_n == 0)
+        return p->tile_n;
+    int lanes = tile_lanes(t);
+    return units % (2 * lanes) == 0 ? 2 * lanes : lanes;
+}
+
+MatmulPlan matmul_plan(const Graph *g, const Node *y, int gates, bool kept)
 {
     const Target *t = g->program->target;
     const Shape *s = &y->shape, *a = &y->in[0]->shape;
     MatmulPlan p = {.rows = extent(g, s, s->rank - 2), .cols = extent(g, s, s->rank - 1)};
+    p.gates = gates > 1 ? gates : 1;
     p.inner = extent(g, a, a->rank - 1);
     p.lead = 1;
     for (int i = 0; i < s->rank - 2; i++)
@@ -225,14 +321,19 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
     if (far)
         choose_tile(t, &p, true);
     p.tile_n = tile_choose_columns(c, t, p.tile_n);
+    p.tile_n = gate_columns(t, &p);
     p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
     p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
+    if (p.pack_a && p.way_a == PACK_made)
+        p.way_a = left_way(g, y->in[0], p.tile_m);
     right = right && p.cols % p.tile_n == 0;
     p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
     choosing_end(c);
     p.near = near_tiles(t, &p);
+    p.few = few_panels(
+        g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

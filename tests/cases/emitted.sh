@@ -83,7 +83,7 @@ apart()
     (tmp=$tmp/$1 && cd "$tmp" && cp ../data.csv . && emitted "$@") >"$1.txt" 2>&1 &
 }
 apart mixed "gcc clang" "$passes"
-apart recurrent gcc "-O0 --no-pass=fuse --no-pass=hoist"
+apart recurrent gcc "-O0 --no-pass=fuse --no-pass=hoist --no-pass=gates --no-pass=beside"
 wait
 apart image "gcc clang" "$passes"
 apart attention clang "-O0 --no-pass=fuse --no-pass=flatten"

@@ -420,3 +420,108 @@ Test(emit_cases, a_product_in_parts)
         check_case_for(product_in_parts, &t, "const int near = ");
     }
 }
+
+/* --- few rows, parts of columns --------------------------------------------------------------- */
+
+/* Columns that several panels hold, the last of them in part. */
+static Node *wide_product(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 60), -1, 1);
+    Node *y = build_matmul(f->g, x, emit_leaf(f, SHAPE(-1, 60, 75), -1, 1));
+    return build_unary(f->g, OP_tanh,
+                       build_binary(f->g, OP_add, y, emit_leaf(f, SHAPE(-1, 75), -1, 1)));
+}
+
+/* The gates of a cell: parts of a product, beside each other, read at the same place. */
+static Node *cell(Fixture *f, Node **all)
+{
+    enum { UNITS = 24 };
+    Node *h = emit_leaf(f, SHAPE(0, 1, UNITS), -1, 1), *part[3];
+    Node *y = build_matmul(f->g, h, emit_leaf(f, SHAPE(-1, UNITS, 3 * UNITS), -1, 1));
+    *all = y = build_binary(f->g, OP_add, y, emit_leaf(f, SHAPE(0, 1, 3 * UNITS), -1, 1));
+    for (int i = 0; i < 3; i++)
+        part[i] = build_slice(f->g, y, 1, i * UNITS, (i + 1) * UNITS, 1);
+    Node *z = build_unary(f->g, OP_sigmoid, part[0]), *r = build_unary(f->g, OP_sigmoid, part[1]);
+    Node *next = build_unary(f->g, OP_tanh, build_binary(f->g, OP_mul, r, part[2]));
+    Node *change = build_binary(f->g, OP_mul, z, build_binary(f->g, OP_sub, h, next));
+    return build_binary(f->g, OP_add, next, change);
+}
+
+static Node *gates(Fixture *f)
+{
+    Node *all;
+    return cell(f, &all);
+}
+
+/* The same, and the product, which something else reads as well. */
+static Node *gates_and_all(Fixture *f)
+{
+    Node *all, *y = cell(f, &all);
+    return build_concat(f->g, 1, 2, (Node *[]){y, all});
+}
+
+/* Parts that are not read at the same place: no gates. */
+static Node *parts_elsewhere(Fixture *f)
+{
+    enum { UNITS = 24 };
+    Node *x = emit_leaf(f, SHAPE(0, 1, UNITS), -1, 1);
+    Node *y = build_matmul(f->g, x, emit_leaf(f, SHAPE(-1, UNITS, 2 * UNITS), -1, 1));
+    Node *a = build_slice(f->g, y, 1, 0, UNITS, 1), *b = build_slice(f->g, y, 1, 1, UNITS + 1, 1);
+    return build_binary(f->g, OP_mul, build_unary(f->g, OP_tanh, a), b);
+}
+
+static const Target many_registers = {
+    .name = "many", .flags = "", .vector_bytes = 32, .registers = 32, .fma = true, .threads = true};
+
+Test(emit_cases, few_rows_by_several_panels)
+{
+    check_case_for(wide_product, &target, "few_1x3x16(");
+    check_case_for(wide_product, &many_registers, "few_2x3x16(");
+}
+
+Test(emit_cases, parts_of_a_product_are_gates)
+{
+    check_case_for(gates, &target, "for (int g = 0; g < 3; g++)");
+    check_case_for(gates, &many_registers, "few_2x3x8(");
+    check_case_for(gates_and_all, &target, "for (int g = 0; g < 3; g++)");
+    check_case(parts_elsewhere);
+}
+
+/* --- parts beside each other ------------------------------------------------------------------ */
+
+/* What one loop makes, beside each other: it is stored there. */
+static Node *beside(Fixture *f)
+{
+    Node *a = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 24), -1, 1));
+    Node *b = build_unary(f->g, OP_sigmoid, a), *c = build_unary(f->g, OP_exp, b);
+    Node *first = build_concat(f->g, 1, 2, (Node *[]){c, a});
+    return build_concat(f->g, 1, 2, (Node *[]){first, b});
+}
+
+/* Parts that are wanted elsewhere, or twice, are stored twice. */
+static Node *beside_again(Fixture *f)
+{
+    Node *a = build_unary(f->g, OP_tanh, emit_leaf(f, SHAPE(0, 1, 24), -1, 1));
+    Node *b = build_unary(f->g, OP_sigmoid, a), *c = build_unary(f->g, OP_exp, b);
+    Node *y = build_concat(f->g, 1, 4, (Node *[]){c, a, b, c});
+    Node *sum = build_matmul(f->g, b, emit_leaf(f, SHAPE(-1, 24, 96), -1, 1));
+    return build_binary(f->g, OP_mul, y, build_unary(f->g, OP_tanh, sum));
+}
+
+/* What a product's kernel stores beside each other, and of which something else takes parts. */
+static Node *beside_and_parts(Fixture *f)
+{
+    Node *x = emit_leaf(f, SHAPE(0, 1, 24), -1, 1);
+    Node *y = build_matmul(f->g, x, emit_leaf(f, SHAPE(-1, 24, 48), -1, 1));
+    Node *a = build_unary(f->g, OP_tanh, y), *b = build_unary(f->g, OP_exp, a);
+    Node *left = build_slice(f->g, b, 1, 0, 24, 1), *right = build_slice(f->g, b, 1, 24, 48, 1);
+    Node *sin = build_unary(f->g, OP_sin, build_binary(f->g, OP_mul, left, right));
+    return build_concat(f->g, 1, 2, (Node *[]){build_concat(f->g, 1, 2, (Node *[]){a, b}), sin});
+}
+
+Test(emit_cases, parts_are_stored_beside_each_other)
+{
+    check_case(beside_and_parts);
+    check_case(beside_again);
+    check_case_for(beside, &target, " * 72 + j + 48] = ");
+}

@@ -247,3 +247,96 @@ Test(pack, convolutions)
     snprintf(text, sizeof text, format, "", "train", sum);
     expect(text, "pack conv loop loop");
 }
+
+Test(pack, a_product_of_weights_is_kept)
+{
+    expect("program net batch=8\ninput x f32 [N, 40]\noutput z\n"
+           "var v weight [40, 64] init=constant(1,0)\nvar w weight [64, 64] init=constant(1,0)\n\n"
+           "function predict\n"
+           "%0 = input {input=0} : f32 [N, 40]  ; forward - - 1:1:1\n"
+           "%1 = var {var=v} : f32 [40, 64]  ; forward - - 1:1:1\n"
+           "%2 = var {var=w} : f32 [64, 64]  ; forward - - 1:1:1\n"
+           "%3 = matmul(%1, %2) : f32 [40, 64]  ; forward - - 2:1:1\n"
+           "%4 = matmul(%0, %3) : f32 [N, 64]  ; forward z dense 3:1:1\nroot output 0 %4\n",
+           "pack* matmul* pack* matmul");
+}
+
+/* h' = tanh(x + h u), its kernel; the weight u, or an input, is packed before the first step. */
+static const Kernel *loop_kernel(Fixture *f, bool of_weight)
+{
+    enum { UNITS = 64 };
+    static void (*const passes[])(Graph *) = {pass_split, pass_fuse, pass_schedule, pass_pack,
+                                              pass_memory};
+    f->p->target = target_find("x86-64-v3");
+    f->p->train.batch = 8;
+    Graph *g = f->g;
+    Node *x = random_input(f, SHAPE(1, 4, 1, UNITS), -1, 1);
+    Node *u = of_weight ? build_var(g, random_var(f, "u", VAR_weight, SHAPE(-1, UNITS, UNITS)))
+                        : build_unary(g, OP_tanh, random_input(f, SHAPE(-1, UNITS, UNITS), -1, 1));
+    ScanBuilder s = scan_begin(g, 4, false);
+    Node *h = scan_state(&s, random_input(f, SHAPE(0, 1, UNITS), -1, 1));
+    Node *product = build_matmul(s.body, h, scan_other(&s, u));
+    Node *next = build_binary(s.body, OP_add, scan_slice(&s, x), product);
+    next = build_unary(s.body, OP_tanh, next);
+    scan_next(&s, h, next);
+    int stack = scan_step(&s, next);
+    Node *y = scan_stack(g, scan_end(&s), stack);
+    graph_root(g, ROOT_output, 0, y);
+    vec_push(f->ctx.arena, &f->p->outputs, (Output){.name = "y"});
+    graph_sort(g);
+    const Kernel *loop = NULL;
+    for (int i = 0; i < COUNT(passes); i++) {
+        passes[i](s.body);
+        passes[i](g);
+    }
+    for (int i = 0; i < g->kernels.n; i++)
+        loop = g->kernels.at[i]->scan ? g->kernels.at[i] : loop;
+    cr_assert_not_null(loop, "%s", fixture_said(f));
+    cr_assert_eq(kernels_kept(loop->scan->attr->scan->body), 1);
+    return loop;
+}
+
+Test(pack, what_a_loop_packs_of_weights_is_kept)
+{
+    Fixture *f = fixture_new(FN_predict);
+    const Kernel *loop = loop_kernel(f, true);
+    cr_expect(loop->keeps_first);
+    cr_expect(graph_keeps(f->g));
+    cr_expect_eq(loop->workspace->first, 0);
+    cr_expect_eq(loop->workspace->last, f->g->kernels.n);
+    fixture_free(f);
+}
+
+Test(pack, what_a_loop_packs_of_an_input_is_not)
+{
+    Fixture *f = fixture_new(FN_predict);
+    cr_expect_not(loop_kernel(f, false)->keeps_first);
+    cr_expect_not(graph_keeps(f->g));
+    fixture_free(f);
+}
+
+/* Rows of steps that lie steps first: in a panel that no sample's end cuts they are as far apart as steps are. */
+Test(pack, panels_of_rows_of_steps)
+{
+    enum { STEPS = 20, WIDE = 30, BATCH = 4 };
+    Fixture *f = fixture_new(FN_predict);
+    Node *x = random_input(f, SHAPE(1, STEPS, 1, WIDE), -1, 1);
+    Node *rows =
+        build_reshape(f->g, build_transpose(f->g, x, (int[]){1, 0, 2}), &SHAPE(0, STEPS, WIDE));
+    static const struct {
+        int width;
+        PackWay way;
+    } panels[] = {{10, PACK_turned}, {4, PACK_turned}, {8, PACK_made}};
+    for (int i = 0; i < COUNT(panels); i++) {
+        IxSpace s = ix_space(f->ctx.arena, BATCH);
+        Ix at[2] = {ix_loop(&s, "i", STEPS * BATCH), ix_loop(&s, "k", WIDE)}, linear;
+        const Node *base;
+        int64_t apart = 0;
+        PackWay way = operand_way_in_panels(&s, rows, at, at[0].t[0].atom, at[1].t[0].atom,
+                                            panels[i].width, &base, &linear, &apart);
+        cr_expect_eq(way, panels[i].way, "%d rows", panels[i].width);
+        if (way == PACK_turned)
+            cr_expect_eq(apart, BATCH * WIDE);
+    }
+    fixture_free(f);
+}
