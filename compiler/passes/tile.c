@@ -177,19 +177,6 @@ static int64_t near_tiles(const Target *t, const MatmulPlan *p)
     return tiles > LEAST ? tiles : LEAST;
 }
 
-/* Inner steps of a block: equal blocks, of which the panel's fills the first cache; 0 where both operands stay in the
- * second cache anyway, or sums are short. */
-static int64_t model_depth(const Target *t, const MatmulPlan *p)
-{
-    enum { STEPS = 256, STEPS_LEAST = 128, ROWS_LEAST = 64 };
-    int64_t right = p->cols * p->inner * (int64_t)sizeof(float);
-    int64_t left = p->rows * p->inner * (int64_t)sizeof(float);
-    if (t->l2 == 0 || p->lead > 1 || p->inner < STEPS_LEAST || p->rows < ROWS_LEAST ||
-        (right <= t->l2 && left <= t->l2))
-        return 0;
-    return tile_round_up(tile_pieces(p->inner, tile_pieces(p->inner, STEPS)), DEPTH_STEP);
-}
-
 /* What a choice may ask for: blocks that a thread's stack holds. */
 static int64_t depth_most(const Target *t, const MatmulPlan *p)
 {
@@ -198,11 +185,11 @@ static int64_t depth_most(const Target *t, const MatmulPlan *p)
     return t->l2 == 0 || p->lead > 1 ? 0 : all < MOST ? all : MOST;
 }
 
-/* A strip: rows of which a block fills the second cache; panels, more than one where the left operand streams through
- * the third cache each time it is read. Sums that wait for the next block take a quarter of the second. */
+/* A strip: rows of which a block fills the second cache; panels, two where the left operand would pass through the
+ * third cache once a panel. Sums that wait for the next block take a quarter of the second. */
 static void choose_strip(const Target *t, MatmulPlan *p)
 {
-    enum { PANELS = 4, CORES = 4 }; /* that share a third cache, of which a target has one's part */
+    enum { PANELS = 2, CORES = 4 }; /* that share a third cache, of which a target has one's part */
     int64_t number = sizeof(float), tile = number * p->tile_m * p->tile_n;
     int64_t blocks = tile_pieces(p->rows, p->tile_m), panels = tile_pieces(p->cols, p->tile_n);
     bool waits = p->inner > p->depth;
@@ -213,6 +200,33 @@ static void choose_strip(const Target *t, MatmulPlan *p)
     most = waits && sums < most ? sums : most;
     most = most > 1 ? most : 1;
     p->near = tile_pieces(blocks, tile_pieces(blocks, most));
+}
+
+/* Whether two threads, and so more, have about the same to do where they share strips. */
+static bool strips_balance(const MatmulPlan *p)
+{
+    enum { LEAST = 8, PERCENT = 105 };
+    int64_t width = p->wide * p->tile_n, height = p->near * p->tile_m;
+    int64_t strips = tile_pieces(p->cols, width) * tile_pieces(p->rows, height);
+    int64_t most = tile_pieces(strips, 2) * width * height;
+    return strips >= LEAST && most * 2 * 100 <= p->rows * p->cols * PERCENT;
+}
+
+/* Inner steps of a block: equal blocks, of which the panel's fills the first cache; 0 where both operands stay in the
+ * second cache anyway, sums are short or strips few. */
+static int64_t model_depth(const Target *t, const MatmulPlan *of)
+{
+    enum { STEPS = 256, STEPS_LEAST = 128, ROWS_LEAST = 64 };
+    MatmulPlan p = *of;
+    int64_t right = p.cols * p.inner * (int64_t)sizeof(float);
+    int64_t left = p.rows * p.inner * (int64_t)sizeof(float);
+    if (t->l2 == 0 || p.lead > 1 || p.inner < STEPS_LEAST || p.rows < ROWS_LEAST ||
+        (right <= t->l2 && left <= t->l2))
+        return 0;
+    p.depth = tile_round_up(tile_pieces(p.inner, tile_pieces(p.inner, STEPS)), DEPTH_STEP);
+    choose_tile(t, &p, true);
+    choose_strip(t, &p);
+    return strips_balance(&p) ? p.depth : 0;
 }
 
 int matmul_narrow(const Target *t, const MatmulPlan *p)
