@@ -212,16 +212,17 @@ static bool strips_balance(const MatmulPlan *p)
     return strips >= LEAST && most * 2 * 100 <= p->rows * p->cols * PERCENT;
 }
 
-/* Inner steps of a block: equal blocks, of which the panel's fills the first cache; 0 where both operands stay in the
- * second cache anyway, sums are short or strips few. */
+/* Inner steps of a block: equal blocks, of which the panel's fills the first cache; 0 where operands and result
+ * stay in the second cache anyway, sums are short or strips few. */
 static int64_t model_depth(const Target *t, const MatmulPlan *of)
 {
     enum { STEPS = 256, STEPS_LEAST = 128, ROWS_LEAST = 64 };
     MatmulPlan p = *of;
     int64_t right = p.cols * p.inner * (int64_t)sizeof(float);
     int64_t left = p.rows * p.inner * (int64_t)sizeof(float);
+    int64_t result = p.rows * p.cols * (int64_t)sizeof(float);
     if (t->l2 == 0 || p.lead > 1 || p.inner < STEPS_LEAST || p.rows < ROWS_LEAST ||
-        (right <= t->l2 && left <= t->l2))
+        (right <= t->l2 && left <= t->l2 && result <= t->l2))
         return 0;
     p.depth = tile_round_up(tile_pieces(p.inner, tile_pieces(p.inner, STEPS)), DEPTH_STEP);
     choose_tile(t, &p, true);
