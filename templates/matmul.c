@@ -23,6 +23,7 @@
 #define NNCC_HIGH   8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
+#include <stddef.h>
 #include <string.h>
 
 /* nncc: begin */

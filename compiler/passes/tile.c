@@ -274,9 +274,9 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, bool kept)
                         (long long)p.rows, (long long)p.inner, (long long)p.cols, (long long)p.lead,
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     choose_tile(t, &p, kept || !right);
-    int64_t depth = model_depth(t, &p);
-    bool far = lies_far_apart(t, &p), strips = depth && (kept || p.way_b != PACK_made);
-    if (far || strips)
+    bool far = lies_far_apart(t, &p);
+    int64_t depth = kept || p.way_b != PACK_made ? model_depth(t, &p) : 0;
+    if (far || depth)
         choose_tile(t, &p, true);
     p.tile_n = tile_choose_columns(c, t, p.tile_n);
     p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
