@@ -409,8 +409,8 @@ static const char *later_block(Product *p, const char *from, const int64_t apart
     Arena *a = p->e->arena;
     int n = t->tile_n;
     if (t->pack_b)
-        return arena_format(a, "%s + (size_t)later_j * %s + later_k * %d, 1, more * %d, 0", from,
-                            factor(p, p->inner), n, n);
+        return arena_format(a, "%s + (size_t)later_j * %s + (size_t)later_k * %d, 1, more * %d, 0",
+                            from, factor(p, p->inner), n, n);
     const char *columns =
         t->cols % n == 0
             ? number(p, n)
@@ -466,14 +466,15 @@ static void call_deep(Product *p, const Left *a, const char *rows, int columns)
     Emit *e = p->e;
     const char *name = matmul_tile(e->arena, e->k, columns);
     bool down = !t->pack_a && a->step != 1; /* columns: the tile below has other lines */
-    const char *right = t->pack_b ? arena_format(e->arena, "%s + (size_t)j0 * %s + k0 * %d",
+    const char *done = t->inner > t->depth ? "k0" : "0";
+    const char *right = t->pack_b ? arena_format(e->arena, "%s + (size_t)j0 * %s + (size_t)k0 * %d",
                                                  packed_right(p), factor(p, p->inner), t->tile_n)
                                   : "block";
     out_wrap(
         e->out,
-        "%s_%s(%s, steps, k0, %s + (size_t)k0 * %lld, %lld, %lld, %lld, %s, %d, ask, asked, tile);",
-        e->p->name, name, rows, a->from, a->step, a->row, a->step, down ? a->row * t->tile_m : 0,
-        right, t->tile_n);
+        "%s_%s(%s, steps, %s, %s + (size_t)k0 * %lld, %lld, %lld, %lld, %s, %d, ask, asked, tile);",
+        e->p->name, name, rows, done, a->from, a->step, a->row, a->step,
+        down ? a->row * t->tile_m : 0, right, t->tile_n);
 }
 
 /* One tile of a strip's block: asks, sums, and stores what is summed. */

@@ -82,7 +82,7 @@ typedef struct MatmulPlan {
     int64_t
         near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
     int64_t depth, wide; /* of a strip; depth 0: no strips */
-    VectorWay vector; /* of one row, of which tile_n columns are a piece */
+    VectorWay vector;    /* of one row, of which tile_n columns are a piece */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;

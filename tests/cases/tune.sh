@@ -91,11 +91,10 @@ for net in mixed image; do
     ./off train --epochs 1 --out off.safetensors >off.txt 2>said
     trains $net 1 " tile_n tile_m tile_w patches depth pack_a pack_b panel_first block_samples block_rows "
     trains $net 2 " tile_n tile_m tile_w patches depth pack_a pack_b panel_first block_samples block_rows "
+    trains $net 6 " depth "
 done
-trains image 3 " winograd tile_n "
-trains mixed 6 " depth "
-trains image 6 " depth "
 check "image: blocks of inner steps change no bit" same on1.safetensors off.safetensors
+trains image 3 " winograd tile_n "
 trains image 4 " tile_h tile_m block_rows "
 
 # With --exact Winograd's method is no choice: its products are others.
