@@ -18,10 +18,13 @@
 #define NNCC_VECTOR tile_vector
 #define NNCC_COPY   panel_copy
 #define NNCC_TURN   panel_turn
+#define NNCC_DEEP   tile_8x32_deep
+#define NNCC_ASK    ask_block
 #define NNCC_LOW    0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23
 #define NNCC_HIGH   8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31
 #endif
 
+#include <stddef.h>
 #include <string.h>
 
 /* nncc: begin */
@@ -145,6 +148,81 @@ NNCC_CALL void NNCC_NAME(int rows, int panels, int inner, const float *a, ptrdif
             }
             __builtin_memcpy(tile + (i * P + p) * N, acc, sizeof acc);
         }
+}
+/* nncc: end */
+
+/* nncc: begin deep */
+typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
+
+/* The same for `inner` steps behind `done` others, whose sums the tile holds, which gives the same bits as all at
+ * once. Meanwhile it asks for the lines ask[asked] and for what lies `ahead` of each number of the first row. */
+NNCC_CALL void NNCC_DEEP(int rows, int inner, int done, const float *a, ptrdiff_t row,
+                         ptrdiff_t step, ptrdiff_t ahead, const float *panel, ptrdiff_t stride,
+                         const void *const volatile *ask, int asked, float *tile)
+{
+    enum { M = NNCC_TILE_M, L = NNCC_LANES, V = NNCC_TILE_N / NNCC_LANES };
+    if (rows == M) {
+        NNCC_VECTOR acc[M][V] = {{{0}}};
+        if (done)
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    __builtin_memcpy(&acc[i][v], tile + i * NNCC_ROW + v * L, sizeof acc[i][v]);
+        for (int k = 0; k < inner; k++) {
+            NNCC_VECTOR b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            if (k < asked)
+                __builtin_prefetch(ask[k]);
+            __builtin_prefetch(a + ahead + k * step);
+#pragma GCC unroll 16
+            for (int i = 0; i < M; i++) {
+                const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++)
+                    acc[i][v] += x * b[v];
+            }
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < M; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                __builtin_memcpy(tile + i * NNCC_ROW + v * L, &acc[i][v], sizeof acc[i][v]);
+        return;
+    }
+    for (int i = 0; i < rows; i++) {
+        NNCC_VECTOR acc[V] = {{0}};
+        if (done)
+            __builtin_memcpy(acc, tile + i * (ptrdiff_t)NNCC_ROW, sizeof acc);
+        for (int k = 0; k < inner; k++) {
+            NNCC_VECTOR b[V];
+            __builtin_memcpy(b, panel + k * stride, sizeof b);
+            const float x = a[i * row + k * step];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                acc[v] += x * b[v];
+        }
+        __builtin_memcpy(tile + i * (ptrdiff_t)NNCC_ROW, acc, sizeof acc);
+    }
+}
+/* nncc: end */
+
+/* nncc: begin ask */
+/* Notes, behind `asked` others, part `part` of `parts` of the lines of a block: `rows` rows of `length` numbers. At
+ * most `most` in all; how many there are then. (The list is volatile since vectors that are stored to it would not be
+ * at hand for the loads of single pointers that follow.) */
+static int NNCC_ASK(int part, int parts, const float *from, int rows, int length, ptrdiff_t row,
+                    const void *volatile *ask, int asked, int most)
+{
+    enum { LINE = 64 / sizeof *from };
+    const int lines = (length + LINE - 1) / LINE, share = (rows * lines + parts - 1) / parts;
+    int r = part * share / lines, line = part * share % lines;
+    for (int i = 0; i < share && r < rows && asked < most; i++) {
+        ask[asked++] = from + r * row + line * LINE;
+        if (++line == lines)
+            line = 0, r++;
+    }
+    return asked;
 }
 /* nncc: end */
 

@@ -82,6 +82,8 @@ static void write_tile_as(Tiles *t, Out *out, const char *file, const char *tile
                                   {"NNCC_STEP", arena_format(a, "%d", size.step)},
                                   {"NNCC_CALL", call},
                                   {"NNCC_COPY", name},
+                                  {"NNCC_DEEP", name},
+                                  {"NNCC_ASK", name},
                                   {"NNCC_TURN", name},
                                   {"NNCC_LOW", interleaved(a, lanes, 0)},
                                   {"NNCC_HIGH", interleaved(a, lanes, lanes / 2)},
@@ -191,7 +193,8 @@ static void write_matmul_tile(Tiles *t, Out *out, const Kernel *k, int columns)
 {
     const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
     const char *call = matmul_tile_apart(k) ? "static __attribute__((noinline))" : "static";
-    write_tile_as(t, out, "matmul.c", matmul_tile(t->arena, k, columns),
+    write_tile_as(t, out, plan->depth ? "matmul.c:deep" : "matmul.c",
+                  matmul_tile(t->arena, k, columns),
                   (TileSize){.m = plan->tile_m, .n = columns, .row = plan->tile_n}, call);
 }
 
@@ -220,8 +223,10 @@ static void write_matmul(Tiles *t, Out *out, const Kernel *k)
 {
     const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
     int n = plan->tile_n, last = matmul_narrow(t->p->target, plan);
-    if (plan->pack_b && !k->packed)
+    if ((plan->pack_b && !k->packed) || (plan->depth && !plan->pack_b))
         write_packing(t, out, plan->way_b, n);
+    if (plan->depth)
+        write_tile(t, out, "matmul.c:ask", "ask", (TileSize){.n = n});
     if (plan->pack_a)
         write_packing(t, out, plan->way_a, plan->tile_m);
     if (plan->vector) {

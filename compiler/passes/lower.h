@@ -69,7 +69,11 @@ typedef enum { VECTOR_none, VECTOR_columns, VECTOR_dots } VectorWay;
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
  * where its rows are contiguous and make whole tiles, else packed, ahead, in panels of n columns,
  * [panels][k][n]; the left one is read in place where it is a plain buffer, else packed in panels of
- * m rows, [panels][k][m]. */
+ * m rows, [panels][k][m].
+ *
+ * With a depth, threads share strips, `near` tiles of rows by `wide` panels, which are summed by blocks of so many
+ * inner steps: the block of a panel stays in the first cache, that of the rows in the second. A right operand that is
+ * not packed ahead is packed then, block by block, and the next block is on its way meanwhile. */
 typedef struct MatmulPlan {
     int tile_m, tile_n;
     int64_t rows, cols, inner; /* extents with a full batch */
@@ -77,6 +81,7 @@ typedef struct MatmulPlan {
     bool pack_a, pack_b;
     int64_t
         near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
+    int64_t depth, wide; /* of a strip; depth 0: no strips */
     int gates; /* Lowered.gates, or 1 */
     int few;   /* panels that a tile of few rows takes at once; 0: there is none for few rows */
     VectorWay vector; /* of one row, of which tile_n columns are a piece */

@@ -133,7 +133,7 @@ static PackWay left_way(const Graph *g, const Node *x, int rows)
     return way;
 }
 
-enum { TILE_M_MAX = 12 };
+enum { TILE_M_MAX = 12, DEPTH_STEP = 16 };
 
 static int64_t extent(const Graph *g, const Shape *s, int axis)
 {
@@ -230,6 +230,59 @@ static int64_t near_tiles(const Target *t, const MatmulPlan *p)
     return tiles > LEAST ? tiles : LEAST;
 }
 
+/* What a choice may ask for: blocks that a thread's stack holds. */
+static int64_t depth_most(const Target *t, const MatmulPlan *p)
+{
+    enum { MOST = 512 };
+    int64_t all = tile_round_up(p->inner, DEPTH_STEP);
+    return t->l2 == 0 || p->lead > 1 ? 0 : all < MOST ? all : MOST;
+}
+
+/* A strip: rows of which a block fills the second cache; panels, two where the left operand would pass through the
+ * third cache once a panel. Sums that wait for the next block take a quarter of the second. */
+static void choose_strip(const Target *t, MatmulPlan *p)
+{
+    enum { PANELS = 2, CORES = 4 }; /* that share a third cache, of which a target has one's part */
+    int64_t number = sizeof(float), tile = number * p->tile_m * p->tile_n;
+    int64_t blocks = tile_pieces(p->rows, p->tile_m), panels = tile_pieces(p->cols, p->tile_n);
+    bool waits = p->inner > p->depth;
+    p->wide = waits && number * p->rows * p->inner > CORES * t->l3 ? PANELS : 1;
+    p->wide = p->wide < panels ? p->wide : panels;
+    int64_t most = t->l2 / (number * p->tile_m * p->depth);
+    int64_t sums = t->l2 / 4 / (tile * p->wide);
+    most = waits && sums < most ? sums : most;
+    most = most > 1 ? most : 1;
+    p->near = tile_pieces(blocks, tile_pieces(blocks, most));
+}
+
+/* Whether two threads, and so more, have about the same to do where they share strips. */
+static bool strips_balance(const MatmulPlan *p)
+{
+    enum { LEAST = 8, PERCENT = 105 };
+    int64_t width = p->wide * p->tile_n, height = p->near * p->tile_m;
+    int64_t strips = tile_pieces(p->cols, width) * tile_pieces(p->rows, height);
+    int64_t most = tile_pieces(strips, 2) * width * height;
+    return strips >= LEAST && most * 2 * 100 <= p->rows * p->cols * PERCENT;
+}
+
+/* Inner steps of a block: equal blocks, of which the panel's fills the first cache; 0 where operands and result
+ * stay in the second cache anyway, sums are short or strips few. */
+static int64_t model_depth(const Target *t, const MatmulPlan *of)
+{
+    enum { STEPS = 256, STEPS_LEAST = 128, ROWS_LEAST = 64 };
+    MatmulPlan p = *of;
+    int64_t right = p.cols * p.inner * (int64_t)sizeof(float);
+    int64_t left = p.rows * p.inner * (int64_t)sizeof(float);
+    int64_t result = p.rows * p.cols * (int64_t)sizeof(float);
+    if (t->l2 == 0 || p.lead > 1 || p.inner < STEPS_LEAST || p.rows < ROWS_LEAST ||
+        (right <= t->l2 && left <= t->l2 && result <= t->l2))
+        return 0;
+    p.depth = tile_round_up(tile_pieces(p.inner, tile_pieces(p.inner, STEPS)), DEPTH_STEP);
+    choose_tile(t, &p, true);
+    choose_strip(t, &p);
+    return strips_balance(&p) ? p.depth : 0;
+}
+
 int matmul_narrow(const Target *t, const MatmulPlan *p)
 {
     int64_t left = tile_round_up(p->cols % p->tile_n, tile_lanes(t));
@@ -318,22 +371,28 @@ MatmulPlan matmul_plan(const Graph *g, const Node *y, int gates, bool kept)
                         left ? "plain" : "made", right ? "plain" : "made", kept ? ",kept" : "");
     choose_tile(t, &p, kept || !right);
     bool far = lies_far_apart(t, &p);
-    if (far)
+    int64_t depth = p.gates == 1 && (kept || p.way_b != PACK_made) ? model_depth(t, &p) : 0;
+    if (far || depth)
         choose_tile(t, &p, true);
     p.tile_n = tile_choose_columns(c, t, p.tile_n);
     p.tile_n = gate_columns(t, &p);
     p.tile_m = model_rows(t, p.rows, p.tile_n / tile_lanes(t));
     p.tile_m = (int)choose(c, CHOICE_tile_m, 1, p.rows < TILE_ROWS_MAX ? p.rows : TILE_ROWS_MAX, 1,
                            p.tile_m);
-    p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || passes_through(&p));
+    p.depth = choose(c, CHOICE_depth, 0, p.gates > 1 ? 0 : depth_most(t, &p), DEPTH_STEP, depth);
+    p.pack_a = choose(c, CHOICE_pack_a, !left, 1, 1, !left || (!p.depth && passes_through(&p)));
     if (p.pack_a && p.way_a == PACK_made)
         p.way_a = left_way(g, y->in[0], p.tile_m);
-    right = right && p.cols % p.tile_n == 0;
-    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || far);
+    right = p.depth ? p.way_b != PACK_made : right && p.cols % p.tile_n == 0;
+    p.pack_b = choose(c, CHOICE_pack_b, !right, 1, 1, kept || !right || (!p.depth && far));
     choosing_end(c);
-    p.near = near_tiles(t, &p);
-    p.few = few_panels(
-        g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
+    if (p.depth)
+        choose_strip(t, &p);
+    else
+        p.near = near_tiles(t, &p);
+    if (!p.depth || p.pack_b)
+        p.few = few_panels(
+            g, &p, s->batch == s->rank - 2 && s->dim[s->rank - 2] == 1 && y->role == ROLE_forward);
     p.b_floats = p.pack_b ? tile_round_up(p.cols, p.tile_n) * p.inner : 0;
     p.a_floats = p.pack_a ? tile_round_up(p.rows, p.tile_m) * p.inner : 0;
     return p;

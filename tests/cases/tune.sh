@@ -55,6 +55,7 @@ choices()
                 value = part[3] + int(rand() * ((part[4] - part[3]) / part[5] + 1)) * part[5]
                 if (part[1] ~ /^pack/) value = 1
                 if (part[1] == "winograd") value = 1 - part[2]
+                if (part[1] == "depth" && value > 3 * part[5]) value = (1 + value / part[5] % 3) * part[5]
                 line = line " " part[1] "=" value
             }
             print line
@@ -88,9 +89,11 @@ trains()
 for net in mixed image; do
     "$nncc" $net.yaml --no-tune -o off || { bad "$net: no program"; continue; }
     ./off train --epochs 1 --out off.safetensors >off.txt 2>said
-    trains $net 1 " tile_n tile_m tile_w patches pack_a pack_b panel_first block_samples block_rows "
-    trains $net 2 " tile_n tile_m tile_w patches pack_a pack_b panel_first block_samples block_rows "
+    trains $net 1 " tile_n tile_m tile_w patches depth pack_a pack_b panel_first block_samples block_rows "
+    trains $net 2 " tile_n tile_m tile_w patches depth pack_a pack_b panel_first block_samples block_rows "
+    trains $net 6 " depth "
 done
+check "image: blocks of inner steps change no bit" same on1.safetensors off.safetensors
 trains image 3 " winograd tile_n "
 trains image 4 " tile_h tile_m block_rows "
 
