@@ -7,45 +7,9 @@
  * numbers that applies the store expression while they are in the first cache. */
 #include <string.h>
 
-#include "kernel_emit.h"
-
-enum { LINE_FLOATS = 16 }; /* of a cache line */
-
-typedef struct Product {
-    Emit *e;
-    const Node *y;
-    const MatmulPlan *plan;
-    Ix lead[RANK_MAX]; /* index of the leading axes */
-    Ix i, j, k;
-    const char *row;                 /* the loop variable i, as text */
-    const char *rows, *cols, *inner; /* extents, as text; cols: of a part of them, if any */
-    const char *pragma;
-    /* Where the number of row u, part g and column v of `tile` is. */
-    int64_t tile_row, tile_part;
-} Product;
+#include "kernel_product.h"
 
 static const char *const lead_names[RANK_MAX] = {"l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7"};
-
-static const char *number(Product *p, int64_t x)
-{
-    return arena_format(p->e->arena, "%lld", (long long)x);
-}
-
-/* An extent as it may stand behind `*`. */
-static const char *factor(Product *p, const char *extent)
-{
-    return strchr(extent, ' ') ? arena_format(p->e->arena, "(%s)", extent) : extent;
-}
-
-static const char *axis_text(Product *p, const Shape *s, int axis)
-{
-    return emit_extent(p->e, s->dim[axis], s->batch == axis);
-}
-
-static int atom_of(const Ix *loop)
-{
-    return loop->n ? loop->t[0].atom : -1;
-}
 
 /* Loop variables for the axes of the result, which are also the domain's loops. */
 static void make_loops(Product *p)
@@ -80,201 +44,13 @@ static void operand_at(const Product *p, const Node *x, Ix row, Ix col, Ix *at)
     at[x->shape.rank - 1] = col;
 }
 
-/* One element of an operand, to packed memory. */
-static void pack_element(Product *p, const Node *x, const Ix *at, const char *to)
-{
-    int known = p->e->known.n;
-    const char *value = emit_value(p->e, x, at);
-    out_line(p->e->out, "%s = %s;", to, emit_bare(p->e, value));
-    p->e->known.n = known;
-}
-
-/* "x + i0 * 784": where a plain operand lies at these two loop variables, which the text leaves out, and how
- * far apart neighbours along each are. */
-static const char *plain_text(Product *p, const Node *base, Ix linear, const Ix *first,
-                              const Ix *second, int64_t apart[2])
-{
-    Emit *e = p->e;
-    const Ix *loop[] = {first, second};
-    for (int i = 0; i < 2; i++) {
-        apart[i] = loop[i]->n ? ix_coefficient(&linear, atom_of(loop[i])) : 0;
-        linear = ix_add(&e->space, linear, ix_scale(*loop[i], -apart[i]));
-    }
-    const char *name = emit_buffer(e, node_buffer(e->g, base), false);
-    if (!linear.n && !linear.c)
-        return name;
-    return arena_format(e->arena, "%s + %s", name, ix_text(&e->space, &linear, false));
-}
-
-/* Pieces of the loop over inner steps, in which all that is packed of x reads the same operands. */
-static Pieces inner_pieces(Product *p, const Node *x, const Ix *at)
-{
-    const Shape *a = &p->y->in[0]->shape;
-    int64_t steps = axis_extent(&p->e->space, a, a->rank - 1);
-    Pieces pieces = pieces_whole(steps);
-    if (p->inner[0] >= '0' && p->inner[0] <= '9')
-        pieces_cut(p->e, &pieces, x, at, &p->k, 1);
-    return pieces;
-}
-
-/* One panel of an operand that is computed, number by number. */
-static void make_panel(Product *p, const Node *x, const Ix *at, const char *name, int width,
-                       const char *count, bool whole)
-{
-    Emit *e = p->e;
-    Pieces pieces = inner_pieces(p, x, at);
-    for (int i = 0; i < pieces.n; i++) {
-        bool cut = pieces.n > 1;
-        IxNarrow was = {0};
-        if (cut)
-            was = ix_narrow(&e->space, atom_of(&p->k), pieces.at[i], pieces.at[i + 1]);
-        out_open(e->out, "for (int k = %lld; k < %s; k++)", (long long)pieces.at[i],
-                 cut ? number(p, pieces.at[i + 1]) : p->inner);
-        out_open(e->out, "for (int v = 0; v < %s; v++)", count);
-        size_t index = out_index(e->out, name, arena_format(e->arena, "%s0 + v", name));
-        pack_element(p, x, at, arena_format(e->arena, "panel[k * %d + v]", width));
-        out_unindex(e->out, index, name);
-        out_close(e->out);
-        out_close(e->out);
-        if (cut)
-            ix_widen(&e->space, &was);
-    }
-    if (whole)
-        return;
-    out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
-    out_loop(e->out, "for (int v = width; v < %d; v++)", width);
-    out_line(e->out, "panel[k * %d + v] = 0.0f;", width);
-    out_end(e->out);
-    out_end(e->out);
-}
-
-/* An operand that is packed in panels, along `name`, j or i. */
-typedef struct Packed {
-    const Node *x;
-    const Ix *at;
-    const char *name, *size; /* size: how long it is, as text */
-    int64_t full;            /* the same with a full batch */
-    int width;               /* of a panel */
-    const char *to;
-} Packed;
-
-/* "x + (i % 64) * 8192": where a plain operand lies whose index is divided, i being where a panel begins; the distance
- * of inner steps. */
-static const char *divided_text(Product *p, const Node *base, Ix linear, int64_t *step)
-{
-    Emit *e = p->e;
-    *step = ix_coefficient(&linear, atom_of(&p->k));
-    linear = ix_add(&e->space, linear, ix_scale(p->k, -*step));
-    return arena_format(e->arena, "%s + %s", emit_buffer(e, node_buffer(e->g, base), false),
-                        ix_text(&e->space, &linear, false));
-}
-
-/* A panel of the left operand, at i0, whose index is divided by whole panels; false: it is not so. */
-static bool divided_panel(Product *p, const Packed *w, const char *count, const char *panel)
-{
-    Emit *e = p->e;
-    const Node *base;
-    Ix linear;
-    int64_t apart, step;
-    PackWay way = PACK_made;
-    if (*w->name == 'i')
-        way = operand_way_in_panels(&e->space, w->x, w->at, atom_of(&p->i), atom_of(&p->k),
-                                    w->width, &base, &linear, &apart);
-    if (way == PACK_made)
-        return false;
-    out_line(e->out, "const int i = i0;");
-    const char *first = divided_text(p, base, linear, &step);
-    out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s);", e->p->name,
-             way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first,
-             (long long)(way == PACK_turned ? apart : step), panel);
-    return true;
-}
-
-/* The panels `from` to `to`, which is text. */
-static void pack_panels(Product *p, const Packed *w, int64_t from, const char *to)
-{
-    Emit *e = p->e;
-    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
-    const char *name = w->name, *size = w->size;
-    const Node *base;
-    Ix linear;
-    PackWay way =
-        operand_way(&e->space, w->x, w->at, atom_of(along), atom_of(&p->k), &base, &linear);
-    bool whole = w->full % w->width == 0 && *size >= '0' && *size <= '9';
-    const char *count = whole ? number(p, w->width) : "width";
-    emit_share(e, 1);
-    out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %d)", name, (long long)from, name, to,
-             name, w->width);
-    if (!whole)
-        out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, w->width,
-                 size, name, w->width);
-    const char *panel =
-        arena_format(e->arena, "%s + (size_t)%s0 * %s", w->to, name, factor(p, p->inner));
-    if (way == PACK_made) {
-        if (!divided_panel(p, w, count, panel)) {
-            out_line(e->out, "float *const panel = %s;", panel);
-            make_panel(p, w->x, w->at, name, w->width, count, whole);
-        }
-    } else {
-        int64_t apart[2];
-        const char *first = plain_text(p, base, linear, along, &p->k, apart);
-        out_wrap(e->out, "%s_%s_%d(%s, %s, %s + (size_t)%s0 * %lld, %lld, %s);", e->p->name,
-                 way == PACK_turned ? "turn" : "copy", w->width, count, p->inner, first, name,
-                 (long long)apart[0], (long long)apart[way == PACK_copied], panel);
-    }
-    out_close(e->out);
-}
-
-/* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. Those that
- * read other parts of what is put together of several have loops of their own. */
-static void pack(Product *p, const Packed *w)
-{
-    Emit *e = p->e;
-    const Ix *along = *w->name == 'j' ? &p->j : &p->i;
-    Pieces pieces = pieces_whole(w->full);
-    if (*w->size >= '0' && *w->size <= '9')
-        pieces_cut(e, &pieces, w->x, w->at, along, w->width);
-    if (pieces.n == 1) {
-        pack_panels(p, w, 0, w->size);
-        return;
-    }
-    for (int i = 0; i < pieces.n; i++) {
-        IxNarrow was = ix_narrow(&e->space, atom_of(along), pieces.at[i], pieces.at[i + 1]);
-        pack_panels(p, w, pieces.at[i], number(p, pieces.at[i + 1]));
-        ix_widen(&e->space, &was);
-    }
-}
-
 /* Columns of a part, where the plan has gates; else all. */
 static int64_t part_columns(const MatmulPlan *plan)
 {
     return plan->cols / plan->gates;
 }
 
-/* Where the right operand is packed: by this kernel, or by another before. */
-static const char *packed_right(Product *p)
-{
-    Kernel *k = p->e->k;
-    return k->packed ? emit_buffer(p->e, k->packed, k->kind == KERNEL_pack)
-                     : emit_buffer(p->e, k->workspace, true);
-}
-
-/* Where this kernel packs the left one. */
-static const char *packed_left(Product *p)
-{
-    const char *name = emit_buffer(p->e, p->e->k->workspace, true);
-    bool first = p->e->k->packed || p->plan->b_floats == 0;
-    return first ? name
-                 : arena_format(p->e->arena, "%s + %lld", name, (long long)p->plan->b_floats);
-}
-
-/* The left operand from row i0 on, and how far apart its rows and its inner steps are. */
-typedef struct Left {
-    const char *from;
-    long long row, step;
-} Left;
-
-static Left left_at(Product *p, const Node *a, const Ix *at)
+Left left_at(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
     if (p->plan->pack_a)
@@ -312,7 +88,7 @@ static void know_tile(Product *p)
     }
 }
 
-static void store_tile(Product *p, const char *rows, const char *cols)
+void store_tile(Product *p, const char *rows, const char *cols)
 {
     Emit *e = p->e;
     out_loop(e->out, "for (int u = 0; u < %s; u++)", rows);
@@ -330,7 +106,7 @@ static void store_tile(Product *p, const char *rows, const char *cols)
 
 /* What the tile's stores update in place, a weight and its optimiser's state, is on its way to the cache while
  * the tile is summed: with a depth by the list of what the tile asks for. */
-static void fetch_updated(Product *p, const char *rows, const char *cols)
+void fetch_updated(Product *p, const char *rows, const char *cols)
 {
     Emit *e = p->e;
     bool opened = false;
@@ -356,15 +132,6 @@ static void fetch_updated(Product *p, const char *rows, const char *cols)
     out_unindex(e->out, i, p->row);
     out_close(e->out);
     out_end(e->out);
-}
-
-/* How many lines of what is updated a tile asks for at most. */
-static int64_t asks_most(Product *p)
-{
-    int64_t lines = (p->plan->tile_n + LINE_FLOATS - 1) / LINE_FLOATS, updated = 0;
-    for (int s = 0; s < p->e->k->stores.n; s++)
-        updated += op_rows[p->e->k->stores.at[s]->op].cls == CLASS_EFFECT;
-    return updated * lines * p->plan->tile_m;
 }
 
 /* "panel, 32": the right operand at a column and inner step 0, and the distance of inner steps; *between: that of
@@ -530,158 +297,6 @@ static void tiles_of_few(Product *p, const Ix *a_at, const Ix *b_at)
     out_line(e->out, "_Alignas(64) float tile[%lld];", (long long)(most * p->tile_row));
     sum_few(p, rows, cols, a_at, b_at);
     store_tile(p, rows, cols ? cols : number(p, width));
-    out_close(e->out);
-    out_close(e->out);
-}
-
-/* "panel + 32, 16, 48, 768": the lines of the right operand's next block, from column `later_j` and inner step
- * `later_k` on: rows, their length, and how far apart they are. */
-static const char *later_block(Product *p, const char *from, const int64_t apart[2])
-{
-    const MatmulPlan *t = p->plan;
-    Arena *a = p->e->arena;
-    int n = t->tile_n;
-    if (t->pack_b)
-        return arena_format(a, "%s + (size_t)later_j * %s + (size_t)later_k * %d, 1, more * %d, 0",
-                            from, factor(p, p->inner), n, n);
-    const char *columns =
-        t->cols % n == 0
-            ? number(p, n)
-            : arena_format(a, "%s - later_j < %d ? %s - later_j : %d", p->cols, n, p->cols, n);
-    bool turned = t->way_b == PACK_turned;
-    return arena_format(a, "%s + (size_t)later_j * %lld + (size_t)later_k * %lld, %s, %s, %lld",
-                        from, (long long)apart[0], (long long)apart[1], turned ? columns : "more",
-                        turned ? "more" : columns, (long long)apart[!turned]);
-}
-
-/* The block of a panel, at j0 and k0, and which comes after it; gives the text of that one's lines. */
-static const char *open_block(Product *p, const Ix *b_at)
-{
-    Emit *e = p->e;
-    const MatmulPlan *t = p->plan;
-    int n = t->tile_n;
-    const Node *base;
-    Ix linear;
-    int64_t apart[2] = {0, 0};
-    const char *from = t->pack_b ? packed_right(p) : NULL;
-    if (!t->pack_b) {
-        if (!operand_strides(&e->space, p->y->in[1], b_at, atom_of(&p->j), atom_of(&p->k), &base,
-                             &linear))
-            BUG("a right operand without strides");
-        from = plain_text(p, base, linear, &p->j, &p->k, apart);
-    }
-    out_open(e->out, "for (int k0 = 0; k0 < %s; k0 += %lld)", p->inner, (long long)t->depth);
-    out_line(e->out, "const int steps = %s - k0 < %lld ? %s - k0 : %lld;", p->inner,
-             (long long)t->depth, p->inner, (long long)t->depth);
-    out_open(e->out, "for (int j0 = begin; j0 < end; j0 += %d)", n);
-    if (t->cols % n)
-        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, n, p->cols, n);
-    if (!t->pack_b)
-        out_wrap(e->out,
-                 "%s_%s_%d(%s, steps, %s + (size_t)j0 * %lld + (size_t)k0 * %lld, %lld, block);",
-                 e->p->name, t->way_b == PACK_turned ? "turn" : "copy", n,
-                 t->cols % n ? "cols" : number(p, n), from, (long long)apart[0],
-                 (long long)apart[1], (long long)apart[t->way_b == PACK_copied]);
-    out_line(e->out, "const int later = j0 + %d < end ? k0 : k0 + %lld;", n, (long long)t->depth);
-    out_line(e->out, "const int later_k = later < %s ? later : 0;", p->inner);
-    out_line(e->out,
-             "const int later_j = later == k0 ? j0 + %d : later_k ? begin : end < %s ? end : 0;", n,
-             p->cols);
-    out_line(e->out, "const int more = %s - later_k < %lld ? %s - later_k : %lld;", p->inner,
-             (long long)t->depth, p->inner, (long long)t->depth);
-    return later_block(p, from, apart);
-}
-
-/* The call of the register tile of so many columns. */
-static void call_deep(Product *p, const Left *a, const char *rows, int columns)
-{
-    const MatmulPlan *t = p->plan;
-    Emit *e = p->e;
-    const char *name = matmul_tile(e->arena, e->k, columns);
-    bool down = !t->pack_a && a->step != 1; /* columns: the tile below has other lines */
-    const char *done = t->inner > t->depth ? "k0" : "0";
-    const char *right = t->pack_b ? arena_format(e->arena, "%s + (size_t)j0 * %s + (size_t)k0 * %d",
-                                                 packed_right(p), factor(p, p->inner), t->tile_n)
-                                  : "block";
-    out_wrap(
-        e->out,
-        "%s_%s(%s, steps, %s, %s + (size_t)k0 * %lld, %lld, %lld, %lld, %s, %d, ask, asked, tile);",
-        e->p->name, name, rows, done, a->from, a->step, a->row, a->step,
-        down ? a->row * t->tile_m : 0, right, t->tile_n);
-}
-
-/* One tile of a strip's block: asks, sums, and stores what is summed. */
-static void strip_tile(Product *p, const Ix *a_at, const char *later)
-{
-    Emit *e = p->e;
-    const MatmulPlan *t = p->plan;
-    bool fixed = p->rows[0] >= '0' && p->rows[0] <= '9', once = t->inner <= t->depth;
-    bool whole = fixed && t->rows % t->tile_m == 0;
-    int64_t size = (int64_t)t->tile_m * t->tile_n;
-    const char *rows = whole ? number(p, t->tile_m) : "rows";
-    const char *cols = t->cols % t->tile_n ? "cols" : number(p, t->tile_n);
-    out_line(e->out, "const int i0 = (near + at) * %d;", t->tile_m);
-    if (!whole)
-        out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m,
-                 p->rows, t->tile_m);
-    if (once)
-        out_line(e->out, "_Alignas(64) float tile[%lld];", (long long)size);
-    else
-        out_line(e->out, "float *const tile = sums + ((j0 - begin) / %d * %lld + at) * %lld;",
-                 t->tile_n, (long long)t->near, (long long)size);
-    out_line(e->out, "const void *volatile ask[%lld];", (long long)(t->depth + asks_most(p)));
-    out_line(e->out, "int asked = 0;");
-    if (!once && asks_most(p))
-        out_open(e->out, "if (k0 + %lld >= %s)", (long long)t->depth, p->inner);
-    fetch_updated(p, rows, cols);
-    if (!once && asks_most(p))
-        out_close(e->out);
-    out_wrap(e->out, "asked = %s_ask(at, high, %s, ask, asked, %lld);", e->p->name, later,
-             (long long)t->depth);
-    const Left a = left_at(p, p->y->in[0], a_at);
-    int last = matmul_narrow(e->p->target, t);
-    if (last) {
-        out_loop(e->out, "if (cols <= %d)", last);
-        call_deep(p, &a, rows, last);
-        out_end(e->out);
-        out_loop(e->out, "else");
-    }
-    call_deep(p, &a, rows, t->tile_n);
-    if (last)
-        out_end(e->out);
-    if (!once)
-        out_open(e->out, "if (k0 + %lld >= %s)", (long long)t->depth, p->inner);
-    store_tile(p, rows, cols);
-    if (!once)
-        out_close(e->out);
-}
-
-/* Strips of the result, shared among threads, each summed by blocks of inner steps. */
-static void strips(Product *p, const Ix *a_at, const Ix *b_at)
-{
-    Emit *e = p->e;
-    const MatmulPlan *t = p->plan;
-    int64_t wide = t->wide * t->tile_n, across = tile_pieces(t->cols, wide);
-    out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
-    emit_share(e, 1);
-    out_open(e->out, "for (int t = 0; t < (blocks + %lld) / %lld * %lld; t++)",
-             (long long)t->near - 1, (long long)t->near, (long long)across);
-    out_line(e->out, "const int near = t / %lld * %lld;", (long long)across, (long long)t->near);
-    out_line(e->out, "const int high = blocks - near < %lld ? blocks - near : %lld;",
-             (long long)t->near, (long long)t->near);
-    out_line(e->out, "const int begin = t %% %lld * %lld;", (long long)across, (long long)wide);
-    out_line(e->out, "const int end = %s - begin < %lld ? %s : begin + %lld;", p->cols,
-             (long long)wide, p->cols, (long long)wide);
-    if (t->inner > t->depth)
-        out_line(e->out, "_Alignas(64) float sums[%lld];",
-                 (long long)(t->near * t->wide * t->tile_m * t->tile_n));
-    if (!t->pack_b)
-        out_line(e->out, "_Alignas(64) float block[%lld];", (long long)(t->depth * t->tile_n));
-    const char *later = open_block(p, b_at);
-    out_open(e->out, "for (int at = 0; at < high; at++)");
-    strip_tile(p, a_at, later);
-    out_close(e->out);
-    out_close(e->out);
     out_close(e->out);
     out_close(e->out);
 }
