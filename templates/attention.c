@@ -44,8 +44,8 @@ typedef struct {
     int before, after, below;
 } NNCC_PART;
 
-/* Rows that are wanted soon, `row` numbers apart: far enough for no prefetcher to run ahead. Loads of them side by side would
- * wait for each other. */
+/* Rows that are wanted soon, `row` numbers apart: far enough for no prefetcher to run ahead. Loads of them side
+ * by side would wait for each other. */
 typedef struct {
     const float *at;
     ptrdiff_t row;
@@ -53,8 +53,8 @@ typedef struct {
 } NNCC_NEXT;
 
 /* to[rows][columns], rows `to_row` apart, = the sum over k of a(i, k) * b[k][j], plus what is there if
- * `more`; a(i, k) = a[i * row + k * step]. Brings near, meanwhile, as many rows of `next`. Rows of a, and columns of b, are there up to a multiple of
- * the tile's. */
+ * `more`; a(i, k) = a[i * row + k * step]. Brings near, meanwhile, as many rows of `next`. Rows of a, and
+ * columns of b, are there up to a multiple of the tile's. */
 NNRT_INLINE void NNCC_PRODUCT(int rows, int columns, int inner, const float *a, ptrdiff_t row,
                          ptrdiff_t step, const float *b, ptrdiff_t b_row, float *to,
                          ptrdiff_t to_row, int more, NNCC_PART part, NNCC_NEXT next)
@@ -155,8 +155,8 @@ NNRT_INLINE void NNCC_EXP(NNCC_VECTOR *of)
     *of = (NNCC_VECTOR)((NNCC_BITS)(x > -87.3f) & (NNCC_BITS)y);
 }
 
-/* How many keys are gone over for the vector of queries from i on, which lie `ahead` positions behind the first key and see
- * none that is behind them: up to where the tile, or the vector, of queries ends. */
+/* How many keys are gone over for the vector of queries from i on, which lie `ahead` positions behind the first
+ * key and see none that is behind them: up to where the tile, or the vector, of queries ends. */
 NNRT_INLINE int NNCC_LAST(int keys, int ahead, int i)
 {
     enum { EDGE = NNCC_TILE_M > NNCC_LANES ? NNCC_TILE_M : NNCC_LANES };
@@ -301,7 +301,7 @@ NNRT_INLINE void NNCC_DROP(int keys, nnrt_rand_key key, uint64_t first, uint64_t
 {
     const uint32_t least = (uint32_t)__builtin_ceilf(p * 16777216.0f); /* of a number's 24 bits */
     const NNCC_LONGS word = (NNCC_LONGS){0} + 0xffffffffu;
-    NNCC_LONGS even;
+    NNCC_LONGS even = {0};
     for (int u = 0; u < NNCC_LANES / 2; u++)
         even[u] = first + 2u * (uint64_t)u * step;
     for (int j = 0; j < keys; j++)
