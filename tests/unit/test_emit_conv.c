@@ -79,14 +79,15 @@ static Node *convolve(Fixture *f, const Shapes *c, bool computed)
     return build_unary(f->g, OP_relu, y);
 }
 
-/* conv x of 3 x 3 taps, with a border. */
+/* relu(conv x) of 3 x 3 taps, with a border. */
 static Node *layer(Fixture *f, Node *x, int64_t units)
 {
     int64_t pad[RANK_MAX] = {0, 1, 1};
     Shape weight = {.rank = 4, .batch = -1, .dim = {3, 3, x->shape.dim[3], units}};
     Taps taps = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
     x = build_pad(f->g, x, pad, pad, NULL, 0);
-    return build_conv(f->g, x, emit_leaf(f, weight, -1, 1), &taps);
+    Node *y = build_conv(f->g, x, emit_leaf(f, weight, -1, 1), &taps);
+    return build_unary(f->g, OP_relu, y);
 }
 
 /* A convolution whose operand is put together of two others' results: patches inside are read where they stand. */
