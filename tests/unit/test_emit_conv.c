@@ -79,28 +79,8 @@ static Node *convolve(Fixture *f, const Shapes *c, bool computed)
     return build_unary(f->g, OP_relu, y);
 }
 
-/* relu(conv x) of 3 x 3 taps, with a border. */
-static Node *layer(Fixture *f, Node *x, int64_t units)
-{
-    int64_t pad[RANK_MAX] = {0, 1, 1};
-    Shape weight = {.rank = 4, .batch = -1, .dim = {3, 3, x->shape.dim[3], units}};
-    Taps taps = {.stride = {1, 1}, .dilation = {1, 1}, .groups = 1};
-    x = build_pad(f->g, x, pad, pad, NULL, 0);
-    Node *y = build_conv(f->g, x, emit_leaf(f, weight, -1, 1), &taps);
-    return build_unary(f->g, OP_relu, y);
-}
-
-/* A convolution whose operand is put together of two others' results: patches inside are read where they stand. */
-static Node *joined(Fixture *f)
-{
-    Shape image = {.rank = 4, .dim = {1, 14, 11, 16}};
-    Node *a = layer(f, emit_leaf(f, image, -1, 1), 16), *b = layer(f, a, 32);
-    Node *both[] = {a, b};
-    return layer(f, build_concat(f->g, 3, 2, both), 48);
-}
-
 typedef struct Build {
-    const Shapes *shapes; /* NULL: joined */
+    const Shapes *shapes;
     bool computed;
 } Build;
 
@@ -113,8 +93,8 @@ static void build_case(Fixture *f, const void *arg)
     f->p->train.accumulate = 1;
     for (int i = 0; i < COUNT(functions); i++) {
         emit_function(f, functions[i], 1);
-        Node *y = b->shapes ? convolve(f, b->shapes, b->computed) : joined(f);
-        cr_assert_not_null(y, "%s: %s", b->shapes ? b->shapes->name : "joined", fixture_said(f));
+        Node *y = convolve(f, b->shapes, b->computed);
+        cr_assert_not_null(y, "%s: %s", b->shapes->name, fixture_said(f));
         if (functions[i] == FN_predict)
             emit_output(f, 0, y);
         else
@@ -147,8 +127,6 @@ static void check(const Target *target, const Variant *variant, bool computed, i
         Build build = {&cases[i], computed};
         emit_add(&b, build_case, &build, variant, target, cases[i].name);
     }
-    Build of_two = {NULL, computed};
-    emit_add(&b, build_case, &of_two, variant, target, "joined");
     cr_expect_eq(strstr(b.text.at, "_winograd_patch(") != NULL, !variant->exact);
     cr_expect_eq(strstr(b.text.at, "float *const own = ") != NULL,
                  !variant->exact && target->l2 > 1 << 19);
