@@ -118,7 +118,8 @@ typedef struct CallRow {
     Node *(*build)(Call *);
     unsigned flags;
     const char *text; /* what it gives, in one line, for the documentation */
-    const char *operands; /* names by which an expression may give operands too, or NULL; those that are
+    const char
+        *operands; /* names by which an expression may give operands too, or NULL; those that are
                              not given are NULL where others are behind them */
 } CallRow;
 
@@ -172,6 +173,8 @@ Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64
                   int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
+/* What is carried from one batch to the next, `path.name`, of the shape [N, ...]: 0 at first. */
+Var *call_carried(Call *, const char *name, const Shape *);
 /* The value that a word names; NULL after a report. */
 Node *call_value(Call *, const Arg *);
 /* A new stream of random numbers; the same in every function of the program. */
@@ -225,6 +228,8 @@ extern const OptimizerRow optimizer_rows[OPT_COUNT];
 
 /* Fill p->train, p->data_*; `y` may be NULL (the key is absent). Report and go on. */
 void train_read(Program *, const Scope *, const Y *train);
+/* In which order samples are taken, once layers and data are read: what is carried from batch to batch wants one. */
+void train_order(Program *, const Scope *, const Y *train);
 void data_read(Program *, const Scope *, const Y *data);
 
 /* --- expr.c: `mu + sigma * relu(beta)` -------------------------------------------------------- */

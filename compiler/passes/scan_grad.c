@@ -269,6 +269,7 @@ void scan_grad(Graph *g, Node *y, Node *const *dresults, const bool *want, Node 
     graph_sort(s->body);
     ScanGrad c = {.g = g, .y = y, .s = s, .arena = scratch, .body = s->body, .n = s->body->nodes.n};
     c.back = scan_begin(g, s->length, !s->backwards);
+    c.back.pieces = s->pieces;
     c.copy = arena_take(scratch, sizeof *c.copy * (size_t)(c.n + 1));
     c.active = arena_take(scratch, (size_t)y->n_in + 1);
     c.d_state = arena_take(scratch, sizeof *c.d_state * (size_t)(y->n_in + 1));
