@@ -140,7 +140,7 @@ static int over_limit(int64_t bytes, int64_t limit, bool again)
             "nncc: error: the plan takes %lld bytes, %lld over --memory-limit%s; a smaller --batch "
             "takes less\n",
             (long long)bytes, (long long)(bytes - limit),
-            again ? ", even where loops run steps again for their gradients" : "");
+            again ? ", even where loops are cut in pieces" : "");
     return NO_MEMORY;
 }
 
@@ -253,22 +253,22 @@ static int plan(Program *p, const Options *o, EmitKind kind)
     return passes_run(p, &passes) ? DONE : failed(&p->ctx->diag);
 }
 
-static bool trains_loops(const Program *p)
+static bool has_loops(const Program *p)
 {
     bool any = false;
     for (int f = 0; f < FN_COUNT; f++)
-        for (int i = 0; p->fn[f] && graph_differentiates(p->fn[f]) && i < p->fn[f]->nodes.n; i++)
+        for (int i = 0; p->fn[f] && i < p->fn[f]->nodes.n; i++)
             any |= p->fn[f]->nodes.at[i]->op == OP_scan;
     return any;
 }
 
-/* Plans again, with loops that keep fewer states for their gradients, until that fits in the limit. */
+/* Plans again, with loops in pieces (pass stash), until that fits in the limit. */
 static int plan_within(Program *p, const Options *o, EmitKind kind)
 {
     static const double tried[] = {
         1, 0.5, 2}; /* times sqrt(steps), which is near the least for one state a step */
     int64_t bytes = plan_bytes(p), least = bytes;
-    bool again = bytes > o->memory_limit && trains_loops(p);
+    bool again = bytes > o->memory_limit && has_loops(p);
     for (int i = 0; again && bytes > o->memory_limit && i < COUNT(tried); i++) {
         p->stash = tried[i];
         for (int v = 0; v < p->vars.n; v++)

@@ -118,8 +118,7 @@ typedef struct CallRow {
     Node *(*build)(Call *);
     unsigned flags;
     const char *text; /* what it gives, in one line, for the documentation */
-    const char
-        *operands; /* names by which an expression may give operands too, or NULL; those that are
+    const char *operands; /* names by which an expression may give operands too, or NULL; those that are
                              not given are NULL where others are behind them */
 } CallRow;
 

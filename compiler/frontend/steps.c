@@ -31,7 +31,7 @@ bool steps_read(Call *c, int first, Steps *out)
 int64_t steps_stash(const Steps *s, int64_t length)
 {
     int64_t k = s->stash ? s->stash : (int64_t)ceil(s->c->g->program->stash * sqrt((double)length));
-    return s->c->training && k > 0 && k < length ? k : 0;
+    return k > 0 && k < length ? k : 0;
 }
 
 /* Whether states are carried in this function: in those that go over a set, batch by batch. */

@@ -61,8 +61,7 @@ typedef struct Var {
     const char *name; /* as saved: fc1.weight */
     VarKind kind;
     bool frozen;
-    Shape
-        shape; /* as saved; no batch: of VAR_carried the first axis is as long as the largest one */
+    Shape shape; /* as saved; no batch; VAR_carried: as many rows as a batch has at most */
     Init init;
     Loc loc;
     int id;              /* index in Program.vars */
@@ -141,9 +140,7 @@ typedef struct Scan {
     int64_t length;
     bool backwards; /* the last slice first; stacks are filled from their end */
     int64_t stash;  /* > 0: its gradient keeps states at every so many steps alone (pass stash) */
-    bool
-        pieces; /* a step of it is a loop over a piece of steps, and what that needs is not kept: hoist moves
-                       nothing out */
+    bool pieces;    /* each step is a loop over a piece of steps; hoist moves nothing out of it */
 } Scan;
 
 typedef enum { ROLE_forward, ROLE_loss, ROLE_metric, ROLE_backward, ROLE_update } Role;
@@ -413,9 +410,7 @@ struct Program {
     Graph *fn[FN_COUNT];         /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;                  /* --exact */
-    double
-        stash; /* loops that do not say so themselves keep states for their gradients at every stash *
-                     sqrt(length) steps; 0: at each */
+    double stash; /* > 0: loops keep states at every stash * sqrt(length) steps, unless they say more */
     const char *template_dir; /* where matmul.c and its like are */
     bool unfused;             /* -O0, --no-pass=fuse: a kernel a node */
     double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */

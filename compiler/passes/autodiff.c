@@ -210,15 +210,10 @@ static void add_roots(Graph *g, Node *const *grad, int n)
     g->role = as.role;
 }
 
-bool graph_differentiates(const Graph *g)
-{
-    return g->fn == FN_train || g->fn == FN_accumulate || g->fn == FN_grad;
-}
-
 void pass_autodiff(Graph *g)
 {
     Node *loss = graph_find_root(g, ROOT_loss, 0);
-    if (!loss || !graph_differentiates(g))
+    if (!loss || (g->fn != FN_train && g->fn != FN_accumulate && g->fn != FN_grad))
         return;
     Arena *scratch = arena_new();
     int n = 0, n_roots = g->program->vars.n + g->program->inputs.n;

@@ -37,8 +37,6 @@ int pass_find(const char *name);
  * a pass reported an error. */
 bool passes_run(Program *, const PassOptions *);
 
-/* Whether the function has gradients: training, and grad. (autodiff.c) */
-bool graph_differentiates(const Graph *);
 /* Differentiates: the gradient of `y` (rank 0) by each of xs, as nodes of the same graph; NULL
  * where nothing depends on it. What no x needs is never built. (autodiff.c; used by pass
  * autodiff) */

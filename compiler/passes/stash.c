@@ -8,7 +8,8 @@
  *
  * The gradient of the outer scan (scan_grad.c) stacks the states before each piece, as it stacks all states, and
  * runs the inner scan again, as it does with whatever it can compute: so of T steps T / k states are kept, and
- * what the steps of one piece keep. Every step runs twice forwards.
+ * what the steps of one piece keep. Every step runs twice forwards. Functions without gradients are cut alike, so
+ * that what is made of the inputs is there for one piece at a time.
  *
  * Related: Chen et al., "Training deep nets with sublinear memory cost" (2016); Gruslys et al., "Memory-efficient
  * backpropagation through time" (2016). */
@@ -140,7 +141,7 @@ static Node *rewrite(Graph *g, Node *y, void *arg)
 
 void pass_stash(Graph *g)
 {
-    if (!graph_differentiates(g))
+    if (fn_decodes(g->fn))
         return;
     Stash all = {.arena = arena_new()};
     graph_rewrite(g, rewrite, &all);

@@ -168,8 +168,8 @@ Test(var, a_scalar)
     Var *v = var_of(f, shape_scalar(), NULL);
     double one = 1, out = 0, back = 0;
     cr_expect_eq(var_kept_shape(v).rank, 0);
-    var_to_kept(v, &one, &out);
-    var_to_saved(v, &out, &back);
+    var_to_kept(v, &one, &out, 1);
+    var_to_saved(v, &out, &back, 1);
     cr_expect(out == 1 && back == 1);
     fixture_free(f);
 }
