@@ -225,6 +225,17 @@ apart() { write_lm ", stateful: true" "" | sed 's/target: y}/target: y, stride: 
 refused "stateful windows that overlap" "windows of 12 are 5 apart" apart
 drawn() { long 9 ", stateful: true"; echo "data: {train: {npz: d.npz}, validation: {split: 0.1}}"; }
 refused "stateful and a split at random" "split draws samples at random" drawn
+inside()
+{
+    cat <<END
+model: inside
+inputs: {x: {shape: [5, 3, 2]}}
+layers: [scan: {body: [gru: {hidden: 2, stateful: true, return: last}]}]
+loss: mean(scan_1)
+train: {batch: 2, optimizer: {sgd: {lr: 0.1}}}
+END
+}
+refused "stateful in a step of another loop" "changes a variable" inside
 for k in 1 2 8 9 10 2147483647; do
     long 9 ", bptt: $k, stash: $k" >any.yaml
     status "pieces of $k of 9 steps" 0 "$nncc" any.yaml -o any.c
