@@ -125,20 +125,23 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
     return good && (!p->generate.given || build_decoding(p));
 }
 
-static bool within_limit(const Program *p, int64_t limit)
+static int64_t plan_bytes(const Program *p)
 {
     int64_t bytes = 0;
     for (int f = 0; f < FN_COUNT; f++)
         if (p->fn[f] && p->fn[f]->plan->scratch_bytes > bytes)
             bytes = p->fn[f]->plan->scratch_bytes;
-    bytes += p->vars_bytes + p->memory_bytes + p->cache_bytes * p->generate.beam;
-    if (!limit || bytes <= limit)
-        return true;
+    return bytes + p->vars_bytes + p->memory_bytes + p->cache_bytes * p->generate.beam;
+}
+
+static int over_limit(int64_t bytes, int64_t limit, bool again)
+{
     fprintf(stderr,
-            "nncc: error: the plan takes %lld bytes, %lld over --memory-limit; a smaller --batch "
+            "nncc: error: the plan takes %lld bytes, %lld over --memory-limit%s; a smaller --batch "
             "takes less\n",
-            (long long)bytes, (long long)(bytes - limit));
-    return false;
+            (long long)bytes, (long long)(bytes - limit),
+            again ? ", even where loops are cut in pieces" : "");
+    return NO_MEMORY;
 }
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -235,6 +238,50 @@ static bool any_used(const ChoiceTable *table)
 
 /* --- the stages ------------------------------------------------------------------------------- */
 
+/* Builds the functions and runs the passes. 0, or a status after a report. */
+static int plan(Program *p, const Options *o, EmitKind kind)
+{
+    const PassOptions passes = {.O0 = o->O0,
+                                .n_skip = o->no_pass.n,
+                                .skip = o->no_pass.at,
+                                .dump_after = o->dump_after,
+                                .time = o->time_passes};
+    if (!build_functions(p, o, kind))
+        return failed(&p->ctx->diag);
+    if (kind == EMIT_ir && !o->dump_after && !o->tune)
+        return DONE;
+    return passes_run(p, &passes) ? DONE : failed(&p->ctx->diag);
+}
+
+static bool has_loops(const Program *p)
+{
+    bool any = false;
+    for (int f = 0; f < FN_COUNT; f++)
+        for (int i = 0; p->fn[f] && i < p->fn[f]->nodes.n; i++)
+            any |= p->fn[f]->nodes.at[i]->op == OP_scan;
+    return any;
+}
+
+/* Plans again, with loops in pieces (pass stash), until that fits in the limit. */
+static int plan_within(Program *p, const Options *o, EmitKind kind)
+{
+    static const double tried[] = {
+        1, 0.5, 2}; /* times sqrt(steps), which is near the least for one state a step */
+    int64_t bytes = plan_bytes(p), least = bytes;
+    bool again = bytes > o->memory_limit && has_loops(p);
+    for (int i = 0; again && bytes > o->memory_limit && i < COUNT(tried); i++) {
+        p->stash = tried[i];
+        for (int v = 0; v < p->vars.n; v++)
+            var_keep_as_saved(p->vars.at[v]);
+        int status = plan(p, o, kind);
+        if (status)
+            return status;
+        bytes = plan_bytes(p);
+        least = bytes < least ? bytes : least;
+    }
+    return bytes > o->memory_limit ? over_limit(least, o->memory_limit, again) : DONE;
+}
+
 static int compile(Ctx *ctx, const Options *o, const Home *home)
 {
     const char *output = o->output ? o->output : default_output(ctx->arena, o->model, o->emit);
@@ -260,25 +307,21 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     int status = read_choices(p, o, kind, &kept);
     if (status)
         return status;
-    if (!build_functions(p, o, kind))
-        return failed(&ctx->diag);
+    status = plan(p, o, kind);
+    if (status)
+        return status;
     if (kind == EMIT_ir && !o->dump_after && !o->tune)
         return print_text(p, kind, o->output);
-    PassOptions passes = {.O0 = o->O0,
-                          .n_skip = o->no_pass.n,
-                          .skip = o->no_pass.at,
-                          .dump_after = o->dump_after,
-                          .time = o->time_passes};
-    if (!passes_run(p, &passes))
-        return failed(&ctx->diag);
     if (p->choices && p->choices->diag.errors)
         return failed(&p->choices->diag);
     if (p->choices && !o->tune && !o->no_train)
         tune_warn_unused(p->choices);
     if (o->dump_after)
         return DONE;
-    if (!within_limit(p, o->memory_limit))
-        return NO_MEMORY;
+    if (o->memory_limit)
+        status = plan_within(p, o, kind);
+    if (status)
+        return status;
     kernels_text(p);
     CodegenOptions c = {.command = o->command,
                         .single_file = o->single_file,

@@ -83,7 +83,7 @@ typedef struct nnrt_value {
 typedef enum {
     NNRT_WEIGHT, /* trained; in weights files */
     NNRT_BUFFER, /* not trained (frozen, running statistics); in weights files */
-    NNRT_STATE   /* of the optimiser; in checkpoints only */
+    NNRT_STATE   /* of the optimiser, or carried from batch to batch; in checkpoints only */
 } nnrt_var_kind;
 
 typedef enum {
@@ -250,6 +250,7 @@ typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
     uint64_t seed;
     int shuffle;
+    int batchify;   /* row i of a batch continues row i of the one before */
     int accumulate; /* calls of train_step an optimiser step */
     double lr;      /* base rate */
     nnrt_schedule schedule;
@@ -334,6 +335,7 @@ typedef struct nnrt_model {
     size_t size;          /* bytes of an instance */
     size_t vars_bytes;    /* of them, weights and optimiser state */
     size_t arena_bytes;   /* vars and scratch */
+    size_t carried_at, carried_bytes; /* of vars, what is carried from batch to batch; 0: nothing is */
     double flops_predict; /* a sample */
     double flops_train;   /* a sample and step */
     int n_inputs, n_outputs, n_vars, n_metrics, n_sums;
@@ -405,6 +407,8 @@ static inline __attribute__((unused)) int nnrt_stale(nnrt_instance *m)
 nnrt_instance *nnrt_init(const nnrt_model *m, void *memory, uint64_t seed);
 /* Draws the initial values of every var again. */
 void nnrt_init_vars(nnrt_instance *, uint64_t seed);
+/* What is carried from batch to batch, 0 again: before the first batch of an epoch, or of a set. */
+void nnrt_reset(nnrt_instance *);
 /* An instance in `memory` that predicts with owner's weights. */
 nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner);
 /* Copies a weight out, or in, in saved order. -1: no such weight. */

@@ -215,6 +215,11 @@ nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
     return m;
 }
 
+void nnrt_reset(nnrt_instance *m)
+{
+    memset(m->vars + m->model->carried_at, 0, m->model->carried_bytes);
+}
+
 nnrt_instance *nnrt_fork(void *memory, const nnrt_instance *owner)
 {
     if (!memory || (uintptr_t)memory % NNRT_ALIGN != 0)

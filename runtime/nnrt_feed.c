@@ -71,6 +71,15 @@ void nnrt_rows_shuffle(const nnrt_rows *rows, uint64_t seed, int64_t epoch, int6
     feed_permute(order, rows->n, nnrt_rand_key_of(seed, (uint64_t)epoch, FEED_STREAM_SHUFFLE));
 }
 
+void nnrt_rows_batchify(const nnrt_rows *rows, int batch, int64_t *order)
+{
+    int64_t whole = rows->n / batch, longer = rows->n % batch;
+    for (int64_t at = 0; at < rows->n; at++) {
+        int64_t run = at % batch, first = run * whole + (run < longer ? run : longer);
+        order[at] = rows->at[first + at / batch];
+    }
+}
+
 static int feed_ascending(const void *a, const void *b)
 {
     int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
@@ -146,8 +155,8 @@ static int feed_not_finite(const nnrt_instance *m, int64_t at, int n, double los
                      var < 0 ? "" : m->model->vars[var].name);
 }
 
-int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, const nnrt_rows *rows,
-                    nnrt_score *score, nnrt_fault *fault)
+static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
+                      const nnrt_rows *rows, nnrt_score *score, nnrt_fault *fault)
 {
     const nnrt_model *model = f->model;
     const int64_t calls = m->calls;
@@ -166,6 +175,32 @@ int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, co
         score->samples += n;
     }
     m->calls = calls;
+    return status;
+}
+
+int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, const nnrt_rows *rows,
+                    nnrt_score *score, nnrt_fault *fault)
+{
+    const nnrt_model *model = f->model;
+    const size_t bytes = model->carried_bytes;
+    nnrt_rows ordered = *rows;
+    unsigned char *carried = malloc(bytes + 1), *at = m->vars + model->carried_at;
+    int64_t *order = model->train.batchify ? malloc(((size_t)rows->n + 1) * sizeof *order) : NULL;
+    int status = NNRT_NO_MEMORY;
+    if (order) {
+        nnrt_rows_batchify(rows, model->batch, order);
+        ordered.at = order;
+    }
+    if (carried && (order || !model->train.batchify)) { /* training goes on with what it carries */
+        memcpy(carried, at, bytes);
+        nnrt_reset(m);
+        status = feed_score(f, m, data, &ordered, score, fault);
+        memcpy(at, carried, bytes);
+    } else {
+        nnrt_fail(fault, status, "no memory for the order of %lld samples", (long long)rows->n);
+    }
+    free(carried);
+    free(order);
     return status;
 }
 

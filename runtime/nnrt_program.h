@@ -95,6 +95,9 @@ typedef struct nnrt_score {
 int nnrt_rows_all(nnrt_rows *, int64_t n, nnrt_fault *);
 /* order[0 .. rows->n) = the rows in the order that `seed` and `epoch` alone decide. */
 void nnrt_rows_shuffle(const nnrt_rows *, uint64_t seed, int64_t epoch, int64_t *order);
+/* order[0 .. rows->n) = the rows cut in `batch` runs, each as long as the next or one longer, so that row i of each
+ * batch is the row after that of the batch before; the last batch, if short, has the longer runs' last rows. */
+void nnrt_rows_batchify(const nnrt_rows *, int batch, int64_t *order);
 /* Moves the share that is kept for validation out of `train`: the last of a permutation by `seed`,
  * both parts then in their own order. NNRT_NO_MEMORY, or NNRT_BAD_CONTENT where one were empty. */
 int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint64_t seed,

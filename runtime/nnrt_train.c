@@ -536,8 +536,12 @@ static int train_epoch(train_state *t)
     int64_t position = t->run.position;
     if (t->run.shuffle)
         nnrt_rows_shuffle(&t->rows, t->m->seed, t->run.epoch, t->order);
+    else if (t->model->train.batchify)
+        nnrt_rows_batchify(&t->rows, t->model->batch, t->order);
     else
         memcpy(t->order, t->rows.at, (size_t)t->rows.n * sizeof *t->order);
+    if (position == 0)
+        nnrt_reset(t->m);
     nnrt_progress_epoch(&t->progress, t->run.epoch + 1, t->most_steps ? 0 : t->most_epochs,
                         t->calls, position);
     while (t->run.position < t->calls) {

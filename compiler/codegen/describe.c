@@ -294,11 +294,13 @@ static void train_rows(SourceText *s)
     const Train *t = &s->p->train;
     const Schedule *c = &t->schedule;
     Arena *a = s->arena;
-    out_line(s->out,
-             ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d, .accumulate = "
-             "%lld, .lr = %s,",
-             (long long)t->epochs, (long long)t->steps, (unsigned long long)t->seed, t->shuffle,
-             (long long)(t->accumulate ? t->accumulate : 1), real_text(a, t->optimizer.arg[0]));
+    out_line(
+        s->out,
+        ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d,%s .accumulate = "
+        "%lld, .lr = %s,",
+        (long long)t->epochs, (long long)t->steps, (unsigned long long)t->seed, t->shuffle,
+        t->batchify ? " .batchify = 1," : "", (long long)(t->accumulate ? t->accumulate : 1),
+        real_text(a, t->optimizer.arg[0]));
     out_line(s->out,
              "    .schedule = {.kind = NNRT_SCHEDULE_%s, .gamma = %s, .to = %s, .every = %s, "
              ".warmup = %s,",
@@ -418,6 +420,33 @@ static void wrapper(SourceText *s, const char *type, const char *name, Fn fn,
     out_raw(s->out, "}");
 }
 
+bool program_carries(const Program *p)
+{
+    for (int i = 0; i < p->vars.n; i++)
+        if (p->vars.at[i]->kind == VAR_carried)
+            return true;
+    return false;
+}
+
+/* Where that which is carried from batch to batch lies: its variables follow one another. */
+static void carried_row(SourceText *s)
+{
+    enum { ALIGN = 64 };
+    const Var *first = NULL, *last = NULL;
+    for (int i = 0; i < s->p->vars.n; i++) {
+        const Var *v = s->p->vars.at[i];
+        if (v->kind != VAR_carried)
+            continue;
+        first = first ? first : v;
+        last = v;
+    }
+    if (!first)
+        return;
+    int64_t end = last->offset + 4 * shape_count(&last->shape);
+    out_line(s->out, ".carried_at = %lld, .carried_bytes = %lld,", (long long)first->offset,
+             (long long)((end + ALIGN - 1) / ALIGN * ALIGN - first->offset));
+}
+
 static void model_table(SourceText *s)
 {
     Program *p = s->p;
@@ -453,6 +482,7 @@ static void model_table(SourceText *s)
         out_line(o, ".vars = %s_vars,", m);
     if (p->metrics.n)
         out_line(o, ".metrics = %s_metrics,", m);
+    carried_row(s);
     train_rows(s);
     source_row(s, &p->data_train, "train");
     source_row(s, &p->data_validation, "validation");
@@ -623,6 +653,8 @@ void emit_model(SourceText *s)
         pass_on(s, "void $_set_lr($ *m, float lr)", "m->head.lr = (double)lr;");
         pass_on(s, "void $_set_steps($ *m, int64_t total)", "m->head.total_steps = total;");
     }
+    if (program_carries(s->p))
+        pass_on(s, "void $_reset($ *m)", "nnrt_reset(&m->head);");
     if (s->p->fn[FN_step])
         decoding_functions(s);
     pass_on(s, "int $_save(const $ *m, const char *path)", "return nnrt_save(&m->head, path);");

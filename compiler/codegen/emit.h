@@ -64,6 +64,7 @@ bool input_used(const Program *, Fn, int input);
 const char *input_parameter(Arena *, const Program *, int input);
 /* Numbers that NAME_grad has room for. */
 int64_t grads_count(const Program *);
+bool program_carries(const Program *); /* some value goes on from batch to batch */
 int64_t params_count(const Program *); /* numbers trained */
 bool emits_grad(const Program *, const CodegenOptions *);
 

@@ -264,6 +264,12 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
         out_line(o, "/* The loss; adds the metrics' sums to sums, unless it is NULL. */");
         out_wrap(o, "float %s_eval(%s *, %s);", m, m, fn_parameters(arena, p, FN_eval));
     }
+    if (program_carries(p)) {
+        out_line(o,
+                 "/* train_step and eval begin with the states of the last call, by row; this sets "
+                 "them to 0. */");
+        out_line(o, "void %s_reset(%s *);", m, m);
+    }
     if (emits_grad(p, options)) {
         out_line(o, "/* The loss and its gradients: of the weights that are trained, then of the "
                     "float inputs (BATCH");

@@ -296,7 +296,8 @@ static const char *row(SourceText *s, const Var *v, const char *name, const char
     static const char *const init[] = {"NNRT_INIT_CONSTANT", "NNRT_INIT_UNIFORM",
                                        "NNRT_INIT_NORMAL", "NNRT_INIT_TRUNCATED_NORMAL",
                                        "NNRT_INIT_ORTHOGONAL"};
-    const char *kind = v->kind == VAR_state                  ? "NNRT_STATE"
+    bool saved = v->kind == VAR_weight || v->kind == VAR_buffer;
+    const char *kind = !saved                                ? "NNRT_STATE"
                        : v->kind == VAR_weight && !v->frozen ? "NNRT_WEIGHT"
                                                              : "NNRT_BUFFER";
     Str perm = str_new(s->arena);

@@ -71,7 +71,7 @@ static const char help[] =
     "registers\n"
     "      --batch=N         overrides the batch size of the model file\n"
     "  -D NAME=VALUE         overrides a variable of the model file\n"
-    "      --memory-limit=SIZE   fails where the plan takes more (suffixes K, M, G)\n"
+    "      --memory-limit=SIZE   lets loops run steps again, or fails (suffixes K, M, G)\n"
     "      --tune[=SECONDS]  measures on this machine how each product of the model is fastest, "
     "for so long\n"
     "                        (default 60), and keeps that in the model's stem and .tune, which "

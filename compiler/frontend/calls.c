@@ -144,6 +144,24 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return var ? build_var(c->g, var) : NULL;
 }
 
+Var *call_carried(Call *c, const char *name, const Shape *shape)
+{
+    const char *full = arena_format(c->ctx->arena, "%s.%s", c->path, name);
+    if (!check_size(c, name, shape))
+        return NULL;
+    if (map_get(&c->b->made, full)) {
+        diag_error(&c->ctx->diag, c->loc, "%s: the name '%s' is taken by other weights",
+                   c->row->name, full);
+        return NULL;
+    }
+    map_set(&c->b->made, full, c->b);
+    Var *var = program_find_var(c->b->program, full);
+    if (!var)
+        var = program_var(c->b->program, full, VAR_carried, shape, (Init){INIT_constant, 0, 0},
+                          c->loc);
+    return var;
+}
+
 /* --- values by name --------------------------------------------------------------------------- */
 
 Node *call_value(Call *c, const Arg *arg)

@@ -172,6 +172,8 @@ Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64
                   int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
+/* What is carried from one batch to the next, `path.name`, of the shape [N, ...]: 0 at first. */
+Var *call_carried(Call *, const char *name, const Shape *);
 /* The value that a word names; NULL after a report. */
 Node *call_value(Call *, const Arg *);
 /* A new stream of random numbers; the same in every function of the program. */
@@ -228,6 +230,8 @@ void train_read(Program *, const Scope *, const Y *train);
 /* Gives weights the rate and the weight decay of the pattern that their names fit: `y` is `groups:` of an optimiser
  * whose learning rate is `rate`. Reports. (groups.c) */
 void groups_read(Program *, const Scope *, const Y *, double rate);
+/* In which order samples are taken, once layers and data are read: what is carried from batch to batch wants one. */
+void train_order(Program *, const Scope *, const Y *train);
 void data_read(Program *, const Scope *, const Y *data);
 
 /* --- expr.c: `mu + sigma * relu(beta)` -------------------------------------------------------- */

@@ -4,7 +4,7 @@
  * What a step does not need a state for stands outside of the loop: the product of the inputs of all steps
  * with weight_ih, and the biases that may be added to it. PyTorch's names, order of gates and formulas.
  * Directions and layers are loops of their own. */
-#include "rows.h"
+#include "steps.h"
 
 #include <math.h>
 
@@ -12,6 +12,7 @@ enum { STACKED_MAX = 256, GATES_MAX = 4 };
 
 typedef struct Recurrent { /* the layer, one direction of one of its layers */
     Call *c;
+    Steps steps;
     int gates; /* weights a unit, of each matrix */
     int64_t units;
     bool relu;
@@ -119,6 +120,30 @@ typedef struct Results {
     Node *all, *last;
 } Results;
 
+/* h_l0, c_l1: beside the names of weights. */
+static const char *state_name(const Recurrent *r, const char *kind)
+{
+    return arena_format(r->c->ctx->arena, "%s_%s", kind, r->suffix);
+}
+
+static Node *first_state(const Recurrent *r, ScanBuilder *b, const char *kind)
+{
+    const Shape state = {.rank = 2, .batch = 0, .dim = {1, r->units}};
+    return scan_state(b, steps_first(&r->steps, state_name(r, kind), &state));
+}
+
+/* What a step is given of the inputs. Of a loop that is cut in pieces it is made in the body, so that it is there
+ * a piece at a time: pass hoist gathers the steps of one. */
+static Node *inputs_share(ScanBuilder *b, Node *x, Node *weight_ih, Node *bias)
+{
+    Graph *g = b->stash ? b->body : b->outer;
+    Node *in = b->stash ? scan_slice(b, x) : x;
+    Node *w = b->stash ? scan_other(b, weight_ih) : weight_ih;
+    Node *more = b->stash ? scan_other(b, bias) : bias;
+    Node *share = build_binary(g, OP_add, build_matmul(g, in, build_swap(g, w)), more);
+    return b->stash ? share : scan_slice(b, share);
+}
+
 static Results loop(Recurrent *r, Node *x, void (*step)(const Recurrent *, Step *))
 {
     Results none = {NULL, NULL};
@@ -130,27 +155,32 @@ static Results loop(Recurrent *r, Node *x, void (*step)(const Recurrent *, Step 
     if (!weight_ih || !weight_hh || !bias_ih || !bias_hh)
         return none;
     Node *bias = r->gates == 3 ? bias_ih : build_binary(g, OP_add, bias_ih, bias_hh);
-    Node *share = build_binary(g, OP_add, build_matmul(g, x, build_swap(g, weight_ih)), bias);
-    Shape state = {.rank = 2, .batch = 0, .dim = {x->shape.dim[1], r->units}};
-    Node *zero = build_fill(g, &state, 0);
-
     ScanBuilder b = scan_begin(g, x->shape.dim[0], r->backwards);
-    Step s = {.g = b.body, .h = scan_state(&b, zero)};
-    if (r->gates == 4)
-        s.c = scan_state(&b, zero);
-    s.x = scan_slice(&b, share);
+    b.stash = steps_stash(&r->steps, b.length);
+    Node *cut = scan_slice(&b, steps_cut(&r->steps, b.length, r->backwards));
+    Node *h_leaf = first_state(r, &b, "h"),
+         *c_leaf = r->gates == 4 ? first_state(r, &b, "c") : NULL;
+    if (!h_leaf || (r->gates == 4 && !c_leaf))
+        return none;
+    Step s = {.g = b.body, .h = steps_seen(b.body, cut, h_leaf)};
+    if (c_leaf)
+        s.c = steps_seen(b.body, cut, c_leaf);
+    s.x = inputs_share(&b, x, weight_ih, bias);
     if (r->lengths)
         s.mask = scan_slice(&b, mask_of(r, x->shape.dim[0]));
     s.weight_hh = scan_other(&b, weight_hh);
     s.bias_hh = r->gates == 3 ? scan_other(&b, bias_hh) : NULL;
     step(r, &s);
     Node *h = masked(b.body, s.mask, s.h_next, s.h);
-    scan_next(&b, s.h, h);
+    scan_next(&b, h_leaf, h);
     if (s.c)
-        scan_next(&b, s.c, s.c_next);
+        scan_next(&b, c_leaf, s.c_next);
     Node *given = s.mask ? build_binary(b.body, OP_mul, s.h_next, s.mask) : h;
     int stack = scan_step(&b, given);
     Node *scan = scan_end(&b);
+    steps_last(&r->steps, state_name(r, "h"), scan_last(g, scan, 0));
+    if (s.c)
+        steps_last(&r->steps, state_name(r, "c"), scan_last(g, scan, 1));
     return (Results){scan_stack(g, scan, stack), scan_last(g, scan, 0)};
 }
 
@@ -216,6 +246,8 @@ static Results directions(Recurrent *r, Node *x, int64_t layer,
         r->backwards = i == 1;
         r->suffix = arena_format(c->ctx->arena, "l%lld%s", (long long)layer, i ? "_reverse" : "");
         side[i] = loop(r, x, step);
+        if (!side[i].all)
+            return side[i];
     }
     if (n == 1)
         return side[0];
@@ -228,8 +260,15 @@ static Node *recurrent(Call *c, int gates, void (*step)(const Recurrent *, Step 
     Graph *g = c->g;
     int64_t layers = c->arg[1].i;
     Recurrent r = {.c = c, .gates = gates, .units = c->arg[0].i};
-    if (!check(c, layers, c->arg[4].r) || !read_lengths(&r, &c->arg[lengths]))
+    if (!check(c, layers, c->arg[4].r) || !read_lengths(&r, &c->arg[lengths]) ||
+        !steps_read(c, lengths + 1, &r.steps))
         return NULL;
+    if (r.steps.stateful && c->arg[2].b) {
+        diag_error(&c->ctx->diag, c->arg[lengths + 2].loc,
+                   "%s: stateful: backwards there is no batch before: not with bidirectional",
+                   c->row->name);
+        return NULL;
+    }
     r.relu = gates == 1 && c->arg[5].s[0] == 'r';
     static const int time_first[3] = {1, 0, 2};
     Node *x = build_transpose(g, rows_operand(c, 0), time_first);
@@ -238,6 +277,8 @@ static Node *recurrent(Call *c, int gates, void (*step)(const Recurrent *, Step 
         y = directions(&r, i ? drop(c, x, c->arg[4].r) : x, i, step);
         x = y.all;
     }
+    if (!y.all)
+        return NULL;
     return c->arg[3].s[0] == 'l' ? y.last : build_transpose(g, y.all, time_first);
 }
 
@@ -264,13 +305,17 @@ static Node *gru(Call *c)
     "bias_hh_l0, ..., "                                                                            \
     "those of the other direction with _reverse; steps past lengths leave states as they are and " \
     "give 0; "                                                                                     \
-    "last: the last states, [N, hidden]"
+    "last: the last states, [N, hidden]; stash: gradients keep states at every so many steps, "    \
+    "and run the "                                                                                 \
+    "steps between again; bptt: gradients flow back within pieces of so many steps; "              \
+    "stateful: in train and eval a batch begins with the last states of the one before"
 
 const CallRow call_rnn = {
     .name = "rnn",
     .min_in = 1,
     .max_in = 1,
-    .arg = {ARGS, WORDS("nonlinearity", "tanh", "tanh relu"), TAKES("lengths", word, "")},
+    .arg = {ARGS, WORDS("nonlinearity", "tanh", "tanh relu"), TAKES("lengths", word, ""),
+            STEPS_ARGS},
     .build = rnn,
     .flags = CALL_layer | CALL_weights,
     .text = "[N, T, C] -> [N, T, hidden], h' = tanh(W_ih x + b_ih + W_hh h + b_hh); " WEIGHTS,
@@ -280,7 +325,7 @@ const CallRow call_lstm = {
     .name = "lstm",
     .min_in = 1,
     .max_in = 1,
-    .arg = {ARGS, TAKES("lengths", word, "")},
+    .arg = {ARGS, TAKES("lengths", word, ""), STEPS_ARGS},
     .build = lstm,
     .flags = CALL_layer | CALL_weights,
     .text = "[N, T, C] -> [N, T, hidden], PyTorch's formulas, gates i, f, g, o; weights as rnn's",
@@ -290,7 +335,7 @@ const CallRow call_gru = {
     .name = "gru",
     .min_in = 1,
     .max_in = 1,
-    .arg = {ARGS, TAKES("lengths", word, "")},
+    .arg = {ARGS, TAKES("lengths", word, ""), STEPS_ARGS},
     .build = gru,
     .flags = CALL_layer | CALL_weights,
     .text = "[N, T, C] -> [N, T, hidden], PyTorch's formulas, gates r, z, n; weights as rnn's",

@@ -5,7 +5,7 @@
  * state a value by its name. What they take from outside (weights, inputs, random numbers) is made outside
  * and handed in. */
 #include "builder.h"
-#include "rows.h"
+#include "steps.h"
 
 #include <string.h>
 
@@ -14,9 +14,9 @@ enum { STATES_MAX = 32 };
 typedef struct State {
     const char *name;
     Loc loc;
-    Shape shape;      /* [N, ...] */
-    const char *next; /* the layer that gives its next value; NULL: the last */
-    Node *leaf;
+    Shape shape;       /* [N, ...] */
+    const char *next;  /* the layer that gives its next value; NULL: the last */
+    Node *leaf, *seen; /* what its next value belongs to, and what layers read */
 } State;
 
 typedef struct Cell { /* what is written */
@@ -175,7 +175,7 @@ static Frame *body_frame(Cell *cell, Node *slice)
     frame->init = c->init;
     for (int i = 0; i < cell->n; i++) {
         State *s = &cell->state[i];
-        map_set(&frame->values, s->name, given_value(b, s->name, s->loc, s->leaf));
+        map_set(&frame->values, s->name, given_value(b, s->name, s->loc, s->seen));
     }
     return frame;
 }
@@ -236,8 +236,9 @@ static bool link_states(Cell *cell, ScanBuilder *b, const Frame *frame, Value *l
     }
     for (int i = 0; i < b->body->roots.n; i++)
         if (b->body->roots.at[i].kind == ROOT_assign)
-            return report(cell->c, cell->c->loc,
-                          "a layer of its body changes a variable (batchnorm): a step may not");
+            return report(
+                cell->c, cell->c->loc,
+                "a layer of its body changes a variable (batchnorm, stateful): a step may not");
     return true;
 }
 
@@ -268,14 +269,22 @@ static Node *scan(Call *c)
 {
     Graph *g = c->g;
     Cell cell = {.c = c};
-    if (!check_operand(c) || !read_cell(&cell))
+    Steps steps;
+    if (!check_operand(c) || !read_cell(&cell) || !steps_read(c, 3, &steps))
         return NULL;
     for (int i = 0; i < c->b->inputs.n; i++) /* outside, where both may read them */
         value_node(c->b, c->b->inputs.entry[i].value);
     Node *x = time_first(g, c->in[0]);
     ScanBuilder b = scan_begin(g, x->shape.dim[0], false);
-    for (int i = 0; i < cell.n; i++)
-        cell.state[i].leaf = scan_state(&b, build_fill(g, &cell.state[i].shape, 0));
+    b.stash = steps_stash(&steps, b.length);
+    Node *cut = scan_slice(&b, steps_cut(&steps, b.length, false));
+    for (int i = 0; i < cell.n; i++) {
+        State *s = &cell.state[i];
+        s->leaf = scan_state(&b, steps_first(&steps, s->name, &s->shape));
+        if (!s->leaf)
+            return NULL;
+        s->seen = steps_seen(b.body, cut, s->leaf);
+    }
     Frame *frame = body_frame(&cell, scan_slice(&b, x));
     Value *last = build_body(&cell, frame, b.body);
     if (!last || !last->node || !link_states(&cell, &b, frame, last))
@@ -289,7 +298,9 @@ static Node *scan(Call *c)
     }
     int stack = scan_step(&b, value);
     bring_all_in(&b);
-    Node *all = scan_stack(g, scan_end(&b), stack);
+    Node *end = scan_end(&b), *all = scan_stack(g, end, stack);
+    for (int i = 0; i < cell.n; i++)
+        steps_last(&steps, cell.state[i].name, scan_last(g, end, i));
     if (c->arg[2].s[0] == 's')
         return time_first(g, all);
     int64_t length = b.length;
@@ -301,11 +312,11 @@ const CallRow call_scan = {
     .min_in = 1,
     .max_in = 1,
     .arg = {NEEDS("body", yaml), TAKES("state", yaml, ""),
-            WORDS("return", "sequence", "sequence last")},
+            WORDS("return", "sequence", "sequence last"), STEPS_ARGS},
     .build = scan,
     .flags = CALL_layer | CALL_weights,
     .text = "[N, T, ...] -> [N, T, ...]: the layers `body` at each step of T, `input` being what "
             "the step sees; "
             "`state`: shapes by name, 0 at first, next the value of the last layer, or of the "
-            "layer that `{shape, next}` names",
+            "layer that `{shape, next}` names; bptt, stateful, stash as rnn's",
 };

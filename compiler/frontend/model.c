@@ -431,6 +431,29 @@ static void check_graph(Model *m)
     }
 }
 
+/* Carried values stand behind weights, each with as many rows as a batch has at most; a program that only
+ * predicts has none. */
+static void finish_carried(Program *p, bool keep)
+{
+    VEC(Var *) weights = {0}, carried = {0};
+    for (int i = 0; i < p->vars.n; i++) {
+        Var *v = p->vars.at[i];
+        if (v->kind != VAR_carried) {
+            vec_push(p->ctx->arena, &weights, v);
+            continue;
+        }
+        v->shape.dim[0] = p->train.batch;
+        vec_push(p->ctx->arena, &carried, v);
+    }
+    p->vars.n = 0;
+    for (int i = 0; i < weights.n; i++)
+        vec_push(p->ctx->arena, &p->vars, weights.at[i]);
+    for (int i = 0; keep && i < carried.n; i++)
+        vec_push(p->ctx->arena, &p->vars, carried.at[i]);
+    for (int i = 0; i < p->vars.n; i++)
+        p->vars.at[i]->id = i;
+}
+
 static void read_file(Model *m, const Y *root, const ModelOptions *options)
 {
     Program *p = m->program;
@@ -452,6 +475,8 @@ static void read_file(Model *m, const Y *root, const ModelOptions *options)
     if (options->batch > 0)
         p->train.batch = options->batch;
     p->train.given = p->train.given && !options->no_train;
+    finish_carried(p, !options->no_train);
+    train_order(p, &m->vars, y_get(root, "train"));
 }
 
 Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, size_t size)

@@ -468,7 +468,8 @@ void train_read(Program *p, const Scope *scope, const Y *train)
 {
     static const char *const keys[] = {"batch",      "epochs",    "steps",      "seed",
                                        "shuffle",    "clip_norm", "clip_value", "accumulate",
-                                       "checkpoint", "optimizer", "schedule",   "early_stopping"};
+                                       "checkpoint", "optimizer", "schedule",   "early_stopping",
+                                       "batchify"};
     static const char *const later[] = {"ema", "players"};
     Ctx *ctx = p->ctx;
     bool sound = ctx->diag.errors == 0;
@@ -498,4 +499,56 @@ void train_read(Program *p, const Scope *scope, const Y *train)
         read_checkpoint(ctx, scope, checkpoint, &p->train);
     if (stopping)
         read_stopping(p, scope, stopping, sound);
+}
+
+/* --- the order of samples --------------------------------------------------------------------- */
+
+/* How many rows of a text or a series one window has, and how far apart windows are; false where the data are
+ * no windows. */
+static bool windows_of(const Program *p, const Source *s, int64_t *rows, int64_t *apart)
+{
+    *apart = s->kind == SOURCE_text ? s->text.stride : s->stride;
+    if (*apart == 0 || s->columns.n == 0)
+        return false;
+    *rows = p->inputs.at[s->columns.at[0].input].shape.dim[1];
+    return true;
+}
+
+static void check_order(Program *p, const char *why, Loc shuffle)
+{
+    Diag *diag = &p->ctx->diag;
+    const Source *const sources[] = {&p->data_train, &p->data_validation, &p->data_test};
+    int64_t rows, apart;
+    if (p->train.shuffle && shuffle.line)
+        diag_error(diag, shuffle, "train: shuffle: %s takes samples in order", why);
+    p->train.shuffle = false;
+    if (p->train.validation_split > 0 && !windows_of(p, &p->data_train, &rows, &apart))
+        diag_error(
+            diag, p->data_train.loc,
+            "data: validation: split draws samples at random, but %s takes them in order: give "
+            "validation its own source",
+            why);
+    for (int i = 0; i < COUNT(sources) && p->train.batchify; i++)
+        if (windows_of(p, sources[i], &rows, &apart) && rows != apart)
+            diag_error(
+                diag, sources[i]->loc,
+                "data: windows of %lld are %lld apart: none goes on where another ends, as %s "
+                "wants it",
+                (long long)rows, (long long)apart, why);
+}
+
+void train_order(Program *p, const Scope *scope, const Y *train)
+{
+    const Y *batchify = train ? y_get(train, "batchify") : NULL,
+            *shuffle = train ? y_get(train, "shuffle") : NULL;
+    bool carries = false;
+    int64_t rows, apart;
+    for (int i = 0; i < p->vars.n; i++)
+        carries |= p->vars.at[i]->kind == VAR_carried;
+    p->train.batchify = carries && windows_of(p, &p->data_train, &rows, &apart);
+    if (batchify)
+        y_bool(p->ctx, scope, batchify, "train: batchify", &p->train.batchify);
+    if (carries || p->train.batchify)
+        check_order(p, p->train.batchify ? "batchify" : "a stateful layer",
+                    shuffle ? shuffle->loc : (Loc){0});
 }

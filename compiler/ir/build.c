@@ -47,7 +47,8 @@ Node *build_input(Graph *g, int input)
 Node *build_var(Graph *g, Var *var)
 {
     Attr attr = {.var = var};
-    return leaf(g, OP_var, &attr, &var->shape, DT_f32);
+    Shape shape = var_kept_shape(var);
+    return leaf(g, OP_var, &attr, &shape, DT_f32);
 }
 
 Node *build_scalar(Graph *g, Scalar scalar)

@@ -359,8 +359,7 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
                  .rate = 1,
                  .weight_decay = NAN,
                  .id = program->vars.n};
-    for (int i = 0; i < RANK_MAX; i++)
-        var->perm[i] = i;
+    var_keep_as_saved(var);
     if (!program->var_by_name.arena)
         program->var_by_name = map_new(arena);
     map_set(&program->var_by_name, var->name, var);

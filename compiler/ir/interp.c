@@ -146,8 +146,10 @@ static void assign_all(Interp *t)
 {
     for (int i = 0; i < t->g->roots.n; i++) {
         const Node *y = t->g->roots.at[i].node;
+        const Tensor *value = &t->value[y->id];
         if (y->op == OP_assign)
-            var_to_saved(y->attr->var, t->value[y->id].data, t->run->vars[y->attr->var->id]);
+            var_to_saved(y->attr->var, value->data, t->run->vars[y->attr->var->id],
+                         shape_count(&value->shape));
     }
 }
 

@@ -53,14 +53,15 @@ typedef enum {
     VAR_buffer, /* in weights files; never trained */
     VAR_state,  /* of the optimiser; in checkpoints */
     VAR_cache,  /* of decoding: what it keeps of positions past; in no file, each instance's own */
-    VAR_memory  /* the same of what all positions see: made once, by function encode */
+    VAR_memory, /* the same of what all positions see: made once, by function encode */
+    VAR_carried /* a row a sample, from one batch to the next; in checkpoints */
 } VarKind;
 
 typedef struct Var {
     const char *name; /* as saved: fc1.weight */
     VarKind kind;
     bool frozen;
-    Shape shape; /* as saved; no batch */
+    Shape shape; /* as saved; no batch; VAR_carried: as many rows as a batch has at most */
     Init init;
     Loc loc;
     double rate;         /* the learning rate, as a factor of the optimiser's */
@@ -140,6 +141,8 @@ typedef struct Scan {
     int n_states, n_slices;
     int64_t length;
     bool backwards; /* the last slice first; stacks are filled from their end */
+    int64_t stash;  /* > 0: its gradient keeps states at every so many steps alone (pass stash) */
+    bool pieces;    /* each step is a loop over a piece of steps; hoist moves nothing out of it */
 } Scan;
 
 typedef enum { ROLE_forward, ROLE_loss, ROLE_metric, ROLE_backward, ROLE_update } Role;
@@ -313,6 +316,7 @@ typedef struct Train {
     int64_t epochs, steps; /* 0: not given */
     uint64_t seed;
     bool shuffle;
+    bool batchify; /* row i of a batch continues row i of the one before */
     int64_t accumulate;
     double clip_norm, clip_value; /* 0: none */
     Optimizer optimizer;
@@ -426,8 +430,9 @@ struct Program {
     Graph *fn[FN_COUNT];         /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;                  /* --exact */
-    const char *template_dir;    /* where matmul.c and its like are */
-    bool unfused;                /* -O0, --no-pass=fuse: a kernel a node */
+    double stash; /* > 0: loops keep states at every stash * sqrt(length) steps, unless they say more */
+    const char *template_dir; /* where matmul.c and its like are */
+    bool unfused;             /* -O0, --no-pass=fuse: a kernel a node */
     double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
     /* What products' plans are told (passes/choice.h); NULL: the cost model decides all. */
     struct ChoiceTable *choices;
@@ -486,14 +491,17 @@ bool fn_decodes(Fn);
 /* Whether it belongs to decoding: VAR_cache, VAR_memory. It is in no file. */
 bool var_decodes(const Var *);
 
+/* Keeps it in the order in which it is saved, as a new one is. */
+void var_keep_as_saved(Var *);
 /* The saved shape, axes cut in parts where it is kept so. */
 Shape var_view(const Var *);
 Shape var_kept_shape(
     const Var
         *); /* of its node in the graph: the view, axes in order perm, neighbours that are parts of one saved
                   * axis as one */
-void var_to_kept(const Var *, const double *saved, double *kept);
-void var_to_saved(const Var *, const double *kept, double *saved);
+/* Its first `count` numbers. */
+void var_to_kept(const Var *, const double *saved, double *kept, int64_t count);
+void var_to_saved(const Var *, const double *kept, double *saved, int64_t count);
 
 /* --- build.c: short forms, used by layers, gradients and passes ------------------------------- */
 
@@ -563,7 +571,8 @@ typedef struct ScanLink {
 typedef struct ScanBuilder {
     Graph *outer, *body;
     int64_t length;
-    bool backwards;
+    bool backwards, pieces;
+    int64_t stash;
     VEC(ScanLink) states, slices, others;
 } ScanBuilder;
 
@@ -576,6 +585,8 @@ void scan_next(ScanBuilder *, Node *state_leaf, Node *next);
 int scan_step(ScanBuilder *, Node *value); /* stacks it; which stack it is */
 /* The scan node, when every state has its next value. Numbers the body's leaves. */
 Node *scan_end(ScanBuilder *);
+/* A scan with a copy of another's body, over other operands and so many steps. */
+Node *scan_again(Graph *, const Node *scan, Node *const *in, int64_t length);
 Node *scan_last(Graph *, Node *scan, int state);  /* the last value of a state */
 Node *scan_stack(Graph *, Node *scan, int stack); /* a stack: [length, ..] */
 int scan_stacks(const Scan *);                    /* how many there are */

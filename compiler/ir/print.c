@@ -34,7 +34,7 @@ static const char *const role_text[] = {"forward", "loss", "metric", "backward",
 static const char *const root_text[] = {"output", "loss", "metric", "grad",
                                         "assign", "next", "step"};
 static const char *const scalar_text[] = {"n", "lr", "step", "at", "last"};
-static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory"};
+static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory", "carried"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
                                         "orthogonal"};
 
@@ -133,6 +133,10 @@ static void put_attrs(FILE *f, const Node *y)
     if (has & ATTR_scan)
         fprintf(f, "length=%lld states=%d slices=%d backwards=%d", (long long)a->scan->length,
                 a->scan->n_states, a->scan->n_slices, a->scan->backwards);
+    if ((has & ATTR_scan) && a->scan->stash)
+        fprintf(f, " stash=%lld", (long long)a->scan->stash);
+    if ((has & ATTR_scan) && a->scan->pieces)
+        fputs(" pieces", f);
     if (has & ATTR_scalar)
         fprintf(f, "%sscalar=%s", separator, scalar_text[a->scalar]);
     if (has & ATTR_stream)

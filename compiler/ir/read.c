@@ -129,7 +129,7 @@ static bool read_perm(Reader *r, Var *v)
 
 static bool read_var(Reader *r)
 {
-    static const char *const known[] = {"weight", "buffer", "state", "cache", "memory"};
+    static const char *const known[] = {"weight", "buffer", "state", "cache", "memory", "carried"};
     Shape s;
     Init init;
     const char *name = text_word(r, "a name");
@@ -138,6 +138,8 @@ static bool read_var(Reader *r)
         return false;
     if (s.batch >= 0 || program_find_var(r->p, name))
         return text_wrong(r, "a new name and a shape without a batch");
+    if (kind == VAR_carried && s.rank == 0)
+        return text_wrong(r, "an axis of samples");
     Var *v = program_var(r->p, name, (VarKind)kind, &s, init, (Loc){r->number, 1, 1});
     v->frozen = text_take(r, "frozen");
     if ((text_take(r, "rate=") && !text_real(r, &v->rate)) ||
@@ -148,6 +150,8 @@ static bool read_var(Reader *r)
         if (!as || !(v->laid_as = program_find_var(r->p, as)))
             return as ? text_wrong(r, "a variable that is declared") : false;
     }
+    if (kind == VAR_carried)
+        return text_line_ends(r);
     return (!text_take(r, "view=") || read_view(r, v)) &&
            (!text_take(r, "perm=") || read_perm(r, v)) && text_line_ends(r);
 }
@@ -275,7 +279,7 @@ static bool read_var_attr(Reader *r, Attr *a)
     return a->var || (name && text_wrong(r, "a variable that is declared"));
 }
 
-/* "length=16 states=1 slices=1 backwards=0", of the body before. */
+/* "length=16 states=1 slices=1 backwards=0", perhaps "stash=4" or "pieces", of the body before. */
 static bool read_scan(Reader *r, Attr *a)
 {
     Scan *s = arena_take(r->ctx->arena, sizeof *s);
@@ -285,8 +289,10 @@ static bool read_scan(Reader *r, Attr *a)
     if (!text_integer(r, 1, DIM_MAX, &s->length) || !text_expect(r, "states=") ||
         !text_integer(r, 0, INT32_MAX / 2, &states) || !text_expect(r, "slices=") ||
         !text_integer(r, 0, INT32_MAX / 2, &slices) || !text_expect(r, "backwards=") ||
-        !text_integer(r, 0, 1, &backwards))
+        !text_integer(r, 0, 1, &backwards) ||
+        (text_take(r, "stash=") && !text_integer(r, 1, DIM_MAX, &s->stash)))
         return false;
+    s->pieces = text_take(r, "pieces");
     s->body = r->body;
     s->body->scan = s;
     s->n_states = (int)states;

@@ -78,11 +78,10 @@ GraphList program_graphs(const Program *p, Arena *arena)
 
 /* --- copies ----------------------------------------------------------------------------------- */
 
-static const Attr *copy_scan(Graph *to, const Scan *s)
+static Scan *copy_scan(Graph *to, const Scan *s)
 {
     Arena *arena = to->program->ctx->arena;
     Scan *scan = arena_take(arena, sizeof *scan);
-    Attr *attr = arena_take(arena, sizeof *attr);
     Node **copy = arena_take(arena, sizeof *copy * (size_t)(s->body->nodes.n + 1));
     *scan = *s;
     scan->body = graph_new(to->program, to->fn);
@@ -93,8 +92,16 @@ static const Attr *copy_scan(Graph *to, const Scan *s)
         graph_root(scan->body, r->kind, r->index, copy[r->node->id]);
     }
     scan->body->scan = scan;
-    attr->scan = scan;
-    return attr;
+    return scan;
+}
+
+Node *scan_again(Graph *g, const Node *scan, Node *const *in, int64_t length)
+{
+    Scan *s = copy_scan(g, scan->attr->scan);
+    s->length = length;
+    s->stash = 0;
+    Attr attr = {.scan = s};
+    return graph_add(g, OP_scan, scan->n_in, in, &attr);
 }
 
 void graph_copy_nodes(Graph *to, const Graph *from, Node **copy)
@@ -108,8 +115,10 @@ void graph_copy_nodes(Graph *to, const Graph *from, Node **copy)
         to->loc = x->loc;
         to->role = x->role;
         to->what = x->what;
-        const Attr *attr = x->op == OP_scan ? copy_scan(to, x->attr->scan) : x->attr;
-        copy[i] = graph_add_as(to, x->op, x->n_in, in, attr, &x->shape, x->dtype);
+        Attr attr = *x->attr;
+        if (x->op == OP_scan)
+            attr.scan = copy_scan(to, attr.scan);
+        copy[i] = graph_add_as(to, x->op, x->n_in, in, &attr, &x->shape, x->dtype);
         if (!copy[i])
             BUG("the copy of a node has no shape");
         copy[i]->name = x->name;
@@ -206,7 +215,9 @@ Node *scan_end(ScanBuilder *b)
                 .n_states = b->states.n,
                 .n_slices = n_slices,
                 .length = b->length,
-                .backwards = b->backwards};
+                .backwards = b->backwards,
+                .stash = b->stash,
+                .pieces = b->pieces};
     b->body->scan = s;
     Attr attr = {.scan = s};
     return graph_add(b->outer, OP_scan, in.n, in.at, &attr);

@@ -3,9 +3,25 @@
  * saved in. */
 #include "ir.h"
 
+/* A value of kind VAR_carried has a row a sample, of which a smaller batch has the first. */
+static Shape carried_shape(const Var *v)
+{
+    Shape s = v->shape;
+    s.batch = 0;
+    s.dim[0] = 1;
+    return s;
+}
+
 bool var_decodes(const Var *v)
 {
     return v->kind == VAR_cache || v->kind == VAR_memory;
+}
+
+void var_keep_as_saved(Var *v)
+{
+    v->view = (Shape){0};
+    for (int i = 0; i < RANK_MAX; i++)
+        v->perm[i] = i;
 }
 
 Shape var_view(const Var *v)
@@ -27,6 +43,8 @@ static void parts_of(const Var *v, const Shape *view, int *of)
 Shape var_kept_shape(const Var *v)
 {
     Shape view = var_view(v), s = {.batch = -1};
+    if (v->kind == VAR_carried)
+        return carried_shape(v);
     int of[RANK_MAX] = {0};
     parts_of(v, &view, of);
     for (int i = 0; i < view.rank; i++) {
@@ -53,14 +71,14 @@ static int64_t saved_position(const Var *v, int64_t kept)
     return position;
 }
 
-void var_to_kept(const Var *v, const double *saved, double *kept)
+void var_to_kept(const Var *v, const double *saved, double *kept, int64_t count)
 {
-    for (int64_t i = 0, n = shape_count(&v->shape); i < n; i++)
+    for (int64_t i = 0; i < count; i++)
         kept[i] = saved[saved_position(v, i)];
 }
 
-void var_to_saved(const Var *v, const double *kept, double *saved)
+void var_to_saved(const Var *v, const double *kept, double *saved, int64_t count)
 {
-    for (int64_t i = 0, n = shape_count(&v->shape); i < n; i++)
+    for (int64_t i = 0; i < count; i++)
         saved[saved_position(v, i)] = kept[i];
 }

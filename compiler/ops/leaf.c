@@ -51,7 +51,7 @@ static bool var_shape(Graph *g, Node *y)
 static void var_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
     (void)in;
-    var_to_kept(y->attr->var, run->vars[y->attr->var->id], out->data);
+    var_to_kept(y->attr->var, run->vars[y->attr->var->id], out->data, shape_count(&out->shape));
 }
 
 const OpImpl op_var = {.attrs = ATTR_var, .shape = var_shape, .eval = var_eval};

@@ -8,6 +8,7 @@
  *
  * Before the loop: what a body makes of slices, not of states, where that holds a product or a reduction. It
  * becomes one product of all steps, of which the body reads slices.
+ * A loop over pieces of a loop (pass stash) only loses stacks that nobody reads: it is there to keep little.
  * Behind it: what is stacked but leads to no state; and states that are nothing but sums (the gradients of
  * weights). What they are made of is stacked; a sum of products over the steps is one product whose inner axis
  * runs over the steps as well.
@@ -180,7 +181,7 @@ static bool is_constant(const Hoist *h, const Node *x)
 static void choose_sums(Hoist *h)
 {
     for (int i = 0; i < h->s->n_states; i++)
-        h->summed[i] = sum_of(h, i);
+        h->summed[i] = h->s->pieces ? NULL : sum_of(h, i);
     find_live(h);
     find_leaving(h);
     bool changed = true;
@@ -207,7 +208,7 @@ static void choose_later(Hoist *h)
             h->any = h->later[i] = true; /* nothing is made of it */
             continue;
         }
-        h->later[i] = !h->live[x->id] && (leaves(h, x) || is_constant(h, x));
+        h->later[i] = !h->s->pieces && !h->live[x->id] && (leaves(h, x) || is_constant(h, x));
         h->any |= h->later[i];
         if (h->later[i])
             continue;
@@ -219,7 +220,7 @@ static void choose_later(Hoist *h)
 /* Of what stays, the values that need no state, as far as they go. */
 static void choose_before(Hoist *h)
 {
-    for (int i = h->body->nodes.n - 1; i >= 0; i--) {
+    for (int i = h->body->nodes.n - 1; i >= 0 && !h->s->pieces; i--) {
         const Node *x = h->body->nodes.at[i];
         if (!h->live[i] || !h->of_state[i])
             continue;
@@ -345,6 +346,7 @@ static void replace_before(Hoist *h, ScanBuilder *b)
 static void build_scan(Hoist *h)
 {
     ScanBuilder b = scan_begin(h->g, h->s->length, h->s->backwards);
+    b.pieces = h->s->pieces;
     graph_copy_nodes(b.body, h->body, h->copy);
     link_operands(h, &b);
     replace_before(h, &b);

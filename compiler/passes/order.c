@@ -188,8 +188,8 @@ static void vote(const Graph *g, const Node *operand, bool unless_as_it_is, Vote
     for (; op_rows[w->op].cls == CLASS_MOVE && w->n_in == 1; w = w->in[0])
         transpose = w->op == OP_transpose ? w : NULL;
     const Node *weight = through_scan(g, w);
-    if (weight->op != OP_var || votes[weight->attr->var->id].given ||
-        (unless_as_it_is && !transpose))
+    if (weight->op != OP_var || weight->attr->var->kind == VAR_carried ||
+        votes[weight->attr->var->id].given || (unless_as_it_is && !transpose))
         return;
     Vote *v = &votes[weight->attr->var->id];
     int perm[RANK_MAX];

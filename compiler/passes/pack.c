@@ -28,14 +28,20 @@ static bool is_same(const Graph *g, const Node *y)
     return y->op == OP_scan_operand && !scan_is_state(g, y) && !scan_is_slice(g, y);
 }
 
+/* Whether a leaf is the same in each call, but for training. */
+static bool is_still(const Graph *g, const Node *y)
+{
+    if (y->op == OP_var)
+        return y->attr->var->kind != VAR_carried;
+    return y->op == OP_const || y->op == OP_iota || is_same(g, y);
+}
+
 static void find_weights(Packing *p)
 {
     for (int i = 0; i < p->g->nodes.n; i++) {
         const Node *y = p->g->nodes.at[i];
         bool leaf = op_rows[y->op].cls == CLASS_LEAF || y->n_in == 0;
-        bool still =
-            leaf ? y->op == OP_var || y->op == OP_const || y->op == OP_iota || is_same(p->g, y)
-                 : true;
+        bool still = !leaf || is_still(p->g, y);
         for (int k = 0; k < y->n_in; k++)
             still &= p->of_weights[y->in[k]->id];
         p->of_weights[i] = still && op_rows[y->op].cls != CLASS_EFFECT;

@@ -196,6 +196,24 @@ static void find_needed(ScanGrad *c, bool *needed)
     }
 }
 
+/* Of a value that is cheap to compute from states and operands of the scan alone the gradient reads these: states are
+ * stacked as they are before each step, or are already. */
+static void read_states(ScanGrad *c, bool *needed)
+{
+    bool *cheap = arena_take(c->arena, (size_t)c->n + 1);
+    for (int i = 0; i < c->n; i++) {
+        const Node *x = c->body->nodes.at[i];
+        cheap[i] = op_rows[x->op].cls == CLASS_LEAF || (!must_keep(c, x) && x->op != OP_scan);
+        for (int k = 0; k < x->n_in; k++)
+            cheap[i] = cheap[i] && cheap[x->in[k]->id];
+    }
+    for (int i = c->n - 1; i >= 0; i--) {
+        const Node *x = c->body->nodes.at[i];
+        for (int k = 0; needed[i] && cheap[i] && k < x->n_in; k++)
+            needed[x->in[k]->id] = true;
+    }
+}
+
 /* A stack, in the graph around, of the values of x in all steps. */
 static Node *stacked(ScanGrad *c, Node *x)
 {
@@ -209,6 +227,7 @@ static bool *choose_kept(ScanGrad *c)
     bool *kept = arena_take(c->arena, (size_t)c->n + 1),
          *has = arena_take(c->arena, (size_t)c->n + 1);
     find_needed(c, needed);
+    read_states(c, needed);
     for (int i = 0; i < c->n; i++) {
         const Node *x = c->body->nodes.at[i];
         kept[i] = needed[i] && (must_keep(c, x) || !computes_again(c, x, has));
@@ -269,6 +288,7 @@ void scan_grad(Graph *g, Node *y, Node *const *dresults, const bool *want, Node 
     graph_sort(s->body);
     ScanGrad c = {.g = g, .y = y, .s = s, .arena = scratch, .body = s->body, .n = s->body->nodes.n};
     c.back = scan_begin(g, s->length, !s->backwards);
+    c.back.pieces = s->pieces;
     c.copy = arena_take(scratch, sizeof *c.copy * (size_t)(c.n + 1));
     c.active = arena_take(scratch, (size_t)y->n_in + 1);
     c.d_state = arena_take(scratch, sizeof *c.d_state * (size_t)(y->n_in + 1));

@@ -47,6 +47,7 @@ def integers(dtype, low, high, *shape, **keys):
 class Weights(dict):
     """Tensors by name, and whether the network trains (batchnorm then takes the batch's statistics)."""
     training = False
+    carried = None  # states by layer, from batch to batch; None: each batch begins anew
 
 
 STATISTICS = ("running_mean", "running_var")  # of batchnorm: weights, but no parameters

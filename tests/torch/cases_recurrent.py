@@ -147,3 +147,88 @@ CASES.append(Case("lstm_then_gru", {"x": real(6, 8), "c": classes(4)},
                   stacked, ["p"], "softmax_cross_entropy(p, c)",
                   lambda v, x: torch.nn.functional.cross_entropy(v["p"], x["c"]),
                   "{adam: {lr: 1e-3}}", lambda p: torch.optim.Adam(p, 1e-3), clip_norm=0.5, train="clip_norm: 0.5\nepochs: 5"))
+
+
+def begin(w, name, kind, n, units, like, stateful):
+    """The states of a layer as it begins: 0, or what it carries of the first n rows."""
+    zero = torch.zeros(1, n, units, dtype=like.dtype)
+    first = [zero, zero] if kind == "lstm" else [zero]
+    if stateful and w.carried:
+        first = [s[:, :n] for s in w.carried.get(name, first)]
+    return first
+
+
+def carry(w, name, last):
+    """Leaves the states to the next batch; rows that this one has not stay as they are."""
+    if w.carried is not None:
+        old = w.carried.get(name, last)
+        w.carried[name] = [torch.cat([s.detach(), o[:, s.shape[1]:]], 1) for s, o in zip(last, old)]
+
+
+def in_pieces(kind, w, name, x, k, layers=1, both=False, stateful=False):
+    """As run, with states detached every k steps; both: each direction by itself, cut at the same places."""
+    sides = ["", "_reverse"] if both else [""]
+    for i in range(layers):
+        halves = []
+        for side in sides:
+            flat = [w["%s.%s_l%d%s" % (name, part, i, side)] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
+            key = "%s.%d%s" % (name, i, side)
+            state, outs = begin(w, key, kind, x.shape[0], flat[1].shape[1], x, stateful), []
+            starts = list(range(0, x.shape[1], k))
+            for at in reversed(starts) if side else starts:
+                piece = x[:, at:at + k]
+                piece = piece.flip(1) if side else piece
+                state = [s.detach() for s in state]
+                y = FUNCTIONS[kind](piece, tuple(state) if kind == "lstm" else state[0], flat, True, 1, 0.0, False, False, True)
+                state = list(y[1:])
+                outs.append(y[0].flip(1) if side else y[0])
+            if stateful:
+                carry(w, key, state)
+            halves.append(torch.cat(outs[::-1] if side else outs, 1))
+        x = torch.cat(halves, 2)
+    return x
+
+
+def truncated(name, kind, k, steps, more="", layers=1, both=False, **keys):
+    word = kind.split("_")[0]
+    text = "  - %s: {hidden: 6, layers: %d, name: a%s}\n  - dense: {units: 3, name: p}\n" % (word, layers, more)
+
+    def forward(w, x):
+        every = in_pieces(kind, w, "a", x["x"], k, layers, both, "stateful" in more)
+        return {"a": every, "p": dense(w, "p", every)}
+
+    CASES.append(Case(name, {"x": real(steps, 4)}, text, forward, ["a", "p"], *squares(["a", "p"]), **keys))
+
+
+truncated("rnn_bptt", "rnn", 3, 9, ", bptt: 3")
+truncated("rnn_bptt_one", "rnn_relu", 1, 4, ", bptt: 1, nonlinearity: relu")
+truncated("lstm_bptt", "lstm", 4, 10, ", bptt: 4", layers=2)
+truncated("gru_bptt_both", "gru", 3, 8, ", bptt: 3, bidirectional: true", both=True)
+truncated("gru_bptt_longer", "gru", 50, 7, ", bptt: 50")
+truncated("lstm_stateful", "lstm", 4, 6, ", bptt: 4, stateful: true", layers=2)
+truncated("rnn_stateful", "rnn", 99, 5, ", stateful: true", layers=2)
+truncated("gru_stateful_accumulate", "gru", 99, 5, ", stateful: true", accumulate=2, train="epochs: 5\naccumulate: 2")
+truncated("lstm_stash", "lstm", 99, 11, ", stash: 4", layers=2)
+truncated("gru_stash_both", "gru", 99, 8, ", stash: 2, bidirectional: true", both=True)
+truncated("lstm_stash_bptt_stateful", "lstm", 3, 10, ", stash: 4, bptt: 3, stateful: true")
+
+
+def own_in_pieces(w, x):
+    steps = x["x"].shape[1]
+    h, m = [s[0] for s in begin(w, "a", "lstm", x["x"].shape[0], 4, x["x"], True)]
+    outs = []
+    for t in range(steps):
+        if t % 3 == 0:
+            h, m = h.detach(), m.detach()
+        h = torch.tanh(dense(w, "a.d", torch.cat([h, x["x"][:, t]], 1))) + 0.5 * m
+        m = 0.5 * m + torch.sigmoid(h)
+        outs.append(h)
+    carry(w, "a", [h[None], m[None]])
+    return {"a": torch.stack(outs, 1)}
+
+
+OWN = ("  - scan:\n      name: a\n      bptt: 3\n      stateful: true%s\n      state: {h: {shape: 4, next: nh}, m: {shape: 4, next: nm}}\n"
+       "      body:\n        - concat: {input: [h, input]}\n        - dense: {units: 4, activation: tanh, name: d}\n"
+       "        - {name: nh, expr: d + 0.5 * m}\n        - {name: nm, expr: 0.5 * m + sigmoid(nh)}\n        - {name: out, expr: nh}\n")
+for suffix, more in (("", ""), ("_stash", "\n      stash: 2")):
+    CASES.append(Case("own_cell_carried" + suffix, {"x": real(7, 2)}, OWN % more, own_in_pieces, ["a"], *squares(["a"])))

@@ -115,10 +115,11 @@ class Built:
     def files(self, flag, prefix=""):
         return [part for name in self.data for part in (flag, "%s=%s%s.npy" % (name, prefix, name))]
 
-    def values(self, rows=slice(None), case=None):
+    def values(self, rows=slice(None), case=None, carried=None):
         """What PyTorch has: values by name, and the inputs."""
         case = case or self.case
         w, x = case.tensors(self.weights, False), case.tensors({k: a[rows] for k, a in self.data.items()}, False)
+        w.carried = carried
         with torch.no_grad():
             return case.forward(w, x), x
 
@@ -182,9 +183,9 @@ def evaluated(text):
 
 def check_eval(b):
     """A loss is the mean of the batches' losses weighted by samples, a metric that of the whole set."""
-    case, total = b.case, 0.0
+    case, total, carried = b.case, 0.0, {}
     for at in range(0, SAMPLES, case.batch):
-        v, x = b.values(slice(at, at + case.batch))
+        v, x = b.values(slice(at, at + case.batch), carried=carried)
         total += float(case.loss_of(v, x)) * min(case.batch, SAMPLES - at)
     got = evaluated(b.run("eval", "--weights", "w.safetensors", *b.files("--data")))
     b.within("eval", "loss", got["loss"], total / SAMPLES, 1e-4)
@@ -204,6 +205,8 @@ def train_in_torch(case, weights, data):
     bases, step, call = [group["lr"] for group in optimizer.param_groups], 0, 0
     while step < case.steps:
         at = call % per_epoch * case.batch
+        if at == 0:
+            w.carried = {}
         x = case.tensors({k: a[at:at + case.batch] for k, a in data.items()}, False)
         (case.loss_of(case.forward(w, x), x) / case.accumulate).backward()
         call += 1

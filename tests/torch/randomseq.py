@@ -56,7 +56,8 @@ def step_recurrent(net):
     relu, last, of = kind == "rnn" and r.random() < 0.4, r.random() < 0.3, net.of_lengths(a)
     function = lambda w, v, n: run("rnn_relu" if relu else kind, w, n, v[a], layers, both, v["count"] if of else None)[last]
     text = options(hidden=hidden, layers=layers if layers > 1 else None, bidirectional=both or None, nonlinearity="relu" if relu else None,
-                   lengths="count" if of else None, **{"return": "last" if last else None})
+                   lengths="count" if of else None, stash=r.choice([1, 2, 3, 5]) if r.random() < 0.3 else None,
+                   **{"return": "last" if last else None})
     net.add("%s: {input: %s, name: %%s%s}" % (kind, a, text), function, [a], gate_weights(kind, net.shapes[a][1], hidden, layers, both))
 
 

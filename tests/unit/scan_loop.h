@@ -3,6 +3,7 @@
 #ifndef SCAN_LOOP_H
 #define SCAN_LOOP_H
 
+#include "../../compiler/passes/passes.h"
 #include "graph_fixture.h"
 
 enum { STEPS = 4, UNITS = 3 };
@@ -51,6 +52,34 @@ FIXTURE Loop loop_new(bool backwards)
     Output out = {.name = "y"};
     vec_push(l.f->ctx.arena, &l.f->p->outputs, out);
     return l;
+}
+
+/* The gradient of every variable and input, against differences. */
+FIXTURE void check_gradients(Fixture *f)
+{
+    Graph *g = f->g;
+    pass_autodiff(g);
+    graph_verify(g, "autodiff");
+    Tensor *t = run(f);
+    double eps = 1e-6;
+    for (int r = 0; r < g->roots.n; r++) {
+        const Root *root = &g->roots.at[r];
+        if (root->kind != ROOT_grad)
+            continue;
+        bool var = root->index < f->p->vars.n;
+        double *at = var ? f->vars[root->index] : f->inputs[root->index - f->p->vars.n];
+        for (int64_t i = 0; i < shape_count(&t[r].shape); i++) {
+            double x = at[i];
+            at[i] = x + eps;
+            double above = run(f)[0].data[0];
+            at[i] = x - eps;
+            double below = run(f)[0].data[0];
+            at[i] = x;
+            cr_assert(close_to(t[r].data[i], (above - below) / (2 * eps), 1e-6, 1e-5),
+                      "root %d, number %d: %g, not %g", r, (int)i, t[r].data[i],
+                      (above - below) / (2 * eps));
+        }
+    }
 }
 
 #endif

@@ -139,6 +139,27 @@ Test(nnrt_text, splits_by_place)
     free(one.at);
 }
 
+/* Row i of a batch is the one behind row i of the batch before; each row once; runs that are longer come first. */
+Test(nnrt_text, runs_side_by_side)
+{
+    for (int64_t n = 1; n < 40; n++)
+        for (int batch = 1; batch < 9; batch++) {
+            nnrt_rows rows;
+            nnrt_fault fault;
+            int64_t order[40];
+            char seen[40] = {0};
+            nnrt_rows_all(&rows, n, &fault);
+            nnrt_rows_batchify(&rows, batch, order);
+            for (int64_t i = 0; i < n; i++) {
+                cr_assert(order[i] >= 0 && order[i] < n && !seen[order[i]]);
+                seen[order[i]] = 1;
+                cr_assert(i < batch || order[i] == order[i - batch] + 1);
+            }
+            cr_assert_eq(order[0], 0);
+            free(rows.at);
+        }
+}
+
 Test(nnrt_text, tables)
 {
     nnrt_model m = model_of(&table);

@@ -49,34 +49,6 @@ Test(scan, steps_one_after_the_other)
     check_values(true);
 }
 
-/* The gradient of every variable and input, by differences. */
-static void check_gradients(Fixture *f)
-{
-    Graph *g = f->g;
-    pass_autodiff(g);
-    graph_verify(g, "autodiff");
-    Tensor *t = run(f);
-    double eps = 1e-6;
-    for (int r = 0; r < g->roots.n; r++) {
-        const Root *root = &g->roots.at[r];
-        if (root->kind != ROOT_grad)
-            continue;
-        bool var = root->index < f->p->vars.n;
-        double *at = var ? f->vars[root->index] : f->inputs[root->index - f->p->vars.n];
-        for (int64_t i = 0; i < shape_count(&t[r].shape); i++) {
-            double x = at[i];
-            at[i] = x + eps;
-            double above = run(f)[0].data[0];
-            at[i] = x - eps;
-            double below = run(f)[0].data[0];
-            at[i] = x;
-            cr_assert(close_to(t[r].data[i], (above - below) / (2 * eps), 1e-6, 1e-5),
-                      "root %d, number %d: %g, not %g", r, (int)i, t[r].data[i],
-                      (above - below) / (2 * eps));
-        }
-    }
-}
-
 Test(scan, gradients_agree_with_differences)
 {
     for (int backwards = 0; backwards < 2; backwards++) {

@@ -31,7 +31,7 @@ Test(var, a_new_one_is_kept_as_it_is_saved)
     cr_expect(shape_equal(&kept, &s));
     int64_t n = shape_count(&s);
     double *saved = counting(f, n), *out = arena_take(f->ctx.arena, sizeof *out * (size_t)n);
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     cr_expect_eq(memcmp(saved, out, sizeof *out * (size_t)n), 0);
     fixture_free(f);
 }
@@ -44,9 +44,9 @@ Test(var, a_matrix_kept_as_its_transpose)
     cr_expect(shape_equal(&kept, &wants));
     static const double saved[] = {1, 2, 3, 4, 5, 6}, transposed[] = {1, 4, 2, 5, 3, 6};
     double out[6], back[6];
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     cr_expect_eq(memcmp(out, transposed, sizeof out), 0);
-    var_to_saved(v, out, back);
+    var_to_saved(v, out, back, shape_count(&v->shape));
     cr_expect_eq(memcmp(back, saved, sizeof back), 0);
     fixture_free(f);
 }
@@ -62,9 +62,9 @@ Test(var, the_first_axis_cut)
     cr_expect(shape_equal(&kept, &wants));
     static const double in_pieces[] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
     double *saved = counting(f, 12), out[12], back[12];
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     cr_expect_eq(memcmp(out, in_pieces, sizeof out), 0);
-    var_to_saved(v, out, back);
+    var_to_saved(v, out, back, shape_count(&v->shape));
     cr_expect_eq(memcmp(back, saved, sizeof back), 0);
     fixture_free(f);
 }
@@ -80,7 +80,7 @@ Test(var, pieces_that_stay_neighbours)
     cr_expect(shape_equal(&kept, &wants));
     static const double turned[] = {0, 6, 3, 9, 1, 7, 4, 10, 2, 8, 5, 11};
     double *saved = counting(f, 12), out[12];
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     cr_expect_eq(memcmp(out, turned, sizeof out), 0);
     fixture_free(f);
 }
@@ -95,12 +95,12 @@ Test(var, a_cycle_of_axes)
     Shape kept = var_kept_shape(v), wants = SHAPE(-1, 4, 2, 3);
     cr_expect(shape_equal(&kept, &wants));
     double *saved = counting(f, 24), out[24], back[24];
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     for (int a = 0; a < 4; a++)
         for (int b = 0; b < 2; b++)
             for (int c = 0; c < 3; c++)
                 cr_expect_eq(out[(a * 2 + b) * 3 + c], saved[(b * 3 + c) * 4 + a]);
-    var_to_saved(v, out, back);
+    var_to_saved(v, out, back, shape_count(&v->shape));
     cr_expect_eq(memcmp(back, saved, sizeof back), 0);
     fixture_free(f);
 }
@@ -135,7 +135,7 @@ static void check_order(Fixture *f, Shape shape, const int *perm)
     size_t bytes = sizeof(double) * (size_t)n;
     double *saved = counting(f, n), *out = arena_take(f->ctx.arena, bytes);
     double *back = arena_take(f->ctx.arena, bytes);
-    var_to_kept(v, saved, out);
+    var_to_kept(v, saved, out, shape_count(&v->shape));
     for (int64_t i = 0; i < n; i++) {
         int64_t moved[RANK_MAX];
         for (int k = 0; k < shape.rank; k++)
@@ -144,7 +144,7 @@ static void check_order(Fixture *f, Shape shape, const int *perm)
         for (int k = shape.rank - 1; k >= 0 && ++at[k] == shape.dim[k]; k--)
             at[k] = 0;
     }
-    var_to_saved(v, out, back);
+    var_to_saved(v, out, back, shape_count(&v->shape));
     cr_assert_eq(memcmp(back, saved, bytes), 0);
 }
 
@@ -168,8 +168,8 @@ Test(var, a_scalar)
     Var *v = var_of(f, shape_scalar(), NULL);
     double one = 1, out = 0, back = 0;
     cr_expect_eq(var_kept_shape(v).rank, 0);
-    var_to_kept(v, &one, &out);
-    var_to_saved(v, &out, &back);
+    var_to_kept(v, &one, &out, 1);
+    var_to_saved(v, &out, &back, 1);
     cr_expect(out == 1 && back == 1);
     fixture_free(f);
 }
