@@ -33,6 +33,7 @@ typedef struct nnrt_team {
     _Alignas(64) int arrived; /* threads that wait in this round */
     _Alignas(64) int round;   /* counts the waits that are over */
     int asleep;               /* threads that may have to be woken */
+    int slept;                /* whether one had to */
 } nnrt_team;
 
 #ifdef _OPENMP
@@ -54,6 +55,7 @@ static inline __attribute__((unused)) void nnrt_sleep(nnrt_team *t, int round)
 {
 #ifdef NNRT_FUTEX
     __atomic_fetch_add(&t->asleep, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->slept, 1, __ATOMIC_RELAXED);
     syscall(SYS_futex, &t->round, FUTEX_WAIT_PRIVATE, round, (void *)0, (void *)0, 0);
     __atomic_fetch_sub(&t->asleep, 1, __ATOMIC_SEQ_CST);
 #elif defined(__unix__) || defined(__APPLE__)
