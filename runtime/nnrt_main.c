@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_main.c: the program that a model becomes: finds the sub-command and says what went wrong. */
-#include <stdlib.h>
 #include <string.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -8,23 +7,9 @@
 
 #include "nnrt_program.h"
 
-#ifdef _OPENMP
-/* libomp's, where that is linked. */
-void kmp_set_blocktime(int milliseconds) __attribute__((weak));
-
-/* Threads that wait for the next call look for 200 ms, in libomp, before they sleep: on a core that this program
- * or another one might use. A millisecond is longer than calls in a row are apart. */
-static void main_let_threads_sleep(void)
-{
-    if (kmp_set_blocktime && !getenv("KMP_BLOCKTIME") && !getenv("OMP_WAIT_POLICY"))
-        kmp_set_blocktime(1);
-}
-#endif
-
 static void main_threads(const nnrt_args *args)
 {
 #ifdef _OPENMP
-    main_let_threads_sleep();
     if (args->threads)
         omp_set_num_threads(args->threads > 4096 ? 4096 : (int)args->threads);
 #else

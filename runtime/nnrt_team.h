@@ -106,6 +106,22 @@ static inline __attribute__((unused)) void nnrt_wait(nnrt_team *t)
 
 #endif
 
+/* Into how many strips the columns of a matrix are cut, one a thread, and where strip t begins, at a multiple of 64
+ * columns. Inside a parallel region. */
+static inline __attribute__((unused)) int nnrt_strips(void)
+{
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+static inline __attribute__((unused)) int nnrt_strip(int columns, int strips, int t)
+{
+    return t == strips ? columns : (int)((int64_t)columns * t / strips / 64 * 64);
+}
+
 /* Notes that kernel `kernel` is done, where times are noted at all. Called by one thread. */
 static inline __attribute__((unused)) void nnrt_mark(nnrt_profile *p, int kernel)
 {
