@@ -15,9 +15,11 @@
 
 #include "nnrt_team.h"
 
-#define NNRT_WINDOW                                                                                \
-    8e-3              /* seconds that calls are timed at least: more than another program's turn */
-#define NNRT_HOLD 0.1 /* seconds until a smaller team is compared with a larger one */
+/* Seconds that calls are timed at least, longer than another program's turn; and until a smaller team is compared
+ * with a larger one. */
+#define NNRT_WINDOW 8e-3
+#define NNRT_HOLD   0.1
+#define NNRT_FASTER 0.97 /* of the mean: less counts as faster */
 enum { NNRT_WINDOW_CALLS = 2 };
 
 /* Phases: no team is smaller; calls are timed with the team as it is, then with another; a smaller one is kept. */
@@ -50,7 +52,7 @@ static inline __attribute__((unused)) void nnrt_end_window(nnrt_company *c, doub
 {
     double mean = c->spent / c->calls;
     if (c->phase == NNRT_OTHERWISE) {
-        if (mean < c->mean)
+        if (mean < NNRT_FASTER * c->mean)
             c->left_out = c->other;
         nnrt_settle(c, now, 100 * c->spent);
     } else if ((c->other = nnrt_worth_trying(c)) >= 0) {
