@@ -391,61 +391,7 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     out_close(e->out);
 }
 
-/* Strips of columns, one a thread, in pieces: what comes before a piece's numbers are there. */
-static void open_pieces(Product *p)
-{
-    Emit *e = p->e;
-    int n = p->plan->tile_n;
-    out_line(e->out, "const int strips = nnrt_strips();");
-    emit_share(e, 1);
-    out_open(e->out, "for (int t = 0; t < strips; t++)");
-    out_line(e->out, "const int end = nnrt_strip(%s, strips, t + 1);", p->cols);
-    out_open(e->out, "for (int j0 = nnrt_strip(%s, strips, t); j0 < end; j0 += %d)", p->cols, n);
-    out_line(e->out, "const int i0 = 0, cols = end - j0 < %d ? end - j0 : %d;", n, n);
-    out_line(e->out, "_Alignas(64) float tile[%d];", n);
-}
-
-static void close_pieces(Product *p)
-{
-    store_tile(p, "1", "cols");
-    out_close(p->e->out);
-    out_close(p->e->out);
-}
-
-/* Runs of rows of the matrix, which lie one behind the other in memory, each summed by itself; the sums are added
- * in pairs. */
-static void runs(Product *p, const Ix *a_at, const char *from, long long stride)
-{
-    Emit *e = p->e;
-    const char *sums = emit_buffer(e, e->k->workspace, true), *cols = p->cols;
-    if (p->plan->pack_a)
-        sums = arena_format(e->arena, "%s + %s", sums, p->inner);
-    out_line(e->out, "float *const sums = %s;", sums);
-    emit_share(e, 1);
-    out_open(e->out, "for (int t = 0; t < %d; t++)", VECTOR_RUNS);
-    out_line(e->out, "const int i0 = 0, k0 = %s * t / %d, k1 = %s * (t + 1) / %d;", p->inner,
-             VECTOR_RUNS, p->inner, VECTOR_RUNS);
-    const Left a = left_at(p, p->y->in[0], a_at);
-    out_wrap(
-        e->out,
-        "%s_columns(%s, k1 - k0, %s + (ptrdiff_t)k0 * %lld, %lld, %s + (ptrdiff_t)k0 * %lld, %lld, "
-        "sums + (ptrdiff_t)t * %s);",
-        e->p->name, cols, a.from, a.step, a.step, from, stride, stride, cols);
-    out_close(e->out);
-    emit_wait(e);
-    open_pieces(p);
-    out_open(e->out, "for (int v = 0; v < cols; v++)");
-    out_line(e->out, "const float *const s = sums + j0 + v;");
-    out_line(e->out, "const float low = (s[0] + s[%s]) + (s[2 * %s] + s[3 * %s]);", cols, cols,
-             cols);
-    out_line(e->out, "const float high = (s[4 * %s] + s[5 * %s]) + (s[6 * %s] + s[7 * %s]);", cols,
-             cols, cols, cols);
-    out_line(e->out, "tile[v] = low + high;");
-    out_close(e->out);
-    close_pieces(p);
-}
-
-/* The product of one row. */
+/* The product of one row: a strip of columns a thread, in pieces. */
 static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
@@ -458,16 +404,22 @@ static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
                          &linear))
         BUG("a right operand without strides");
     const char *from = plain_text(p, base, linear, &p->j, &p->k, apart);
-    if (t->runs) {
-        runs(p, a_at, from, (long long)apart[1]);
-        return;
-    }
-    open_pieces(p);
+    out_line(e->out, "const int strips = nnrt_strips();");
+    emit_share(e, 1);
+    out_open(e->out, "for (int t = 0; t < strips; t++)");
+    out_line(e->out, "const int end = nnrt_strip(%s, strips, t + 1);", p->cols);
+    out_open(e->out, "for (int j0 = nnrt_strip(%s, strips, t); j0 < end; j0 += %d)", p->cols,
+             t->tile_n);
+    out_line(e->out, "const int i0 = 0, cols = end - j0 < %d ? end - j0 : %d;", t->tile_n,
+             t->tile_n);
+    out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_n);
     const Left a = left_at(p, p->y->in[0], a_at);
     out_wrap(e->out, "%s_%s(cols, %s, %s, %lld, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
              e->p->name, dots ? "dots" : "columns", p->inner, a.from, a.step, from,
              (long long)apart[0], (long long)apart[!dots]);
-    close_pieces(p);
+    store_tile(p, "1", "cols");
+    out_close(e->out);
+    out_close(e->out);
 }
 
 static Product product_of(Emit *e)

@@ -64,7 +64,6 @@ typedef enum {
 
 /* The product of one row and a matrix that lies as a whole reads each number once (templates/matvec.c): rows of
  * the matrix, added up, or columns, each a sum, whichever are contiguous. */
-enum { VECTOR_RUNS = 8 };
 typedef enum { VECTOR_none, VECTOR_columns, VECTOR_dots } VectorWay;
 
 /* How a matmul kernel runs: tiles of m x n numbers in registers. The right operand is read in place
@@ -79,7 +78,6 @@ typedef struct MatmulPlan {
     int64_t
         near; /* tiles of rows that the second cache keeps while all panels pass; 0: all at once */
     VectorWay vector; /* of one row, of which tile_n columns are a piece */
-    int runs;         /* of its matrix's rows, each added up apart, for sums that are added at the end; 0 */
     PackWay way_a, way_b;
     int64_t a_floats, b_floats; /* of one product's packed operands */
     Choosing choosing;

@@ -183,15 +183,6 @@ int matmul_narrow(const Target *t, const MatmulPlan *p)
     return p->cols > p->tile_n && left < p->tile_n ? (int)left : 0;
 }
 
-/* Whether a matrix is read from memory rather than from a cache, and as a whole, not strip by strip, keeps its sums
- * in the first one. */
-static bool comes_from_memory(const Target *t, const MatmulPlan *p)
-{
-    enum { COLUMNS = 4096, ROWS = 64 };
-    return t->l2 && p->inner * p->cols * (int64_t)sizeof(float) >= t->l2 && p->cols <= COLUMNS &&
-           p->inner >= ROWS;
-}
-
 /* A product of one row, read in place. */
 static MatmulPlan vector_plan(const Target *t, MatmulPlan p, bool left)
 {
@@ -200,9 +191,8 @@ static MatmulPlan vector_plan(const Target *t, MatmulPlan p, bool left)
     p.vector = p.way_b == PACK_turned ? VECTOR_dots : VECTOR_columns;
     p.tile_m = 1;
     p.tile_n = p.vector == VECTOR_dots ? ROWS : (int)(all < most ? all : most);
-    p.runs = p.vector == VECTOR_columns && comes_from_memory(t, &p) ? VECTOR_RUNS : 0;
     p.pack_a = !left;
-    p.a_floats = (p.pack_a ? p.inner : 0) + p.runs * p.cols;
+    p.a_floats = p.pack_a ? p.inner : 0;
     return p;
 }
 
