@@ -373,7 +373,7 @@ void emit_calls(SourceText *s, const CallList *c)
         out_line(s->out, "/* clang-format off */");
     if (c->parallel) {
         out_raw(s->out, "#pragma omp parallel num_threads(nnrt_members(&m->head.company, n, %d))",
-                (int)g->fn);
+                (int)c->g->fn);
         out_line(s->out, "{");
         s->out->depth++;
     }
@@ -382,7 +382,7 @@ void emit_calls(SourceText *s, const CallList *c)
     emit_lines(s, c);
     if (c->parallel) {
         out_close(s->out);
-        out_line(s->out, "nnrt_called(&m->head.company, &team, n, %d);", (int)g->fn);
+        out_line(s->out, "nnrt_called(&m->head.company, &team, n, %d);", (int)c->g->fn);
     }
     if (broken)
         out_line(s->out, "/* clang-format on */");
