@@ -13,6 +13,7 @@ import sys
 import time
 
 import batch_rows
+import decode_rows
 import machine
 import neighbour_rows
 import product_rows
@@ -85,8 +86,20 @@ def time_batches(nncc, folder, pythons, bench):
     return rows
 
 
+def time_decode(nncc, folder, pythons, bench):
+    rows, systems = [], ['nncc', *(s for s in decode_rows.PEERS if s in pythons)]
+    programs = {name: decode_rows.program_of(name, nncc, folder) for name in decode_rows.TABLES}
+    for threads in bench.threads:
+        report.print_decode_heading(threads, bench.limits[threads], systems)
+        for name, program in programs.items():
+            for row in decode_rows.rows_of(name, program, threads, pythons, bench):
+                report.print_decode(row, systems)
+                rows.append(row)
+    return rows
+
+
 # What WORKLOADS may name beside networks.
-SECTIONS = {'products': time_products, 'neighbour': time_neighbour, 'batches': time_batches}
+SECTIONS = {'products': time_products, 'neighbour': time_neighbour, 'batches': time_batches, 'decode': time_decode}
 
 
 def write(path, text):

@@ -9,6 +9,8 @@ Requests are lines of JSON on standard input, answers lines of JSON on standard 
   {"seconds": 0.5}                     -> {"ms": 2.4, "rss": 123456}: milliseconds a step; bytes over an idle import
   {"product": [128, 784, 512]}         -> as prepare: a product of matrices
 
+"prepare" may be "train", "predict" or "decode".
+
 An answer {"error": "..."}: it does not run here. SYSTEM: see SYSTEMS in systems.py.
 """
 import json
@@ -78,6 +80,9 @@ def train_step(w, model, take, system):
 def torch_step(w, phase, batch, system):
     import torch
     torch.manual_seed(1)
+    if phase == 'decode':
+        from decoding import decode_step
+        return decode_step(w)
     model = w.net()
     if system == 'last':
         model = model.to(memory_format=torch.channels_last)

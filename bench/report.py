@@ -14,6 +14,7 @@ WANTED_PRODUCT = {64: 0.75}  # of the peak; the others
 WANTED_PRODUCTS = 0.88
 WANTED_SCALING = {'resnet18_cifar': 1.85}  # times as fast on the most threads as on one; training
 WANTED_NEIGHBOUR = 2.5  # times an idle step, at most
+WANTED_READ = 0.85  # of what memory gives, decoding
 
 STEADY = 1.25  # rounds further apart than that are remarked on
 
@@ -180,6 +181,24 @@ def print_batches(row, batches):
     print(f'{row["workload"]:16s} {row["phase"]:7s} {SYSTEMS[row["system"]]:8s}{cells}{row["apart"] or 0:7.2f}x{busy}', flush=True)
     for b, reason in row['failed'].items():
         print(f'{"":16s} batch {b} does not run: {reason}', flush=True)
+
+
+def print_decode_heading(threads, limits, systems):
+    print(f'\nA token of a text that is continued, {plural(threads)}: milliseconds (GB/s of weights, % of the '
+          f'{limits["read_gbs"]:g} GB/s that memory gives)\n{"":16s}' + ''.join(f'{SHORT[s]:>26s}' for s in systems)
+          + '   wanted', flush=True)
+
+
+def print_decode(row, systems):
+    def cell(s):
+        found = row['systems'].get(s)
+        return f'{found["ms"]:.4g} ({found["read_gbs"]:.1f}, {100 * found["of_read"]:.0f}%)' if found else '-'
+    ours = row['systems'].get('nncc')
+    row['wanted'], row['reached'] = WANTED_READ, ours['of_read'] >= WANTED_READ if ours else None
+    cells = ''.join(f'{cell(s):>26s}' for s in systems)
+    print(f'{row["workload"]:16s}{cells}  {100 * WANTED_READ:5.0f}%{mark(row["reached"])}{doubt(row)}', flush=True)
+    for s, reason in row['failed'].items():
+        print(f'{"":16s} {SYSTEMS[s]} does not run here: {reason}', flush=True)
 
 
 # --- memory and compilers --------------------------------------------------------------------------------------------

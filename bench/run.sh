@@ -12,7 +12,7 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 cd "${BUILD:-$here/../build}"
 mkdir -p bench
-sections="products neighbour batches"
+sections="products neighbour batches decode"
 [ -n "$WORKLOADS" ] || WORKLOADS="$(cd "$here" && echo *.yaml | sed 's/\.yaml//g') $sections"
 for name in $WORKLOADS; do
     case " $sections " in *" $name "*) continue ;; esac

@@ -242,6 +242,7 @@ WORKLOADS = [
              adamw(lr=1e-3, betas=(0.9, 0.99), weight_decay=0.1), 65),
     Workload('gpt2_124m', 124439808, 4, (1,), lambda: gpt(50257, 1024, 12, 12, 768, last=True), (64,), classes(50257, 64),
              sequence_loss, adamw(lr=1e-4, weight_decay=0), 50257),
+    Workload('gpt2_124m_decode', 124439808, 0, (1,), lambda: gpt(50257, 1024, 12, 12, 768), (1,), tokens=50257),
     Workload('lstm_char', 350593, 32, (1, 32), lstm, (64,), classes(65, 64), sequence_loss, adam(lr=1e-3), 65),
     Workload('ctc_speech', 126477, 16, (1, 16), speech, (100, 40), lambda batch: torch.randint(1, 13, (batch, 10)), ctc_loss,
              adam(lr=1e-3)),

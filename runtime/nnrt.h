@@ -366,6 +366,16 @@ typedef struct nnrt_model {
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
+/* What an instance knows of other programs on its cores: nnrt_company.h. */
+typedef struct nnrt_company {
+    int left_out, members;  /* threads that stay out of its teams; of the call that is timed */
+    int phase, other;       /* what is tried, and with how many left out */
+    int what, calls, slept; /* the calls that are timed; in how many a thread slept */
+    double start, cpu_start, spent, cpu; /* seconds, of the clock and of the processors: of a call; so far */
+    double mean;                         /* of a call of the team as it is */
+    double until;                        /* nothing is tried before */
+} nnrt_company;
+
 struct nnrt_instance {
     const nnrt_model *model;
     unsigned char *vars; /* weights and optimiser state: its own, or a fork's owner's */
@@ -388,6 +398,7 @@ struct nnrt_instance {
     int encoded;           /* whether encode has been called */
     int sequence;          /* of a beam search: whose caches step works on */
     const nnrt_meta *meta; /* what a program saves beside the weights, or NULL */
+    nnrt_company company;
     char error[NNRT_ERROR_SIZE];
 };
 

@@ -106,6 +106,8 @@ static const args_option args_options[] = {
      "where the texts go that are made of sources"},
     {"train", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(train), NULL, "time training steps (default)"},
     {"predict", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(predict), NULL, "time predictions"},
+    {"decode", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(decode), NULL,
+     "time tokens of a model that generates"},
     {"batch", 0, ARGS_IN_BENCH, ARGS_COUNT, ARGS_AT(batch), "N", "samples a step"},
     {"seconds", 0, ARGS_IN_BENCH, ARGS_SECONDS, ARGS_AT(seconds), "S", "how long (default: 1)"},
     {"profile", 0, ARGS_IN_BENCH, ARGS_FLAG, ARGS_AT(profile), NULL,

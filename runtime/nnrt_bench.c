@@ -43,6 +43,10 @@ static void json_shape(int rank, const int64_t *dim)
 /* --- bench ------------------------------------------------------------------------------------ */
 
 enum { BENCH_POOL = 4, BENCH_WARM = 4, BENCH_MOST = 200000 };
+enum {
+    BENCH_KEPT = 64,
+    BENCH_TOKENS = 32
+};                       /* positions before the first token; tokens of a round */
 #define BENCH_GROUP 2e-3 /* seconds: calls timed together last at least so long */
 #define BENCH_SEED  1234567
 
@@ -51,8 +55,9 @@ typedef struct bench_state {
     nnrt_instance *m;
     nnrt_feed pool[BENCH_POOL];
     float **out;
-    int training, n;
-    int64_t calls; /* made so far */
+    int training, decoding, n;
+    int64_t calls;        /* made so far */
+    int64_t kept, length; /* decoding: positions at the start of a round, and at its end */
     float loss;
     double *times; /* seconds a step, one a group */
     int64_t n_times;
@@ -110,9 +115,52 @@ static void bench_close(bench_state *b)
     nnrt_free(b->m);
 }
 
+/* --- bench --decode --------------------------------------------------------------------------- */
+
+static const nnrt_sampling bench_greedy = {.top_p = 1, .end = -1};
+
+/* A prompt of made-up tokens, read, and the first token after it chosen. */
+static int bench_prompt(bench_state *b, nnrt_fault *fault)
+{
+    const nnrt_generation *g = b->model->generation;
+    const void *const *in = (const void *const *)b->pool[0].in;
+    int64_t length = g->length ? g->length : b->model->inputs[g->input].count;
+    b->kept = length * 2 / 3 < BENCH_KEPT ? length * 2 / 3 : BENCH_KEPT;
+    b->length = length - b->kept < BENCH_TOKENS ? length : b->kept + BENCH_TOKENS;
+    if (nnrt_generate(b->m, in, (int)b->kept, b->pool[0].in[g->input], 0, NULL, &bench_greedy) <
+            0 ||
+        nnrt_decode_next(b->m, &bench_greedy) < 0)
+        return nnrt_fail(fault, NNRT_BAD_CALL, "--decode: %s", b->m->error);
+    return 0;
+}
+
+/* Seconds that so many tokens take, each read and the next one chosen. At the end of a round the last token of the
+ * prompt is read again, which no clock sees. */
+static double bench_tokens(bench_state *b, int64_t tokens)
+{
+    const int32_t *prompt = b->pool[0].in[b->model->generation->input];
+    double seconds = 0;
+    for (int64_t i = 0; i < tokens; i++) {
+        if (b->m->position >= b->length) {
+            b->m->position = b->kept - 1;
+            b->m->waits = 0;
+            nnrt_decode_read(b->m, prompt[b->kept - 1]);
+            nnrt_decode_next(b->m, &bench_greedy);
+        }
+        double start = nnrt_clock();
+        nnrt_decode_next(b->m, &bench_greedy);
+        seconds += nnrt_clock() - start;
+    }
+    return seconds;
+}
+
+/* --- the clock -------------------------------------------------------------------------------- */
+
 /* Seconds that `calls` calls take. */
 static double bench_calls(bench_state *b, int64_t calls)
 {
+    if (b->decoding)
+        return bench_tokens(b, calls);
     double start = nnrt_clock();
     for (int64_t i = 0; i < calls; i++) {
         const void *const *in = (const void *const *)b->pool[b->calls++ % BENCH_POOL].in;
@@ -186,11 +234,19 @@ static int bench_profile(bench_state *b, const nnrt_args *args, nnrt_fault *faul
 static void bench_print(const bench_state *b, int json)
 {
     const nnrt_model *model = b->model;
-    const char *phase = b->training ? "train" : "predict";
+    const char *phase = b->training ? "train" : b->decoding ? "decode" : "predict";
     double median = (b->times[(b->n_times - 1) / 2] + b->times[b->n_times / 2]) / 2;
     double least = b->times[0], p90 = b->times[(int64_t)(0.9 * (double)(b->n_times - 1) + 0.5)];
     double flops = (b->training ? model->flops_train : model->flops_predict) * b->n;
     double rate = b->n / median, gflops = flops / median * 1e-9;
+    if (!json && b->decoding) {
+        printf("decode, positions %lld to %lld, %d thread%s: median %.6g ms a token, min %.6g, p90 "
+               "%.6g; "
+               "%.6g tokens/s\n",
+               (long long)b->kept, (long long)b->length, nnrt_threads(),
+               nnrt_threads() == 1 ? "" : "s", median * 1e3, least * 1e3, p90 * 1e3, rate);
+        return;
+    }
     if (!json) {
         printf(
             "%s, batch %d, %d thread%s: median %.6g ms a step, min %.6g, p90 %.6g; %.6g samples/s, "
@@ -200,18 +256,25 @@ static void bench_print(const bench_state *b, int json)
         return;
     }
     printf("{\"phase\": \"%s\", \"batch\": %d, \"threads\": %d, \"median_ms\": %.6g, "
-           "\"min_ms\": %.6g, \"p90_ms\": %.6g, \"samples_per_s\": %.6g, \"gflops\": %.6g, "
-           "\"arena_bytes\": %zu, \"loss\": ",
-           phase, b->n, nnrt_threads(), median * 1e3, least * 1e3, p90 * 1e3, rate, gflops,
-           model->arena_bytes);
+           "\"min_ms\": %.6g, \"p90_ms\": %.6g, \"samples_per_s\": %.6g, \"gflops\": ",
+           phase, b->n, nnrt_threads(), median * 1e3, least * 1e3, p90 * 1e3, rate);
+    json_number("%.6g", b->decoding ? NAN : gflops);
+    printf(", \"arena_bytes\": %zu, \"loss\": ", model->arena_bytes);
     json_number("%.9g", b->training ? (double)b->loss : NAN);
 }
 
 int nnrt_bench_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault *fault)
 {
-    bench_state b = {.model = model, .training = model->train_step && !args->predict};
-    if (args->train && args->predict)
-        return nnrt_fail(fault, NNRT_BAD_CALL, "--train and --predict exclude each other");
+    bench_state b = {.model = model, .decoding = args->decode};
+    b.training = model->train_step && !args->predict && !args->decode;
+    if (args->train + args->predict + args->decode > 1)
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "--train, --predict and --decode exclude each other");
+    if (args->decode && !model->generation)
+        return nnrt_fail(fault, NNRT_BAD_CALL, "--decode: the model file has no 'generate:'");
+    if (args->decode && (args->batch > 1 || args->profile))
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "--decode is of one sequence, and its kernels have no marks");
     if (args->train && !model->train_step)
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "this program cannot train: the model has no loss, or "
@@ -222,8 +285,10 @@ int nnrt_bench_command(const nnrt_args *args, const nnrt_model *model, nnrt_faul
     if (args->profile &&
         !(b.training ? model->train_step_noted != NULL : model->predict_noted != NULL))
         return nnrt_fail(fault, NNRT_BAD_CALL, "--profile: this program's kernels have no marks");
-    b.n = args->batch ? (int)args->batch : model->batch;
+    b.n = args->decode ? 1 : args->batch ? (int)args->batch : model->batch;
     int status = bench_open(&b, fault);
+    if (!status && b.decoding)
+        status = bench_prompt(&b, fault);
     if (!status) {
         b.m->total_steps = model->train.steps;
         bench_measure(&b, args->seconds);

@@ -16,7 +16,8 @@ typedef struct gen_state {
     int32_t *ids; /* prompt, then what was made */
     int64_t n_prompt, n, count;
     int64_t hidden;        /* the first tokens that are not shown: a start */
-    size_t printed;        /* bytes of the text of all ids */
+    int64_t said;          /* ids whose text is in `line`, those that are not shown included */
+    size_t printed;        /* bytes of `line` */
     nnrt_sampling how;     /* the two ways to go on: */
     nnrt_search search;    /* of a beam of 1 there is no search */
     nnrt_buffer line;      /* a text that was made */
@@ -96,17 +97,17 @@ static int gen_read_prompt(gen_state *s, const nnrt_meta *meta)
 
 /* --- what is made ----------------------------------------------------------------------------- */
 
-/* The text of all ids that are shown, to s->line. */
+/* The text of what was made since the last call, to s->line. */
 static int gen_say(gen_state *s)
 {
     char number[16];
-    s->line.size = 0;
     if (s->text)
-        s->text->decode(s->vocab, s->ids + s->hidden, (size_t)(s->n - s->hidden), &s->line);
-    for (int64_t i = s->hidden; !s->text && i < s->n; i++) {
+        s->text->decode(s->vocab, s->ids + s->said, (size_t)(s->n - s->said), &s->line);
+    for (int64_t i = s->said; !s->text && i < s->n; i++) {
         snprintf(number, sizeof number, "%s%d", i > s->hidden ? " " : "", (int)s->ids[i]);
         nnrt_buffer_say(&s->line, number);
     }
+    s->said = s->n;
     return s->line.failed ? gen_no_memory(s) : 0;
 }
 
@@ -153,6 +154,8 @@ static int gen_search(gen_state *s, const void *const *in)
 static int gen_one(gen_state *s, const void *const *in)
 {
     s->n = s->n_prompt;
+    s->said = s->hidden;
+    s->line.size = 0;
     return s->search.beam > 1 ? gen_search(s, in) : gen_sample(s, in);
 }
 

@@ -25,7 +25,7 @@ typedef struct nnrt_args {
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
-    int has_seed, no_shuffle, train, predict, profile, json, help, version;
+    int has_seed, no_shuffle, train, predict, decode, profile, json, help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any

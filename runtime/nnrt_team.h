@@ -33,6 +33,7 @@ typedef struct nnrt_team {
     _Alignas(64) int arrived; /* threads that wait in this round */
     _Alignas(64) int round;   /* counts the waits that are over */
     int asleep;               /* threads that may have to be woken */
+    int slept;                /* whether one had to */
 } nnrt_team;
 
 #ifdef _OPENMP
@@ -54,6 +55,7 @@ static inline __attribute__((unused)) void nnrt_sleep(nnrt_team *t, int round)
 {
 #ifdef NNRT_FUTEX
     __atomic_fetch_add(&t->asleep, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&t->slept, 1, __ATOMIC_RELAXED);
     syscall(SYS_futex, &t->round, FUTEX_WAIT_PRIVATE, round, (void *)0, (void *)0, 0);
     __atomic_fetch_sub(&t->asleep, 1, __ATOMIC_SEQ_CST);
 #elif defined(__unix__) || defined(__APPLE__)
@@ -103,6 +105,22 @@ static inline __attribute__((unused)) void nnrt_wait(nnrt_team *t)
 }
 
 #endif
+
+/* Into how many strips the columns of a matrix are cut, one a thread, and where strip t begins, at a multiple of 64
+ * columns. Inside a parallel region. */
+static inline __attribute__((unused)) int nnrt_strips(void)
+{
+#ifdef _OPENMP
+    return omp_get_num_threads();
+#else
+    return 1;
+#endif
+}
+
+static inline __attribute__((unused)) int nnrt_strip(int columns, int strips, int t)
+{
+    return t == strips ? columns : (int)((int64_t)columns * t / strips / 64 * 64);
+}
 
 /* Notes that kernel `kernel` is done, where times are noted at all. Called by one thread. */
 static inline __attribute__((unused)) void nnrt_mark(nnrt_profile *p, int kernel)

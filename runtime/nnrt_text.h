@@ -122,7 +122,8 @@ const nnrt_merge *nnrt_vocab_merge(const nnrt_vocab *, int32_t left, int32_t rig
  * byte. */
 int nnrt_vocab_encode(const nnrt_vocab *, const char *text, size_t size, nnrt_ids *out,
                       size_t *bad);
-/* The text of ids, added to `out`; ids without a token give nothing. Words are joined by spaces. */
+/* The text of ids, added to that of those before them in `out`; ids without a token give nothing. Words are joined
+ * by spaces. */
 void nnrt_vocab_decode(const nnrt_vocab *, const int32_t *ids, size_t n, nnrt_buffer *out);
 
 /* --- nnrt_pieces.c: what tokenizers split texts into ------------------------------------------ */

@@ -366,13 +366,12 @@ int nnrt_vocab_encode(const nnrt_vocab *v, const char *text, size_t size, nnrt_i
 
 void nnrt_vocab_decode(const nnrt_vocab *v, const int32_t *ids, size_t n, nnrt_buffer *out)
 {
-    int words = v->split == NNRT_SPLIT_WORDS || v->split == NNRT_SPLIT_SPACES, begun = 0;
+    int words = v->split == NNRT_SPLIT_WORDS || v->split == NNRT_SPLIT_SPACES;
     for (size_t i = 0; i < n; i++) {
         if (ids[i] < 0 || ids[i] >= v->n || !v->tokens[ids[i]].at || ids[i] == v->pad)
             continue;
-        if (words && begun)
+        if (words && out->size)
             nnrt_buffer_put(out, " ", 1);
-        begun = 1;
         nnrt_buffer_put(out, v->tokens[ids[i]].at, v->tokens[ids[i]].size);
     }
 }

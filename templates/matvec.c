@@ -3,11 +3,9 @@
  *
  * A template: it compiles as it stands, with the numbers below, and is tested so; nncc pastes what lies between
  * two marks into a model, with its own numbers for the NNCC_ names. Each number of the matrix is read once, so
- * that memory says how long it takes: the parts of rows that are read next are asked for ahead. Sums run in an
- * order that this text fixes. */
-#ifndef NNCC_TILE_N
+ * that memory says how long it takes. Sums run in an order that this text fixes, whatever columns a call has. */
+#ifndef NNCC_LANES
 #define MATVEC_ALONE
-#define NNCC_TILE_N 128
 #define NNCC_LANES  16
 #define NNCC_NAME   matvec_columns
 #define NNCC_VECTOR matvec_lanes
@@ -18,43 +16,43 @@
 /* nncc: begin columns */
 typedef float NNCC_VECTOR __attribute__((vector_size(NNCC_LANES * 4)));
 
-/* y[j] = the sum over k of a[k * step] * b[k * stride + j], j < columns <= NNCC_TILE_N. */
+/* y[j] = the sum over k of a[k * step] * b[k * stride + j], j < columns. Some rows are gone along at a time, side by
+ * side, while the sums stay in the first cache: that is what prefetchers follow. */
 static void NNCC_NAME(int columns, int inner, const float *a, ptrdiff_t step, const float *b,
-                      ptrdiff_t stride, float *y)
+                      ptrdiff_t stride, float *restrict y)
 {
-    enum { L = NNCC_LANES, V = NNCC_TILE_N / L, LINE = 16, AHEAD = 12 };
-    int j = 0;
-    if (columns == NNCC_TILE_N) {
-        NNCC_VECTOR acc[V] = {{0}};
-        for (int k = 0; k < inner; k++) {
-            const float x = a[k * step], *const row = b + k * stride;
-            const float *const next = row + (k + AHEAD < inner ? AHEAD : 0) * stride;
-#pragma GCC unroll 16
-            for (int v = 0; v < NNCC_TILE_N; v += LINE)
-                __builtin_prefetch(next + v);
-#pragma GCC unroll 16
-            for (int v = 0; v < V; v++) {
-                NNCC_VECTOR w;
-                __builtin_memcpy(&w, row + v * L, sizeof w);
-                acc[v] += x * w;
-            }
-        }
-        __builtin_memcpy(y, acc, sizeof acc);
-        return;
-    }
-    for (; j + L <= columns; j += L) {
-        NNCC_VECTOR acc = {0};
-        for (int k = 0; k < inner; k++) {
-            NNCC_VECTOR w;
-            __builtin_memcpy(&w, b + k * stride + j, sizeof w);
-            acc += a[k * step] * w;
-        }
-        __builtin_memcpy(y + j, &acc, sizeof acc);
-    }
-    for (; j < columns; j++) {
+    enum { L = NNCC_LANES, R = 8 };
+    const int vectors = columns / L * L;
+    for (int j = 0; j < columns; j++)
         y[j] = 0.0f;
-        for (int k = 0; k < inner; k++)
-            y[j] += a[k * step] * b[k * stride + j];
+    for (int k = 0; k < inner; k += R) {
+        const int rows = inner - k < R ? inner - k : R;
+        const float *const row = b + k * stride;
+        float x[R];
+        for (int r = 0; r < rows; r++)
+            x[r] = a[(k + r) * step];
+        for (int j = 0; j < vectors; j += L) {
+            NNCC_VECTOR sum;
+            __builtin_memcpy(&sum, y + j, sizeof sum);
+            if (rows == R) {
+#pragma GCC unroll 8
+                for (int r = 0; r < R; r++) {
+                    NNCC_VECTOR w;
+                    __builtin_memcpy(&w, row + r * stride + j, sizeof w);
+                    sum += x[r] * w;
+                }
+            } else {
+                for (int r = 0; r < rows; r++) {
+                    NNCC_VECTOR w;
+                    __builtin_memcpy(&w, row + r * stride + j, sizeof w);
+                    sum += x[r] * w;
+                }
+            }
+            __builtin_memcpy(y + j, &sum, sizeof sum);
+        }
+        for (int j = vectors; j < columns; j++)
+            for (int r = 0; r < rows; r++)
+                y[j] += x[r] * row[r * stride + j];
     }
 }
 /* nncc: end */

@@ -388,15 +388,18 @@ void emit_calls(SourceText *s, const CallList *c)
     if (broken)
         out_line(s->out, "/* clang-format off */");
     if (c->parallel) {
-        out_raw(s->out, "#pragma omp parallel");
+        out_raw(s->out, "#pragma omp parallel num_threads(nnrt_members(&m->head.company, n, %d))",
+                (int)c->g->fn);
         out_line(s->out, "{");
         s->out->depth++;
     }
     if (s->noted)
         out_line(s->out, "nnrt_mark%sprofile, -1);", mark);
     emit_lines(s, c);
-    if (c->parallel)
+    if (c->parallel) {
         out_close(s->out);
+        out_line(s->out, "nnrt_called(&m->head.company, &team, n, %d);", (int)c->g->fn);
+    }
     if (broken)
         out_line(s->out, "/* clang-format on */");
 }

@@ -318,7 +318,7 @@ static void all_tiles(Product *p, const Ix *a_at, const Ix *b_at)
         out_close(o);
 }
 
-/* The product of one row: pieces of its columns. */
+/* The product of one row: a strip of columns a thread, in pieces. */
 static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
 {
     Emit *e = p->e;
@@ -331,20 +331,22 @@ static void pieces(Product *p, const Ix *a_at, const Ix *b_at)
                          &linear))
         BUG("a right operand without strides");
     const char *from = plain_text(p, base, linear, &p->j, &p->k, apart);
+    out_line(e->out, "const int strips = nnrt_strips();");
     emit_share(e, 1);
-    out_open(e->out, "for (int t = 0; t < %lld; t++)", (long long)tile_pieces(t->cols, t->tile_n));
-    out_line(e->out, "const int j0 = t * %d, i0 = 0;", t->tile_n);
-    if (t->cols % t->tile_n)
-        out_line(e->out, "const int cols = %s - j0 < %d ? %s - j0 : %d;", p->cols, t->tile_n,
-                 p->cols, t->tile_n);
-    const char *cols = t->cols % t->tile_n ? "cols" : number(p, t->tile_n);
+    out_open(e->out, "for (int t = 0; t < strips; t++)");
+    out_line(e->out, "const int end = nnrt_strip(%s, strips, t + 1);", p->cols);
+    out_open(e->out, "for (int j0 = nnrt_strip(%s, strips, t); j0 < end; j0 += %d)", p->cols,
+             t->tile_n);
+    out_line(e->out, "const int i0 = 0, cols = end - j0 < %d ? end - j0 : %d;", t->tile_n,
+             t->tile_n);
     out_line(e->out, "_Alignas(64) float tile[%d];", t->tile_n);
     const Left a = left_at(p, p->y->in[0], a_at);
-    out_wrap(e->out, "%s_%s_%d(%s, %s, %s, %lld, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
-             e->p->name, dots ? "dots" : "columns", t->tile_n, cols, p->inner, a.from, a.step, from,
+    out_wrap(e->out, "%s_%s(cols, %s, %s, %lld, %s + (ptrdiff_t)j0 * %lld, %lld, tile);",
+             e->p->name, dots ? "dots" : "columns", p->inner, a.from, a.step, from,
              (long long)apart[0], (long long)apart[!dots]);
     p->tile_row = t->tile_n;
-    store_tile(p, "1", cols);
+    store_tile(p, "1", "cols");
+    out_close(e->out);
     out_close(e->out);
 }
 

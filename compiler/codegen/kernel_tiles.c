@@ -231,8 +231,8 @@ static void write_matmul(Tiles *t, Out *out, const Kernel *k)
         write_packing(t, out, plan->way_a, plan->tile_m);
     if (plan->vector) {
         const char *way = plan->vector == VECTOR_dots ? "dots" : "columns";
-        write_tile(t, out, arena_format(t->arena, "matvec.c:%s", way),
-                   arena_format(t->arena, "%s_%d", way, n), (TileSize){.n = n});
+        write_tile(t, out, arena_format(t->arena, "matvec.c:%s", way), way,
+                   (TileSize){.n = tile_lanes(t->p->target)});
         return;
     }
     if (plan->few)

@@ -190,7 +190,8 @@ static void guards(SourceText *s)
         emit_runtime(s);
     } else {
         out_raw(o,
-                "#include \"nnrt.h\"\n#include \"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
+                "#include \"nnrt.h\"\n#include \"nnrt_company.h\"\n#include "
+                "\"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
                 "#include \"nnrt_team.h\"\n%s%s",
                 calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "",
                 s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");

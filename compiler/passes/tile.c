@@ -292,10 +292,11 @@ int matmul_narrow(const Target *t, const MatmulPlan *p)
 /* A product of one row, read in place. */
 static MatmulPlan vector_plan(const Target *t, MatmulPlan p, bool left)
 {
-    enum { VECTORS = 8, ROWS = 64 };
+    enum { COLUMNS = 2048, ROWS = 64 }; /* sums that the first cache keeps */
+    int64_t all = tile_round_up(p.cols, tile_lanes(t)), most = t->l2 ? COLUMNS : COLUMNS / 8;
     p.vector = p.way_b == PACK_turned ? VECTOR_dots : VECTOR_columns;
     p.tile_m = 1;
-    p.tile_n = p.vector == VECTOR_dots ? ROWS : VECTORS * tile_lanes(t);
+    p.tile_n = p.vector == VECTOR_dots ? ROWS : (int)(all < most ? all : most);
     p.pack_a = !left;
     p.a_floats = p.pack_a ? p.inner : 0;
     return p;

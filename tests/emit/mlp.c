@@ -31,6 +31,7 @@
 #include "mlp.h"
 
 #include "nnrt.h"
+#include "nnrt_company.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #include "nnrt_team.h"

@@ -14,6 +14,7 @@
 #include "moves.h"
 
 #include "nnrt.h"
+#include "nnrt_company.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
@@ -222,7 +223,7 @@ int moves_predict(moves *m, int n, const float *x, float *y)
     float *const scratch = (float *)m->head.scratch;
     float *matmul = scratch + 0, *packed = scratch + 4608;
     nnrt_team team = {0};
-#pragma omp parallel
+#pragma omp parallel num_threads(nnrt_members(&m->head.company, n, 0))
     {
 #pragma omp master
         moves_matmul_fwd(n, packed, x, matmul);
@@ -233,6 +234,7 @@ int moves_predict(moves *m, int n, const float *x, float *y)
         moves_padded_fwd(n, matmul, y);
         nnrt_wait(&team);
     }
+    nnrt_called(&m->head.company, &team, n, 0);
     return 0;
 }
 

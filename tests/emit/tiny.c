@@ -25,6 +25,7 @@
 #include "tiny.h"
 
 #include "nnrt.h"
+#include "nnrt_company.h"
 #include "nnrt_math.h"
 #include "nnrt_rand.h"
 #include "nnrt_team.h"

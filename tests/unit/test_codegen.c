@@ -118,8 +118,11 @@ Test(codegen, the_same_bytes_each_time)
 Test(codegen, one_region_a_step_where_something_is_shared)
 {
     const char *source = emit_source(compiled(mlp, LEARN, "generic", 1), &options);
-    cr_assert_eq(count(source, "#pragma omp parallel\n"), 3, "predict, eval, train_step");
-    cr_assert_eq(count(body(source, "\nfloat net_train_step("), "#pragma omp parallel\n"), 1);
+    cr_assert_eq(count(source, "#pragma omp parallel num_threads(nnrt_members("), 3,
+                 "predict, eval, train_step");
+    cr_assert_eq(count(body(source, "\nfloat net_train_step("),
+                       "#pragma omp parallel num_threads(nnrt_members("),
+                 1);
     source = emit_source(compiled(mlp, LEARN, "generic", 1e12), &options);
     cr_assert_eq(count(source, "#pragma omp parallel"), 0);
     cr_assert_eq(count(source, "#pragma omp single"), 0);

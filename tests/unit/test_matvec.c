@@ -11,8 +11,8 @@ typedef void Vector(int, int, const float *, ptrdiff_t, const float *, ptrdiff_t
 /* b(k, j) = b[k * down + j * along] */
 static void check(Vector *product, int columns, int inner, int step, int down, int along)
 {
-    enum { MOST = 1 << 16 };
-    static float a[MOST], b[MOST], y[NNCC_TILE_N + 1];
+    enum { MOST = 1 << 16, COLUMNS = 128 };
+    static float a[MOST], b[MOST], y[COLUMNS + 1];
     for (int i = 0; i < MOST; i++) {
         a[i] = (float)(i * 7 % 11) - 5;
         b[i] = (float)(i * 5 % 13) - 6;

@@ -188,6 +188,8 @@ Test(nnrt_vocab, learns_words)
     nnrt_buffer text = {0};
     nnrt_vocab_decode(&v, (int32_t[]){2, 5, 0, 0}, 4, &text);
     cr_expect(text.size == 7 && memcmp(text.at, "the cat", 7) == 0);
+    nnrt_vocab_decode(&v, (int32_t[]){0, 3, 2}, 3, &text); /* goes on */
+    cr_expect(text.size == 13 && memcmp(text.at, "the cat , the", 13) == 0);
     nnrt_buffer_free(&text);
     nnrt_vocab_free(&v);
 }
