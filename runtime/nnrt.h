@@ -156,7 +156,7 @@ typedef struct nnrt_schedule {
     double power;                    /* polynomial */
     double restarts;                 /* cosine: the horizon has so many cosines more than one */
     double rise;                     /* one_cycle: the share of the horizon that the rate rises */
-    double start_factor, end_factor; /* one_cycle: its first rate is the base rate over this, its last the first over that */
+    double start_factor, end_factor; /* one_cycle: first rate = base / start, last = first / end */
     double milestone[NNRT_MILESTONES_MAX]; /* multistep: in order; steps, or epochs */
     int n_milestones;
     const char *monitor; /* plateau: val_loss, ... */

@@ -104,7 +104,8 @@ int nnrt_rows_split(nnrt_rows *train, nnrt_rows *validation, double share, uint6
                     nnrt_fault *);
 /* The same as the set has it: windows of a text by their place, the last share of the text kept. */
 int nnrt_data_split(const nnrt_dataset *, nnrt_rows *train, nnrt_rows *validation, nnrt_fault *);
-/* Loss and metric sums of a set; what is drawn at random is the same whenever it is taken. NNRT_NOT_FINITE where a batch's loss is not a number. */
+/* Loss and metric sums of a set; what is drawn at random is the same whenever it is taken. NNRT_NOT_FINITE where a
+ * batch's loss is not a number. */
 int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nnrt_rows *,
                     nnrt_score *, nnrt_fault *);
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */

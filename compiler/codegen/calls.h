@@ -52,7 +52,8 @@ const char *line_text(SourceText *, const Line *, const char *const *slot);
 /* repeat.c: finds the repeats, and says what the text mentions. */
 void find_repeats(SourceText *, CallList *);
 
-/* body.c: what its text calls a uniform scalar, once a function's are named; whether a kernel from `from` on writes a variable. */
+/* body.c: what its text calls a uniform scalar, once a function's are named; whether a kernel from `from` on writes a
+ * variable. */
 const char *uniform_name(SourceText *, const Node *);
 void name_uniforms(const Graph *, int from);
 bool writes_vars(const Graph *, int from);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_strips.c: a product whose operands or result are larger than the second cache: strips of the result, a panel of
- * the right operand by many rows, summed by blocks of inner steps, while the lines of the next block are asked for. */
+/* kernel_strips.c: a product whose operands or result are larger than the second cache: strips of the result, a panel
+ * of the right operand by many rows, summed by blocks of inner steps, while lines of the next block are asked for. */
 #include "kernel_product.h"
 
 /* How many lines of what is updated a tile asks for at most. */

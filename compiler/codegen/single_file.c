@@ -38,7 +38,7 @@ typedef enum {
 typedef struct RuntimeFile {
     const char *name;
     When
-        when; /* samples: kernels that call it; main: programs; text: those whose data is text, or sound; sound: sound */
+        when; /* samples: kernels that call it; main: programs; text: those of text or sound; sound: sound */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */

@@ -8,7 +8,8 @@
  *
  * The step of an LSTM is a product [N, 4 * units], whose four parts are read at the same place, and a loop over
  * [N, units]. Together they are one kernel: a tile of units is made four times, a part each, and what the loop stores
- * is made of the four while they are in cache. No thread waits in between, and the product itself is stored only where something else reads it.
+ * is made of the four while they are in cache. No thread waits in between, and the product itself is stored only where
+ * something else reads it.
  *
  * Related: Appleyard, Kocisky and Blunsom, "Optimizing performance of recurrent neural networks on GPUs" (2016), who
  * fuse what follows a cell's product point by point. */

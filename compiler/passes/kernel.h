@@ -88,7 +88,7 @@ struct Kernel {
     VEC(Buffer *) reads, writes; /* filled by pass fuse/schedule: what it loads and stores */
     struct Kernel *pack;         /* of a product: the kernel that packs its weight; or NULL */
     Buffer *packed;              /* of the two: what it packs */
-    Buffer *workspace;           /* of a product: operands that it packs itself; of a scan: its body's scratch; or NULL */
+    Buffer *workspace;           /* of a product: operands it packs itself; of a scan: its body's scratch; or NULL */
     bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
     bool keeps_first; /* of a scan: what its body makes before the first step is kept so */
     bool shared; /* its loops are shared among threads; else one thread runs it */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/losses.c, losses_classes.c, losses_distance.c, losses_region.c and classes.c: values and gradients of every
- * loss against formulas written here, at corners and extremes against PyTorch's numbers, all
+/* Guards compiler/frontend/losses.c, losses_classes.c, losses_distance.c, losses_region.c and
+ * classes.c: values and gradients of losses against formulas written here, at corners and extremes against PyTorch's numbers, all
  * combinations of weights, smoothing and ignored classes, where the class axis is, and what is
  * said of wrong shapes.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Guards compiler/passes/optimizer.c: steps of every optimiser, clipping and accumulation against
- * the numbers of PyTorch 1.13 in double (nadam's of 2.0, where a fault is mended; lion's and lamb's of their papers' formulas); what state there is and what it is called; that what is
- * the same for a whole step is rank 0.
+ * the numbers of PyTorch 1.13 in double (nadam's of 2.0, where a fault is mended; lion's and lamb's
+ * of their papers' formulas); what state there is and what it is called; that what is the same for a
+ * whole step is rank 0.
  */
 #include "frontend/frontend.h"
 #include "graph_fixture.h"
