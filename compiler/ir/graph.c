@@ -339,6 +339,14 @@ Node *graph_find_root(const Graph *g, RootKind kind, int index)
     return NULL;
 }
 
+bool graph_is_root(const Graph *g, const Node *y)
+{
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].node == y)
+            return true;
+    return false;
+}
+
 Var *program_find_var(const Program *program, const char *name)
 {
     return map_get(&program->var_by_name, name);

@@ -476,6 +476,8 @@ void graph_sort(Graph *);
 void graph_count_users(Graph *); /* roots count as a use */
 void graph_root(Graph *, RootKind, int index, Node *);
 Node *graph_find_root(const Graph *, RootKind, int index);
+/* Whether the node is what a root stands for. */
+bool graph_is_root(const Graph *, const Node *);
 /* Rebuilds in one walk: `rewrite` sees each node with its operands already replaced, and gives what
  * stands for it (itself, or another node). Then graph_sort. Returns whether anything changed. */
 bool graph_rewrite(Graph *, Node *(*rewrite)(Graph *, Node *, void *), void *arg);

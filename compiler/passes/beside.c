@@ -24,14 +24,6 @@ typedef struct Parts {
         [PARTS_MAX]; /* whether nothing else wants the part, which then lies in the whole alone */
 } Parts;
 
-static bool is_root(const Graph *g, const Node *y)
-{
-    for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].node == y)
-            return true;
-    return false;
-}
-
 static bool stores(const Kernel *k, const Node *y)
 {
     for (int i = 0; i < k->stores.n; i++)
@@ -73,7 +65,7 @@ static bool add_part(Parts *p, Node *x, int64_t at)
         (k->kind != KERNEL_loop && k->kind != KERNEL_matmul) || !stores(k, x))
         return false;
     p->maker = k;
-    p->own[p->n] = !x->whole && !is_there(p, x) && !is_root(p->g, x) && !read_elsewhere(p, x);
+    p->own[p->n] = !x->whole && !is_there(p, x) && !graph_is_root(p->g, x) && !read_elsewhere(p, x);
     p->part[p->n] = x;
     p->at[p->n++] = at;
     return true;

@@ -52,14 +52,6 @@ static Node *as_rows(Graph *g, Node *x, const Shape *y)
     return build_reshape(g, x->op == OP_reshape ? x->in[0] : x, &rows);
 }
 
-static bool is_root(const Graph *g, const Node *y)
-{
-    for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].node == y)
-            return true;
-    return false;
-}
-
 /* Puts what was made of rows in y's place. */
 static Node *in_place_of(Graph *g, const Node *y, Node *made)
 {
@@ -92,7 +84,7 @@ static Node *flatten_reduction(Graph *g, Node *y)
 static Node *flatten(Graph *g, Node *y, void *unused)
 {
     (void)unused;
-    if (y->shape.rank < 3 || is_root(g, y))
+    if (y->shape.rank < 3 || graph_is_root(g, y))
         return y;
     switch (op_rows[y->op].cls) {
     case CLASS_EW: return flatten_elementwise(g, y);

@@ -121,14 +121,6 @@ static Kernel *first_reader(const Graph *g, const Kernel *of)
     return NULL;
 }
 
-static bool is_root(const Graph *g, const Node *y)
-{
-    for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].node == y)
-            return true;
-    return false;
-}
-
 /* Whether a kernel is a product of matrices, of several rows or of samples, whose stores are for other kernels. */
 static bool is_candidate(const Kernel *k)
 {
@@ -185,7 +177,7 @@ static bool is_wanted(const Cell *c, const Node *y)
         if (k != c->loop && reads_of(k, c->product, y))
             return true;
     }
-    return is_root(c->g, y);
+    return graph_is_root(c->g, y);
 }
 
 /* Lets the loop store y, part by part. */

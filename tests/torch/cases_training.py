@@ -37,48 +37,51 @@ class Lion(O.Optimizer):
                 m.mul_(b).add_((1 - b) * p.grad)
 
 
-class Nadam(O.Optimizer):
+class Moments(O.Optimizer):
+    """What of a gradient and its square both have that follow: Adam's means."""
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            a, b = group["betas"]
+            for p in group["params"]:
+                state = self.state[p]
+                m, v = state.setdefault("m", torch.zeros_like(p)), state.setdefault("v", torch.zeros_like(p))
+                state["t"] = state.get("t", 0) + 1
+                grad = self.gradient(group, p)
+                m.mul_(a).add_((1 - a) * grad)
+                v.mul_(b).add_((1 - b) * grad ** 2)
+                size = (v / (1 - b ** state["t"])).sqrt() + group["eps"]
+                p.sub_(group["lr"] * self.direction(group, p, grad, size, state))
+
+
+class Nadam(Moments):
     """PyTorch's from 2.0 on; earlier ones multiply a momentum too many into the product."""
 
     def __init__(self, params, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, momentum_decay=4e-3):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decay": momentum_decay})
 
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            a, b = group["betas"]
-            for p in group["params"]:
-                state = self.state[p]
-                m, v = state.setdefault("m", torch.zeros_like(p)), state.setdefault("v", torch.zeros_like(p))
-                t = state["t"] = state.get("t", 0) + 1
-                now, later = (a * (1 - 0.5 * 0.96 ** (k * group["decay"])) for k in (t, t + 1))
-                product = state["product"] = state.get("product", 1) * now
-                grad = p.grad + group["weight_decay"] * p
-                m.mul_(a).add_((1 - a) * grad)
-                v.mul_(b).add_((1 - b) * grad ** 2)
-                size = (v / (1 - b ** t)).sqrt() + group["eps"]
-                p.sub_(group["lr"] * ((1 - now) / (1 - product) * grad + later / (1 - product * later) * m) / size)
+    def gradient(self, group, p):
+        return p.grad + group["weight_decay"] * p
+
+    def direction(self, group, p, grad, size, state):
+        now, later = (group["betas"][0] * (1 - 0.5 * 0.96 ** (t * group["decay"])) for t in (state["t"], state["t"] + 1))
+        product = state["product"] = state.get("product", 1) * now
+        return ((1 - now) / (1 - product) * grad + later / (1 - product * later) * state["m"]) / size
 
 
-class Lamb(O.Optimizer):
+class Lamb(Moments):
     """Of the paper: PyTorch has none."""
 
     def __init__(self, params, lr=1e-3, betas=(0.9, 0.999), eps=1e-6, weight_decay=0.0):
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self):
-        for group in self.param_groups:
-            a, b = group["betas"]
-            for p in group["params"]:
-                state = self.state[p]
-                m, v = state.setdefault("m", torch.zeros_like(p)), state.setdefault("v", torch.zeros_like(p))
-                t = state["t"] = state.get("t", 0) + 1
-                m.mul_(a).add_((1 - a) * p.grad)
-                v.mul_(b).add_((1 - b) * p.grad ** 2)
-                step = m / (1 - a ** t) / ((v / (1 - b ** t)).sqrt() + group["eps"]) + group["weight_decay"] * p
-                trust = p.norm() / step.norm() if p.norm() > 0 and step.norm() > 0 else 1
-                p.sub_(group["lr"] * trust * step)
+    def gradient(self, group, p):
+        return p.grad
+
+    def direction(self, group, p, grad, size, state):
+        step = state["m"] / (1 - group["betas"][0] ** state["t"]) / size + group["weight_decay"] * p
+        return step * (p.norm() / step.norm() if p.norm() > 0 and step.norm() > 0 else 1)
 
 
 OPTIMISERS = {
