@@ -140,6 +140,7 @@ void strips(Product *p, const Ix *a_at, const Ix *b_at)
     Emit *e = p->e;
     const MatmulPlan *t = p->plan;
     int64_t wide = t->wide * t->tile_n, across = tile_pieces(t->cols, wide);
+    p->tile_row = t->tile_n;
     out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
     emit_share(e, 1);
     out_open(e->out, "for (int t = 0; t < (blocks + %lld) / %lld * %lld; t++)",
