@@ -406,6 +406,6 @@ CASES.append(Case(
         "fit_one": ("r2(one, u)", lambda v, x: 1 - ((v["p"][:, 0] - x["u"]) ** 2).sum() / ((x["u"] - x["u"].mean()) ** 2).sum())}))
 # products larger than a second cache: strips, summed by blocks of inner steps, the last of which is short
 CASES.append(Case("dense_strips", {"x": real(9, 390)},
-                  "  - dense: {units: 810, activation: tanh, name: h, input: x}\n  - dense: {units: 700, name: m}\n  - dense: {units: 3, name: p}\n",
+                  "  - dense: {units: 768, activation: tanh, name: h, input: x}\n  - dense: {units: 672, name: m}\n  - dense: {units: 3, name: p}\n",
                   lambda w, x: {"p": dense(w, "p", dense(w, "m", torch.tanh(dense(w, "h", x["x"]))))}, ["p"], *squares(["p"]), batch=16,
                   steps=3))
