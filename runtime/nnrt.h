@@ -416,6 +416,8 @@ static inline __attribute__((unused)) int nnrt_stale(nnrt_instance *m)
  * weights drawn from `seed`, one stream of random numbers a weight (so a weight's values depend on
  * its index in the table and the seed alone). NULL: memory is NULL or misaligned. */
 nnrt_instance *nnrt_init(const nnrt_model *m, void *memory, uint64_t seed);
+/* The same with vars that are all 0, for weights that are loaded next. */
+nnrt_instance *nnrt_blank(const nnrt_model *m, void *memory, uint64_t seed);
 /* Draws the initial values of every var again. */
 void nnrt_init_vars(nnrt_instance *, uint64_t seed);
 /* What is carried from batch to batch, 0 again: before the first batch of an epoch, or of a set. */
@@ -476,8 +478,9 @@ int nnrt_beam(nnrt_instance *, const void *const *in, int n_prompt, const int32_
  * Written beside, synced, renamed into place: the old file or the new one, never a part. */
 int nnrt_save(const nnrt_instance *, const char *path);
 int nnrt_load(nnrt_instance *, const char *path);
-/* An instance on the heap. NULL: no memory. */
+/* An instance on the heap; one with weights of 0. NULL: no memory. */
 nnrt_instance *nnrt_new(const nnrt_model *, uint64_t seed);
+nnrt_instance *nnrt_new_blank(const nnrt_model *, uint64_t seed);
 void nnrt_free(nnrt_instance *);
 
 /* --- nnrt_main.c ----------------------------------------------------------------------------- */

@@ -52,7 +52,7 @@ int nnrt_open_weights(nnrt_instance **out, const nnrt_model *model, const char *
                       nnrt_fault *fault)
 {
     char *own = path ? NULL : nnrt_default_weights(model);
-    nnrt_instance *m = path || own ? nnrt_new(model, model->train.seed) : NULL;
+    nnrt_instance *m = path || own ? nnrt_new_blank(model, model->train.seed) : NULL;
     int status = 0;
     *out = NULL;
     if (!m)

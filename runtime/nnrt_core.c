@@ -198,7 +198,7 @@ void nnrt_init_vars(nnrt_instance *m, uint64_t seed)
     m->changes++;
 }
 
-nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
+nnrt_instance *nnrt_blank(const nnrt_model *model, void *memory, uint64_t seed)
 {
     if (!memory || (uintptr_t)memory % NNRT_ALIGN != 0)
         return NULL;
@@ -211,7 +211,15 @@ nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
     m->owner = m;
     m->lr = model->train.lr;
     memset(m->vars, 0, model->vars_bytes);
-    nnrt_init_vars(m, seed);
+    m->changes = 1;
+    return m;
+}
+
+nnrt_instance *nnrt_init(const nnrt_model *model, void *memory, uint64_t seed)
+{
+    nnrt_instance *m = nnrt_blank(model, memory, seed);
+    if (m)
+        nnrt_init_vars(m, seed);
     return m;
 }
 

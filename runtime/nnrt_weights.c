@@ -15,7 +15,7 @@
 
 /* Big instances begin on a huge page and ask for such: kernels walk over many rows at a time, and addresses
  * of each page have to be looked up. */
-nnrt_instance *nnrt_new(const nnrt_model *model, uint64_t seed)
+static void *weights_memory(const nnrt_model *model)
 {
     size_t align = model->size >= 2 * WEIGHTS_HUGE ? WEIGHTS_HUGE : NNRT_ALIGN;
     size_t size = (model->size + align - 1) / align * align;
@@ -24,7 +24,17 @@ nnrt_instance *nnrt_new(const nnrt_model *model, uint64_t seed)
     if (memory && align == WEIGHTS_HUGE)
         (void)madvise(memory, model->size, MADV_HUGEPAGE); /* a wish: it works without */
 #endif
-    return memory ? nnrt_init(model, memory, seed) : NULL;
+    return memory;
+}
+
+nnrt_instance *nnrt_new(const nnrt_model *model, uint64_t seed)
+{
+    return nnrt_init(model, weights_memory(model), seed);
+}
+
+nnrt_instance *nnrt_new_blank(const nnrt_model *model, uint64_t seed)
+{
+    return nnrt_blank(model, weights_memory(model), seed);
 }
 
 void nnrt_free(nnrt_instance *m)
