@@ -270,7 +270,7 @@ static void *const emit_calls[] = {(void *)nnrt_list_rows, (void *)nnrt_refuses_
 /* Compiles and loads the programs. EMIT_KEEP: a folder where the C stays. */
 FIXTURE void emit_load(EmitBatch *b, const char *flags)
 {
-    char folder[] = "/tmp/nncc-emit-XXXXXX";
+    char folder[] = P_tmpdir "/nncc-emit-XXXXXX";
     cr_assert_not_null(mkdtemp(folder));
     for (int i = 0; i < COUNT(emit_calls); i++)
         cr_assert_not_null(emit_calls[i]);

@@ -19,7 +19,7 @@ static char scratch_dir[64];
 
 static UNUSED void scratch_open(void)
 {
-    strcpy(scratch_dir, "/tmp/nnrt-test-XXXXXX");
+    strcpy(scratch_dir, P_tmpdir "/nnrt-test-XXXXXX");
     cr_assert_not_null(mkdtemp(scratch_dir));
 }
 

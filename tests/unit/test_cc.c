@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static Arena *arena;
-static char folder[] = "/tmp/nncc-cc-XXXXXX";
+static char folder[] = P_tmpdir "/nncc-cc-XXXXXX";
 
 static void set_up(void)
 {
