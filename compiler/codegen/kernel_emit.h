@@ -157,9 +157,6 @@ const char *matmul_tile(Arena *, const Kernel *, int columns);
 const char *matmul_few(Arena *, const Target *, const MatmulPlan *);
 /* "depthwise_7x32_taps3_step1": the register tile of a convolution whose channels stand alone. */
 const char *depthwise_tile(Arena *, const ConvPlan *);
-/* Whether the tile is a call and not inlined: what the stores of an update need in registers would else be there
- * during the sums too, in place of accumulators. */
-bool matmul_tile_apart(const Kernel *);
 void emit_conv(Emit *);
 void emit_conv_weight(Emit *);
 void emit_scatter(Emit *);   /* kernel_scatter.c */

@@ -156,20 +156,12 @@ static const char *right_text(Product *p, const Node *b, const Ix *at, const cha
     return arena_format(e->arena, "%s + %s, %lld", from, column, (long long)apart[1]);
 }
 
-bool matmul_tile_apart(const Kernel *k)
-{
-    for (int s = 0; s < k->stores.n; s++)
-        if (op_rows[k->stores.at[s]->op].cls == CLASS_EFFECT)
-            return true;
-    return false;
-}
-
 const char *matmul_tile(Arena *a, const Kernel *k, int columns)
 {
     const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
     const char *of = columns < plan->tile_n ? arena_format(a, "of%d", plan->tile_n) : "";
     return arena_format(a, "%s_%dx%d%s%s", plan->depth ? "deep" : "tile", plan->tile_m, columns, of,
-                        matmul_tile_apart(k) ? "_apart" : "");
+                        kernel_updates(k) ? "_apart" : "");
 }
 
 const char *matmul_few(Arena *a, const Target *t, const MatmulPlan *plan)

@@ -189,10 +189,12 @@ static void write_attention(Tiles *t, Out *out, const Kernel *k)
         write_part(t, out, plan, "drop");
 }
 
+/* The tile of an update is a call and not inlined: what its stores need in registers would else be there during the
+ * sums too, in place of accumulators. */
 static void write_matmul_tile(Tiles *t, Out *out, const Kernel *k, int columns)
 {
     const MatmulPlan *plan = &((const Lowered *)k->lowered)->plan;
-    const char *call = matmul_tile_apart(k) ? "static __attribute__((noinline))" : "static";
+    const char *call = kernel_updates(k) ? "static __attribute__((noinline))" : "static";
     write_tile_as(t, out, plan->depth ? "matmul.c:deep" : "matmul.c",
                   matmul_tile(t->arena, k, columns),
                   (TileSize){.m = plan->tile_m, .n = columns, .row = plan->tile_n}, call);

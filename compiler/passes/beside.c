@@ -37,15 +37,8 @@ static bool read_elsewhere(const Parts *p, const Node *x)
 {
     for (int i = 0; i < p->g->kernels.n; i++) {
         const Kernel *k = p->g->kernels.at[i];
-        if (k == p->copy || k == p->maker)
-            continue;
-        for (int n = 0; k->scan && n < k->scan->n_in; n++)
-            if (k->scan->in[n] == x)
-                return true;
-        for (int n = 0; n < k->nodes.n; n++)
-            for (int m = 0; m < k->nodes.at[n]->n_in; m++)
-                if (k->nodes.at[n]->in[m] == x)
-                    return true;
+        if (k != p->copy && k != p->maker && kernel_reads(k, x->kernel, x))
+            return true;
     }
     return false;
 }
@@ -119,11 +112,7 @@ static void join(Graph *g, Parts *p)
     for (int i = 0; i < p->copy->nodes.n; i++)
         vec_push(g->program->ctx->arena, &p->maker->nodes, p->copy->nodes.at[i]);
     p->whole->kernel = p->maker;
-    for (int i = p->copy->id; i + 1 < g->kernels.n; i++) {
-        g->kernels.at[i] = g->kernels.at[i + 1];
-        g->kernels.at[i]->id = i;
-    }
-    g->kernels.n--;
+    kernel_remove(g, p->copy);
 }
 
 void pass_beside(Graph *g)

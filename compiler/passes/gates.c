@@ -85,37 +85,14 @@ static bool is_part(Cell *c)
            c->units % tile_lanes(c->g->program->target) == 0;
 }
 
-static bool has_effect(const Kernel *k)
-{
-    for (int i = 0; i < k->stores.n; i++)
-        if (op_rows[k->stores.at[i]->op].cls == CLASS_EFFECT)
-            return true;
-    return false;
-}
-
-/* Whether a kernel reads what another stores: y, or, where that is NULL, anything. */
-static bool reads_of(const Kernel *k, const Kernel *of, const Node *y)
-{
-    for (int i = 0; k->scan && i < k->scan->n_in; i++)
-        if (k->scan->in[i]->kernel == of && (!y || k->scan->in[i] == y))
-            return true;
-    for (int i = 0; i < k->nodes.n; i++)
-        for (int n = 0; n < k->nodes.at[i]->n_in; n++) {
-            const Node *x = k->nodes.at[i]->in[n];
-            if (x->kernel == of && (!y || x == y))
-                return true;
-        }
-    return false;
-}
-
 /* The first kernel that reads what `of` stores, if no variable changes before it runs; else NULL. */
 static Kernel *first_reader(const Graph *g, const Kernel *of)
 {
     for (int i = of->id + 1; i < g->kernels.n; i++) {
         Kernel *k = g->kernels.at[i];
-        if (has_effect(k))
+        if (kernel_updates(k))
             return NULL;
-        if (reads_of(k, of, NULL))
+        if (kernel_reads(k, of, NULL))
             return k;
     }
     return NULL;
@@ -124,7 +101,7 @@ static Kernel *first_reader(const Graph *g, const Kernel *of)
 /* Whether a kernel is a product of matrices, of several rows or of samples, whose stores are for other kernels. */
 static bool is_candidate(const Kernel *k)
 {
-    if (k->kind != KERNEL_matmul || has_effect(k))
+    if (k->kind != KERNEL_matmul || kernel_updates(k))
         return false;
     const Shape *s = &k->product->shape;
     for (int axis = 0; axis < s->rank - 2; axis++)
@@ -139,7 +116,7 @@ static bool is_candidate(const Kernel *k)
 static bool finds_parts(Cell *c)
 {
     const Lowered *low = c->loop->lowered;
-    if (c->loop->kind != KERNEL_loop || has_effect(c->loop) || !is_part(c))
+    if (c->loop->kind != KERNEL_loop || kernel_updates(c->loop) || !is_part(c))
         return false;
     domain_loops(&c->space, &low->domain, c->loops);
     for (int i = 0; i < c->loop->stores.n; i++) {
@@ -174,7 +151,7 @@ static bool is_wanted(const Cell *c, const Node *y)
 {
     for (int i = c->product->id + 1; i < c->g->kernels.n; i++) {
         const Kernel *k = c->g->kernels.at[i];
-        if (k != c->loop && reads_of(k, c->product, y))
+        if (k != c->loop && kernel_reads(k, c->product, y))
             return true;
     }
     return graph_is_root(c->g, y);
@@ -219,11 +196,7 @@ static void join(Cell *c)
     low->gates = c->gates;
     for (int i = 0; i < of->members.n; i++)
         vec_push(g->program->ctx->arena, &low->members, of->members.at[i]);
-    for (int i = c->product->id; i + 1 < g->kernels.n; i++) {
-        g->kernels.at[i] = g->kernels.at[i + 1];
-        g->kernels.at[i]->id = i;
-    }
-    g->kernels.n--;
+    kernel_remove(g, c->product);
 }
 
 void pass_gates(Graph *g)

@@ -104,6 +104,12 @@ struct Kernel {
  * those that are kept, in a body those that run once, before the first step. (pack.c) */
 int kernels_kept(const Graph *);
 
+/* kernels.c: whether a kernel stores a variable's new value; whether it reads what another stores: y, or, where that is
+ * NULL, anything. Takes a kernel out of those in order. */
+bool kernel_updates(const Kernel *);
+bool kernel_reads(const Kernel *, const Kernel *of, const Node *y);
+void kernel_remove(Graph *, const Kernel *);
+
 typedef struct Plan {
     VEC(Buffer *) buffers;
     Buffer **of_node;      /* by node id; NULL where the node has none */
