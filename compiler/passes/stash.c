@@ -56,13 +56,10 @@ static bool can_cut(const Node *y)
 /* The steps of a stack that are in pieces, or those that are left. */
 static Node *part(Graph *g, const Pieces *p, Node *stack, bool left)
 {
-    const Scan *s = p->scan->attr->scan;
-    int64_t first = s->backwards ? p->left : 0,
-            middle = s->backwards ? p->left : s->length - p->left;
-    if (left)
-        return s->backwards ? build_slice(g, stack, 0, 0, middle, 1)
-                            : build_slice(g, stack, 0, middle, s->length, 1);
-    return p->left ? build_slice(g, stack, 0, first, first + p->count * p->k, 1) : stack;
+    const bool backwards = p->scan->attr->scan->backwards;
+    int64_t pieces = p->count * p->k, before = left ? pieces : p->left;
+    int64_t from = left == backwards ? 0 : before;
+    return p->left ? build_slice(g, stack, 0, from, from + (left ? p->left : pieces), 1) : stack;
 }
 
 /* The scan over pieces. */
