@@ -90,18 +90,20 @@ void nnrt_buffer_say(nnrt_buffer *b, const char *text)
 
 void nnrt_buffer_escaped(nnrt_buffer *b, const char *bytes, size_t n)
 {
-    for (size_t i = 0, from = 0; i <= n; i++) {
-        unsigned char c = i < n ? (unsigned char)bytes[i] : 0;
+    size_t from = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        unsigned char c = (unsigned char)bytes[i];
         char code[8];
-        if (i < n && c >= 32 && c != '"' && c != '\\')
+        if (c >= 32 && c != '"' && c != '\\')
             continue;
         nnrt_buffer_put(b, bytes + from, i - from);
         from = i + 1;
-        if (i == n)
-            break;
         snprintf(code, sizeof code, c < 32 ? "\\u%04x" : "\\%c", c);
         nnrt_buffer_say(b, code);
     }
+    if (from < n) /* of no bytes there is perhaps no address either */
+        nnrt_buffer_put(b, bytes + from, n - from);
 }
 
 void nnrt_buffer_free(nnrt_buffer *b)

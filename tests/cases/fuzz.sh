@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# Ten seconds of each fuzzer, two at a time, from the corpus of tests/fuzz/run. `make fuzz` runs them longer.
+# Ten seconds of each fuzzer, two at a time, from the corpus of tests/fuzz/run, the same each time: `make fuzz` runs them
+# longer, and each time elsewhere.
 . "$root/tests/lib.sh"
 
 echo 'int LLVMFuzzerTestOneInput(const char *b, unsigned long n) { return b && n > 1 && 0; }' >try.c
@@ -10,6 +11,7 @@ elif ! make -C "$root" --no-print-directory -j2 fuzz-build >"$tmp/said" 2>&1; th
     tail -n 20 "$tmp/said"
 else
     cp "$root"/build-fuzz/fuzz/fuzz_* . 2>/dev/null
+    export FUZZ_SEED=1
     sh "$root/tests/fuzz/run" . 10 model npy csv text wav >one.txt 2>&1 &
     sh "$root/tests/fuzz/run" . 10 safetensors ir npz idx tokenizer >two.txt 2>&1
     wait

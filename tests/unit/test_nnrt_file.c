@@ -304,3 +304,16 @@ Test(nnrt_file, replaces_a_link)
     expect_content(scratch_path("target"), "mine");
     expect_content(scratch_path("link"), "new");
 }
+
+/* What a string of JSON may not hold as it is; of no bytes there is no address either. */
+Test(nnrt_file, escapes_bytes)
+{
+    nnrt_buffer b = {0};
+    nnrt_buffer_escaped(&b, NULL, 0);
+    cr_expect_eq(b.size, 0);
+    nnrt_buffer_escaped(&b, "a\"\\\nb", 5);
+    nnrt_buffer_escaped(&b, "\1", 1);
+    cr_expect_eq(b.size, strlen("a\\\"\\\\\\u000ab\\u0001"));
+    cr_expect_eq(memcmp(b.at, "a\\\"\\\\\\u000ab\\u0001", b.size), 0);
+    nnrt_buffer_free(&b);
+}
