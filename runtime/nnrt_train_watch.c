@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_train_watch.c: what follows from an epoch's figures: early stopping, a rate that falls on a plateau. */
+#include <math.h>
+#include <string.h>
+
+#include "nnrt_training.h"
+
+/* +1 where larger is better: as the mode says, or where that is 0 the name. */
+static int train_mode(const char *monitor, int mode)
+{
+    static const char *const larger[] = {"acc", "auc", "f1",  "precision", "recall",
+                                         "iou", "r2",  "top", "dice"};
+    if (mode)
+        return mode;
+    const char *name = strncmp(monitor, "val_", 4) == 0 ? monitor + 4 : monitor;
+    for (size_t i = 0; i < sizeof larger / sizeof *larger; i++)
+        if (strncmp(name, larger[i], strlen(larger[i])) == 0)
+            return 1;
+    return -1;
+}
+
+/* The figure that is watched, or NULL. */
+static const nnrt_figure *train_monitored(const nnrt_training *t, const char *monitor)
+{
+    for (int i = 0; monitor && i < t->n_figures; i++) {
+        const nnrt_figure *f = &t->figures[i];
+        size_t n = strlen(f->prefix);
+        if (strncmp(monitor, f->prefix, n) == 0 && strcmp(monitor + n, f->name) == 0)
+            return f;
+    }
+    return NULL;
+}
+
+void nnrt_training_watch(nnrt_training *t)
+{
+    const nnrt_train *train = &t->model->train;
+    const nnrt_figure *f = train_monitored(t, train->stop_monitor);
+    if (!f)
+        return;
+    int mode = train_mode(train->stop_monitor, train->stop_mode);
+    double gain = mode * (f->value - t->run.best) - train->stop_min_delta;
+    if (gain > 0 || (isnan(t->run.best) && !isnan(f->value))) {
+        t->run.best = f->value;
+        t->run.waited = 0;
+        if (t->run.best_vars) {
+            memcpy(t->run.best_vars, t->m->vars, t->model->vars_bytes);
+            t->run.has_best_vars = 1;
+        }
+    } else if (++t->run.waited >= train->stop_patience) {
+        t->run.stopped = 1;
+    }
+}
+
+/* Lowers the rate where what the schedule watches has not become better for more than `patience` epochs, as PyTorch's
+ * ReduceLROnPlateau. */
+void nnrt_training_plateau(nnrt_training *t)
+{
+    const nnrt_schedule *s = &t->model->train.schedule;
+    const nnrt_figure *f = train_monitored(t, s->monitor);
+    if (!f)
+        return;
+    int mode = train_mode(s->monitor, s->mode);
+    double bound = t->run.plateau_best * (1.0 + mode * s->threshold);
+    if (mode * (f->value - bound) > 0 || (isnan(bound) && !isnan(f->value))) {
+        t->run.plateau_best = f->value;
+        t->run.plateau_waited = 0;
+    } else if (++t->run.plateau_waited > s->patience) {
+        double lower = t->m->lr * s->gamma;
+        t->m->lr = lower > s->to ? lower : s->to < t->m->lr ? s->to : t->m->lr;
+        t->run.plateau_waited = 0;
+    }
+}
