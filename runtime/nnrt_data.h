@@ -151,6 +151,16 @@ int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_so
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);
 int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
+/* Draws sample i of a seed, and gives its class. */
+typedef unsigned char nnrt_synth_sample(uint64_t seed, int64_t i, unsigned char *pixels);
+enum { NNRT_SYNTH_PIXELS = 4096 };
+/* Fills the inputs `image`, of `count` bytes (at most NNRT_SYNTH_PIXELS), and `label`, or the one of them that the model
+ * has. */
+int nnrt_synth_images(const nnrt_source *, const nnrt_model *, int64_t count, nnrt_synth_sample *,
+                      nnrt_array *out, nnrt_fault *);
+/* Generators: nnrt_lungs.c, nnrt_shapes.c. */
+int nnrt_lungs_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
+int nnrt_shapes_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 /* Fills one array an input of the model (by name). */
 int nnrt_synthetic_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 
