@@ -31,17 +31,18 @@ learns mnist_mlp/model.yaml mnist 0.984
 learns mnist_cnn/model.yaml mnist 0.991 0.95
 learns mnist_cnn/model_augment.yaml mnist 0.994 0.95
 learns fashion_cnn/model.yaml fashion-mnist 0.923 0.7
-learns cifar_resnet/model.yaml cifar10-subset 0.76 0.2
+learns cifar_resnet/model_cifar.yaml cifar10-subset 0.78 0.2
 
 # What programs make up, and learn in seconds.
-# made NAME: the accuracy on what it has not seen.
+# made NAME [BOUND]: the accuracy on what it has not seen.
 made()
 {
     rm -f made.txt
     "$nncc" "$root/examples/$1/model.yaml" -o made && ./made train --out made.safetensors >/dev/null 2>&1 &&
         ./made eval --weights made.safetensors >made.txt
-    at_least "$1/model.yaml: accuracy on what it has not seen" "$(value made.txt accuracy)" 0.99
+    at_least "$1/model.yaml: accuracy on what it has not seen" "$(value made.txt accuracy)" "${2:-0.99}"
 }
+made cifar_resnet 0.93
 made news
 check "news/model.yaml: predict takes a headline" sh -c './made predict --weights made.safetensors --input "text=text:After the storm , retailer pleases many ." --output probs=- >topics.txt'
 at_least "news/model.yaml: and says business" "$(cut -d ' ' -f 1 topics.txt)" 0.9

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_synthetic.c: guards the synthetic digits: the same bits everywhere and for ever,
+/* test_nnrt_synthetic.c: guards the synthetic pictures: the same bits everywhere and for ever,
  * samples that depend on seed and index alone, all ten labels, and calls that do not fit. */
 #include "nnrt_scratch.h"
 
@@ -52,6 +52,33 @@ Test(nnrt_synthetic, bits)
                  (unsigned)nnrt_crc32c(0, a[1].data, 500 * 784));
     cr_expect_eq(nnrt_crc32c(0, a[0].data, 500), 0x48F7CB64u, "%08x",
                  (unsigned)nnrt_crc32c(0, a[0].data, 500));
+    release(a);
+}
+
+/* The same of the generators of other pictures, ten shapes in colour and lungs with and without spots. */
+Test(nnrt_synthetic, bits_of_pictures)
+{
+    nnrt_value shaped[2] = {
+        {.name = "label", .dtype = NNRT_I32, .count = 1, .classes = 10},
+        {.name = "image", .dtype = NNRT_U8, .rank = 3, .dim = {3, 32, 32}, .count = 3072}};
+    nnrt_model m = {.n_inputs = 2, .inputs = shaped};
+    nnrt_source s = {.generator = "shapes", .seed = 1, .count = 500};
+    nnrt_array a[3];
+    nnrt_fault fault;
+    int count[10] = {0};
+    cr_assert_eq(nnrt_synthetic_make(&s, &m, a, &fault), NNRT_OK, "%s", fault.text);
+    cr_expect_eq(nnrt_crc32c(0, a[1].data, 500 * 3072), 0xF25EF5E1u);
+    for (int i = 0; i < 500; i++)
+        count[((unsigned char *)a[0].data)[i]]++;
+    for (int k = 0; k < 10; k++)
+        cr_expect(count[k] > 25 && count[k] < 80, "%d of shape %d", count[k], k);
+    nnrt_array_free(&a[0]);
+    nnrt_array_free(&a[1]);
+    cr_assert_eq(make(1, 500, "lungs", a, &fault), NNRT_OK, "%s", fault.text);
+    int ill = 0;
+    for (int i = 0; i < 500; i++)
+        ill += ((unsigned char *)a[0].data)[i];
+    cr_expect(ill > 200 && ill < 300, "%d of 500", ill);
     release(a);
 }
 
