@@ -459,8 +459,7 @@ FIXTURE Node *make_nms(Fixture *f, Node **x, int trial)
     Node *size = random_leaf(f, SHAPE(0, 1, count, 2), 0.1, 1);
     Node *corners[2] = {near, build_binary(f->g, OP_add, near, size)};
     x[0] = random_leaf(f, SHAPE(0, 1, count, classes), -0.5, 1);
-    Node *in[3] = {build_concat(f->g, 2, 2, corners), x[0],
-                   build_const(f->g, trial % 3 ? 0.3 : 1)};
+    Node *in[3] = {build_concat(f->g, 2, 2, corners), x[0], build_const(f->g, trial % 3 ? 0.3 : 1)};
     return graph_add(f->g, OP_nms, 3, in, &attr);
 }
 

@@ -15,8 +15,18 @@ static const char *model(const char *inputs, const char *given)
     return text;
 }
 
-#define PAIRS "a: {shape: [4]}, b: {shape: [4]}"
-#define BOXES "a: {shape: [2, 5]}"
+static const char *loss_model(const char *inputs, const char *loss)
+{
+    static char text[2048];
+    snprintf(text, sizeof text,
+             "model: m\ninputs: {%s}\nlayers:\n  - {name: p, expr: a}\nloss: \"%s\"\n"
+             "train: {optimizer: adam}\n",
+             inputs, loss);
+    return text;
+}
+
+#define PAIRS                          "a: {shape: [4]}, b: {shape: [4]}"
+#define BOXES                          "a: {shape: [2, 5]}"
 #define WRONG(inputs, given, expected) wrong_model(model(inputs, given), expected)
 
 /* --- overlaps --------------------------------------------------------------------------------- */
@@ -47,22 +57,24 @@ Test(boxes, slopes)
 {
     static const double a[] = {0, 0, 2.1, 1.9, 0.3, 0.2, 1.4, 2.2, 0, 0, 1, 1};
     static const double b[] = {0.4, -0.3, 2.6, 1.5, 0.1, 0.6, 1.7, 1.8, 3, 0, 4, 1.2};
-    const char *losses[] = {"iou_loss(a, b)", "giou_loss(a, b, reduction=sum)", "box_iou(a, b)",
-                            "smooth_l1(a, b, beta=0.35)"};
+    const char *losses[] = {"iou_loss(a, b)", "giou_loss(a, b, reduction=sum)",
+                            "mean(box_iou(a, b))", "smooth_l1(a, b, beta=0.35)"};
     for (int i = 0; i < COUNT(losses); i++) {
-        Run run = run_of(model(PAIRS, losses[i]), 3);
+        Run run = run_of(loss_model(PAIRS, losses[i]), 3);
         set_input(&run, 0, 12, a);
         set_input(&run, 1, 12, b);
         check_gradients(&run);
     }
     WRONG("a: {shape: [4]}, b: {shape: [3]}", "box_iou(a, b)", "boxes are [..., 4]");
-    WRONG("a: {shape: [3, 4]}, b: {shape: [2, 4]}", "iou_loss(a, b)", "do not match");
+    wrong_model(loss_model("a: {shape: [3, 4]}, b: {shape: [2, 4]}", "iou_loss(a, b)"),
+                "do not match");
     WRONG(PAIRS, "smooth_l1(a, b, beta=0)", "beta is above 0");
 }
 
 Test(boxes, smooth_l1)
 {
-    Run run = run_of(model("a: {shape: [3]}, b: {shape: [3]}", "smooth_l1(a, b, beta=0.5, reduction=none)"), 1);
+    Run run = run_of(
+        model("a: {shape: [3]}, b: {shape: [3]}", "smooth_l1(a, b, beta=0.5, reduction=none)"), 1);
     SET(&run, 0, 0.25, 2, -1);
     SET(&run, 1, 0, 0, -0.5);
     EXPECT_NUMBERS(output_of(&run)->data, 1e-12, 0.0625, 1.75, 0.25);
@@ -117,7 +129,8 @@ Test(boxes, heat_map)
     WRONG(BOXES, "center_heatmap(a, classes=1, size=[1, 2, 3], stride=4)", "size is");
     WRONG(BOXES, "center_heatmap(a, classes=1, size=3, stride=0)", "stride is 1 or more");
     WRONG(BOXES, "center_heatmap(a, classes=1, size=3, stride=1, overlap=1)", "overlap is between");
-    WRONG("a: {shape: [5]}", "center_heatmap(a, classes=1, size=3, stride=1)", "boxes are [N, M, 5]");
+    WRONG("a: {shape: [5]}", "center_heatmap(a, classes=1, size=3, stride=1)",
+          "boxes are [N, M, 5]");
 }
 
 Test(boxes, targets)
@@ -135,9 +148,10 @@ Test(boxes, targets)
 
 Test(boxes, center_losses)
 {
-    Run run = run_of(model("a: {shape: [1, 1, 3]}, b: {shape: [1, 1, 3]}", "center_focal(a, b)"), 1);
+    Run run =
+        run_of(loss_model("a: {shape: [1, 1, 3]}, b: {shape: [1, 1, 3]}", "center_focal(a, b)"), 1);
     SET(&run, 0, 0.5, -1, 2);
-    SET(&run, 1, 1, 0.5, 0);
+    SET(&run, 1, 2, 0.5, 0); /* 1, but for differences on both sides */
     double p[3];
     for (int i = 0; i < 3; i++)
         p[i] = 1 / (1 + exp(-run.in[0][i]));
@@ -145,9 +159,10 @@ Test(boxes, center_losses)
                   p[2] * p[2] * log(1 - p[2]);
     cr_expect(near(loss_of(&run), want, 1e-12));
     check_gradients(&run);
-    run = run_of(model("a: {shape: [4, 1, 2]}, b: {shape: [5, 1, 2]}", "center_l1(a, b, size=0.5)"), 1);
+    run = run_of(
+        loss_model("a: {shape: [4, 1, 2]}, b: {shape: [5, 1, 2]}", "center_l1(a, b, size=0.5)"), 1);
     SET(&run, 0, 0.5, 9, 0.25, 9, 3, 9, 1, 9);
-    SET(&run, 1, 1, 0, 0.75, 0, 0.5, 0, 1, 0, 2.5, 0);
+    SET(&run, 1, 1.5, 0, 0.75, 0, 0.5, 0, 1, 0, 2.5, 0);
     cr_expect(near(loss_of(&run), 0.25 + 0.25 + 0.5 * (2 + 1.5), 1e-12));
     check_gradients(&run);
     WRONG(PAIRS, "center_l1(a, b)", "a map of boxes is [N, 4, H, W]");
@@ -161,7 +176,8 @@ Test(boxes, decoding)
     Run run = run_of(model(inputs, "center_decode(a, b, stride=4, top=2)"), 1);
     /* class 0: a peak in row 0, column 1, whose neighbours say less; class 1: none that is likely */
     SET(&run, 0, -3, 2, -2, -3, 1, -3, -9, -9, -9, -9, -9, -8);
-    SET(&run, 1, 0, 0.5, 0, 0, 0, 0.25, 0, 0.25, 0, 0, 0, 0.5, 0, 1, 0, 0, 0, 2, 0, 0.5, 0, 0, 0, 1);
+    SET(&run, 1, 0, 0.5, 0, 0, 0, 0.25, 0, 0.25, 0, 0, 0, 0.5, 0, 1, 0, 0, 0, 2, 0, 0.5, 0, 0, 0,
+        1);
     double likely = 1 / (1 + exp(-2)), faint = 1 / (1 + exp(8));
     EXPECT_NUMBERS(output_of(&run)->data, 1e-12, 0, likely, 4, 0, 8, 2, 1, faint, 5, 4, 13, 8);
     WRONG(inputs, "center_decode(b, a, stride=4)", "a map of boxes [N, 4, H, W]");
