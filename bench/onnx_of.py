@@ -26,7 +26,8 @@ class Whole(fx.Tracer):
 
 class Writer:
     def __init__(self, shape, tokens):
-        self.nodes, self.weights, self.length, self.sequence = [], [], shape[0], tokens > 0 or len(shape) == 2
+        self.nodes, self.weights, self.length = [], [], shape[0] if shape else 1
+        self.sequence = (bool(tokens) and bool(shape)) or len(shape) == 2
 
     def weight(self, name, tensor):
         self.weights.append(numpy_helper.from_array(tensor.detach().contiguous().numpy(), name))
@@ -127,15 +128,15 @@ class Writer:
 
 
 def onnx_of(model, shape, tokens=0):
-    """The file's bytes; its input is called x, and holds whole numbers if tokens is above 0."""
+    """The file's bytes; inputs are called as forward calls them, and hold whole numbers if tokens is not 0."""
     model, w = model.eval(), Writer(shape, tokens)
     traced = fx.GraphModule(model, Whole().trace(model))
-    modules, said = dict(traced.named_modules()), {}
+    modules, said, inputs = dict(traced.named_modules()), {}, []
     for node in traced.graph.nodes:
         given = [said[a] for a in node.all_input_nodes]
         said[node] = node.name
         if node.op == 'placeholder':
-            said[node] = 'x'
+            inputs.append(node.name)
         elif node.op == 'output':
             result = given[0]
         elif node.op == 'call_module' and isinstance(modules[node.target], nn.Sequential):
@@ -146,10 +147,13 @@ def onnx_of(model, shape, tokens=0):
             w.node('Concat', given, node.name, axis=1)
         elif node.target is operator.add:
             w.node('Add', given, node.name)
+        elif node.target is operator.mul:
+            w.node('Mul', given, node.name)
         else:
             raise ValueError(f'{node.target}: no ONNX for it here')
     value = helper.make_tensor_value_info
-    graph = helper.make_graph(w.nodes, 'model', [value('x', TensorProto.INT64 if tokens else TensorProto.FLOAT, ['N', *shape])],
+    kind = TensorProto.INT64 if tokens else TensorProto.FLOAT
+    graph = helper.make_graph(w.nodes, 'model', [value(name, kind, ['N', *shape]) for name in inputs],
                               [value(result, TensorProto.FLOAT, None)], w.weights)
     opset, ir = (20, 9) if any(n.op_type == 'Gelu' for n in w.nodes) else (17, 8)
     return helper.make_model(graph, opset_imports=[helper.make_opsetid('', opset)], ir_version=ir).SerializeToString()

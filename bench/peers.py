@@ -25,15 +25,20 @@ WARM = 4  # steps before the clock counts
 
 # --- PyTorch ---------------------------------------------------------------------------------------------------------
 
+def tokens_of(w):
+    """Below what the whole numbers of each input lie."""
+    return w.tokens if isinstance(w.tokens, tuple) else (w.tokens,)
+
+
 def batches_of(w, batch, system):
-    """A function that gives (input, target) of made-up batches, in turn."""
+    """A function that gives (inputs, target) of made-up batches, in turn."""
     import torch
     layout = torch.channels_last if system == 'last' else torch.contiguous_format
 
     def x():
         if w.tokens:
-            return torch.randint(0, w.tokens, (batch, *w.x))
-        return torch.rand(batch, *w.x).contiguous(memory_format=layout)
+            return tuple(torch.randint(0, t, (batch, *w.x)) for t in tokens_of(w))
+        return (torch.rand(batch, *w.x).contiguous(memory_format=layout),)
     return in_turn(lambda: (x(), w.y(batch) if w.y else None))
 
 
@@ -57,7 +62,7 @@ def predict_step(model, take, system):
 
     def predict():
         with torch.inference_mode():
-            model(take()[0])
+            model(*take()[0])
     return predict
 
 
@@ -67,7 +72,7 @@ def train_step(w, model, take, system):
     optimizer = w.optimizer(model.parameters())
     if system == 'tuned':
         optimizer = with_fast_updates(optimizer)
-    forward, update = compiled(lambda x, y: w.loss(model(x), y)), compiled(optimizer.step)
+    forward, update = compiled(lambda x, y: w.loss(model(*x), y)), compiled(optimizer.step)
 
     def train():
         loss = forward(*take())
@@ -122,8 +127,14 @@ def ort_step(w, batch, threads):
     session = onnxruntime.InferenceSession(onnx_of(w.net(), w.x, w.tokens), options, providers=['CPUExecutionProvider'])
     rng = np.random.default_rng(2)
     shape = (batch, *w.x)
-    take = in_turn(lambda: rng.integers(0, w.tokens, shape) if w.tokens else rng.random(shape, dtype='f4'))
-    return lambda: session.run(None, {'x': take()})
+    names = [given.name for given in session.get_inputs()]
+
+    def x():
+        if w.tokens:
+            return dict(zip(names, (rng.integers(0, t, shape) for t in tokens_of(w))))
+        return {names[0]: rng.random(shape, dtype='f4')}
+    take = in_turn(x)
+    return lambda: session.run(None, take())
 
 
 def ort_versions():

@@ -4,11 +4,12 @@ from systems import SYSTEMS
 
 # How many times as fast as the best peer nncc has to be.
 WANTED_TRAIN = {'mlp_mnist': 1.75, 'cnn_mnist': 2.3, 'resnet18_cifar': 1.4, 'unet_64': 2.1, 'vae_mnist': 2.5, 'gpt_char': 1.6,
-                'gpt2_124m': 2.2, 'lstm_char': 2.8, 'ctc_speech': 3.5}
+                'gpt2_124m': 2.2, 'lstm_char': 2.8, 'ctc_speech': 3.5, 'ncf': 2.7}
 SEQUENCES = ('gpt_char', 'gpt2_124m', 'lstm_char', 'ctc_speech')
 SMALL = ('toy_2_3_1', 'mlp_mnist', 'cnn_mnist', 'unet_64', 'vae_mnist')
 WANTED_SMALL, WANTED_LARGE, WANTED_PREDICT = 2.5, 1.2, 1.35  # inference: small ones at batch 1, resnet50, the rest
 WANTED_SEQUENCE = 1.5  # sequences, at batch 1
+WANTED_NCF = {1: 10, 256: 2}  # a recommender's inference, by batch
 WANTED_MEMORY = 0.6  # of PyTorch's, at most
 WANTED_PRODUCT = {64: 0.75}  # of the peak; the others
 WANTED_PRODUCTS = 0.88
@@ -28,6 +29,8 @@ def wanted_ratio(row):
     """To the best peer; None: nothing is."""
     if row['phase'] == 'train':
         return WANTED_TRAIN.get(row['workload'])
+    if row['workload'] == 'ncf':
+        return WANTED_NCF.get(row['batch'])
     if row['batch'] == 1 and row['workload'] in SMALL:
         return WANTED_SMALL
     if row['batch'] == 1 and row['workload'] in SEQUENCES:

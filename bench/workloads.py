@@ -2,7 +2,7 @@
 """The networks that `make bench` times, as PyTorch has them: one row each, under the name of its YAML file beside this one.
 
 A row says how many parameters the network has, the batches, its input and target, loss and optimiser. A network is made
-of modules, of `+` and torch.cat alone, so that onnx_of.py can write it down as well. To add one: NAME.yaml and a row.
+of modules, of `+`, `*` and torch.cat alone, so that onnx_of.py can write it down as well. To add one: NAME.yaml and a row.
 """
 from collections import namedtuple
 
@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import nn
 
 # batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train; y is
-# what the loss takes beside the network's result: targets, or noise. tokens: x holds whole numbers below it; 0: numbers.
+# what the loss takes beside the network's result: targets, or noise. tokens: x holds whole numbers below it; 0: numbers; of
+# several inputs, all of shape x, a tuple.
 Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer tokens', defaults=(None, None, None, 0))
 
 
@@ -192,6 +193,21 @@ def speech():
                          nn.LogSoftmax(2))
 
 
+class Ncf(nn.Module):
+    """Products of a user's and an item's factors, and a network of other factors of both (He et al. 2017)."""
+
+    def __init__(self, users, items, dim):
+        super().__init__()
+        self.gu, self.gi, self.mu, self.mi = (nn.Embedding(count, dim) for count in (users, items, users, items))
+        for table in (self.gu, self.gi, self.mu, self.mi):
+            nn.init.normal_(table.weight, 0, 0.01)
+        self.m, self.out = dense(2 * dim, dim, dim // 2, last=nn.ReLU), nn.Linear(dim + dim // 2, 1)
+
+    def forward(self, user, item):
+        m = self.m(torch.cat((self.mu(user), self.mi(item)), 1))
+        return self.out(torch.cat((self.gu(user) * self.gi(item), m), 1))
+
+
 def ctc_loss(log_probs, targets):
     n, frames, _ = log_probs.shape
     return F.ctc_loss(log_probs.transpose(0, 1), targets, torch.full((n,), frames), torch.full((n,), targets.shape[1]))
@@ -246,6 +262,8 @@ WORKLOADS = [
     Workload('lstm_char', 350593, 32, (1, 32), lstm, (64,), classes(65, 64), sequence_loss, adam(lr=1e-3), 65),
     Workload('ctc_speech', 126477, 16, (1, 16), speech, (100, 40), lambda batch: torch.randint(1, 13, (batch, 10)), ctc_loss,
              adam(lr=1e-3)),
+    Workload('ncf', 626401, 256, (1, 256), lambda: Ncf(6040, 3706, 32), (), bits(1), F.binary_cross_entropy_with_logits,
+             adam(lr=1e-3), (6040, 3706)),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
     Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
 ]

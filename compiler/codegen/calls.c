@@ -275,6 +275,20 @@ static void list_kept(Listing *l, const Calls *c, int kept)
     close_block(l);
 }
 
+/* The fewest samples of which some kernel from `from` on, or of a loop's body, is worth a second thread. */
+static int64_t shared_from(const Graph *g, int from)
+{
+    int64_t least = INT64_MAX;
+    for (int i = from; i < g->kernels.n; i++) {
+        const Kernel *k = g->kernels.at[i];
+        int64_t of = !k->shared ? INT64_MAX
+                     : k->scan  ? shared_from(k->scan->attr->scan->body, 0)
+                                : kernel_shared_from(g->program, k);
+        least = of < least ? of : least;
+    }
+    return least;
+}
+
 CallList *list_calls(SourceText *s, const Graph *g, int from)
 {
     CallList *list = arena_take(s->arena, sizeof *list);
@@ -282,6 +296,7 @@ CallList *list_calls(SourceText *s, const Graph *g, int from)
     Listing l = {.s = s, .list = list, .known = map_new(s->arena)};
     for (int i = from; i < g->kernels.n; i++)
         list->parallel |= g->kernels.at[i]->shared;
+    list->shared_from = list->parallel ? shared_from(g, from) : 1;
     name_uniforms(g, from);
     const Calls *c = calls_of(s, (Frame){.g = g}, from, 0);
     bool keeps = g->fn == FN_predict && from == 0;
@@ -379,6 +394,16 @@ static bool is_broken(SourceText *s, const CallList *c)
     return broken;
 }
 
+/* Calls of few samples, which had one thread, say nothing of how fast a team is. */
+static void emit_called(SourceText *s, const CallList *c)
+{
+    if (c->shared_from > 1)
+        out_loop(s->out, "if (n >= %lld)", (long long)c->shared_from);
+    out_line(s->out, "nnrt_called(&m->head.company, &team, n, %d);", (int)c->g->fn);
+    if (c->shared_from > 1)
+        out_end(s->out);
+}
+
 void emit_calls(SourceText *s, const CallList *c)
 {
     bool broken = is_broken(s, c);
@@ -388,8 +413,11 @@ void emit_calls(SourceText *s, const CallList *c)
     if (broken)
         out_line(s->out, "/* clang-format off */");
     if (c->parallel) {
-        out_raw(s->out, "#pragma omp parallel num_threads(nnrt_members(&m->head.company, n, %d))",
-                (int)c->g->fn);
+        const char *few = c->shared_from > 1
+                              ? arena_format(s->arena, "n < %lld ? 1 : ", (long long)c->shared_from)
+                              : "";
+        out_raw(s->out, "#pragma omp parallel num_threads(%snnrt_members(&m->head.company, n, %d))",
+                few, (int)c->g->fn);
         out_line(s->out, "{");
         s->out->depth++;
     }
@@ -398,7 +426,7 @@ void emit_calls(SourceText *s, const CallList *c)
     emit_lines(s, c);
     if (c->parallel) {
         out_close(s->out);
-        out_line(s->out, "nnrt_called(&m->head.company, &team, n, %d);", (int)c->g->fn);
+        emit_called(s, c);
     }
     if (broken)
         out_line(s->out, "/* clang-format on */");

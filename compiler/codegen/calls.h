@@ -34,6 +34,7 @@ typedef struct CallList {
     const Graph *g;
     int from; /* its first kernel */
     bool parallel;
+    int64_t shared_from; /* below so many samples no kernel is worth a second thread; 1: some always is */
     LineList lines;
     VEC(Repeat) repeats;                    /* in order */
     bool *passed;                           /* by Buffer.id: the text mentions the buffer's name */

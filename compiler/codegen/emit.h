@@ -138,9 +138,10 @@ bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);
 int mark_number(const SourceText *, const Kernel *);
 void emit_marks(SourceText *);
-/* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has. */
+/* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has
+ * or, of boxes, nnrt_boxes.h. */
 void emit_runtime(SourceText *);
-bool calls_samples(const SourceText *);
+bool calls_samples(const SourceText *, bool boxes);
 /* Whether a data source of the model is text, or sound: programs then link their readers. */
 bool reads_text(const Program *);
 bool reads_sound(const Program *);

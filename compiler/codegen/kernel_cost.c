@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_cost.c: the operations and bytes of a kernel, and whether they are worth more than one thread. */
+#include <math.h>
+
 #include "kernel_emit.h"
 
 /* Operations below which a kernel runs on one thread: a barrier costs about as much. */
@@ -60,6 +62,34 @@ static void add_bytes(Kernel *k, const Buffer *b)
         k->fixed_bytes += (double)b->bytes;
 }
 
+/* Bytes that the kernel takes of a table by index with n samples; -1: something reads it as a whole. */
+static double bytes_of_rows(const Graph *g, const Kernel *k, const Buffer *b, int64_t n)
+{
+    double bytes = 0;
+    for (int i = 0; i < k->nodes.n; i++) {
+        const Node *y = k->nodes.at[i];
+        for (int j = 0; j < y->n_in; j++) {
+            if (node_buffer(g, y->in[j]) != b)
+                continue;
+            if (y->op != OP_gather || j != 0)
+                return -1;
+            bytes += (double)shape_elements(&y->shape, n) * sizeof(float);
+        }
+    }
+    return bytes;
+}
+
+static void add_read(const Graph *g, Kernel *k, const Buffer *b)
+{
+    double rows = bytes_of_rows(g, k, b, g->program->train.batch);
+    if (rows <= 0 || rows >= (double)b->bytes) {
+        add_bytes(k, b);
+        return;
+    }
+    k->bytes += rows;
+    k->fixed_bytes += bytes_of_rows(g, k, b, 0);
+}
+
 /* What the kernels of a scan's body cost in all steps. */
 static void add_steps(Kernel *k)
 {
@@ -75,19 +105,20 @@ static void add_steps(Kernel *k)
     }
 }
 
-void kernel_cost(const Program *p, Kernel *k)
+void kernel_cost(const Graph *g, Kernel *k)
 {
+    int64_t batch = g->program->train.batch;
     k->flops = k->bytes = k->fixed_flops = k->fixed_bytes = 0;
     if (k->scan) {
         add_steps(k);
         return;
     }
     for (int i = 0; i < k->nodes.n; i++) {
-        k->flops += node_flops(k->nodes.at[i], p->train.batch);
+        k->flops += node_flops(k->nodes.at[i], batch);
         k->fixed_flops += node_flops(k->nodes.at[i], 0);
     }
     for (int i = 0; i < k->reads.n; i++)
-        add_bytes(k, k->reads.at[i]);
+        add_read(g, k, k->reads.at[i]);
     for (int i = 0; i < k->writes.n; i++)
         add_bytes(k, k->writes.at[i]);
     const ScatterPlan *rows = &((const Lowered *)k->lowered)->scatter;
@@ -97,6 +128,11 @@ void kernel_cost(const Program *p, Kernel *k)
         k->bytes *= share;
         k->fixed_flops = k->fixed_bytes = 0;
     }
+}
+
+static double least_shared(const Program *p)
+{
+    return p->share_ops > 0 ? p->share_ops : SHARE_OPS;
 }
 
 bool kernel_is_shared(const Program *p, const Kernel *k)
@@ -111,6 +147,14 @@ bool kernel_is_shared(const Program *p, const Kernel *k)
     bool rows = k->product != NULL;
     for (int i = 0; i < d->n; i++)
         rows |= !d->reduced[i];
-    double least = p->share_ops > 0 ? p->share_ops : SHARE_OPS;
-    return p->target->threads && rows && k->flops + k->bytes / 4 >= least;
+    return p->target->threads && rows && k->flops + k->bytes / 4 >= least_shared(p);
+}
+
+int64_t kernel_shared_from(const Program *p, const Kernel *k)
+{
+    double fixed = k->fixed_flops + k->fixed_bytes / 4, all = k->flops + k->bytes / 4;
+    if (fixed >= least_shared(p) || all <= fixed)
+        return 1;
+    double from = ceil((least_shared(p) - fixed) / (all - fixed) * (double)p->train.batch);
+    return from > 1 ? (int64_t)from : 1;
 }

@@ -260,10 +260,60 @@ static void lane_block(Loops *l, int stage, const char *base, const char *count)
     out_close(l->e->out);
 }
 
+/* Columns from .. to-1 of a row, a whole number of vectors after the first. */
+static void lanes_between(Loops *l, int stage, int64_t from, int64_t to, int64_t lanes)
+{
+    Emit *e = l->e;
+    const char *name = domain_axis[l->vector];
+    int64_t rest = (to - from) % lanes;
+    if (to - from >= 2 * lanes) {
+        out_open(e->out, "for (int %s0 = %lld; %s0 < %lld; %s0 += %lld)", name, (long long)from,
+                 name, (long long)(to - rest), name, (long long)lanes);
+        lane_block(l, stage, arena_format(e->arena, "%s0", name),
+                   arena_format(e->arena, "%lld", (long long)lanes));
+        out_close(e->out);
+    } else if (to - from >= lanes) {
+        lane_block(l, stage, arena_format(e->arena, "%lld", (long long)from),
+                   arena_format(e->arena, "%lld", (long long)lanes));
+    }
+    if (rest)
+        lane_block(l, stage, arena_format(e->arena, "%lld", (long long)(to - rest)),
+                   arena_format(e->arena, "%lld", (long long)rest));
+}
+
+/* The same of a row whose length is known, in pieces in which the same operand of a concat is read. */
+static void lanes_cut(Loops *l, int stage)
+{
+    Emit *e = l->e;
+    int64_t extent = l->d->extent[l->vector], lanes = extent < LANES ? extent : LANES;
+    const Ix *loop = &e->loops[l->vector];
+    Pieces pieces = pieces_whole(extent);
+    for (int i = 0; i < l->reductions.n && extent > lanes; i++) {
+        const Node *y = l->reductions.at[i];
+        Ix at[RANK_MAX], operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        if (l->level[y->id] != stage + 1)
+            continue;
+        emit_stand(e, y, at);
+        domain_operand(&e->space, e->loops, y, 0, at, operand, guards, &n);
+        pieces_cut(e, &pieces, y->in[0], operand, loop, lanes);
+    }
+    for (int i = 0; i < pieces.n; i++) {
+        int64_t from = pieces.at[i], to = pieces.at[i + 1];
+        IxNarrow was = {0};
+        if (pieces.n > 1)
+            was = ix_narrow(&e->space, loop->t[0].atom, from, to);
+        lanes_between(l, stage, from, to, lanes);
+        if (pieces.n > 1)
+            ix_widen(&e->space, &was);
+    }
+}
+
 static void lanes_along(Loops *l, int stage)
 {
     Emit *e = l->e;
-    int64_t ext = l->d->extent[l->vector], lanes = LANES;
+    const int64_t lanes = LANES;
     const char *name = domain_axis[l->vector];
     if (in_order(l)) {
         open_axis(l, l->vector);
@@ -279,19 +329,7 @@ static void lanes_along(Loops *l, int stage)
         out_close(e->out);
         lane_block(l, stage, whole, arena_format(e->arena, "%s - %s", all, whole));
     } else {
-        lanes = ext < lanes ? ext : lanes;
-        if (ext / lanes > 0 && ext >= 2 * lanes) {
-            out_open(e->out, "for (int %s0 = 0; %s0 < %lld; %s0 += %lld)", name, name,
-                     (long long)(ext - ext % lanes), name, (long long)lanes);
-            lane_block(l, stage, arena_format(e->arena, "%s0", name),
-                       arena_format(e->arena, "%lld", (long long)lanes));
-            out_close(e->out);
-        } else {
-            lane_block(l, stage, "0", arena_format(e->arena, "%lld", (long long)lanes));
-        }
-        if (ext % lanes)
-            lane_block(l, stage, arena_format(e->arena, "%lld", (long long)(ext - ext % lanes)),
-                       arena_format(e->arena, "%lld", (long long)(ext % lanes)));
+        lanes_cut(l, stage);
     }
 }
 

@@ -5,6 +5,7 @@
  * The right operand is computed and packed in panels first; then tiles of the result are shared
  * among threads. Each is one call of the register tile (templates/matmul.c) and a loop over its
  * numbers that applies the store expression while they are in the first cache. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel_product.h"
@@ -53,6 +54,9 @@ static int64_t part_columns(const MatmulPlan *plan)
 Left left_at(Product *p, const Node *a, const Ix *at)
 {
     Emit *e = p->e;
+    if (packs_by_rows(p, a, at))
+        return (Left){arena_format(e->arena, "%s + (size_t)i0 * %s", packed_left(p), p->inner),
+                      strtoll(p->inner, NULL, 10), 1};
     if (p->plan->pack_a)
         return (Left){
             arena_format(e->arena, "%s + (size_t)i0 * %s", packed_left(p), factor(p, p->inner)), 1,
@@ -254,7 +258,7 @@ static void sum_few(Product *p, const char *rows, const char *cols, const Ix *a_
     Emit *e = p->e;
     const MatmulPlan *t = p->plan;
     Left a = left_at(p, p->y->in[0], a_at);
-    if (t->pack_a) /* its first panel has all rows */
+    if (t->pack_a && !packs_by_rows(p, p->y->in[0], a_at)) /* its first panel has all rows */
         a.from = arena_format(e->arena, "%s + i0", packed_left(p));
     const char *between, *right = right_text(p, p->y->in[1], b_at, "j0", &between);
     const char *panels =
@@ -444,7 +448,10 @@ void emit_matmul(Emit *e)
         pack_right(&p);
     if (p.plan->pack_a) {
         const Packed w = {a, a_at, "i", p.rows, p.plan->rows, p.plan->tile_m, packed_left(&p)};
-        pack(&p, &w);
+        if (packs_by_rows(&p, a, a_at))
+            pack_rows(&p, a, a_at);
+        else
+            pack(&p, &w);
     }
     if (packs)
         emit_wait(e);

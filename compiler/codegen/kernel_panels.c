@@ -84,13 +84,58 @@ static void make_panel(Product *p, const Node *x, const Ix *at, const char *name
         if (cut)
             ix_widen(&e->space, &was);
     }
-    if (whole)
+    if (whole || *name == 'i') /* tiles read no row of the left one that is not there */
         return;
     out_loop(e->out, "for (int k = 0; k < %s; k++)", p->inner);
     out_loop(e->out, "for (int v = width; v < %d; v++)", width);
     out_line(e->out, "panel[k * %d + v] = 0.0f;", width);
     out_end(e->out);
     out_end(e->out);
+}
+
+/* Whether x, indexed by `at`, takes rows of a table along the inner steps. */
+static bool takes_rows(Product *p, const Node *x, const Ix *at, int *visits)
+{
+    OpClass class = op_rows[x->op].cls;
+    if (x->op == OP_gather)
+        return ix_coefficient(&at[x->shape.rank - 1], atom_of(&p->k)) == 1;
+    if (node_buffer(p->e->g, x) || x->uniform || --*visits < 0 ||
+        (class != CLASS_EW && class != CLASS_MOVE))
+        return false;
+    for (int i = 0; i < x->n_in; i++) {
+        Ix operand[RANK_MAX];
+        Guard guards[RANK_MAX];
+        int n;
+        index_operand(&p->e->space, x, i, at, operand, guards, &n);
+        if (takes_rows(p, x->in[i], operand, visits))
+            return true;
+    }
+    return false;
+}
+
+bool packs_by_rows(Product *p, const Node *x, const Ix *at)
+{
+    int visits = 64;
+    return p->plan->pack_a && p->inner[0] >= '0' && p->inner[0] <= '9' && p->k.n &&
+           takes_rows(p, x, at, &visits);
+}
+
+void pack_rows(Product *p, const Node *x, const Ix *at)
+{
+    Emit *e = p->e;
+    Pieces pieces = inner_pieces(p, x, at);
+    emit_share(e, 1);
+    out_open(e->out, "for (int i = 0; i < %s; i++)", p->rows);
+    out_line(e->out, "float *const row = %s + (size_t)i * %s;", packed_left(p), p->inner);
+    for (int i = 0; i < pieces.n; i++) {
+        IxNarrow was = ix_narrow(&e->space, atom_of(&p->k), pieces.at[i], pieces.at[i + 1]);
+        out_open(e->out, "for (int k = %lld; k < %lld; k++)", (long long)pieces.at[i],
+                 (long long)pieces.at[i + 1]);
+        pack_element(p, x, at, "row[k]");
+        out_close(e->out);
+        ix_widen(&e->space, &was);
+    }
+    out_close(e->out);
 }
 
 /* "x + (i % 64) * 8192": where a plain operand lies whose index is divided, i being where a panel begins; the distance

@@ -50,6 +50,10 @@ const char *plain_text(Product *, const Node *base, Ix linear, const Ix *first, 
                        int64_t apart[2]);
 /* Panels of `width` columns (of rows, for the left operand) of an operand: [panels][inner][width]. */
 void pack(Product *, const Packed *);
+/* Whether the left operand takes rows of a table along the inner steps: it is then packed as it is read, [rows][inner],
+ * by the second. */
+bool packs_by_rows(Product *, const Node *x, const Ix *at);
+void pack_rows(Product *, const Node *x, const Ix *at);
 /* Where the right operand is packed, by this kernel or by another before; where this kernel packs the left one. */
 const char *packed_right(Product *);
 const char *packed_left(Product *);

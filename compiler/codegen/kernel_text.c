@@ -302,7 +302,7 @@ static void scan_args(Texts *t, const Graph *g, Kernel *k)
 /* Finds out what the kernel is equal to: another, or another but for numbers. */
 static void compare(Texts *t, Graph *g, Kernel *k)
 {
-    kernel_cost(t->p, k);
+    kernel_cost(g, k);
     k->shared = kernel_is_shared(t->p, k);
     k->title = kernel_title(t, k);
     if (k->scan) {

@@ -27,6 +27,7 @@ static void paste(SourceText *s, const char *name)
 typedef enum {
     WHEN_always,
     WHEN_samples,
+    WHEN_boxes,
     WHEN_main,
     WHEN_text,
     WHEN_sound,
@@ -48,6 +49,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_team.h", WHEN_always},
                                     {"nnrt_company.h", WHEN_always},
                                     {"nnrt_ctc.h", WHEN_samples},
+                                    {"nnrt_boxes.h", WHEN_boxes},
                                     {"nnrt_attend.h", WHEN_attending},
                                     {"nnrt_data.h", WHEN_always},
                                     {"nnrt_crc32c.c", WHEN_always},
@@ -117,12 +119,14 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_generate.c", WHEN_main},
                                     {"nnrt_main.c", WHEN_main}};
 
-bool calls_samples(const SourceText *s)
+bool calls_samples(const SourceText *s, bool boxes)
 {
     for (int f = 0; f < s->graphs.n; f++)
-        for (int i = 0; i < s->graphs.at[f]->kernels.n; i++)
-            if (s->graphs.at[f]->kernels.at[i]->kind == KERNEL_samples)
+        for (int i = 0; i < s->graphs.at[f]->kernels.n; i++) {
+            const Kernel *k = s->graphs.at[f]->kernels.at[i];
+            if (k->kind == KERNEL_samples && (k->product->op == OP_nms) == boxes)
                 return true;
+        }
     return false;
 }
 
@@ -130,7 +134,8 @@ static bool needs(const SourceText *s, When when)
 {
     switch (when) {
     case WHEN_always: return true;
-    case WHEN_samples: return calls_samples(s);
+    case WHEN_samples: return calls_samples(s, false);
+    case WHEN_boxes: return calls_samples(s, true);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
     case WHEN_attending: return s->p->fn[FN_step] != NULL;

@@ -192,8 +192,9 @@ static void guards(SourceText *s)
         out_raw(o,
                 "#include \"nnrt.h\"\n#include \"nnrt_company.h\"\n#include "
                 "\"nnrt_math.h\"\n#include \"nnrt_rand.h\"\n"
-                "#include \"nnrt_team.h\"\n%s%s",
-                calls_samples(s) ? "#include \"nnrt_ctc.h\"\n" : "",
+                "#include \"nnrt_team.h\"\n%s%s%s",
+                calls_samples(s, false) ? "#include \"nnrt_ctc.h\"\n" : "",
+                calls_samples(s, true) ? "#include \"nnrt_boxes.h\"\n" : "",
                 s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");
     }
     out_raw(o,

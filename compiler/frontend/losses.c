@@ -42,6 +42,22 @@ static Node *huber(Call *c)
     return rows_reduce(c, &c->arg[1], build_where(g, inside, near, far));
 }
 
+/* huber(p, t, beta) / beta: d^2 / (2 beta) up to beta, d - beta / 2 beyond */
+static Node *smooth_l1(Call *c)
+{
+    Graph *g = c->g;
+    double beta = c->arg[0].r;
+    if (!(beta > 0)) {
+        diag_error(&c->ctx->diag, c->arg[0].loc, "smooth_l1: beta is above 0");
+        return NULL;
+    }
+    Node *d = difference(c), *size = build_unary(g, OP_abs, d);
+    Node *near = rows_times(g, build_binary(g, OP_mul, d, d), 0.5 / beta);
+    Node *inside = build_binary(g, OP_less, size, build_const(g, beta));
+    return rows_reduce(c, &c->arg[1],
+                       build_where(g, inside, near, rows_plus(g, size, -0.5 * beta)));
+}
+
 /* max(log(x), -100) */
 static Node *bounded_log(Graph *g, OpKind log, Node *x)
 {
@@ -128,6 +144,8 @@ LOSS(mse, "(p - t)^2", REDUCTION);
 LOSS(mae, "|p - t|", REDUCTION);
 LOSS(huber, "(p - t)^2 / 2 where |p - t| <= delta, else delta * (|p - t| - delta / 2)",
      TAKES("delta", real, "1"), REDUCTION);
+LOSS(smooth_l1, "(p - t)^2 / (2 beta) where |p - t| < beta, else |p - t| - beta / 2",
+     TAKES("beta", real, "1"), REDUCTION);
 LOSS(bce, "-(t log(p) + (1 - t) log(1 - p)), logarithms at least -100", REDUCTION);
 LOSS(bce_with_logits, "bce(sigmoid(x), t), exact for large x", REDUCTION);
 LOSS(hinge, "max(0, 1 - t x) for t -1 or 1 (class indices: 0 or 1)", REDUCTION);

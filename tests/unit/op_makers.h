@@ -450,6 +450,19 @@ FIXTURE Node *make_edit_distance(Fixture *f, Node **x, int trial)
     return graph_add(f->g, OP_edit_distance, 3, in, &attr);
 }
 
+/* Boxes of all sizes, so that some overlap; a third of the scores are none. */
+FIXTURE Node *make_nms(Fixture *f, Node **x, int trial)
+{
+    int64_t count = random_size(f, 33), classes = 1 + random_below(f, 3);
+    const Attr attr = {.n_numbers = 1, .numbers = {1 + random_below(f, 40)}};
+    Node *near = random_leaf(f, SHAPE(0, 1, count, 2), -1, 1);
+    Node *size = random_leaf(f, SHAPE(0, 1, count, 2), 0.1, 1);
+    Node *corners[2] = {near, build_binary(f->g, OP_add, near, size)};
+    x[0] = random_leaf(f, SHAPE(0, 1, count, classes), -0.5, 1);
+    Node *in[3] = {build_concat(f->g, 2, 2, corners), x[0], build_const(f->g, trial % 3 ? 0.3 : 1)};
+    return graph_add(f->g, OP_nms, 3, in, &attr);
+}
+
 typedef struct Maker {
     OpKind op;
     int n_in;
@@ -477,6 +490,7 @@ static const Maker makers[] = {
     {OP_ctc_loss_grad, 1, make_ctc_loss_grad},
     {OP_ctc_decode, 1, make_ctc_decode},
     {OP_edit_distance, 1, make_edit_distance},
+    {OP_nms, 1, make_nms},
 };
 
 /* A call of op on inputs x[0 .. *n - 1]. */
