@@ -220,7 +220,23 @@ typedef struct nnrt_column {
     int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
     const char *of; /* text, sound: it holds the lengths of this input's samples */
+    /* csv, of an input with classes: its texts are categories where one of the first two is not 0. */
+    int64_t count;                 /* so many at most, of which the training data says which */
+    int n_categories;              /* these, in the order of their indices */
+    const char *const *categories;
+    int has_unseen;                /* a category that is not known has the index `unseen`; else it is an error */
+    int64_t unseen;
+    int64_t offset;                /* added to its numbers */
 } nnrt_column;
+
+/* csv: rows whose field in this column is one of n texts. */
+typedef struct nnrt_where {
+    const char *column;
+    int n;
+    const char *const *values;
+} nnrt_where;
+
+#define NNRT_BLANKS '\1' /* the delimiter of csv: runs of spaces and tabs */
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
@@ -231,7 +247,11 @@ typedef struct nnrt_source {
     uint64_t seed;         /* synthetic */
     int64_t count;         /* synthetic: samples */
     int header;            /* csv: the first line holds names */
-    char delimiter;        /* csv */
+    char delimiter;        /* csv; NNRT_BLANKS */
+    int n_missing;         /* csv: texts that stand for no value: NaN of an input of f32 */
+    const char *const *missing;
+    int n_where;           /* csv: the rows that are read: all of these hold */
+    const nnrt_where *where;
     int64_t stride;        /* csv, > 0: windows of its rows, so far apart: the first column's input is
                               a window, the second's the rows after it; both have the same names */
     int n_columns;
@@ -245,6 +265,8 @@ typedef struct nnrt_source {
 typedef struct nnrt_reader nnrt_reader;
 /* Names and values that weights files hold beside the weights: vocabularies. */
 typedef struct nnrt_meta nnrt_meta;
+/* Texts of a column of csv, and where their class indices go: linked only where a column may hold categories. */
+typedef struct nnrt_categories nnrt_categories;
 
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
@@ -363,6 +385,7 @@ typedef struct nnrt_model {
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
+    int (*categories)(const nnrt_categories *, double *to); /* of a program that reads classes from csv; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -490,6 +513,11 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+
+/* --- nnrt_categories.c ------------------------------------------------------------------------ */
+
+/* to[i * step] = the class index of row i's text; a status where that is not known. */
+int nnrt_categories_find(const nnrt_categories *, double *to);
 
 /* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
 

@@ -57,12 +57,16 @@ static int train_open_data(nnrt_training *t)
     const char *from = t->args->resume ? t->args->resume : t->args->weights;
     int status = from ? nnrt_open_meta(&t->meta, model, from, t->fault) : 0;
     t->meta.learn = 1;
+    t->meta.keep_going = t->args->keep_going;
+    t->meta.learn_from = t->fold ? t->fold->learn : NULL;
     if (!status)
         status = nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL,
                                 &t->meta, t->fault);
     t->meta.learn = 0; /* validation has the words of training */
     if (!status)
         status = nnrt_rows_all(&t->rows, t->data.n, t->fault);
+    if (!status && t->fold)
+        status = nnrt_fold_rows(t);
     if (status)
         return status;
     if (t->data.n < 1)
@@ -192,6 +196,7 @@ void nnrt_training_close(nnrt_training *t)
     nnrt_dataset_close(&t->other);
     nnrt_meta_free(&t->meta);
     free(t->rows.at);
+    free(t->held.at);
     free(t->validation_rows.at);
     free(t->order);
     free(t->run.score.sums);

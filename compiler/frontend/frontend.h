@@ -127,7 +127,8 @@ enum {
     CALL_function = 2,   /* may be called in an expression */
     CALL_weights = 4,    /* has weights: layer only; takes init, frozen, shared */
     CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
-    CALL_several = 16    /* gives several values through Call.parts (split) */
+    CALL_several = 16,   /* gives several values through Call.parts (split) */
+    CALL_weighted = 32   /* a loss that takes weight=, an expression: Call.weight */
 };
 
 struct Call {
@@ -141,6 +142,8 @@ struct Call {
     int n_in;
     Node **in;
     Loc *in_loc; /* where each operand is named or made, for notes */
+    Node *weight; /* CALL_weighted: how much each element of the loss counts; NULL: all the same */
+    Loc weight_loc;
     Arg arg[ARGS_MAX];
     const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;

@@ -41,7 +41,10 @@ Node *rows_relu6(Graph *, Node *x);
 /* The sum, or the mean, of all numbers: rank 0. */
 Node *rows_sum(Graph *, Node *x);
 Node *rows_mean(Graph *, Node *x);
-/* The elements of a loss as `reduction` says: their mean, their sum, themselves. */
+/* The elements of a loss, each times the call's weight where it has one: that is of the loss's shape, or broadcasts to
+ * it, or is one number a sample. Reports others. */
+Node *rows_weighted(Call *, Node *loss);
+/* The same as `reduction` says: their mean (over how many they are, as PyTorch's `weight`), their sum, themselves. */
 Node *rows_reduce(Call *, const Arg *reduction, Node *x);
 /* x, one number a sample, as [N] f32; `name`: what it is called in the report of another shape, at `loc`.
  * NULL after that. */

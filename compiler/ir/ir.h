@@ -367,13 +367,26 @@ typedef enum {
 /* As nnrt_tokens_kind. */
 typedef enum { TOKENS_characters, TOKENS_bytes, TOKENS_words, TOKENS_bpe, TOKENS_file } TokensKind;
 
+typedef VEC(const char *) SourceTexts;
+
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
     const char *file;
     int64_t bytes;
     VEC(const char *) names;
     const char *of; /* text, sound: lengths of this input's samples */
+    int64_t count;  /* csv: the same fields as nnrt_column */
+    SourceTexts categories;
+    bool has_unseen;
+    int64_t unseen, offset;
 } SourceColumn;
+
+typedef struct SourceWhere { /* csv: rows whose column holds one of these */
+    const char *column;
+    SourceTexts values;
+} SourceWhere;
+
+enum { DELIMITER_BLANKS = 1 }; /* NNRT_BLANKS */
 
 typedef struct TextForm { /* the same fields as nnrt_text */
     TokensKind tokens;
@@ -406,6 +419,8 @@ typedef struct Source { /* the same fields as nnrt_source */
     char delimiter;
     int64_t stride; /* csv: > 0: windows of its rows, so far apart */
     VEC(SourceColumn) columns;
+    SourceTexts missing; /* csv */
+    VEC(SourceWhere) where;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
     bool has_text, has_sound, is_folder;
     TextForm text;
