@@ -78,6 +78,7 @@ typedef struct nnrt_value {
     int n_augment;
     const nnrt_augment *augment;
     int labels; /* outputs: labels, of ctc_decode, up to the first below 0 */
+    int may_miss; /* inputs: a value may be NaN, which an `impute` replaces */
 } nnrt_value;
 
 typedef enum {
@@ -311,6 +312,31 @@ typedef struct nnrt_generation {
     void (*step)(nnrt_instance *, const int32_t *, int64_t at, float *scores);
 } nnrt_generation;
 
+/* What is fitted on training data before the first step, and how. */
+typedef enum {
+    NNRT_FIT_STANDARDIZE, /* mean and standard deviation (of n) of each feature */
+    NNRT_FIT_MEAN,        /* the mean of each feature */
+    NNRT_FIT_MEDIAN,      /* the median of each feature */
+    NNRT_FIT_PCA          /* principal components, means, variances (of n - 1) along the first */
+} nnrt_fit_kind;
+
+/* A layer that is fitted. A sample of what it reads is `count` numbers, in which runs of `inner` numbers of each
+ * of `features` features follow one another. */
+typedef struct nnrt_fit_layer {
+    nnrt_fit_kind kind;
+    const char *name;
+    int64_t count, features, inner;
+    int var[3]; /* indices of vars: mean, std; value; components, mean, explained_variance */
+    double eps; /* standardize: a deviation up to here is that of a constant, and 1 */
+} nnrt_fit_layer;
+
+typedef struct nnrt_fitting {
+    int n;
+    const nnrt_fit_layer *layers; /* each sees what those before it give */
+    /* What each layer reads, of n samples: out[i], that of layer i. */
+    void (*values)(nnrt_instance *, int n, const void *const *in, float *const *out);
+} nnrt_fitting;
+
 /* How a token is chosen of the scores: by its probability at `temperature`, 0: the likeliest; of the top_k
  * likeliest, 0: of all; of the fewest whose probabilities come to top_p. `end`: nothing follows it; -1: none. */
 typedef struct nnrt_sampling {
@@ -386,6 +412,7 @@ typedef struct nnrt_model {
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
     int (*categories)(const nnrt_categories *, double *to); /* of a program that reads classes from csv; else NULL */
+    const nnrt_fitting *fitting; /* of a program some of whose layers are fitted on training data; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */

@@ -87,6 +87,8 @@ static const args_option args_options[] = {
     {"fold", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(fold), "I", "of the K folds only this, from 1"},
     {"keep-going", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT, ARGS_FLAG,
      ARGS_AT(keep_going), NULL, "leave bad rows out, and say how many"},
+    {"refit", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(refit), NULL,
+     "with --weights: fit standardize, impute and pca anew on the training data"},
     {"no-shuffle", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(no_shuffle), NULL,
      "samples in the order of the files"},
     {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE, ARGS_LIST, ARGS_AT(input),

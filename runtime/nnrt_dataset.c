@@ -168,13 +168,13 @@ static int ds_check_counts(const nnrt_read *o)
     return NNRT_OK;
 }
 
-/* 1: finite still when it is a float. By its bits, so that no compiler option can change it. */
-static int ds_finite(double value)
+/* The bits of the value as a float, without its sign: no compiler option can change what they mean. */
+static uint32_t ds_bits(double value)
 {
     float narrow = (float)value;
     uint32_t bits;
     memcpy(&bits, &narrow, sizeof bits);
-    return (bits >> 23 & 255) != 255;
+    return bits & 0x7FFFFFFFu;
 }
 
 /* 1: not a number, by its bits. */
@@ -194,8 +194,9 @@ static int ds_integer(double value, int64_t low, int64_t high)
 int nnrt_value_good(const nnrt_value *v, double value)
 {
     int64_t low = v->dtype == NNRT_U8 ? 0 : INT32_MIN, high = v->dtype == NNRT_U8 ? 255 : INT32_MAX;
-    if (!ds_finite(value))
-        return 0;
+    uint32_t bits = ds_bits(value), infinity = 0x7F800000u;
+    if (bits >= infinity)
+        return bits > infinity && v->may_miss;
     if (v->dtype != NNRT_F32 && !ds_integer(value, low, high))
         return 0;
     if (v->classes <= 0)

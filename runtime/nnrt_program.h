@@ -25,7 +25,7 @@ typedef struct nnrt_args {
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
-    int has_seed, no_shuffle, keep_going, train, predict, decode, profile, json, help, version;
+    int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, json, help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any
@@ -112,6 +112,13 @@ int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nn
                     nnrt_score *, nnrt_fault *);
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */
 int nnrt_score_figures(const nnrt_model *, const nnrt_score *, const char *prefix, nnrt_figure *);
+
+/* --- nnrt_fit.c: what is fitted on training data ---------------------------------------------- */
+
+/* Fits the layers standardize, impute and pca of the model, in their order, on the samples `rows` of the set, which
+ * are training's alone; the feed's buffers hold batches meanwhile. Models without such layers: nothing is done.
+ * NNRT_BAD_CONTENT where a feature has no value, NNRT_NOT_FINITE where an infinity arose before a layer. */
+int nnrt_fit(nnrt_instance *, const nnrt_dataset *, const nnrt_rows *rows, nnrt_feed *, nnrt_fault *);
 
 /* --- nnrt_augment.c: random changes to training images ---------------------------------------- */
 

@@ -160,6 +160,16 @@ static int train_resume(nnrt_training *t)
     return 0;
 }
 
+/* Fits what is fitted on training data, unless it was with the weights that training begins with. */
+static int train_fit(nnrt_training *t)
+{
+    if (t->args->refit && t->args->resume)
+        return nnrt_fail(t->fault, NNRT_BAD_CALL, "--refit and --resume exclude each other");
+    if (t->args->resume || (t->args->weights && !t->args->refit))
+        return 0;
+    return nnrt_fit(t->m, &t->data, &t->rows, &t->feed, t->fault);
+}
+
 /* A fresh run, or the one to go on with. */
 static int train_begin(nnrt_training *t)
 {
@@ -185,7 +195,7 @@ static int train_begin(nnrt_training *t)
         t->run.shuffle = 0;
     t->m->metric_sums = t->run.score.sums;
     train_horizon(t, t->args->resume != NULL);
-    return 0;
+    return train_fit(t);
 }
 
 void nnrt_training_close(nnrt_training *t)

@@ -132,6 +132,8 @@ static void emit_values(SourceText *s)
         Str rest = str_new(s->arena);
         if (in->classes)
             str_add(&rest, ", .classes = %lld", (long long)in->classes);
+        if (in->may_miss)
+            str_add(&rest, ", .may_miss = 1");
         if (in->has_ignore)
             str_add(&rest, ", .has_ignore = 1, .ignore = %lld", (long long)in->ignore);
         str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i),
@@ -504,6 +506,8 @@ static void model_table(SourceText *s)
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
     if (p->fn[FN_step])
         out_line(o, ".generation = &%s_generation,", m);
+    if (p->fn[FN_fit])
+        out_line(o, ".fitting = &%s_fitting,", m);
     if (s->options->main && reads_text(p))
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
@@ -645,6 +649,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_validation, "validation");
     emit_forms(s, &s->p->data_test, "test");
     emit_generation(s);
+    emit_fitting(s);
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");

@@ -121,6 +121,9 @@ bool spans_meet(const SpanList *, const SpanList *);
 void emit_body(SourceText *, const Graph *);
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);
+/* fitting.c: what layers read that are fitted on training data, and the table of them. */
+void emit_fit_values(SourceText *);
+void emit_fitting(SourceText *);
 /* vars.c: names the variables; their structures; the table NAME_vars. */
 void name_vars(SourceText *);
 void emit_var_structs(SourceText *);

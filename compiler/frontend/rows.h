@@ -86,6 +86,17 @@ Node *classes_integers(Call *);
  * at and above that would match nothing, in silence. Marks an input of integers whose count was not said.
  * Reports. */
 bool classes_within(Call *, Node *indices, int axis);
+/* What an integer tensor can hold, by what it is computed from: class inputs, constants, sums, products, remainders. */
+typedef struct Indices {
+    Node *node;    /* the integers, before a conversion to f32 */
+    int64_t count; /* all are from 0 to below it; 0: an input whose count is not said, `input[0]`, as it is */
+    int n_inputs;
+    Input *input[16]; /* that it comes from */
+} Indices;
+
+/* The indices that operand i holds. False where they are not integers, or of unknown range: not reported.
+ * (indices.c) */
+bool indices_read(Call *, int i, Indices *out);
 /* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many
  * classes it has at most, and that it may hold `ignore`. */
 bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);

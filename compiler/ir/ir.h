@@ -199,6 +199,7 @@ typedef enum {
     FN_encode,
     FN_prefill,
     FN_step,
+    FN_fit, /* what is fitted on training data reads: output i is the operand of Program.fits i */
     FN_COUNT
 } Fn;
 
@@ -252,6 +253,7 @@ typedef struct Input {
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
     bool looked_up;       /* its tokens choose rows of a table: functions refuse any other number */
+    bool may_miss;        /* an `impute` reads it: a value may be NaN */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
@@ -427,6 +429,21 @@ typedef struct Source { /* the same fields as nnrt_source */
     SoundForm sound;
 } Source;
 
+/* As nnrt_fit_kind. */
+typedef enum { FIT_standardize, FIT_mean, FIT_median, FIT_pca } FitKind;
+
+enum { FIT_VARS = 3 };
+
+/* A layer whose buffers are fitted on training data before the first step: of what it reads, [N, ...]. */
+typedef struct Fit {
+    FitKind kind;
+    const char *name; /* of the layer */
+    Loc loc;
+    int axis;           /* of its features */
+    Var *var[FIT_VARS]; /* mean, std; value; components, mean, explained_variance */
+    double eps;         /* standardize: a deviation at or below it is that of a constant */
+} Fit;
+
 struct Program {
     Ctx *ctx;
     const char *name; /* model: */
@@ -437,6 +454,7 @@ struct Program {
     VEC(Input) inputs;
     VEC(Output) outputs;
     VEC(Metric) metrics;
+    VEC(Fit) fits; /* in the order of the layers */
     int n_sums; /* metric sums in all */
     bool has_loss;
     Train train;
@@ -500,6 +518,8 @@ Var *program_var(Program *, const char *name, VarKind, const Shape *, Init,
                  Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
+/* What the function's output `index` is called. */
+const char *graph_output_name(const Graph *, int index);
 /* Whether the function decodes: encode, prefill, step; their graphs are of one sample, without a batch axis. */
 bool fn_decodes(Fn);
 
