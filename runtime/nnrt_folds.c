@@ -150,10 +150,13 @@ int nnrt_fold_score(nnrt_training *t, nnrt_figure *out)
         memcpy(t->m->vars, t->run.best_vars, t->model->vars_bytes);
         t->m->changes++;
     }
-    int status =
-        nnrt_feed_score(&t->feed, t->m, &t->data, &t->held, &t->validation_score, t->fault);
+    nnrt_score score;
+    int status = nnrt_score_open(&score, t->model, t->held.n, 0, t->fault);
     if (!status)
-        nnrt_score_figures(t->model, &t->validation_score, "", out);
+        status = nnrt_feed_score(&t->feed, t->m, &t->data, &t->held, &score, t->fault);
+    if (!status)
+        nnrt_score_figures(t->model, &score, "", out);
+    nnrt_score_close(&score);
     return status;
 }
 

@@ -61,14 +61,14 @@ static int train_call(nnrt_training *t)
     int64_t step = t->m->step;
     nnrt_dataset_batch(&t->data, t->order + at, n, t->feed.in);
     nnrt_augment_batch(&t->augmenter, t->m->seed, t->run.epoch, t->order + at, n, t->feed.in);
+    nnrt_score_aim(&t->run.score, n, t->m);
     float loss = t->model->train_step(t->m, n, (const void *const *)t->feed.in);
     if (!isfinite(loss))
         return nnrt_training_not_finite(t, (double)loss);
-    t->run.score.loss_sum += (double)loss * n;
-    t->run.score.samples += n;
+    nnrt_score_add(&t->run.score, (double)loss, n);
     t->run.position++;
     t->unsaved = 1;
-    t->n_figures = nnrt_score_figures(t->model, &t->run.score, "", t->figures);
+    t->n_figures = nnrt_score_running(t->model, &t->run.score, t->figures);
     nnrt_progress_step(&t->progress, t->run.position, t->n_figures, t->figures);
     if (t->m->step == step || !nnrt_training_due(t, 0))
         return 0;
@@ -106,9 +106,7 @@ static int train_end_epoch(nnrt_training *t)
     nnrt_training_plateau(t);
     t->run.epoch++;
     t->run.position = 0;
-    t->run.score.loss_sum = t->run.score.samples = 0;
-    for (int i = 0; i < t->model->n_sums; i++)
-        t->run.score.sums[i] = 0;
+    nnrt_score_clear(&t->run.score);
     t->unsaved = 1;
     return nnrt_training_due(t, 1) ? nnrt_training_save_checkpoint(t) : 0;
 }

@@ -485,7 +485,31 @@ static const MetricRow *find_metric(Builder *b, const Ex *ex)
     return NULL;
 }
 
-const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **sums)
+/* The nodes of a metric, and what it says of them. */
+static bool metric_parts(Call *c, const MetricRow *row, MetricParts *out)
+{
+    out->metric = (Metric){.finish = row->finish, .larger = row->larger};
+    if (row->details && !row->details(c, &out->metric))
+        return false;
+    if (row->build && !row->build(c, out->sums))
+        return false;
+    for (int i = 0; i < row->n_sums; i++)
+        if (!out->sums[i])
+            return false;
+    if (!row->keep)
+        return true;
+    out->metric.n_kept = row->n_kept;
+    if (!row->keep(c, out->kept, &out->metric))
+        return false;
+    for (int i = 0; i < out->metric.n_kept; i++)
+        if (!out->kept[i])
+            return false;
+    if (!c->g->program->keeps)
+        out->metric.n_kept = 0;
+    return true;
+}
+
+const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, MetricParts *out)
 {
     const Ex *ex = expr_parse(b->ctx, y);
     b->blind = b->blind || !ex;
@@ -502,8 +526,5 @@ const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **
     Call c = call_of(b, scope, ex, &called, &o);
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o.n, c.arg) && o.good;
     inherit(b, ex, row->name);
-    good = good && row->build(&c, sums);
-    for (int i = 0; good && i < row->n_sums; i++)
-        good = sums[i] != NULL;
-    return good ? row : NULL;
+    return good && metric_parts(&c, row, out) ? row : NULL;
 }
