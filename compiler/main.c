@@ -303,7 +303,8 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     ModelOptions m = {.batch = o->batch,
                       .n_defines = o->defines.n,
                       .defines = o->defines.at,
-                      .no_train = o->no_train};
+                      .no_train = o->no_train,
+                      .program = o->main || kind == EMIT_exe};
     Program *p = model_read(ctx, &m, ctx->diag.text, ctx->diag.size);
     if (!p || ctx->diag.errors)
         return failed(&ctx->diag);

@@ -123,13 +123,44 @@ static inline int nnrt_var_axes(const nnrt_var *v, int64_t dim[NNRT_RANK])
 typedef enum {
     NNRT_METRIC_MEAN,      /* s0 / s1 */
     NNRT_METRIC_ROOT_MEAN, /* sqrt(s0 / s1) */
-    NNRT_METRIC_R2         /* s0 = sum (t-p)^2, s1 = sum t, s2 = sum t^2, s3 = count */
+    NNRT_METRIC_R2,        /* s0 = sum (t-p)^2, s1 = sum t, s2 = sum t^2, s3 = count */
+    /* Of kept scores, and targets 0 or 1, or classes, -1: not counted: */
+    NNRT_METRIC_AUC,              /* area under the ROC curve */
+    NNRT_METRIC_AVERAGE_PRECISION, /* sum (R_n - R_n-1) P_n */
+    /* Of targets of each class (of the class 1 alone, where there are no classes): right ones, those taken for it,
+     * those that have it; then of all: */
+    NNRT_METRIC_PRECISION,
+    NNRT_METRIC_RECALL,
+    NNRT_METRIC_F1,
+    NNRT_METRIC_SPECIFICITY,
+    NNRT_METRIC_IOU,
+    NNRT_METRIC_BALANCED_ACCURACY,
+    NNRT_METRIC_MCC,
+    NNRT_METRIC_ECE,       /* of each bin: targets, sum of confidences, right ones */
+    NNRT_METRIC_PERPLEXITY /* exp(s0 / s1) */
 } nnrt_finish;
+
+/* How the figures of classes become one. */
+typedef enum {
+    NNRT_MACRO,   /* the mean over classes that some target has or is taken for */
+    NNRT_MICRO,   /* of the classes' counts together */
+    NNRT_WEIGHTED /* the mean weighted by how many targets have the class */
+} nnrt_average;
 
 typedef struct nnrt_metric {
     const char *name;
     nnrt_finish finish;
     int n_sums;
+    int larger;      /* larger is better */
+    int kept;        /* the first of what it keeps of each sample, in the model's list */
+    int n_kept;      /* 0: nothing */
+    int report;      /* it keeps them for a report alone, not for its figure */
+    int64_t classes; /* scores a target; 0: one */
+    int scores;      /* what it keeps are scores, and then targets */
+    int logits;      /* scores of classes are not probabilities */
+    nnrt_average average;
+    int64_t one_class; /* 1 more than the class that is meant; 0: all */
+    int target;        /* 1 more than the input that the targets come from; 0: computed */
 } nnrt_metric;
 
 typedef enum {
@@ -163,7 +194,7 @@ typedef struct nnrt_schedule {
     const char *monitor; /* plateau: val_loss, ... */
     int64_t patience;    /* epochs */
     double threshold;    /* a figure is better than the best by more than this share of it */
-    int mode;            /* -1 smaller is better, +1 larger, 0 by the name */
+    int mode;            /* -1 smaller is better, +1 larger, 0 as the metric's row says */
 } nnrt_schedule;
 
 /* Where data comes from. */
@@ -221,7 +252,23 @@ typedef struct nnrt_column {
     int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
     const char *of; /* text, sound: it holds the lengths of this input's samples */
+    /* csv, of an input with classes: its texts are categories where one of the first two is not 0. */
+    int64_t count;                 /* so many at most, of which the training data says which */
+    int n_categories;              /* these, in the order of their indices */
+    const char *const *categories;
+    int has_unseen;                /* a category that is not known has the index `unseen`; else it is an error */
+    int64_t unseen;
+    int64_t offset;                /* added to its numbers */
 } nnrt_column;
+
+/* csv: rows whose field in this column is one of n texts. */
+typedef struct nnrt_where {
+    const char *column;
+    int n;
+    const char *const *values;
+} nnrt_where;
+
+#define NNRT_BLANKS '\1' /* the delimiter of csv: runs of spaces and tabs */
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
@@ -232,7 +279,11 @@ typedef struct nnrt_source {
     uint64_t seed;         /* synthetic */
     int64_t count;         /* synthetic: samples */
     int header;            /* csv: the first line holds names */
-    char delimiter;        /* csv */
+    char delimiter;        /* csv; NNRT_BLANKS */
+    int n_missing;         /* csv: texts that stand for no value: NaN of an input of f32 */
+    const char *const *missing;
+    int n_where;           /* csv: the rows that are read: all of these hold */
+    const nnrt_where *where;
     int64_t stride;        /* csv, > 0: windows of its rows, so far apart: the first column's input is
                               a window, the second's the rows after it; both have the same names */
     int n_columns;
@@ -246,6 +297,8 @@ typedef struct nnrt_source {
 typedef struct nnrt_reader nnrt_reader;
 /* Names and values that weights files hold beside the weights: vocabularies. */
 typedef struct nnrt_meta nnrt_meta;
+/* Texts of a column of csv, and where their class indices go: linked only where a column may hold categories. */
+typedef struct nnrt_categories nnrt_categories;
 
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
@@ -263,7 +316,7 @@ typedef struct nnrt_train {
     const char *stop_monitor;    /* early stopping: val_loss, ..., or NULL */
     int64_t stop_patience;       /* epochs */
     double stop_min_delta;
-    int stop_mode; /* -1 smaller is better, +1 larger, 0 by the name */
+    int stop_mode; /* -1 smaller is better, +1 larger, 0 as the metric's row says */
     int stop_restore_best;
 } nnrt_train;
 
@@ -389,7 +442,10 @@ typedef struct nnrt_model {
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
+    int (*categories)(const nnrt_categories *, double *to); /* of a program that reads classes from csv; else NULL */
     const nnrt_fitting *fitting; /* of a program some of whose layers are fitted on training data; else NULL */
+    int n_kept;          /* kinds of numbers that metrics keep of each sample */
+    const int64_t *kept; /* how many of a sample */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -414,6 +470,9 @@ struct nnrt_instance {
     int64_t epoch_steps; /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
     double lr;           /* base rate */
     double *metric_sums; /* where train_step adds its metric sums, or NULL */
+    /* One for each kind of numbers that metrics keep: where eval and train_step write those of the batch, or NULL; or
+     * NULL: nowhere. */
+    float *const *metric_kept;
     const nnrt_instance
         *owner;       /* whose weights it computes with: itself, or what it is a fork of */
     uint64_t changes; /* owner: how often weights have changed, from 1 */
@@ -435,6 +494,14 @@ static inline __attribute__((unused)) int nnrt_stale(nnrt_instance *m)
     int stale = m->kept != m->owner->changes;
     m->kept = m->owner->changes;
     return stale;
+}
+
+/* Hands out what metrics keep of the samples of a batch, `count` numbers of kind i. */
+static inline __attribute__((unused)) void nnrt_keep(const nnrt_instance *m, int i,
+                                                     const float *from, size_t count)
+{
+    if (m->metric_kept && m->metric_kept[i])
+        __builtin_memcpy(m->metric_kept[i], from, count * sizeof *from);
 }
 
 /* --- nnrt_core.c ----------------------------------------------------------------------------- */
@@ -517,6 +584,11 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+
+/* --- nnrt_categories.c ------------------------------------------------------------------------ */
+
+/* to[i * step] = the class index of row i's text; a status where that is not known. */
+int nnrt_categories_find(const nnrt_categories *, double *to);
 
 /* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
 

@@ -58,6 +58,7 @@ typedef struct check_writer {
     nnrt_st_item *items;
     nnrt_st_pair *meta;
     char (*names)[300], (*texts)[96];
+    int64_t (*kept)[2]; /* shapes of what metrics keep */
     float *values;
     int n_items, n_meta, n_names, n_texts;
 } check_writer;
@@ -67,22 +68,25 @@ static void check_writer_free(check_writer *w)
     free(w->items);
     free(w->meta);
     free(w->names);
+    free(w->kept);
     free(w->texts);
     free(w->values);
 }
 
 static int check_writer_make(check_writer *w, const nnrt_model *model, int more)
 {
-    size_t vars = (size_t)model->n_vars, count = 1;
+    size_t vars = (size_t)model->n_vars, kept = (size_t)model->n_kept, count = 1;
     size_t meta = CHECK_NUMBERS + (size_t)model->n_sums + 4 + (size_t)more;
     for (int i = 0; i < model->n_vars; i++)
         count += (size_t)model->vars[i].count * (model->vars[i].kind == NNRT_STATE ? 1 : 2);
-    *w = (check_writer){.items = malloc((2 * vars + 1) * sizeof *w->items),
+    *w = (check_writer){.items = malloc((2 * vars + kept + 1) * sizeof *w->items),
                         .meta = malloc(meta * sizeof *w->meta),
-                        .names = malloc((vars + (size_t)model->n_sums + 1) * sizeof *w->names),
+                        .names =
+                            malloc((vars + kept + (size_t)model->n_sums + 1) * sizeof *w->names),
+                        .kept = malloc((kept + 1) * sizeof *w->kept),
                         .texts = malloc(meta * sizeof *w->texts),
                         .values = malloc(count * sizeof *w->values)};
-    return w->items && w->meta && w->names && w->texts && w->values;
+    return w->items && w->meta && w->names && w->kept && w->texts && w->values;
 }
 
 static void check_put_vars(check_writer *w, const nnrt_instance *m, const nnrt_run *run)
@@ -102,6 +106,20 @@ static void check_put_vars(check_writer *w, const nnrt_instance *m, const nnrt_r
         snprintf(w->names[w->n_names], sizeof *w->names, "best.%s", v->name);
         w->items[w->n_items++] = (nnrt_st_item){w->names[w->n_names++], v->rank, v->dim, at};
         at += v->count;
+    }
+}
+
+/* What metrics have kept of the epoch at hand. */
+static void check_put_kept(check_writer *w, const nnrt_model *model, const nnrt_score *score)
+{
+    for (int i = 0; score->samples > 0 && score->kept && i < model->n_kept; i++) {
+        if (!score->kept[i])
+            continue;
+        char *name = w->names[w->n_names++];
+        snprintf(name, sizeof *w->names, "nncc.kept.%d", i);
+        w->kept[i][0] = (int64_t)score->samples;
+        w->kept[i][1] = model->kept[i];
+        w->items[w->n_items++] = (nnrt_st_item){name, 2, w->kept[i], score->kept[i]};
     }
 }
 
@@ -145,6 +163,7 @@ int nnrt_checkpoint_save(const nnrt_instance *m, const nnrt_run *run, const char
     int status;
     if (check_writer_make(&w, m->model, m->meta ? m->meta->n : 0)) {
         check_put_vars(&w, m, run);
+        check_put_kept(&w, m->model, &run->score);
         check_put_numbers(&w, m, run);
         status = nnrt_st_write(path, w.n_items, w.items, w.n_meta, w.meta, keep, fault);
     } else {
@@ -283,6 +302,28 @@ static int check_copy(const check_reader *r, nnrt_instance *to, const char *pref
     return 0;
 }
 
+/* What metrics had kept of the samples of an epoch half done; `copy`: takes it, else looks whether it fits. */
+static int check_kept(const check_reader *r, const nnrt_model *model, const nnrt_score *score,
+                      int copy)
+{
+    char name[40];
+    double samples = score->samples;
+    for (int i = 0; score->kept && i < model->n_kept; i++) {
+        if (!score->kept[i] || samples == 0)
+            continue;
+        snprintf(name, sizeof name, "nncc.kept.%d", i);
+        const nnrt_st_tensor *t = nnrt_st_find(r->file, name);
+        if (copy && t)
+            nnrt_st_floats(r->file, t, score->kept[i]);
+        else if (!t || strcmp(t->dtype, "F32") != 0 || t->rank != 2 ||
+                 t->dim[1] != model->kept[i] || t->dim[0] > score->room ||
+                 (double)t->dim[0] != samples)
+            return nnrt_fail(r->fault, NNRT_BAD_CONTENT, "%s: '%s' does not hold %g samples",
+                             r->path, name, samples);
+    }
+    return 0;
+}
+
 static int check_apply(const check_reader *r, nnrt_instance *m, nnrt_run *run)
 {
     nnrt_instance taken = *m;
@@ -293,6 +334,8 @@ static int check_apply(const check_reader *r, nnrt_instance *m, nnrt_run *run)
     int status = check_take_numbers(r, &taken, &got, sums);
     if (!status)
         status = check_vars(r, m->model, got.has_best_vars);
+    if (!status)
+        status = check_kept(r, m->model, &got.score, 0);
     if (!status && got.has_best_vars && !run->best_vars)
         got.has_best_vars = 0; /* nobody asks for them any more */
     if (!status)
@@ -303,6 +346,7 @@ static int check_apply(const check_reader *r, nnrt_instance *m, nnrt_run *run)
         status = check_copy(r, &best, "best.", 0);
     }
     if (!status) {
+        check_kept(r, m->model, &got.score, 1);
         memcpy(run->score.sums, sums, (size_t)m->model->n_sums * sizeof *sums);
         taken.changes = m->changes;
         *m = taken;

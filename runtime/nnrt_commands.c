@@ -48,16 +48,54 @@ static int eval_open_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *
     return status;
 }
 
-static int eval_print(const nnrt_model *model, const nnrt_score *score, nnrt_fault *fault)
+/* Says which metrics the set cannot tell: NaN, though the loss is none. */
+static void eval_warn(const nnrt_model *model, int n, const nnrt_figure *figures)
 {
+    for (int i = 1; i < n; i++)
+        if (isnan(figures[i].value))
+            nnrt_say(model, "warning: %s is not defined on this set: %s", figures[i].name,
+                     model->metrics[i - 1].n_kept ? "targets of two classes are wanted, or scores "
+                                                    "that are numbers"
+                                                  : "nothing counts");
+}
+
+static void eval_figures(int n, const nnrt_figure *figures, int json)
+{
+    for (int i = 0; i < n; i++) {
+        if (!json)
+            printf("%s: %.7g\n", figures[i].name, figures[i].value);
+        else if (isfinite(figures[i].value))
+            printf("%s\"%s\": %.9g", i ? ", " : "{", figures[i].name, figures[i].value);
+        else
+            printf("%s\"%s\": null", i ? ", " : "{", figures[i].name);
+    }
+}
+
+static int eval_print(const nnrt_model *model, const nnrt_score *score, const nnrt_args *args,
+                      const nnrt_meta *meta, nnrt_fault *fault)
+{
+    nnrt_classes c = {0};
     nnrt_figure *figures = malloc(((size_t)model->n_metrics + 1) * sizeof *figures);
     if (!figures)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
-    int n = nnrt_score_figures(model, score, "", figures);
-    for (int i = 0; i < n; i++)
-        printf("%s: %.7g\n", figures[i].name, figures[i].value);
+    int details = args->details || args->curves;
+    int status = details ? nnrt_classes_open(&c, score, fault) : 0;
+    if (!status && args->curves)
+        status = nnrt_details_curves(args->curves, &c, score, fault);
+    if (!status) {
+        int n = nnrt_score_figures(model, score, "", figures);
+        eval_warn(model, n, figures);
+        eval_figures(n, figures, args->json);
+        if (args->details && args->json)
+            nnrt_details_json(stdout, &c, model, meta);
+        else if (args->details)
+            nnrt_details_print(stdout, &c, model, meta);
+        if (args->json)
+            printf("}\n");
+    }
+    nnrt_classes_close(&c);
     free(figures);
-    return nnrt_flush_results(fault);
+    return status ? status : nnrt_flush_results(fault);
 }
 
 int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault *fault)
@@ -73,20 +111,20 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
                          "this program cannot evaluate: the model has no loss, "
                          "or it was made with --no-train");
     int status = nnrt_open_meta(&meta, model, args->weights, fault);
+    meta.keep_going = args->keep_going;
     if (!status)
         status = eval_open_data(&data, &rows, args, model, &meta, fault);
     if (!status)
         status = nnrt_open_weights(&m, model, args->weights, fault);
     if (!status)
         status = nnrt_feed_open(&feed, model, fault);
-    if (!status) {
-        score.sums = calloc((size_t)model->n_sums + 1, sizeof *score.sums);
-        status = score.sums ? nnrt_feed_score(&feed, m, &data, &rows, &score, fault)
-                            : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
-    }
     if (!status)
-        status = eval_print(model, &score, fault);
-    free(score.sums);
+        status = nnrt_score_open(&score, model, rows.n, args->details || args->curves, fault);
+    if (!status)
+        status = nnrt_feed_score(&feed, m, &data, &rows, &score, fault);
+    if (!status)
+        status = eval_print(model, &score, args, &meta, fault);
+    nnrt_score_close(&score);
     nnrt_feed_close(&feed);
     free(rows.at);
     nnrt_dataset_close(&data);
@@ -128,9 +166,16 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
     const char *file;
     nnrt_meta meta = {0};
     int n = 0, status = 0;
+    const nnrt_source *table =
+        model->data_train.kind == NNRT_SOURCE_CSV && !model->data_train.stride ? &model->data_train
+                                                                               : NULL;
     if (!wanted)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
     for (int i = 0; !status && i < args->input.n; i++) {
+        if (table && !nnrt_data_named(args->input.at[i])) { /* all columns from one file */
+            wanted[n++] = args->input.at[i];
+            continue;
+        }
         int input =
             named_value(args->input.at[i], "--input", model->n_inputs, model->inputs, &file, fault);
         if (input < 0)
@@ -140,8 +185,9 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
     }
     if (!status)
         status = nnrt_open_meta(&meta, model, args->weights, fault);
+    meta.keep_going = args->keep_going;
     if (!status)
-        status = nnrt_dataset_args(data, model, n, wanted, NULL, NULL, need, &meta, fault);
+        status = nnrt_dataset_args(data, model, n, wanted, table, NULL, need, &meta, fault);
     nnrt_meta_free(&meta);
     free(wanted);
     return status;

@@ -65,6 +65,11 @@ static void feed_permute(int64_t *at, int64_t n, nnrt_rand_key k)
     }
 }
 
+void nnrt_rows_permute(nnrt_rows *rows, uint64_t seed, uint32_t stream)
+{
+    feed_permute(rows->at, rows->n, nnrt_rand_key_of(seed, 0, stream));
+}
+
 void nnrt_rows_shuffle(const nnrt_rows *rows, uint64_t seed, int64_t epoch, int64_t *order)
 {
     memcpy(order, rows->at, (size_t)rows->n * sizeof *order);
@@ -160,21 +165,21 @@ static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
 {
     const nnrt_model *model = f->model;
     const int64_t calls = m->calls;
+    float *const *kept = m->metric_kept;
     int status = 0;
-    score->loss_sum = score->samples = 0;
-    for (int i = 0; i < model->n_sums; i++)
-        score->sums[i] = 0;
+    nnrt_score_clear(score);
     for (int64_t at = 0; at < rows->n && !status; at += model->batch) {
         int n = (int)(rows->n - at < model->batch ? rows->n - at : model->batch);
         nnrt_dataset_batch(data, rows->at + at, n, f->in);
+        nnrt_score_aim(score, n, m);
         m->calls = -1 - at; /* random numbers: of no step, and the same whenever the set is taken */
         float loss = model->eval(m, n, (const void *const *)f->in, score->sums);
         if (!isfinite(loss))
             status = feed_not_finite(m, at, n, (double)loss, fault);
-        score->loss_sum += (double)loss * n;
-        score->samples += n;
+        nnrt_score_add(score, (double)loss, n);
     }
     m->calls = calls;
+    m->metric_kept = kept;
     return status;
 }
 
@@ -202,27 +207,4 @@ int nnrt_feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data, co
     free(carried);
     free(order);
     return status;
-}
-
-static double feed_finish(nnrt_finish finish, const double *s)
-{
-    switch (finish) {
-    case NNRT_METRIC_MEAN: return s[0] / s[1];
-    case NNRT_METRIC_ROOT_MEAN: return sqrt(s[0] / s[1]);
-    case NNRT_METRIC_R2: return 1.0 - s[0] / (s[2] - s[1] * s[1] / s[3]);
-    }
-    return NAN;
-}
-
-int nnrt_score_figures(const nnrt_model *model, const nnrt_score *score, const char *prefix,
-                       nnrt_figure *out)
-{
-    const double *sums = score->sums;
-    out[0] = (nnrt_figure){prefix, "loss", score->loss_sum / score->samples};
-    for (int i = 0; i < model->n_metrics; i++) {
-        const nnrt_metric *metric = &model->metrics[i];
-        out[1 + i] = (nnrt_figure){prefix, metric->name, feed_finish(metric->finish, sums)};
-        sums += metric->n_sums;
-    }
-    return 1 + model->n_metrics;
 }

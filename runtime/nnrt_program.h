@@ -16,8 +16,8 @@ typedef struct nnrt_list {
 typedef struct nnrt_args {
     const char *command;           /* NULL: none was given */
     nnrt_list data, input, output; /* NAME=FILE */
-    const char *data_dir, *weights, *out, *checkpoint, *resume, *log;
-    int64_t epochs, steps, threads, batch; /* 0: not given */
+    const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves;
+    int64_t epochs, steps, threads, batch, folds, fold; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
     const char *prompt;
     const char *reference;
@@ -25,7 +25,7 @@ typedef struct nnrt_args {
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
-    int has_seed, no_shuffle, refit, train, predict, decode, profile, json, help, version;
+    int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, details, json, help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any
@@ -85,14 +85,12 @@ typedef struct nnrt_rows {
     int64_t *at;
 } nnrt_rows;
 
-/* What a pass over a set found. */
-typedef struct nnrt_score {
-    double loss_sum, samples;
-    double *sums; /* n_sums of the model */
-} nnrt_score;
+typedef struct nnrt_score nnrt_score;
 
 /* The rows 0 .. n-1. NNRT_NO_MEMORY. */
 int nnrt_rows_all(nnrt_rows *, int64_t n, nnrt_fault *);
+/* Puts the rows in an order that `seed` and the stream of random numbers alone decide. */
+void nnrt_rows_permute(nnrt_rows *, uint64_t seed, uint32_t stream);
 /* order[0 .. rows->n) = the rows in the order that `seed` and `epoch` alone decide. */
 void nnrt_rows_shuffle(const nnrt_rows *, uint64_t seed, int64_t epoch, int64_t *order);
 /* order[0 .. rows->n) = the rows cut in `batch` runs, each as long as the next or one longer, so that row i of each
@@ -108,8 +106,99 @@ int nnrt_data_split(const nnrt_dataset *, nnrt_rows *train, nnrt_rows *validatio
  * batch's loss is not a number. */
 int nnrt_feed_score(nnrt_feed *, nnrt_instance *, const nnrt_dataset *, const nnrt_rows *,
                     nnrt_score *, nnrt_fault *);
+/* --- nnrt_metrics.c: what a pass over a set gathers, and figures of it ------------------------- */
+
+/* A score and whether its target is the class at hand. */
+typedef struct nnrt_scored {
+    double score;
+    int positive;
+} nnrt_scored;
+
+/* What a pass over a set found. */
+struct nnrt_score {
+    double loss_sum, samples;
+    double *sums; /* n_sums of the model */
+    const nnrt_model *model;
+    int64_t room;      /* samples that there is memory for */
+    float **kept;      /* one for each kind of numbers that metrics keep: of all samples so far; NULL: not kept */
+    float **to;        /* the same: where those of the next batch go */
+    nnrt_scored *work; /* one a target */
+};
+
+/* Memory for a set of so many samples; `report`: also for what metrics keep for a report alone. It takes 4 bytes for
+ * each number that a metric keeps of a sample and 16 for each target. NNRT_NO_MEMORY. */
+int nnrt_score_open(nnrt_score *, const nnrt_model *, int64_t rows, int report, nnrt_fault *);
+void nnrt_score_close(nnrt_score *);
+/* Before the first batch. */
+void nnrt_score_clear(nnrt_score *);
+/* Before a batch of n samples: tells the instance where their kept numbers go. After it: adds its loss and samples. */
+void nnrt_score_aim(const nnrt_score *, int n, nnrt_instance *);
+void nnrt_score_add(nnrt_score *, double loss, int n);
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */
 int nnrt_score_figures(const nnrt_model *, const nnrt_score *, const char *prefix, nnrt_figure *);
+/* The same without those that are made of all samples: how many. For the line that a step redraws. */
+int nnrt_score_running(const nnrt_model *, const nnrt_score *, nnrt_figure *);
+/* The targets of a metric that keeps scores, by falling score of class k (of one score a target: 1, or of its
+ * negative: 0), in score->work: how many, *positive of the class. -1: nothing was kept, or a score is NaN. */
+int64_t nnrt_score_ranked(const nnrt_score *, const nnrt_metric *, int64_t k, int64_t *positive);
+/* The area under the ROC curve and the average precision of class k of such a metric; of one score a target, k 0 is
+ * where the target is 0. NaN: not defined. */
+void nnrt_score_areas(const nnrt_score *, const nnrt_metric *, int64_t k, double *auc,
+                      double *average_precision);
+/* The probability of class k of a target's scores. */
+double nnrt_score_probability(const nnrt_metric *, const float *scores, int64_t k);
+/* Whether larger is better of a figure, "val_auc". */
+int nnrt_larger_is_better(const nnrt_model *, const char *figure);
+
+/* --- nnrt_classes.c: how a classifier did, class by class --------------------------------------- */
+
+enum { NNRT_BINS = 10 };
+
+/* A class against the rest. */
+typedef struct nnrt_class_figures {
+    int64_t support, taken, right; /* targets that have it; that are taken for it; both */
+    double precision, recall, f1;
+    double auc, average_precision; /* NaN: some or all targets must have it */
+} nnrt_class_figures;
+
+/* What a threshold gives: targets at and above it are taken for the class. The first one is above all. */
+typedef struct nnrt_curve_point {
+    double threshold, precision, recall, false_positive_rate; /* recall is also the true positive rate */
+} nnrt_curve_point;
+
+/* Targets whose highest probability (of one score a target: that of 1) is from low to high. */
+typedef struct nnrt_bin {
+    double low, high, confidence, accuracy; /* means over the bin; 0 where count is 0 */
+    int64_t count;
+} nnrt_bin;
+
+typedef struct nnrt_classes {
+    const nnrt_metric *metric;
+    int64_t n, targets;     /* classes, two where targets are 0 or 1; targets that count */
+    int64_t *confusion;     /* [n, n]: those that have the class of the row and are taken for that of the column */
+    nnrt_class_figures *at;         /* n */
+    nnrt_bin bins[NNRT_BINS];
+    double accuracy, ece;
+} nnrt_classes;
+
+/* Made of what the first metric keeps that keeps scores and targets of a set; the score was opened with `report`.
+ * NNRT_BAD_CALL and a sentence where no metric does (accuracy does, up to 2^20 numbers a sample; auc and
+ * average_precision do); NNRT_NO_MEMORY. */
+int nnrt_classes_open(nnrt_classes *, const nnrt_score *, nnrt_fault *);
+void nnrt_classes_close(nnrt_classes *);
+/* The points of class k's ROC and precision-recall curves, one for each score that occurs, on the heap; sorts
+ * score->work. *n: how many. NULL: no memory. */
+nnrt_curve_point *nnrt_classes_curve(const nnrt_classes *, const nnrt_score *, int64_t k, int64_t *n);
+
+/* --- nnrt_details.c: eval --details, --curves ----------------------------------------------------- */
+
+/* The confusion matrix, figures of each class and a calibration table, as text. `meta`: may have the names of
+ * classes. */
+void nnrt_details_print(FILE *, const nnrt_classes *, const nnrt_model *, const nnrt_meta *);
+/* The same as the keys of a JSON object that has others before. */
+void nnrt_details_json(FILE *, const nnrt_classes *, const nnrt_model *, const nnrt_meta *);
+/* DIR/roc.csv, DIR/precision_recall.csv and DIR/calibration.csv; DIR is made where it is missing. */
+int nnrt_details_curves(const char *dir, const nnrt_classes *, const nnrt_score *, nnrt_fault *);
 
 /* --- nnrt_fit.c: what is fitted on training data ---------------------------------------------- */
 

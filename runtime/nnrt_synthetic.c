@@ -4,7 +4,8 @@
  *
  * digits: ten digits of strokes, each drawn in one of two ways with its points jittered, then
  * scaled, slanted, turned and moved, in ink of any thickness, edge and brightness, among stray
- * strokes, specks and noise. Lengths are in 1/256 of a pixel, ratios in 1/65536.
+ * strokes, specks and noise. lungs: two of them, clear or with spots. Lengths are in 1/256 of a pixel,
+ * ratios in 1/65536.
  */
 #include <string.h>
 
@@ -311,6 +312,53 @@ static unsigned char digits_sample(uint64_t seed, int64_t i, unsigned char *pixe
     return (unsigned char)digit;
 }
 
+/* --- lungs ------------------------------------------------------------------------------------ */
+
+/* An ellipse or a spot: how much is added at its centre, and how far it reaches. */
+typedef struct lungs_spot {
+    int32_t x, y, rx, ry, light; /* lengths in 1/256 of a pixel */
+} lungs_spot;
+
+/* 65536 at the centre, 0 from the edge on. */
+static int32_t lungs_inside(const lungs_spot *s, int32_t x, int32_t y)
+{
+    int64_t dx = ((int64_t)(x - s->x) << 8) / s->rx, dy = ((int64_t)(y - s->y) << 8) / s->ry;
+    int64_t away = dx * dx + dy * dy;
+    return away >= 65536 ? 0 : (int32_t)(65536 - away);
+}
+
+/* Two lungs in a chest; in a sample of class 1 one to three soft spots in them. */
+static unsigned char lungs_sample(uint64_t seed, int64_t i, unsigned char *pixels)
+{
+    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    lungs_spot spots[5];
+    int n = 2, ground = nnrt_synth_range(&r, 130, 190);
+    unsigned char ill = (unsigned char)(nnrt_synth_next(&r) >> 63);
+    for (int k = 0; k < 2; k++)
+        spots[k] = (lungs_spot){nnrt_synth_range(&r, 1900, 2200) + k * 3000,
+                                nnrt_synth_range(&r, 3400, 3900), nnrt_synth_range(&r, 1300, 1700),
+                                nnrt_synth_range(&r, 2400, 3000), -nnrt_synth_range(&r, 80, 120)};
+    for (int more = ill ? nnrt_synth_range(&r, 1, 3) : 0; more > 0; more--) {
+        const lungs_spot *in = &spots[nnrt_synth_range(&r, 0, 1)];
+        spots[n++] =
+            (lungs_spot){in->x + nnrt_synth_range(&r, -600, 600),
+                         in->y + nnrt_synth_range(&r, -1500, 1500), nnrt_synth_range(&r, 500, 1000),
+                         nnrt_synth_range(&r, 500, 1000), nnrt_synth_range(&r, 35, 80)};
+    }
+    for (int32_t p = 0; p < DIGITS_PIXELS; p++) {
+        int32_t light = ground + nnrt_synth_range(&r, -20, 20);
+        int32_t x = p % DIGITS_SIDE * DIGITS_PIXEL, y = p / DIGITS_SIDE * DIGITS_PIXEL;
+        for (int k = 0; k < n; k++) /* a lung is dark up to near its edge */
+            light += (int32_t)((int64_t)spots[k].light *
+                               (k < 2 && lungs_inside(&spots[k], x, y) > 16384
+                                    ? DIGITS_ONE
+                                    : lungs_inside(&spots[k], x, y) * (k < 2 ? 4 : 1)) /
+                               DIGITS_ONE);
+        pixels[p] = (unsigned char)(light < 0 ? 0 : light > 255 ? 255 : light);
+    }
+    return ill;
+}
+
 /* --- all generators --------------------------------------------------------------------------- */
 
 /* The array for an input of the name and number of values a sample that the generator has. NULL in
@@ -335,8 +383,11 @@ static int synth_array(const nnrt_source *s, const nnrt_model *m, const char *na
     return NNRT_OK;
 }
 
-static int digits_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,
-                       nnrt_fault *fault)
+typedef unsigned char synth_sample(uint64_t seed, int64_t i, unsigned char *pixels);
+
+/* Images of 28 x 28 and their classes. */
+static int synth_images(const nnrt_source *s, const nnrt_model *m, synth_sample *draw,
+                        nnrt_array *out, nnrt_fault *fault)
 {
     nnrt_array *image, *label = NULL;
     int status = synth_array(s, m, "image", DIGITS_PIXELS, out, &image, fault);
@@ -346,16 +397,28 @@ static int digits_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *ou
         return status;
     if (!image && !label)
         return nnrt_fail(fault, NNRT_BAD_CALL,
-                         "synthetic digits: expected an input 'image' (28 x 28) or 'label', found "
-                         "neither");
+                         "synthetic %s: expected an input 'image' (28 x 28) or 'label', found "
+                         "neither",
+                         s->generator);
     for (int64_t i = 0; i < s->count; i++) {
         unsigned char pixels[DIGITS_PIXELS];
-        unsigned char digit = digits_sample(
-            s->seed, i, image ? (unsigned char *)image->data + i * DIGITS_PIXELS : pixels);
+        unsigned char class =
+            draw(s->seed, i, image ? (unsigned char *)image->data + i * DIGITS_PIXELS : pixels);
         if (label)
-            ((unsigned char *)label->data)[i] = digit;
+            ((unsigned char *)label->data)[i] = class;
     }
     return NNRT_OK;
+}
+
+static int digits_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,
+                       nnrt_fault *fault)
+{
+    return synth_images(s, m, digits_sample, out, fault);
+}
+
+static int lungs_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, nnrt_fault *fault)
+{
+    return synth_images(s, m, lungs_sample, out, fault);
 }
 
 /* A generator is a row here and a function that fills the inputs which it feeds. */
@@ -366,6 +429,7 @@ typedef struct synth_generator {
 
 static const synth_generator synth_generators[] = {
     {"digits", digits_make},
+    {"lungs", lungs_make},
 };
 
 int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,

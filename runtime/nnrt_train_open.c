@@ -57,12 +57,16 @@ static int train_open_data(nnrt_training *t)
     const char *from = t->args->resume ? t->args->resume : t->args->weights;
     int status = from ? nnrt_open_meta(&t->meta, model, from, t->fault) : 0;
     t->meta.learn = 1;
+    t->meta.keep_going = t->args->keep_going;
+    t->meta.learn_from = t->fold ? t->fold->learn : NULL;
     if (!status)
         status = nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL,
                                 &t->meta, t->fault);
     t->meta.learn = 0; /* validation has the words of training */
     if (!status)
         status = nnrt_rows_all(&t->rows, t->data.n, t->fault);
+    if (!status && t->fold)
+        status = nnrt_fold_rows(t);
     if (status)
         return status;
     if (t->data.n < 1)
@@ -85,24 +89,26 @@ static int train_open_data(nnrt_training *t)
 static int train_open_memory(nnrt_training *t)
 {
     const nnrt_model *model = t->model;
-    size_t sums = ((size_t)model->n_sums + 1) * sizeof(double);
     t->m = nnrt_new(model, t->args->has_seed ? t->args->seed : model->train.seed);
     if (!t->m)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for the network: %zu bytes",
                          model->size);
     t->m->meta = &t->meta;
     t->order = malloc(((size_t)t->rows.n + 1) * sizeof *t->order);
-    t->run.score.sums = calloc(1, sums);
-    t->validation_score.sums = calloc(1, sums);
     t->figures = malloc(2 * ((size_t)model->n_metrics + 1) * sizeof *t->figures);
-    if (!t->order || !t->run.score.sums || !t->validation_score.sums || !t->figures)
+    if (!t->order || !t->figures)
         return train_no_memory(t);
+    int status = nnrt_score_open(&t->run.score, model, t->rows.n, 0, t->fault);
+    if (!status)
+        status = nnrt_score_open(&t->validation_score, model, t->validation_rows.n, 0, t->fault);
+    if (status)
+        return status;
     if (model->train.stop_monitor && model->train.stop_restore_best) {
         t->run.best_vars = calloc(1, model->vars_bytes + 1);
         if (!t->run.best_vars)
             return train_no_memory(t);
     }
-    int status = nnrt_feed_open(&t->feed, model, t->fault);
+    status = nnrt_feed_open(&t->feed, model, t->fault);
     return status ? status : nnrt_augment_open(&t->augmenter, model, nnrt_threads(), t->fault);
 }
 
@@ -196,17 +202,18 @@ static int train_begin(nnrt_training *t)
 
 void nnrt_training_close(nnrt_training *t)
 {
+    nnrt_score_close(&t->run.score);
+    nnrt_score_close(&t->validation_score);
     nnrt_feed_close(&t->feed);
     nnrt_augment_close(&t->augmenter);
     nnrt_dataset_close(&t->data);
     nnrt_dataset_close(&t->other);
     nnrt_meta_free(&t->meta);
     free(t->rows.at);
+    free(t->held.at);
     free(t->validation_rows.at);
     free(t->order);
-    free(t->run.score.sums);
     free(t->run.best_vars);
-    free(t->validation_score.sums);
     free(t->figures);
     free(t->out);
     free(t->own_checkpoint);

@@ -163,7 +163,7 @@ static bool *find_named(SourceText *s, const CallList *c, const Buffer *const *f
     for (int i = 0; filled && i < s->p->outputs.n; i++)
         named[filled[i]->id] = true;
     for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
+        if (root_is_result(g->roots.at[i].kind))
             named[buffer_root(node_buffer(g, g->roots.at[i].node))->id] = true;
     return named;
 }

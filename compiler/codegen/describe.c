@@ -6,7 +6,7 @@
 
 #include "emit.h"
 
-static const char *quoted(Arena *arena, const char *text)
+const char *quoted_text(Arena *arena, const char *text)
 {
     if (!text)
         return "NULL";
@@ -158,18 +158,63 @@ static void emit_values(SourceText *s)
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
+/* What else a metric's row says, ", .larger = 1". */
+static const char *metric_details(SourceText *s, const Metric *m)
+{
+    static const char *const average[] = {"NNRT_MACRO", "NNRT_MICRO", "NNRT_WEIGHTED"};
+    Str t = str_new(s->arena);
+    str_add(&t, "%s", m->larger ? ", .larger = 1" : "");
+    if (m->n_kept)
+        str_add(&t, ", .kept = %d, .n_kept = %d%s", m->first_kept, m->n_kept,
+                m->report ? ", .report = 1" : "");
+    if (m->classes)
+        str_add(&t, ", .classes = %lld", (long long)m->classes);
+    str_add(&t, "%s", m->scores ? ", .scores = 1" : "");
+    str_add(&t, "%s", m->logits ? ", .logits = 1" : "");
+    if (m->average)
+        str_add(&t, ", .average = %s", average[m->average]);
+    if (m->one_class)
+        str_add(&t, ", .one_class = %lld", (long long)m->one_class);
+    if (m->target)
+        str_add(&t, ", .target = %d", m->target);
+    return t.at;
+}
+
 static void emit_metrics(SourceText *s)
 {
-    static const char *const finish[] = {"NNRT_METRIC_MEAN", "NNRT_METRIC_ROOT_MEAN",
-                                         "NNRT_METRIC_R2"};
-    if (!s->p->metrics.n)
+    static const char *const finish[] = {
+        [FINISH_mean] = "MEAN",
+        [FINISH_root_mean] = "ROOT_MEAN",
+        [FINISH_r2] = "R2",
+        [FINISH_auc] = "AUC",
+        [FINISH_average_precision] = "AVERAGE_PRECISION",
+        [FINISH_precision] = "PRECISION",
+        [FINISH_recall] = "RECALL",
+        [FINISH_f1] = "F1",
+        [FINISH_specificity] = "SPECIFICITY",
+        [FINISH_iou] = "IOU",
+        [FINISH_balanced_accuracy] = "BALANCED_ACCURACY",
+        [FINISH_mcc] = "MCC",
+        [FINISH_ece] = "ECE",
+        [FINISH_perplexity] = "PERPLEXITY",
+    };
+    const Program *p = s->p;
+    if (!p->metrics.n)
         return;
-    out_open(s->out, "static const nnrt_metric %s_metrics[] =", s->p->name);
-    for (int i = 0; i < s->p->metrics.n; i++)
-        out_line(s->out, "{.name = \"%s\", .finish = %s, .n_sums = %d},", s->p->metrics.at[i].name,
-                 finish[s->p->metrics.at[i].finish], s->p->metrics.at[i].n_sums);
+    out_open(s->out, "static const nnrt_metric %s_metrics[] =", p->name);
+    for (int i = 0; i < p->metrics.n; i++) {
+        const Metric *m = &p->metrics.at[i];
+        out_line(s->out, "{.name = \"%s\", .finish = NNRT_METRIC_%s, .n_sums = %d%s},", m->name,
+                 finish[m->finish], m->n_sums, metric_details(s, m));
+    }
     s->out->depth--;
     out_line(s->out, "};");
+    if (!p->kept.n)
+        return;
+    Str counts = str_new(s->arena);
+    for (int i = 0; i < p->kept.n; i++)
+        str_add(&counts, "%s%lld", i ? ", " : "", (long long)p->kept.at[i].count);
+    out_line(s->out, "static const int64_t %s_kept[] = {%s};", p->name, counts.at);
 }
 
 /* --- data sources ----------------------------------------------------------------------------- */
@@ -177,10 +222,11 @@ static void emit_metrics(SourceText *s)
 static void emit_columns(SourceText *s, const Source *source, const char *role)
 {
     const char *name = s->p->name;
+    emit_csv_texts(s, source, role);
     if (source->files.n) {
         out_open(s->out, "static const char *const %s_%s_files[] =", name, role);
         for (int i = 0; i < source->files.n; i++)
-            out_line(s->out, "%s,", quoted(s->arena, source->files.at[i]));
+            out_line(s->out, "%s,", quoted_text(s->arena, source->files.at[i]));
         s->out->depth--;
         out_line(s->out, "};");
     }
@@ -190,7 +236,7 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
             continue;
         Str line = str_new(s->arena);
         for (int k = 0; k < c->names.n; k++)
-            str_add(&line, "%s%s", k ? ", " : "", quoted(s->arena, c->names.at[k]));
+            str_add(&line, "%s%s", k ? ", " : "", quoted_text(s->arena, c->names.at[k]));
         out_line(s->out, "static const char *const %s_%s_%d[] = {%s};", name, role, i, line.at);
     }
     if (!source->columns.n)
@@ -199,10 +245,11 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
     for (int i = 0; i < source->columns.n; i++) {
         const SourceColumn *c = &source->columns.at[i];
         const char *names = c->names.n ? arena_format(s->arena, "%s_%s_%d", name, role, i) : "NULL";
-        out_line(s->out,
-                 "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s},",
-                 s->p->inputs.at[c->input].name, quoted(s->arena, c->file), (long long)c->bytes,
-                 c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "");
+        out_line(
+            s->out, "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s%s},",
+            s->p->inputs.at[c->input].name, quoted_text(s->arena, c->file), (long long)c->bytes,
+            c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "",
+            csv_column_text(s, c, role, i));
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -227,7 +274,7 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
     if (x->has_text)
         out_line(s->out,
                  "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d, %d};",
-                 s->p->name, role, tokens[t->tokens], quoted(s->arena, t->file), t->lowercase,
+                 s->p->name, role, tokens[t->tokens], quoted_text(s->arena, t->file), t->lowercase,
                  (long long)t->stride, t->refuse_long, t->is_pairs);
     if (x->has_sound)
         out_line(s->out,
@@ -248,8 +295,8 @@ static void source_row(SourceText *s, const Source *x, const char *role)
         return;
     out_line(s->out,
              ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,",
-             role, kind[x->kind], quoted(s->arena, x->file), quoted(s->arena, x->generator),
-             (unsigned long long)x->seed);
+             role, kind[x->kind], quoted_text(s->arena, x->file),
+             quoted_text(s->arena, x->generator), (unsigned long long)x->seed);
     if (x->files.n)
         out_line(s->out, "    .n_files = %d, .files = %s_%s_files,", x->files.n, s->p->name, role);
     if (x->has_text)
@@ -257,6 +304,7 @@ static void source_row(SourceText *s, const Source *x, const char *role)
     if (x->has_sound)
         out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
                  x->is_folder);
+    emit_csv_row(s, x, role);
     if (x->stride)
         out_line(s->out, "    .stride = %lld,", (long long)x->stride);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
@@ -278,7 +326,7 @@ static void more_of_schedule(SourceText *s, const Schedule *c)
                  real_text(a, c->rise), real_text(a, c->start_factor), real_text(a, c->end_factor));
     if (c->monitor)
         out_line(s->out, "        .monitor = %s, .patience = %lld, .threshold = %s, .mode = %d,",
-                 quoted(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
+                 quoted_text(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
                  c->mode);
     if (!c->n_milestones)
         return;
@@ -319,8 +367,8 @@ static void train_rows(SourceText *s)
     out_line(s->out,
              "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, "
              ".stop_patience = %lld,",
-             (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path),
-             quoted(a, t->stop_monitor), (long long)t->stop_patience);
+             (long long)t->checkpoint_keep, quoted_text(a, t->checkpoint_path),
+             quoted_text(a, t->stop_monitor), (long long)t->stop_patience);
     out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
              real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
@@ -466,7 +514,7 @@ static void model_table(SourceText *s)
     out_line(o,
              ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = "
              "\"nncc " NNCC_VERSION "\",",
-             m, quoted(s->arena, p->file), p->target->name);
+             m, quoted_text(s->arena, p->file), p->target->name);
     out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest,
              (long long)p->train.batch, m);
     out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
@@ -484,6 +532,8 @@ static void model_table(SourceText *s)
         out_line(o, ".vars = %s_vars,", m);
     if (p->metrics.n)
         out_line(o, ".metrics = %s_metrics,", m);
+    if (p->kept.n)
+        out_line(o, ".n_kept = %d, .kept = %s_kept,", p->kept.n, m);
     carried_row(s);
     train_rows(s);
     source_row(s, &p->data_train, "train");
@@ -509,6 +559,8 @@ static void model_table(SourceText *s)
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
         out_line(o, ".sound = &nnrt_sound_reader,");
+    if (s->options->main && reads_categories(p))
+        out_line(o, ".categories = nnrt_categories_find,");
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");

@@ -77,8 +77,31 @@ static const char *result(const Graph *g, RootKind kind, int index)
 
 static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
 {
-    for (int i = 0; i < s->p->n_sums; i++)
-        out_line(s->out, "%s[%d] += (double)%s[0];", sums, i, result(g, ROOT_metric, i));
+    for (int i = 0; i < g->roots.n; i++) {
+        const Root *r = &g->roots.at[i];
+        if (r->kind != ROOT_metric)
+            continue;
+        const char *from = buffer_root(node_buffer(g, r->node))->name;
+        if (r->node->shape.rank == 0) {
+            out_line(s->out, "%s[%d] += (double)%s[0];", sums, r->index, from);
+            continue;
+        }
+        out_loop(s->out, "for (int i = 0; i < %lld; i++)", (long long)shape_count(&r->node->shape));
+        out_line(s->out, "%s[%d + i] += (double)%s[i];", sums, r->index, from);
+        out_end(s->out);
+    }
+}
+
+/* Hands out what metrics over all samples need of these. */
+static void emit_kept(SourceText *s, const Graph *g)
+{
+    for (int i = 0; i < g->roots.n; i++) {
+        const Root *r = &g->roots.at[i];
+        if (r->kind == ROOT_kept)
+            out_line(s->out, "nnrt_keep(&m->head, %d, %s, (size_t)n * %lld);", r->index,
+                     buffer_root(node_buffer(g, r->node))->name,
+                     (long long)s->p->kept.at[r->index].count);
+    }
 }
 
 static void close_function(SourceText *s)
@@ -196,6 +219,7 @@ static void emit_eval(SourceText *s)
     } else {
         out_line(s->out, "(void)sums;");
     }
+    emit_kept(s, g);
     out_line(s->out, "return %s[0];", result(g, ROOT_loss, 0));
     close_function(s);
 }
@@ -215,6 +239,7 @@ static void emit_train_part(SourceText *s, Fn fn)
         emit_metrics(s, g, "m->head.metric_sums");
         out_close(s->out);
     }
+    emit_kept(s, g);
     out_line(s->out, "return %s[0];", result(g, ROOT_loss, 0));
 }
 

@@ -53,6 +53,12 @@ bool classes_are_indices(const Call *c)
     return as_integers(c) && c->in[1]->shape.rank < c->in[0]->shape.rank;
 }
 
+bool classes_one_each(const Call *c)
+{
+    return !classes_are_indices(c) ||
+           shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
+}
+
 static int wrong_shapes(Call *c)
 {
     char a[128], b[128];
@@ -93,6 +99,12 @@ static Input *source(Call *c, Node *indices)
     while (indices->n_in == 1)
         indices = indices->in[0];
     return indices->op == OP_input ? &c->g->program->inputs.at[indices->attr->input] : NULL;
+}
+
+int classes_input(Call *c)
+{
+    const Input *input = c->in[1] ? source(c, c->in[1]) : NULL;
+    return input ? (int)(input - c->g->program->inputs.at) + 1 : 0;
 }
 
 bool classes_within(Call *c, Node *indices, int axis)

@@ -306,21 +306,47 @@ static Call call_of(Builder *b, const Scope *scope, const Ex *ex, const CallRow 
                   .scope = scope};
 }
 
+/* The call without its argument `weight`, of which *weight is the value; NULL: it has none. */
+static const Ex *take_weight(Builder *b, const Ex *ex, const ExArg **weight)
+{
+    Ex *rest = arena_take(b->ctx->arena, sizeof *rest);
+    *rest = *ex;
+    rest->arg.n = rest->arg.cap = 0;
+    rest->arg.at = NULL;
+    for (int i = 0; i < ex->arg.n; i++) {
+        const ExArg *arg = &ex->arg.at[i];
+        if (!*weight && arg->key && strcmp(arg->key, "weight") == 0)
+            *weight = arg;
+        else
+            vec_push(b->ctx->arena, &rest->arg, *arg);
+    }
+    return rest;
+}
+
 /* Apart from build_call: a Call is large, and expressions nest. */
 static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex,
-                                               const CallRow *row, const Operands *o)
+                                               const CallRow *row, const Operands *o,
+                                               const ExArg *weight)
 {
     Call c = call_of(b, scope, ex, row, o);
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o->n, c.arg) && o->good;
+    if (weight) {
+        c.weight = build(b, scope, weight->value);
+        c.weight_loc = weight->key_loc;
+        good = good && c.weight;
+    }
     return good ? call_run(&c) : NULL;
 }
 
 static Node *build_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row)
 {
+    const ExArg *weight = NULL;
+    if (row->flags & CALL_weighted)
+        ex = take_weight(b, ex, &weight);
     if (row->operands && !(ex = place_operands(b, ex, row->operands)))
         return NULL;
     Operands o = operands_of(b, scope, ex, row->min_in, row->max_in);
-    return o.counted ? run_row(b, scope, ex, row, &o) : NULL;
+    return o.counted ? run_row(b, scope, ex, row, &o, weight) : NULL;
 }
 
 static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)
@@ -459,7 +485,31 @@ static const MetricRow *find_metric(Builder *b, const Ex *ex)
     return NULL;
 }
 
-const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **sums)
+/* The nodes of a metric, and what it says of them. */
+static bool metric_parts(Call *c, const MetricRow *row, MetricParts *out)
+{
+    out->metric = (Metric){.finish = row->finish, .larger = row->larger};
+    if (row->details && !row->details(c, &out->metric))
+        return false;
+    if (row->build && !row->build(c, out->sums))
+        return false;
+    for (int i = 0; i < row->n_sums; i++)
+        if (!out->sums[i])
+            return false;
+    if (!row->keep)
+        return true;
+    out->metric.n_kept = row->n_kept;
+    if (!row->keep(c, out->kept, &out->metric))
+        return false;
+    for (int i = 0; i < out->metric.n_kept; i++)
+        if (!out->kept[i])
+            return false;
+    if (!c->g->program->keeps)
+        out->metric.n_kept = 0;
+    return true;
+}
+
+const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, MetricParts *out)
 {
     const Ex *ex = expr_parse(b->ctx, y);
     b->blind = b->blind || !ex;
@@ -476,8 +526,5 @@ const MetricRow *expr_metric(Builder *b, const Y *y, const Scope *scope, Node **
     Call c = call_of(b, scope, ex, &called, &o);
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o.n, c.arg) && o.good;
     inherit(b, ex, row->name);
-    good = good && row->build(&c, sums);
-    for (int i = 0; good && i < row->n_sums; i++)
-        good = sums[i] != NULL;
-    return good ? row : NULL;
+    return good && metric_parts(&c, row, out) ? row : NULL;
 }

@@ -127,7 +127,8 @@ enum {
     CALL_function = 2,   /* may be called in an expression */
     CALL_weights = 4,    /* has weights: layer only; takes init, frozen, shared */
     CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
-    CALL_several = 16    /* gives several values through Call.parts (split) */
+    CALL_several = 16,   /* gives several values through Call.parts (split) */
+    CALL_weighted = 32   /* a loss that takes weight=, an expression: Call.weight */
 };
 
 struct Call {
@@ -141,6 +142,8 @@ struct Call {
     int n_in;
     Node **in;
     Loc *in_loc; /* where each operand is named or made, for notes */
+    Node *weight; /* CALL_weighted: how much each element of the loss counts; NULL: all the same */
+    Loc weight_loc;
     Arg arg[ARGS_MAX];
     const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;
@@ -206,7 +209,15 @@ typedef struct MetricRow {
     ArgRow arg[ARGS_MAX];
     Finish finish;
     int n_sums;
-    bool (*build)(Call *, Node **sums); /* n_sums rank-0 nodes, sums over the batch */
+    /* n_sums nodes without a batch axis, sums over the batch; NULL: there are none */
+    bool (*build)(Call *, Node **sums);
+    /* Of a program alone: n_kept f32 nodes, batch first, of which the metric is made when all samples are known;
+     * says in the Metric what they are. They stand for no figure but that of `eval --report` where `build` is
+     * there as well: `report` of the Metric is then set, and there may be none (n_kept 0). */
+    int n_kept;
+    bool (*keep)(Call *, Node **kept, Metric *);
+    bool (*details)(Call *, Metric *); /* or NULL: what else the finish must know; reports, then false */
+    bool larger;                       /* larger is better */
     const char *text;
     const char *operands; /* as CallRow's */
 } MetricRow;
@@ -250,8 +261,16 @@ typedef Node *ExprName(Builder *, const char *name, Loc loc, Loc *made);
 /* Parses the scalar y (Pratt), builds its nodes in the builder's graph. Reports with columns
  * inside the expression, then NULL. */
 Node *expr_build(Builder *, const Y *y, const Scope *);
-/* An expression that must be a call of a metric: its sums. */
-const MetricRow *expr_metric(Builder *, const Y *y, const Scope *, Node **sums);
+/* What a metric is made of. */
+enum { METRIC_SUMS_MAX = 16, METRIC_KEPT_MAX = 4 };
+
+typedef struct MetricParts {
+    Node *sums[METRIC_SUMS_MAX], *kept[METRIC_KEPT_MAX];
+    Metric metric; /* all but its name and place, and where what it keeps stands in the program */
+} MetricParts;
+
+/* An expression that must be a call of a metric: what that is made of. */
+const MetricRow *expr_metric(Builder *, const Y *y, const Scope *, MetricParts *);
 /* Arithmetic on numbers and $names alone, for values.c. */
 bool expr_number(Ctx *, const Scope *, const Y *y, const char *what, double *out);
 
@@ -263,6 +282,7 @@ typedef struct ModelOptions {
     int n_defines;
     const char *const *defines; /* NAME=VALUE */
     bool no_train;
+    bool program; /* a program is made of it: metrics over all samples keep what they need */
 } ModelOptions;
 
 /* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */

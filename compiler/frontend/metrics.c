@@ -54,22 +54,26 @@ static bool binary_accuracy(Call *c, Node **sums)
     return sum_and_count(c, right, NULL, sums);
 }
 
-/* Whether operand 0 has one number for each target, not one a class. */
-static bool one_a_target(const Call *c)
-{
-    return !classes_are_indices(c) ||
-           shape_count(&c->in[0]->shape) == shape_count(&c->in[1]->shape);
-}
-
 static bool accuracy(Call *c, Node **sums)
 {
     Classes k;
-    if (one_a_target(c))
+    if (classes_one_each(c))
         return binary_accuracy(c, sums);
     if (!classes_read(c, &c->arg[1], &c->arg[0], &k))
         return false;
     Node *right = build_binary(c->g, OP_equal, rank_of(c->g, &k), build_const(c->g, 0));
     return sum_and_count(c, right, k.counts, sums);
+}
+
+/* The same operands for `eval --details`, unless a sample has too many numbers. */
+static bool accuracy_keeps(Call *c, Node **kept, Metric *metric)
+{
+    enum { NUMBERS_MAX = 1 << 20 };
+    metric->report = true;
+    if (c->in[0]->shape.batch == 0 && shape_count(&c->in[0]->shape) <= NUMBERS_MAX)
+        return metric_scores(c, &c->arg[1], &c->arg[0], kept, metric);
+    metric->n_kept = 0;
+    return true;
 }
 
 static bool top_k(Call *c, Node **sums)
@@ -134,6 +138,9 @@ const MetricRow metric_accuracy = {
     .finish = FINISH_mean,
     .n_sums = 2,
     .build = accuracy,
+    .n_kept = 2,
+    .keep = accuracy_keeps,
+    .larger = true,
     .text = "the share of logits whose largest is the class; of probabilities on the target's side "
             "of 0.5",
 };
@@ -145,6 +152,7 @@ const MetricRow metric_top_k = {
     .finish = FINISH_mean,
     .n_sums = 2,
     .build = top_k,
+    .larger = true,
     .text = "the share of logits of which the class is among the k largest",
 };
 
@@ -165,6 +173,7 @@ const MetricRow metric_r2 = {.name = "r2",
                              .finish = FINISH_r2,
                              .n_sums = 4,
                              .build = r2,
+                             .larger = true,
                              .text = "1 - sum((t - p)^2) / sum((t - mean(t))^2)"};
 
 /* --- the table -------------------------------------------------------------------------------- */

@@ -334,33 +334,61 @@ static void read_loss(Model *m, const Y *y, const Y *weights)
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
-enum { METRIC_SUMS_MAX = 16 };
+/* The sums of a metric, as many as its nodes hold numbers. */
+static int add_sums(Builder *b, const MetricRow *row, const MetricParts *parts, int index)
+{
+    for (int k = 0; k < row->n_sums; k++) {
+        graph_root(b->g, ROOT_metric, index, parts->sums[k]);
+        index += (int)shape_count(&parts->sums[k]->shape);
+    }
+    return index;
+}
 
-/* Builds the metrics' sums; the first time (`fill`) also notes them in the program. */
+/* What a metric keeps of each sample. */
+static void add_kept(Builder *b, const MetricParts *parts, bool fill, int first)
+{
+    const Metric *metric = &parts->metric;
+    bool training = b->g->fn == FN_train || b->g->fn == FN_accumulate;
+    for (int k = 0; k < metric->n_kept; k++) {
+        Kept kept = {shape_count(&parts->kept[k]->shape)};
+        if (fill)
+            vec_push(b->ctx->arena, &b->program->kept, kept);
+        if (!metric->report || !training)
+            graph_root(b->g, ROOT_kept, first + k, parts->kept[k]);
+    }
+}
+
+/* Builds the metrics' sums and what they keep; the first time (`fill`) also notes them in the program. */
 static void build_metrics(Builder *b, bool fill)
 {
     Program *p = b->program;
     const Y *y = b->model->metrics;
-    int index = 0;
+    int index = 0, kept = 0;
     for (int i = 0; y && i < y->pairs.n; i++) {
         const YPair *pair = &y->pairs.at[i];
-        Node *sums[METRIC_SUMS_MAX] = {NULL};
+        MetricParts parts = {0};
         b->into = NULL;
         b->place = arena_format(b->ctx->arena, "metrics.%s", pair->key->text);
         b->n_random = 0;
         b->g->role = ROLE_metric;
         b->g->loc = pair->value->loc;
         b->g->what = "metric";
-        const MetricRow *row = expr_metric(b, pair->value, &b->model->vars, sums);
+        const MetricRow *row = expr_metric(b, pair->value, &b->model->vars, &parts);
         if (!row)
             continue;
+        int first = index;
+        index = add_sums(b, row, &parts, first);
+        add_kept(b, &parts, fill, kept);
         if (fill) {
-            Metric metric = {pair->key->text, pair->key->loc, row->finish, row->n_sums};
+            Metric metric = parts.metric;
+            metric.name = pair->key->text;
+            metric.loc = pair->key->loc;
+            metric.n_sums = index - first;
+            metric.first_kept = kept;
             vec_push(b->ctx->arena, &p->metrics, metric);
-            p->n_sums += row->n_sums;
+            p->n_sums = index;
         }
-        for (int k = 0; k < row->n_sums; k++)
-            graph_root(b->g, ROOT_metric, index++, sums[k]);
+        kept += parts.metric.n_kept;
     }
 }
 
@@ -493,7 +521,7 @@ Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, siz
     }
     Program *p = arena_take(ctx->arena, sizeof *p);
     Model *m = arena_take(ctx->arena, sizeof *m);
-    *p = (Program){.ctx = ctx, .file = ctx->diag.file, .model = m};
+    *p = (Program){.ctx = ctx, .file = ctx->diag.file, .model = m, .keeps = options->program};
     *m = (Model){.ctx = ctx,
                  .program = p,
                  .end = root->pairs.n ? root->pairs.at[0].key->loc : root->loc,

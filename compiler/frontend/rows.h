@@ -41,7 +41,10 @@ Node *rows_relu6(Graph *, Node *x);
 /* The sum, or the mean, of all numbers: rank 0. */
 Node *rows_sum(Graph *, Node *x);
 Node *rows_mean(Graph *, Node *x);
-/* The elements of a loss as `reduction` says: their mean, their sum, themselves. */
+/* The elements of a loss, each times the call's weight where it has one: that is of the loss's shape, or broadcasts to
+ * it, or is one number a sample. Reports others. */
+Node *rows_weighted(Call *, Node *loss);
+/* The same as `reduction` says: their mean (over how many they are, as PyTorch's `weight`), their sum, themselves. */
 Node *rows_reduce(Call *, const Arg *reduction, Node *x);
 /* x, one number a sample, as [N] f32; `name`: what it is called in the report of another shape, at `loc`.
  * NULL after that. */
@@ -74,11 +77,15 @@ typedef struct Classes {
 
 /* Whether operand 1 holds class indices for operand 0's logits: integers, of fewer axes. */
 bool classes_are_indices(const Call *);
+/* Whether operand 0 has one number for each target, not one a class. */
+bool classes_one_each(const Call *c);
 /* The axis that is left when operand 1's shape is taken from operand 0's: the last or 1; `axis`
  * where both fit. -1 after a report. */
 int classes_axis(Call *, const Arg *axis);
 /* Operand 1 as integers, before a conversion to f32; NULL after a report that it has none. */
 Node *classes_integers(Call *);
+/* 1 more than the number of the input that operand 1 comes from; 0: it is computed. */
+int classes_input(Call *);
 /* Whether the input that `indices` come from has no more classes than operand 0 has along `axis`; indices
  * at and above that would match nothing, in silence. Marks an input of integers whose count was not said.
  * Reports. */
@@ -99,6 +106,20 @@ bool indices_read(Call *, int i, Indices *out);
 bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);
 /* Where the indices point: the value of x (logits' shape, or broadcast to it) there; axis kept. */
 Node *classes_pick(Graph *, const Classes *, Node *x);
+
+/* --- metrics_count.c -------------------------------------------------------------------------- */
+
+/* 1 at the class with the largest logit, the first of equal ones, else 0; a NaN among them: nowhere 1. */
+Node *classes_predicted(Graph *, const Classes *);
+
+/* --- metrics_curve.c -------------------------------------------------------------------------- */
+
+/* Whether x is what softmax or sigmoid gave, perhaps moved about. */
+bool metric_is_probability(const Node *x);
+/* Operands 0 and 1 as a metric over all samples keeps them: kept[0] a score a target, or one a class along the last
+ * axis; kept[1] the targets: 0 or 1, or classes, those to ignore -1. Says in the metric how many classes there are
+ * (0: one score a target), and whether their scores are logits: what no softmax gave. Reports. */
+bool metric_scores(Call *, const Arg *axis, const Arg *ignore, Node **kept, Metric *);
 
 /* --- spatial.c: images and their like, [N, C, spatial..], computed on as [N, spatial.., C] ---- */
 

@@ -30,7 +30,8 @@ static void put_node(const Node *y, FILE *f)
 
 void graph_dot(const Graph *g, FILE *f)
 {
-    static const char *const root[] = {"output", "loss", "metric", "grad", "assign"};
+    static const char *const root[] = {"output", "loss", "metric", "grad",
+                                       "assign", "next", "step",   "kept"};
     fprintf(f, "digraph %s {\n    node [shape=box, fontname=\"sans-serif\"];\n", fn_text(g->fn));
     for (int i = 0; i < g->nodes.n; i++) {
         const Node *y = g->nodes.at[i];

@@ -175,12 +175,19 @@ struct Node {
 typedef enum {
     ROOT_output, /* index: of Program.outputs */
     ROOT_loss,   /* the loss that is minimised: rank 0 */
-    ROOT_metric, /* index: of the metric sum, counted over all metrics in order; rank 0 */
+    ROOT_metric, /* index: of its first metric sum, counted over all metrics in order; no batch */
     ROOT_grad,   /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
     ROOT_assign, /* an assign node; index: of Program.vars */
     ROOT_next,   /* in a body: the next value of state `index` */
-    ROOT_step    /* in a body: what the scan stacks, stack `index` */
+    ROOT_step,   /* in a body: what the scan stacks, stack `index` */
+    ROOT_kept    /* index: of Program.kept; f32, batch first */
 } RootKind;
+
+/* What a function gives or adds to when its kernels are done: it reads these in its own memory. */
+static inline bool root_is_result(RootKind kind)
+{
+    return kind == ROOT_loss || kind == ROOT_metric || kind == ROOT_kept;
+}
 
 typedef struct Root {
     RootKind kind;
@@ -265,7 +272,18 @@ typedef struct Output {
 typedef enum {
     FINISH_mean,
     FINISH_root_mean,
-    FINISH_r2
+    FINISH_r2,
+    FINISH_auc,
+    FINISH_average_precision,
+    FINISH_precision,
+    FINISH_recall,
+    FINISH_f1,
+    FINISH_specificity,
+    FINISH_iou,
+    FINISH_balanced_accuracy,
+    FINISH_mcc,
+    FINISH_ece,
+    FINISH_perplexity
 } Finish; /* the same numbers as nnrt_finish */
 
 typedef struct Metric {
@@ -273,7 +291,21 @@ typedef struct Metric {
     Loc loc;
     Finish finish;
     int n_sums;
+    bool larger;            /* larger is better */
+    int first_kept, n_kept; /* of Program.kept */
+    bool report;            /* they are kept for `eval --report` alone */
+    int64_t classes;        /* numbers a target, or 0: one */
+    bool scores;            /* what is kept are scores and targets */
+    bool logits;            /* scores of classes are not probabilities */
+    int average;            /* of classes: 0 macro, 1 micro, 2 weighted */
+    int64_t one_class;      /* 1 more than the one that is meant; 0: all */
+    int target;             /* 1 more than the input that the targets come from; 0: computed */
 } Metric;
+
+/* Numbers of every sample that metrics over a whole set are made of. */
+typedef struct Kept {
+    int64_t count; /* a sample */
+} Kept;
 
 enum { OPTIMIZER_ARGS = 8 };
 
@@ -369,13 +401,26 @@ typedef enum {
 /* As nnrt_tokens_kind. */
 typedef enum { TOKENS_characters, TOKENS_bytes, TOKENS_words, TOKENS_bpe, TOKENS_file } TokensKind;
 
+typedef VEC(const char *) SourceTexts;
+
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
     const char *file;
     int64_t bytes;
     VEC(const char *) names;
     const char *of; /* text, sound: lengths of this input's samples */
+    int64_t count;  /* csv: the same fields as nnrt_column */
+    SourceTexts categories;
+    bool has_unseen;
+    int64_t unseen, offset;
 } SourceColumn;
+
+typedef struct SourceWhere { /* csv: rows whose column holds one of these */
+    const char *column;
+    SourceTexts values;
+} SourceWhere;
+
+enum { DELIMITER_BLANKS = 1 }; /* NNRT_BLANKS */
 
 typedef struct TextForm { /* the same fields as nnrt_text */
     TokensKind tokens;
@@ -408,6 +453,8 @@ typedef struct Source { /* the same fields as nnrt_source */
     char delimiter;
     int64_t stride; /* csv: > 0: windows of its rows, so far apart */
     VEC(SourceColumn) columns;
+    SourceTexts missing; /* csv */
+    VEC(SourceWhere) where;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
     bool has_text, has_sound, is_folder;
     TextForm text;
@@ -440,7 +487,9 @@ struct Program {
     VEC(Output) outputs;
     VEC(Metric) metrics;
     VEC(Fit) fits; /* in the order of the layers */
-    int n_sums; /* metric sums in all */
+    int n_sums;      /* metric sums in all */
+    VEC(Kept) kept;  /* empty where `keeps` is false */
+    bool keeps;      /* for a program, which collects numbers of all samples */
     bool has_loss;
     Train train;
     Source data_train, data_validation, data_test;

@@ -493,8 +493,12 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "the index of the variable that is assigned");
     if (kind == ROOT_assign && graph_find_root(r->g, ROOT_assign, (int)index))
         return text_wrong(r, "each variable to be assigned once");
-    if ((kind == ROOT_loss || kind == ROOT_metric) && y->shape.rank)
-        return text_wrong(r, "a loss or metric of rank 0");
+    if (kind == ROOT_loss && y->shape.rank)
+        return text_wrong(r, "a loss of rank 0");
+    if (kind == ROOT_metric && y->shape.batch >= 0)
+        return text_wrong(r, "metric sums without a batch axis");
+    if (kind == ROOT_kept && (y->shape.batch != 0 || y->dtype != DT_f32))
+        return text_wrong(r, "f32 numbers to keep, batch first");
     if ((kind == ROOT_next || kind == ROOT_step) != (r->levels.n > 0))
         return text_wrong(r, "next and step as roots of a body, and no others");
     if (kind == ROOT_output && index >= (r->g->fn == FN_fit ? r->p->fits.n : r->p->outputs.n))
@@ -507,7 +511,7 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
 static bool read_root(Reader *r)
 {
     static const char *const kinds[] = {"output", "loss", "metric", "grad",
-                                        "assign", "next", "step"};
+                                        "assign", "next", "step",   "kept"};
     int64_t index;
     if (!r->g)
         return text_wrong(r, "a function first");

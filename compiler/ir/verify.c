@@ -65,8 +65,12 @@ static void check_root(const Graph *g, const Root *r, const char *after)
         BUG("after %s: a root is a scan", after);
     if ((r->kind == ROOT_assign) != (y->op == OP_assign))
         BUG("after %s: an assign that is no root, or a root that is none", after);
-    if ((r->kind == ROOT_loss || r->kind == ROOT_metric) && y->shape.rank != 0)
-        BUG("after %s: a loss or metric of rank %d", after, y->shape.rank);
+    if (r->kind == ROOT_loss && y->shape.rank != 0)
+        BUG("after %s: a loss of rank %d", after, y->shape.rank);
+    if (r->kind == ROOT_metric && y->shape.batch >= 0)
+        BUG("after %s: metric sums with a batch axis", after);
+    if (r->kind == ROOT_kept && (y->shape.batch != 0 || y->dtype != DT_f32))
+        BUG("after %s: what is kept is not f32, batch first", after);
     if ((r->kind == ROOT_next || r->kind == ROOT_step) != (g->outer != NULL))
         BUG("after %s: a root of a body in a function, or one of a function in a body", after);
     if (r->kind == ROOT_assign && r->index != y->attr->var->id)

@@ -303,7 +303,7 @@ static void find_lifetimes(Memory *m)
     }
     /* What the step function reads after the last kernel. */
     for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].kind == ROOT_loss || g->roots.at[i].kind == ROOT_metric)
+        if (root_is_result(g->roots.at[i].kind))
             touch(of[g->roots.at[i].node->id], g->kernels.n);
 }
 

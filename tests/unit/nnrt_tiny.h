@@ -161,7 +161,8 @@ static const nnrt_var tiny_vars[] = {
     {"accumulated", NNRT_STATE, 1, {8}, 8, TINY_SUM, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 
-static const nnrt_metric tiny_metrics[] = {{"accuracy", NNRT_METRIC_MEAN, 2}};
+static const nnrt_metric tiny_metrics[] = {
+    {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2, .larger = 1}};
 
 /* A copy that a test may change. 3 epochs of cosine, a validation split of 0.2. */
 static nnrt_model tiny_model(void)
