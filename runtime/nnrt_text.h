@@ -201,6 +201,8 @@ typedef struct nnrt_table {
 int nnrt_table_tokens(const nnrt_table *, int input, const nnrt_span *texts);
 /* The same for class indices: numbers, or names. (nnrt_labels.c) */
 int nnrt_table_classes(const nnrt_table *, int input, const nnrt_span *texts);
+/* The names of an input's classes, in their order, as the weights file has them; none: no rows. (nnrt_labels.c) */
+int nnrt_label_names(const nnrt_meta *, const char *input, nnrt_texts *out, nnrt_fault *);
 /* A column of lengths: `of` is the input that they belong to. Nothing where the source names none.
  */
 int nnrt_table_lengths(const nnrt_table *, int of, const int32_t *lengths);

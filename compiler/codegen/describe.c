@@ -501,6 +501,8 @@ static void model_table(SourceText *s)
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
     if (p->fn[FN_step])
         out_line(o, ".generation = &%s_generation,", m);
+    if (tells_about(s))
+        out_line(o, ".about = &%s_about,", m);
     if (s->options->main && reads_text(p))
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
@@ -640,6 +642,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_validation, "validation");
     emit_forms(s, &s->p->data_test, "test");
     emit_generation(s);
+    emit_about(s);
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");
