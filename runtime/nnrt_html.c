@@ -112,6 +112,18 @@ void nnrt_html_say(FILE *f, const char *text)
         nnrt_html_put(f, text, strlen(text));
 }
 
+void nnrt_html_short(FILE *f, const char *text, int most)
+{
+    size_t n = 0;
+    int seen = 0;
+    for (; text[n]; n++)
+        if (((unsigned char)text[n] >> 6) != 2 && seen++ == most)
+            break;
+    nnrt_html_put(f, text, n);
+    if (text[n])
+        fputs("\xE2\x80\xA6", f);
+}
+
 /* --- the frame -------------------------------------------------------------------------------- */
 
 void nnrt_html_begin(FILE *f, const char *title, const char *lead)

@@ -16,6 +16,8 @@
 void nnrt_html_put(FILE *, const char *bytes, size_t n);
 /* The same of a text that ends with a NUL; NULL: nothing. */
 void nnrt_html_say(FILE *, const char *text);
+/* The same, cut after so many characters. */
+void nnrt_html_short(FILE *, const char *text, int most);
 /* The head of a page, its style, its first heading and a sentence below that. */
 void nnrt_html_begin(FILE *, const char *title, const char *lead);
 /* The foot, with what made the page. */

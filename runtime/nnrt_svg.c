@@ -295,19 +295,6 @@ void nnrt_svg_histogram(FILE *f, const nnrt_bars *b)
 
 /* --- confusion -------------------------------------------------------------------------------- */
 
-/* A name cut to so many characters. */
-static void svg_short(FILE *f, const char *name, int most)
-{
-    size_t n = strlen(name), at = 0;
-    int seen = 0;
-    for (; at < n; at++)
-        if (((unsigned char)name[at] >> 6) != 2 && seen++ == most)
-            break;
-    nnrt_html_put(f, name, at);
-    if (at < n)
-        fputs("\xE2\x80\xA6", f);
-}
-
 typedef struct svg_cells {
     int n, cell, left, top, labels; /* labels: each row and column has its name */
     const char *const *names;
@@ -342,10 +329,10 @@ static void svg_cell_names(FILE *f, const svg_cells *m)
         int middle = i * m->cell + m->cell / 2;
         fprintf(f, "<text class=\"ink\" x=\"%d\" y=\"%d\" text-anchor=\"end\">", m->left - 8,
                 m->top + middle + 4);
-        svg_short(f, m->names[i], 14);
+        nnrt_html_short(f, m->names[i], 14);
         fprintf(f, "</text><text class=\"ink\" transform=\"translate(%d %d) rotate(-45)\">",
                 m->left + middle + 4, m->top - 8);
-        svg_short(f, m->names[i], 14);
+        nnrt_html_short(f, m->names[i], 14);
         fputs("</text>\n", f);
     }
 }

@@ -51,13 +51,13 @@ static int emit_blocks(SourceText *s, const Graph *g)
     int n = 0;
     for (int i = 0; i < g->plan->buffers.n; i++) {
         const Buffer *b = g->plan->buffers.at[i];
-        if (b->kind != BUF_scratch || b->bytes <= 0 || b->first > b->last || b->first < 0 ||
-            b->last >= g->kernels.n)
+        if (b->kind != BUF_scratch || b->bytes <= 0 || b->first >= g->kernels.n)
             continue;
+        int last = b->last < g->kernels.n ? b->last : g->kernels.n - 1; /* kept for the next call */
         if (!n++)
             out_open(s->out, "static const nnrt_block %s_blocks[] =", s->p->name);
         out_line(s->out, "{\"%s\", %lld, %lld, %d, %d},", b->name, (long long)b->offset,
-                 (long long)b->bytes, b->first, b->last);
+                 (long long)b->bytes, b->first, last);
     }
     if (n) {
         s->out->depth--;

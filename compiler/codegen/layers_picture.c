@@ -33,16 +33,16 @@ typedef struct Line {
     int from, to; /* spots of neighbouring ranks */
 } Line;
 
+typedef VEC(int) Ints;
+
 typedef struct Drawing {
     Arena *arena;
     const Picture *of;
     VEC(Spot) spots;
     VEC(Line) lines;
-    VEC(int) * ranks; /* by rank: its spots in order */
+    Ints *ranks; /* by rank: its spots in order */
     int n_ranks;
 } Drawing;
-
-typedef VEC(int) Ints;
 
 /* --- the layers ------------------------------------------------------------------------------- */
 
@@ -136,7 +136,7 @@ static int *ranks_of(const Picture *p, Arena *arena, int *most)
 
 static int add_spot(Drawing *d, int layer, int rank)
 {
-    Ints *row = (Ints *)(void *)&d->ranks[rank];
+    Ints *row = &d->ranks[rank];
     Spot s = {.layer = layer, .rank = rank, .place = row->n};
     vec_push(d->arena, &d->spots, s);
     vec_push(d->arena, row, d->spots.n - 1);
@@ -207,7 +207,7 @@ static double width_of(const Spot *s)
  * then back from the right, and between the two. */
 static void spread(Drawing *d, int rank)
 {
-    Ints *row = (Ints *)(void *)&d->ranks[rank];
+    Ints *row = &d->ranks[rank];
     double *left = arena_take(d->arena, sizeof *left * (size_t)(row->n + 1)), edge = 0;
     for (int i = 0; i < row->n; i++) {
         const Spot *s = &d->spots.at[row->at[i]];
@@ -227,7 +227,7 @@ static void spread(Drawing *d, int rank)
 /* Sorts a rank by what its spots wish; of equals the order stays. */
 static void sort_rank(Drawing *d, int rank)
 {
-    Ints *row = (Ints *)(void *)&d->ranks[rank];
+    Ints *row = &d->ranks[rank];
     for (int i = 1; i < row->n; i++)
         for (int k = i;
              k > 0 && d->spots.at[row->at[k - 1]].wish > d->spots.at[row->at[k]].wish + 1e-9; k--) {
@@ -275,18 +275,6 @@ static void put_line(const Drawing *d, const Line *l, FILE *f)
     fputs("\n", f);
 }
 
-/* A text of so many characters at most. */
-static void put_short(FILE *f, const char *text, int most)
-{
-    size_t n = 0;
-    for (int seen = 0; text[n]; n++)
-        if (((unsigned char)text[n] >> 6) != 2 && seen++ == most)
-            break;
-    nnrt_html_put(f, text, n);
-    if (text[n])
-        fputs("\xE2\x80\xA6", f);
-}
-
 static void put_box(const Drawing *d, const Spot *s, FILE *f)
 {
     const PictureBox *b = &d->of->boxes[s->layer];
@@ -302,9 +290,9 @@ static void put_box(const Drawing *d, const Spot *s, FILE *f)
             "rx=\"6\"/>"
             "<text class=\"ink b\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
             b->color, left, top, BOX_WIDE, BOX_HIGH, s->x, top + 18);
-    put_short(f, b->what, 26);
+    nnrt_html_short(f, b->what, 26);
     fprintf(f, "</text><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", s->x, top + 35);
-    put_short(f, b->shape, 30);
+    nnrt_html_short(f, b->shape, 30);
     fputs("</text></g>\n", f);
 }
 

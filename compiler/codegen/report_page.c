@@ -65,7 +65,7 @@ static void put_kernel(const Graph *g, const Kernel *k, int deep, double all, FI
     fprintf(f, "<tr><td class=\"n\">%s%d</td><th scope=\"row\">", deep ? "\xE2\x86\xB3 " : "",
             k->id + 1);
     nnrt_html_say(f, k->name);
-    fprintf(f, "<br /><span class=\"soft\">line ");
+    fprintf(f, "\n<br /><span class=\"soft\">line ");
     nnrt_html_say(f, k->title);
     fprintf(f, "%s%s%s</span></th><td class=\"w\">", k->kept ? ", kept" : "",
             k->shared ? "" : ", one thread", k->same ? ", shares its code" : "");
@@ -111,11 +111,10 @@ static void put_memory(const Graph *g, Arena *arena, FILE *f)
         names[i] = g->kernels.at[i]->name;
     for (int i = 0; i < plan->buffers.n; i++) {
         const Buffer *b = plan->buffers.at[i];
-        if (b->kind != BUF_scratch || b->bytes <= 0 || b->first < 0 || b->first > b->last ||
-            b->last >= g->kernels.n)
+        if (b->kind != BUF_scratch || b->bytes <= 0 || b->first >= g->kernels.n)
             continue;
-        extents[n] =
-            (nnrt_extent){b->name, b->first, b->last, n % NNRT_COLORS, b->offset, b->bytes};
+        int last = b->last < g->kernels.n ? b->last : g->kernels.n - 1; /* kept for the next call */
+        extents[n] = (nnrt_extent){b->name, b->first, last, n % NNRT_COLORS, b->offset, b->bytes};
         n++;
     }
     if (!n)

@@ -40,15 +40,26 @@ static void join(const Graph *g, int *parent)
     }
 }
 
-static void describe(Layer *l, const Node *y)
+/* "dense, relu": each kind of work once, in order. */
+static const char *also(Arena *arena, const char *what, const char *more)
+{
+    size_t n = strlen(more);
+    for (const char *at = what; at && (at = strstr(at, more)); at += n)
+        if ((at == what || at[-1] == ' ') && (!at[n] || at[n] == ','))
+            return what;
+    return what ? arena_format(arena, "%s, %s", what, more) : more;
+}
+
+static void describe(Layer *l, const Node *y, Arena *arena)
 {
     bool leaf = op_rows[y->op].cls == CLASS_LEAF;
     if (y->op == OP_var)
         l->params += y->attr->var->kind == VAR_weight ? shape_count(&y->attr->var->shape) : 0;
-    if (leaf && l->last)
+    if (leaf && l->last && op_rows[l->last->op].cls != CLASS_LEAF)
         return;
+    bool first = !l->last || op_rows[l->last->op].cls == CLASS_LEAF;
     l->last = y;
-    l->what = !leaf && y->what ? y->what : op_rows[y->op].name;
+    l->what = also(arena, first ? NULL : l->what, !leaf && y->what ? y->what : op_rows[y->op].name);
     l->loc = y->loc;
     l->role = y->role;
     if (!leaf && y->name)
@@ -71,7 +82,7 @@ Layers graph_layers(const Graph *g, Arena *arena)
             vec_push(arena, &layers, (Layer){.first = first});
         }
         layers.of[i] = number[first];
-        describe(&layers.at[number[first]], g->nodes.at[i]);
+        describe(&layers.at[number[first]], g->nodes.at[i], arena);
     }
     return layers;
 }

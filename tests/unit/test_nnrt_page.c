@@ -125,8 +125,9 @@ static void record(FILE *f, const char *in, size_t n)
     nnrt_events_record(f, in, n);
 }
 
-/* Made by TensorFlow's own writer: the first record, of wall time 1, and loss = 0.5 at step 7, of wall time 2. */
-Test(nnrt_page, records_are_tensorflows)
+/* Worked out from the formats, apart from this code: the first record, of wall time 1, and loss = 0.5 at step 7, of
+ * wall time 2. */
+Test(nnrt_page, records_are_tfrecords)
 {
     static const char first[] = "\x09\0\0\0\0\0\0\xf0\x3f\x1a\x0d"
                                 "brain.Event:2";
