@@ -26,17 +26,22 @@ static const char html_style[] =
     ".cards,.grid,.samples{display:grid;gap:12px}.cards{grid-template-columns:"
     "repeat(auto-fill,minmax(150px,1fr));margin:20px 0}\n"
     ".grid{grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}"
-    ".small{grid-template-columns:repeat(auto-fill,minmax(min(100%,260px),1fr))}"
+    ".top{align-items:start}.small{grid-template-columns:repeat(auto-fill,minmax(min(100%,330px),"
+    "1fr))}"
     ".samples{grid-template-columns:repeat(auto-fill,minmax(min(100%,230px),1fr))}\n"
-    ".card,figure,.scroll,.sample{background:var(--card);border:1px solid var(--line);"
+    ".grid>*{min-width:0}.card,figure,.scroll,.sample{background:var(--card);border:1px solid "
+    "var(--line);"
     "border-radius:8px;margin:0;padding:10px 12px}.card b{display:block;font-size:1.3rem;"
     "font-weight:600;font-variant-numeric:tabular-nums;overflow-wrap:anywhere}"
     ".card span{color:var(--soft);font-size:.85rem;overflow-wrap:anywhere}\n"
     "figcaption{font-weight:600;overflow-wrap:anywhere}figcaption span{font-weight:400;"
     "color:var(--soft);font-size:.85rem;margin-left:8px}svg{display:block;width:100%;height:auto}"
     "svg text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,'DejaVu Sans',sans-serif;"
-    "fill:var(--soft)}svg .ink{fill:var(--ink)}svg .on{fill:var(--on)}svg .b{font-weight:600}\n"
-    ".scroll{overflow-x:auto;margin-bottom:12px}table{border-collapse:collapse;font-size:.9rem;"
+    "fill:var(--soft)}.small svg text{font-size:14px}svg .ink{fill:var(--ink)}svg "
+    ".on{fill:var(--on)}svg .b{font-weight:600}\n"
+    ".scroll{overflow-x:auto;margin-bottom:12px}.kernels tbody "
+    "th{min-width:15em}.tall{max-height:620px;overflow:auto}table{border-"
+    "collapse:collapse;font-size:.9rem;"
     "font-variant-numeric:tabular-nums}th,td{padding:4px 10px 4px 0;text-align:left;"
     "vertical-align:top;border-bottom:1px solid var(--grid)}thead th{color:var(--soft);"
     "font-weight:600;white-space:nowrap}tr:last-child>*{border-bottom:0}"
@@ -46,7 +51,8 @@ static const char html_style[] =
     ".bar{display:block;width:120px;height:10px;background:var(--grid);border-radius:2px;"
     "margin-top:6px}.bar i{display:block;height:10px;border-radius:2px;background:var(--c0)}\n"
     ".sample{font-size:.9rem;overflow-wrap:anywhere}.sample img{display:block;width:100%;"
-    "max-width:160px;image-rendering:pixelated;margin:0 0 6px;border:1px solid var(--grid)}"
+    "max-width:160px;height:auto;image-rendering:pixelated;margin:0 0 6px;border:1px solid "
+    "var(--grid)}"
     ".sample .two{display:flex;gap:8px}.sample .two>div{flex:1;min-width:0}"
     ".sample q{display:block;quotes:none;margin-bottom:6px}.sample dl{margin:0;display:grid;"
     "grid-template-columns:auto 1fr;gap:0 8px}.sample dt{color:var(--soft)}.sample dd{margin:0}\n"
@@ -59,8 +65,10 @@ static const char html_style[] =
     ".grid-line{stroke:var(--grid)}.axis{stroke:var(--soft)}.hover{fill:transparent}"
     ".frame{fill:none;stroke:var(--line)}.box{fill:var(--card);stroke-width:1.5}"
     ".edge{fill:none;stroke:var(--soft);stroke-width:1.2}.tip{fill:var(--soft)}\n"
+    "@media (max-width:480px){figure svg text,.small svg text{font-size:15px}}\n"
     "@media print{:root{--bg:#fff}body{font-size:11px}main{max-width:none;padding:0}"
-    "figure,.card,.sample,tr{break-inside:avoid}details{display:none}.scroll{overflow:visible}}\n";
+    "figure,.card,.sample,tr{break-inside:avoid}details{display:none}.scroll{overflow:visible;max-"
+    "height:none}}\n";
 
 /* --- text ------------------------------------------------------------------------------------- */
 
@@ -189,7 +197,9 @@ const char *nnrt_html_amount(char *text, double value, const char *unit)
         value /= 1000;
         i++;
     }
-    int digits = fabs(value) >= 99.95 || i == 0 ? 0 : fabs(value) >= 9.995 ? 1 : 2;
+    int digits = fabs(value) >= 99.95 || i == 0 || value == floor(value) ? 0
+                 : fabs(value) >= 9.995                                  ? 1
+                                                                         : 2;
     if (i == 0 && value != floor(value))
         snprintf(text, NNRT_AMOUNT, "%.3g%s%s", value, *unit ? " " : "", unit);
     else
@@ -209,6 +219,8 @@ const char *nnrt_html_seconds(char *text, double s)
         snprintf(text, NNRT_AMOUNT, "%.3g s", s);
     else if (s >= 0.9995e-3)
         snprintf(text, NNRT_AMOUNT, "%.3g ms", s * 1e3);
+    else if (s > 0 && s < 0.9995e-6)
+        snprintf(text, NNRT_AMOUNT, "%.3g ns", s * 1e9);
     else
         snprintf(text, NNRT_AMOUNT, "%.3g \xC2\xB5s", s * 1e6);
     return text;

@@ -7,7 +7,8 @@
 
 #include "nnrt_report.h"
 
-enum { REPORT_HEAD = 4 }; /* epoch, step, seconds and rate stand before the figures of an epoch */
+/* Epoch, step, seconds and rate stand before the figures of an epoch. A matrix has so many classes at most. */
+enum { REPORT_HEAD = 4, REPORT_MATRIX = 60 };
 
 struct nnrt_report {
     unsigned char *first; /* vars before the first step */
@@ -193,10 +194,11 @@ static double report_ratio(double part, double of)
 static void report_classes(FILE *f, const nnrt_judged *j)
 {
     int n = (int)j->pair.classes;
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>class</th><th class=\"n\">samples</th>"
-          "<th class=\"n\">precision</th><th class=\"n\">recall</th><th "
-          "class=\"n\">F1</th></tr></thead>\n<tbody>\n",
-          f);
+    fputs(
+        "<div class=\"scroll tall\"><table>\n<thead><tr><th>class</th><th class=\"n\">samples</th>"
+        "<th class=\"n\">precision</th><th class=\"n\">recall</th><th "
+        "class=\"n\">F1</th></tr></thead>\n<tbody>\n",
+        f);
     for (int i = 0; i < n; i++) {
         double right = j->confusion[i * n + i], is = 0, taken = 0;
         for (int k = 0; k < n; k++) {
@@ -256,12 +258,14 @@ static void report_confusion(FILE *f, const nnrt_judged *j)
             "<p class=\"soft\">Of the %s set, %lld sample%s: %.0f of %.0f right (%.4g %%).</p>\n",
             j->set, (long long)j->rows.n, j->rows.n == 1 ? "" : "s", right, all,
             100 * report_ratio(right, all));
-    if (j->pair.classes <= 60)
+    if (j->pair.classes <= REPORT_MATRIX) {
+        fputs("<div class=\"grid top\">\n", f);
         nnrt_svg_confusion(f, (int)j->pair.classes, (const char *const *)j->names, j->confusion);
-    else
-        report_frequent(f, j);
-    if (j->pair.classes <= 60)
         report_classes(f, j);
+        fputs("</div>\n", f);
+    } else {
+        report_frequent(f, j);
+    }
     nnrt_html_section_end(f);
 }
 

@@ -60,6 +60,9 @@ void nnrt_judged_free(nnrt_judged *);
 int32_t nnrt_judged_answer(const nnrt_judged *, const float *out, int64_t place, double *sure);
 /* The target at a place of sample i of the batch at hand; -1: it does not count. */
 int32_t nnrt_judged_target(const nnrt_judged *, int i, int64_t place);
+/* What the tokens of an input are read with: its own vocabulary, or that of an input with as many tokens; NULL: none.
+ * Closed by the model's prompting. */
+void *nnrt_report_vocabulary(const nnrt_training *, int input);
 /* An input's number. */
 double nnrt_feed_number(const nnrt_feed *, int input, int64_t at);
 

@@ -188,15 +188,39 @@ static int judge_order(const void *a, const void *b)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
+void *nnrt_report_vocabulary(const nnrt_training *t, int input)
+{
+    const nnrt_model *model = t->model;
+    nnrt_fault ignored;
+    void *vocab = NULL;
+    for (int k = 0; model->text && k < model->n_inputs && !vocab; k++) {
+        const nnrt_value *v = &model->inputs[(input + k) % model->n_inputs];
+        int fits = v->classes > 0 && v->classes == model->inputs[input].classes;
+        if (fits && nnrt_meta_find(&t->meta, "nncc.text.", v->name))
+            model->text->prompting->open(model, (int)(v - model->inputs), &t->meta, &vocab,
+                                         &ignored);
+    }
+    return vocab;
+}
+
+/* A token as text, in quotes where blanks would not be seen; NULL: as nothing. */
 static char *judge_token(const nnrt_model *model, const void *vocab, int32_t id)
 {
-    nnrt_buffer text = {0};
-    char *name = NULL;
+    nnrt_buffer text = {0}, name = {0};
     model->text->prompting->decode(vocab, &id, 1, &text);
-    if (!text.failed)
-        name = strndup(text.at ? text.at : "", text.size);
+    if (text.size && !text.failed && !memchr(text.at, 0, text.size)) {
+        int quoted = strchr(" \t\n\r", text.at[0]) || strchr(" \t\n\r", text.at[text.size - 1]);
+        nnrt_buffer_say(&name, quoted ? "\"" : "");
+        if (quoted)
+            nnrt_buffer_escaped(&name, text.at, text.size);
+        else
+            nnrt_buffer_put(&name, text.at, text.size);
+        nnrt_buffer_put(&name, quoted ? "\"" : "", 2);
+    }
     nnrt_buffer_free(&text);
-    return name;
+    if (name.failed)
+        nnrt_buffer_free(&name);
+    return name.at;
 }
 
 static char *judge_number(int64_t i)
@@ -214,19 +238,21 @@ static int judge_names(nnrt_judged *j)
     const nnrt_reader *reader = model->text ? model->text : model->sound;
     nnrt_texts labels = {0};
     nnrt_fault ignored;
-    void *vocab = NULL;
+    void *vocab = nnrt_report_vocabulary(j->t, j->pair.target);
     j->names = calloc((size_t)v->classes + 1, sizeof *j->names);
+    if (!j->names && vocab)
+        model->text->prompting->close(vocab);
     if (!j->names)
         return nnrt_fail(j->t->fault, NNRT_NO_MEMORY, "no memory for the report");
     if (reader && reader->labels && nnrt_meta_find(&j->t->meta, "nncc.labels.", v->name))
         reader->labels(&j->t->meta, v->name, &labels, &ignored);
-    else if (model->text && nnrt_meta_find(&j->t->meta, "nncc.text.", v->name))
-        model->text->prompting->open(model, j->pair.target, &j->t->meta, &vocab, &ignored);
     int good = 1;
     for (int64_t i = 0; i < v->classes && good; i++) {
         j->names[i] = i < labels.rows ? strndup(labels.at[i].at, labels.at[i].size)
                       : vocab         ? judge_token(model, vocab, (int32_t)i)
-                                      : judge_number(i);
+                                      : NULL;
+        if (!j->names[i])
+            j->names[i] = judge_number(i);
         good = j->names[i] != NULL;
     }
     if (vocab)

@@ -146,7 +146,8 @@ static void plan_table(FILE *f, int n, const nnrt_profile_line *lines, const nnr
         "share of the most that this machine can compute (%.3g GFLOP/s) or read (%.3g GB/s).</p>\n",
         p->n, p->n == 1 ? "" : "s", nnrt_threads(), nnrt_threads() == 1 ? "" : "s",
         nnrt_html_seconds(time, all), p->peak.flops * 1e-9, p->peak.bytes * 1e-9);
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th>kernel</th><th class=\"n\">calls</th>"
+    fputs("<div class=\"scroll\"><table class=\"kernels\">\n<thead><tr><th>kernel</th><th "
+          "class=\"n\">calls</th>"
           "<th class=\"n\">time</th><th class=\"n\">share</th><th></th><th class=\"n\">work</th>"
           "<th class=\"n\">memory</th><th class=\"n\">limit</th></tr></thead>\n<tbody>\n",
           f);

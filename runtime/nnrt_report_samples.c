@@ -343,21 +343,6 @@ static void samples_cards(const samples_view *v)
     fputs("</div>\n", v->f);
 }
 
-/* Opens what texts are read with: a vocabulary of the input's own, or of another with as many tokens. */
-static void samples_vocabularies(const samples_view *v)
-{
-    const nnrt_model *model = v->j->t->model;
-    nnrt_fault ignored;
-    for (int i = 0; model->text && i < model->n_inputs; i++)
-        for (int k = 0; k < model->n_inputs && !v->vocab[i]; k++) {
-            int from = (i + k) % model->n_inputs;
-            int fits = model->inputs[i].classes > 0 &&
-                       model->inputs[from].classes == model->inputs[i].classes;
-            if (fits && nnrt_meta_find(&v->j->t->meta, "nncc.text.", model->inputs[from].name))
-                model->text->prompting->open(model, from, &v->j->t->meta, &v->vocab[i], &ignored);
-        }
-}
-
 void nnrt_report_samples(FILE *f, const nnrt_judged *j)
 {
     const nnrt_model *model = j->t->model;
@@ -369,7 +354,8 @@ void nnrt_report_samples(FILE *f, const nnrt_judged *j)
     samples_view v = {.f = f, .j = j, .value = malloc((size_t)most * sizeof *v.value)};
     v.vocab = calloc((size_t)model->n_inputs + 1, sizeof *v.vocab);
     if (v.value && v.vocab) {
-        samples_vocabularies(&v);
+        for (int i = 0; i < model->n_inputs; i++)
+            v.vocab[i] = nnrt_report_vocabulary(j->t, i);
         nnrt_html_section(f, "samples", "Samples");
         fprintf(f,
                 "<p class=\"soft\">Of the %s set, by number from 0: the most wrong first, then "

@@ -7,8 +7,11 @@
 #include "nnrt_page.h"
 
 /* A picture of 440 x 250 units, which a card of a page is about as wide as in pixels. */
-enum { SVG_WIDE = 440, SVG_HIGH = 250, SVG_LEFT = 58, SVG_RIGHT = 14, SVG_TOP = 26, SVG_FOOT = 42 };
-enum { SVG_DOTS = 400 }; /* points of a curve that have a tooltip at most */
+enum { SVG_WIDE = 440, SVG_HIGH = 250, SVG_LEFT = 68, SVG_RIGHT = 14, SVG_TOP = 26, SVG_FOOT = 42 };
+enum {
+    SVG_DOTS = 400,
+    SVG_NAME = 14
+}; /* points of a curve that have a tooltip, letters of a class, at most */
 
 /* --- scales ----------------------------------------------------------------------------------- */
 
@@ -329,17 +332,33 @@ static void svg_cell_names(FILE *f, const svg_cells *m)
         int middle = i * m->cell + m->cell / 2;
         fprintf(f, "<text class=\"ink\" x=\"%d\" y=\"%d\" text-anchor=\"end\">", m->left - 8,
                 m->top + middle + 4);
-        nnrt_html_short(f, m->names[i], 14);
+        nnrt_html_short(f, m->names[i], SVG_NAME);
         fprintf(f, "</text><text class=\"ink\" transform=\"translate(%d %d) rotate(-45)\">",
                 m->left + middle + 4, m->top - 8);
-        nnrt_html_short(f, m->names[i], 14);
+        nnrt_html_short(f, m->names[i], SVG_NAME);
         fputs("</text>\n", f);
     }
 }
 
+/* Characters of the longest name, of those that are written. */
+static int svg_longest(int n, const char *const *names)
+{
+    int longest = 1;
+    for (int i = 0; i < n; i++) {
+        int length = 0;
+        for (const char *c = names[i]; *c && length < SVG_NAME; c++)
+            length += ((unsigned char)*c >> 6) != 2;
+        longest = length > longest ? length : longest;
+    }
+    return longest;
+}
+
 void nnrt_svg_confusion(FILE *f, int n, const char *const *names, const double *count)
 {
-    svg_cells m = {.n = n, .names = names, .count = count, .left = 134, .top = 106};
+    svg_cells m = {.n = n, .names = names, .count = count};
+    int longest = svg_longest(n, names);
+    m.left = 24 + 8 * longest;
+    m.top = 42 + 6 * longest;
     m.labels = n <= 20;
     m.cell = n <= 4 ? 64 : n <= 12 ? 44 : n <= 20 ? 36 : n <= 60 ? 12 : 6;
     int width = m.left + n * m.cell + 70, height = m.top + n * m.cell + 30;

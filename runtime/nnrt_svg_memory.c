@@ -79,13 +79,13 @@ void nnrt_svg_memory(FILE *f, int n, const nnrt_extent *extents, int steps,
                      const char *const *names, int64_t bytes)
 {
     plan_sides s = {.width = steps * 14 + PLAN_LEFT + PLAN_RIGHT};
-    s.width = s.width < 640 ? 640 : s.width > 1600 ? 1600 : s.width;
+    s.width = s.width < 1000 ? 1000 : s.width > 1600 ? 1600 : s.width;
     s.step = (double)(s.width - PLAN_LEFT - PLAN_RIGHT) / (steps > 0 ? steps : 1);
     s.byte = (double)(PLAN_HIGH - PLAN_TOP - PLAN_FOOT) / (double)(bytes > 0 ? bytes : 1);
     fprintf(f,
             "<div class=\"scroll\"><svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" "
             "style=\"min-width:%dpx\" role=\"img\" aria-label=\"memory plan\">\n",
-            s.width, PLAN_HIGH, s.width);
+            s.width, PLAN_HIGH, s.width * 3 / 4);
     plan_axes(f, &s, steps, bytes);
     for (int i = 0; i < n; i++)
         plan_box(f, &s, &extents[i], names);

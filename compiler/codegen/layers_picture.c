@@ -4,7 +4,7 @@
  * After Sugiyama, Tagawa and Toda (1981): ranks by the longest way from an input; an edge over several ranks passes
  * through a point in each of them; within a rank the order is that of the mean place of what stands above (then below),
  * some times over; places keep their order and their distance, and move to the mean of their neighbours. */
-#include <stdlib.h>
+#include <string.h>
 
 #include "../../runtime/nnrt_page.h"
 #include "../ops/ops.h"
@@ -60,6 +60,14 @@ static int output_of(const Graph *g, const Picture *p, int layer)
     return -1;
 }
 
+/* A name that the model file does not have, but the layer's kind and a number: flatten_1. */
+static bool made_up(const Layer *l)
+{
+    size_t n = strcspn(l->what, ",");
+    return strncmp(l->name, l->what, n) == 0 && l->name[n] == '_' &&
+           strspn(l->name + n + 1, "0123456789") == strlen(l->name + n + 1);
+}
+
 static void describe(Picture *p, const Graph *g, int i, Arena *arena)
 {
     const Layer *l = &p->layers.at[i];
@@ -68,10 +76,10 @@ static void describe(Picture *p, const Graph *g, int i, Arena *arena)
     int output = output_of(g, p, i);
     bool input = l->last->op == OP_input;
     const char *name = input ? g->program->inputs.at[l->last->attr->input].name : l->name;
-    b->what = output >= 0      ? arena_format(arena, "%s \xE2\x86\x92 %s", l->what,
-                                              g->program->outputs.at[output].name)
-              : name && !input ? arena_format(arena, "%s \xC2\xB7 %s", l->what, name)
-                               : arena_format(arena, "%s", name ? name : l->what);
+    b->what = output >= 0                     ? arena_format(arena, "%s \xE2\x86\x92 %s", l->what,
+                                                             g->program->outputs.at[output].name)
+              : name && !input && !made_up(l) ? arena_format(arena, "%s \xC2\xB7 %s", l->what, name)
+                                              : arena_format(arena, "%s", input ? name : l->what);
     b->shape = arena_format(arena, "%s", shape_text(&l->last->shape, shape));
     if (l->params)
         b->shape = arena_format(arena, "%s, %s weights", b->shape,

@@ -89,7 +89,7 @@ static void put_kernel(const Graph *g, const Kernel *k, int deep, double all, FI
 static void put_kernels(const Graph *g, FILE *f)
 {
     double all = graph_seconds(g);
-    fputs("<div class=\"scroll\"><table>\n<thead><tr><th "
+    fputs("<div class=\"scroll\"><table class=\"kernels\">\n<thead><tr><th "
           "class=\"n\">#</th><th>kernel</th><th>fuses</th>"
           "<th class=\"n\">time</th><th></th><th class=\"n\">work</th><th class=\"n\">memory</th>"
           "<th class=\"n\">FLOP/B</th></tr></thead>\n<tbody>\n",

@@ -52,9 +52,9 @@ outputs: {out: "line[:, 0]"}
 loss: mse(line[:, 0], y)
 metrics: {rmse: "rmse(line[:, 0], y)"}
 train: {batch: 8, epochs: 2, optimizer: {sgd: {lr: 0.01}}}
-data: {train: {csv: {file: table.csv, x: [width, height], y: area}}}
+data: {train: {csv: {file: rows.csv, x: [width, height], y: area}}}
 END
-awk 'BEGIN { print "width,height,area"; for (i = 0; i < 40; i++) print i % 7 - 3 "," i % 5 - 2 "," 2 * (i % 7 - 3) - i % 5 }' >table.csv
+awk 'BEGIN { print "width,height,area"; for (i = 0; i < 40; i++) print i % 7 - 3 "," i % 5 - 2 "," 2 * (i % 7 - 3) - i % 5 }' >rows.csv
 # A sequence.
 cat >letters.yaml <<'END'
 model: letters
