@@ -11,12 +11,13 @@
 #include "layers_picture.h"
 
 enum {
-    BOX_WIDE = 196,
+    BOX_WIDE = 232,
     BOX_HIGH = 44,
     GAP_X = 28,
     GAP_Y = 34,
     POINT_WIDE = 12,
     SWEEPS = 8,
+    STRAIGHTEN = 60,
     EDGE = 16
 };
 
@@ -68,6 +69,14 @@ static bool made_up(const Layer *l)
            strspn(l->name + n + 1, "0123456789") == strlen(l->name + n + 1);
 }
 
+/* The end of a long name, which tells most: "...long.conv1". */
+static const char *tail_of(Arena *arena, const char *name)
+{
+    enum { LETTERS = 17 };
+    size_t n = strlen(name);
+    return n <= LETTERS ? name : arena_format(arena, "\xE2\x80\xA6%s", name + n - LETTERS + 1);
+}
+
 static void describe(Picture *p, const Graph *g, int i, Arena *arena)
 {
     const Layer *l = &p->layers.at[i];
@@ -76,10 +85,11 @@ static void describe(Picture *p, const Graph *g, int i, Arena *arena)
     int output = output_of(g, p, i);
     bool input = l->last->op == OP_input;
     const char *name = input ? g->program->inputs.at[l->last->attr->input].name : l->name;
-    b->what = output >= 0                     ? arena_format(arena, "%s \xE2\x86\x92 %s", l->what,
-                                                             g->program->outputs.at[output].name)
-              : name && !input && !made_up(l) ? arena_format(arena, "%s \xC2\xB7 %s", l->what, name)
-                                              : arena_format(arena, "%s", input ? name : l->what);
+    b->what = output >= 0 ? arena_format(arena, "%s \xE2\x86\x92 %s", l->what,
+                                         g->program->outputs.at[output].name)
+              : name && !input && !made_up(l)
+                  ? arena_format(arena, "%s \xC2\xB7 %s", l->what, tail_of(arena, name))
+                  : arena_format(arena, "%s", input ? name : l->what);
     b->shape = arena_format(arena, "%s", shape_text(&l->last->shape, shape));
     if (l->params)
         b->shape = arena_format(arena, "%s, %s weights", b->shape,
@@ -112,7 +122,13 @@ Picture picture_of(const Graph *g, Arena *arena)
 
 /* --- ranks ------------------------------------------------------------------------------------ */
 
-/* Layers are in the order of their first nodes: an edge that goes back in it counts for nothing here. */
+/* An edge goes down from what is made earlier. Layers that read each other have one that goes up; it counts for
+ * nothing here. */
+static bool goes_down(const Picture *p, const PictureEdge *e)
+{
+    return p->layers.at[e->from].last->id < p->layers.at[e->to].last->id;
+}
+
 static int *ranks_of(const Picture *p, Arena *arena, int *most)
 {
     int *rank = arena_take(arena, sizeof *rank * (size_t)(p->layers.n + 1));
@@ -122,7 +138,7 @@ static int *ranks_of(const Picture *p, Arena *arena, int *most)
         changed = false;
         for (int i = 0; i < p->edges.n; i++) {
             const PictureEdge *e = &p->edges.at[i];
-            if (e->from < e->to && rank[e->to] < rank[e->from] + 1) {
+            if (goes_down(p, e) && rank[e->to] < rank[e->from] + 1) {
                 rank[e->to] = rank[e->from] + 1;
                 changed = true;
             }
@@ -257,7 +273,7 @@ static void place(Drawing *d)
             sort_rank(d, r);
             spread(d, r);
         }
-    for (int sweep = 0; sweep < SWEEPS; sweep++) {
+    for (int sweep = 0; sweep < STRAIGHTEN; sweep++) {
         wishes(d, 0);
         for (int r = 0; r < d->n_ranks; r++)
             spread(d, r);
@@ -298,9 +314,9 @@ static void put_box(const Drawing *d, const Spot *s, FILE *f)
             "rx=\"6\"/>"
             "<text class=\"ink b\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">",
             b->color, left, top, BOX_WIDE, BOX_HIGH, s->x, top + 18);
-    nnrt_html_short(f, b->what, 26);
+    nnrt_html_short(f, b->what, 29);
     fprintf(f, "</text><text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">", s->x, top + 35);
-    nnrt_html_short(f, b->shape, 30);
+    nnrt_html_short(f, b->shape, 34);
     fputs("</text></g>\n", f);
 }
 

@@ -73,12 +73,15 @@ static void put_layer(const Graph *g, const Layers *layers, int i, FILE *f)
 {
     static const char *const role[] = {"", "", "", "gradient of ", "update of "};
     const Layer *l = &layers->at[i];
-    fprintf(f, "    subgraph cluster_%d {\n        label=\"%s", i, role[l->role]);
+    fprintf(f, "    subgraph cluster_%d {\n        fontsize=12; labeljust=l; label=\"%s", i,
+            role[l->role]);
     put_label(f, l->name ? l->name : l->what);
-    if (l->loc.line > 0) {
-        fprintf(f, "\\nline %d, ", l->loc.line);
+    if (l->name) {
+        fputs(" is ", f);
         put_label(f, l->what);
     }
+    if (l->loc.line > 0)
+        fprintf(f, "\\lline %d\\l", l->loc.line);
     fputs("\";\n", f);
     for (int k = 0; k < g->nodes.n; k++)
         if (layers->of[k] == i)

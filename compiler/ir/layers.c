@@ -4,10 +4,12 @@
 
 #include "../ops/ops.h"
 
-/* Whether a node and one that it reads are of the same layer: of one place in the file, and of one kind of work. */
+/* Whether a node and one that it reads are of the same layer: of one place in the file, and of one kind of work. What a
+ * layer gives has its name; one that reads it at the same place is another copy of a block. */
 static bool together(const Node *y, const Node *x)
 {
-    return x->loc.line == y->loc.line && x->loc.col == y->loc.col && x->role == y->role &&
+    bool copy = x->name && (!y->name || strcmp(x->name, y->name) != 0);
+    return x->loc.line == y->loc.line && x->loc.col == y->loc.col && x->role == y->role && !copy &&
            op_rows[x->op].cls != CLASS_LEAF;
 }
 
