@@ -46,7 +46,7 @@ static const char html_style[] =
     "vertical-align:top;border-bottom:1px solid var(--grid)}thead th{color:var(--soft);"
     "font-weight:600;white-space:nowrap}tr:last-child>*{border-bottom:0}"
     ".n{text-align:right;white-space:nowrap}td.w{overflow-wrap:anywhere;min-width:12em}"
-    "tbody th{font-weight:400;overflow-wrap:anywhere}.pairs th{color:var(--soft);"
+    "tbody th{font-weight:400;overflow-wrap:break-word;max-width:24em}.pairs th{color:var(--soft);"
     "white-space:nowrap}.pairs td{overflow-wrap:anywhere;min-width:10em}\n"
     ".bar{display:block;width:120px;height:10px;background:var(--grid);border-radius:2px;"
     "margin-top:6px}.bar i{display:block;height:10px;border-radius:2px;background:var(--c0)}\n"

@@ -18,13 +18,15 @@ typedef enum {
 typedef struct nnrt_pair {
     nnrt_pair_kind kind;
     int output, target;
+    int seen; /* the target is what the network sees: an autoencoder, whose scale may be another */
     int64_t classes, places, class_step, place_step;
 } nnrt_pair;
 
 /* What was made of a sample. */
 typedef struct nnrt_guess {
     int64_t row;       /* of the set */
-    double error;      /* share of places that are wrong; of numbers: root of the mean square */
+    double error;      /* share of places that are wrong; of numbers: root of the mean square, or, where
+                          the target is seen, 1 - their correlation */
     double sure;       /* probability of the answer; of several places their mean */
     int32_t is, taken; /* classes, at the first place that counts */
 } nnrt_guess;

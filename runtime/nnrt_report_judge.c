@@ -58,6 +58,7 @@ static nnrt_pair judge_find(const nnrt_model *model)
             for (int k = 0; k < model->n_inputs; k++)
                 for (int o = 0; o < model->n_outputs; o++) {
                     nnrt_pair p = judge_pair(model, o, k);
+                    p.seen = seen;
                     if (p.kind == order[i] && !model->inputs[k].in_predict == !seen)
                         return p;
                 }
@@ -127,11 +128,28 @@ static void judge_classes(nnrt_judged *j, int i, const float *out, nnrt_guess *g
     g->sure = counted ? sum / (double)counted : 0;
 }
 
+/* 1 - the correlation of numbers and answers; 1 where either are all the same. */
+static double judge_unlike(const nnrt_judged *j, int i, const float *out)
+{
+    double n = (double)j->pair.places, a = 0, b = 0, aa = 0, bb = 0, ab = 0;
+    for (int64_t p = 0; p < j->pair.places; p++) {
+        double x = nnrt_feed_number(&j->t->feed, j->pair.target, i * j->pair.places + p);
+        double y = (double)out[p];
+        a += x;
+        b += y;
+        aa += x * x;
+        bb += y * y;
+        ab += x * y;
+    }
+    double spread = (aa - a * a / n) * (bb - b * b / n);
+    return spread > 0 ? 1 - (ab - a * b / n) / sqrt(spread) : 1;
+}
+
 static void judge_numbers(nnrt_judged *j, int i, int64_t at, const float *out, nnrt_guess *g)
 {
     int64_t count = j->pair.places, apart = (j->rows.n * count - 1) / NNRT_JUDGED_POINTS + 1;
     double sum = 0;
-    for (int64_t p = 0; p < count; p++) {
+    for (int64_t p = 0; p < count && !j->pair.seen; p++) {
         double is = nnrt_feed_number(&j->t->feed, j->pair.target, i * count + p);
         double off = (double)out[p] - is;
         sum += off * off;
@@ -140,7 +158,7 @@ static void judge_numbers(nnrt_judged *j, int i, int64_t at, const float *out, n
             j->y[j->points++] = (double)out[p];
         }
     }
-    g->error = sqrt(sum / (double)count);
+    g->error = j->pair.seen ? judge_unlike(j, i, out) : sqrt(sum / (double)count);
 }
 
 /* Answers rows[at .. at + n) of the set. With `look`, only whether all answers lie in [0, 1]. */

@@ -274,15 +274,15 @@ static void samples_values(const samples_view *v, const nnrt_guess *g, const flo
     const nnrt_pair *p = &v->j->pair;
     const nnrt_value *in = &v->j->t->model->inputs[p->target];
     fputs("<dl>", v->f);
-    for (int answers = 0; answers < 2; answers++) {
+    for (int answers = p->seen; answers < 2; answers++) { /* what is seen stands above */
         samples_term(v->f, answers ? "answer" : "is");
         for (int64_t i = 0; i < p->places; i++)
             v->value[i] = answers ? (double)out[i] : nnrt_feed_number(&v->j->t->feed, p->target, i);
         samples_show(v->f, in->rank, in->dim, p->places, v->value, answers ? "answer" : "is");
         fputs("</dd>", v->f);
     }
-    samples_term(v->f, "off by");
-    fprintf(v->f, "%.4g</dd></dl>", g->error);
+    samples_term(v->f, p->seen ? "correlation" : "off by");
+    fprintf(v->f, "%.4g</dd></dl>", p->seen ? 1 - g->error : g->error);
 }
 
 /* --- cards ------------------------------------------------------------------------------------ */

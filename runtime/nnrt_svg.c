@@ -216,7 +216,7 @@ static void svg_ranges(const nnrt_plot *p, svg_range *x, svg_range *y)
         svg_take(x, y->low);
         svg_take(x, y->high);
         *y = *x;
-    } else if (y->low > 0 && y->low < 0.5 * y->high) {
+    } else if (y->low > 0 && (y->low < 0.5 * y->high || y->low == y->high)) {
         y->low = 0; /* what is near 0 is seen from there */
     }
 }

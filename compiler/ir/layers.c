@@ -4,13 +4,13 @@
 
 #include "../ops/ops.h"
 
-/* Whether a node and one that it reads are of the same layer: of one place in the file, and of one kind of work. What a
- * layer gives has its name; one that reads it at the same place is another copy of a block. */
+/* Whether a node and one that it reads are of the same layer: written on one line, or for one thing. What a layer gives
+ * has its name, and ends it: what reads that on the same line is the next layer there, or the next copy of a block. */
 static bool together(const Node *y, const Node *x)
 {
-    bool copy = x->name && (!y->name || strcmp(x->name, y->name) != 0);
-    return x->loc.line == y->loc.line && x->loc.col == y->loc.col && x->role == y->role && !copy &&
-           op_rows[x->op].cls != CLASS_LEAF;
+    bool ends = x->name && (!y->name || strcmp(x->name, y->name) != 0);
+    bool near = x->loc.line == y->loc.line || (x->what && y->what && strcmp(x->what, y->what) == 0);
+    return near && x->role == y->role && !ends && op_rows[x->op].cls != CLASS_LEAF;
 }
 
 static int first_of(const int *parent, int i)

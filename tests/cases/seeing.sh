@@ -70,6 +70,37 @@ train: {batch: 8, epochs: 2, optimizer: {adam: {lr: 1e-2}}}
 data: {train: {text: {generator: stories, count: 30, tokenizer: characters, next_token: {input: x, target: y, stride: 12}}}, validation: {split: 0.2}}
 END
 
+# Two classes a pixel, and a pixel of 2 does not count; one number for two classes.
+cat >masks.yaml <<'END'
+model: masks
+inputs: {image: {shape: [1, 8, 9]}, mask: {classes: 3, shape: [8, 9]}}
+layers: [conv2d: {out: 3, kernel: 3, padding: 1, name: logits}]
+outputs: {probs: "softmax(logits, axis=1)"}
+loss: softmax_cross_entropy(logits, mask, axis=1, ignore=2)
+train: {batch: 4, epochs: 1, optimizer: {sgd: {lr: 0.1}}}
+data: {train: {npy: {image: image.npy, mask: mask.npy}}}
+END
+cat >yesno.yaml <<'END'
+model: yesno
+inputs: {x: {shape: [2]}, y: {classes: 2}}
+layers: [dense: {units: 1, name: line}]
+outputs: {p: "sigmoid(line[:, 0])"}
+loss: bce(sigmoid(line[:, 0]), y)
+train: {batch: 8, epochs: 2, optimizer: {sgd: {lr: 0.5}}}
+data: {train: {csv: {file: yesno.csv, x: [a, b], y: c}}}
+END
+awk 'BEGIN { print "a,b,c"; for (i = 0; i < 30; i++) print i % 7 - 3 "," i % 5 "," (i % 7 > 3) }' >yesno.csv
+"$python" - <<'END'
+import struct
+def npy(path, kind, shape, data):
+    head = "{'descr': '%s', 'fortran_order': False, 'shape': %r, }" % (kind, shape)
+    head += ' ' * (63 - (len(head) + 10) % 64) + chr(10)
+    open(path, 'wb').write(b'\x93NUMPY\x01\x00' + struct.pack('<H', len(head)) + head.encode() + data)
+pixels = [(i * 37 % 101) / 101 for i in range(6 * 72)]
+npy('image.npy', '<f4', (6, 1, 8, 9), struct.pack('<432f', *pixels))
+npy('mask.npy', '<i4', (6, 8, 9), struct.pack('<432i', *[2 if p > 0.9 else int(p > 0.5) for p in pixels]))
+END
+
 cat >page.py <<'END'
 """page.py FILE: the page is XML and HTML, whole in itself; gives the text of its elements."""
 import base64, html.parser, re, struct, sys, xml.etree.ElementTree as ET, zlib
@@ -169,6 +200,8 @@ sections="curves confusion samples weights memory settings kernels"
 run words && check "words: the page" "$python" look.py words $sections
 run images && check "images: the page" "$python" look.py images $sections
 run table && check "table: the page" "$python" look.py table curves answers samples weights memory settings kernels
+run masks && check "masks: the page" "$python" look.py masks $sections
+run yesno && check "yesno: the page" "$python" look.py yesno $sections
 run letters && check "letters: the page" "$python" look.py letters $sections
 
 cat >each.py <<'END'
@@ -203,6 +236,16 @@ assert sum(int(c[0]) for c in cells) == 150
 # A table's numbers stand with the names of their columns.
 text = page.words(page.read('table.html'))
 assert 'width' in text and 'height' in text
+# A mask is an image beside the one that it should be; what does not count is in no cell.
+tree = page.read('masks.html')
+assert {page.png(e.attrib['src']) for e in tree.iter('img')} == {(9, 8, 1)}
+assert len(list(tree.iter('img'))) == 3 * 6
+text = ''.join(tree.itertext())
+counted = sum(not (i * 37 % 101) / 101 > 0.9 for i in range(6 * 72))
+assert re.search(r'\d+ of %d right' % counted, text), counted
+# One number: what the matrix counts is what the table says.
+text = ''.join(page.read('yesno.html').itertext())
+assert re.search(r'\d+ of 30 right', text) and 'taken for' in text
 # What a sequence says is marked where it is wrong.
 tree = page.read('letters.html')
 assert list(tree.iter('mark')) and 'is' in page.words(tree)
@@ -397,6 +440,22 @@ for net in decode_mt recurrent image; do
     check "$net: a page" "$nncc" "$root/tests/models/$net.yaml" --emit=report -o $net.html
     check "$net: is well formed" "$python" -c 'import page, sys; page.read(sys.argv[1])' $net.html
 done
+cat >blocks.py <<'END'
+# Each copy of a block has boxes of its own, one a layer, activations with their layers.
+import re
+import page
+tree = page.read('repeat.html')
+layers = [e for e in tree.iter('section') if e.attrib['id'] == 'layers'][0]
+boxes = [''.join(e.itertext()) for e in layers.iter('title')]
+# tokens, embed, logits and three copies of layernorm, attn, x, cell, dense, mlp and add (dropout does nothing here)
+assert len(boxes) == 3 + 3 * 7, boxes
+assert sum(b.startswith('dense, gelu') for b in boxes) == 3, boxes
+# and each edge goes down
+edges = [list(map(float, re.findall(r'-?[0-9.]+', e.attrib['d']))) for e in layers.iter('path') if e.attrib['class'] == 'edge']
+assert len(edges) >= len(boxes) - 1 and all(e[-1] > e[1] for e in edges), edges
+END
+check "repeat: a page" "$nncc" "$root/tests/models/repeat.yaml" -D blocks=3 --emit=report -o repeat.html
+check "repeat: a box a layer" "$python" blocks.py
 check "--emit=dot" "$nncc" images.yaml --emit=dot -o own.dot
 check "a layer is a cluster" grep -q 'subgraph cluster_' own.dot
 check "shapes are on the edges" grep -q 'n[0-9]* -> n[0-9]* \[label="\[N, 10\]"\]' own.dot
