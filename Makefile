@@ -44,7 +44,8 @@ BESIDE     := $(TEMPLATES:%=$(BUILD)/%) $(RUNTIME_H:runtime/%=$(BUILD)/include/%
 
 all: $(BUILD)/libnnrt.a $(BUILD)/libnncc.a $(BESIDE) $(if $(MAIN_C),$(BUILD)/nncc)
 
-$(BUILD)/nncc: $(MAIN_O) $(BUILD)/libnncc.a
+# Of the runtime nncc links what writes pages.
+$(BUILD)/nncc: $(MAIN_O) $(BUILD)/libnncc.a $(BUILD)/libnnrt.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 

@@ -10,6 +10,7 @@
 
 #include "codegen/cc.h"
 #include "codegen/codegen.h"
+#include "codegen/layers_picture.h"
 #include "driver/options.h"
 #include "frontend/frontend.h"
 #include "passes/passes.h"
@@ -156,7 +157,8 @@ static int over_limit(int64_t bytes, int64_t limit, bool again)
 
 /* --- output ----------------------------------------------------------------------------------- */
 
-static int print_text(Program *p, EmitKind kind, const char *output)
+/* picture: of a report that is a page, else NULL. */
+static int print_text(Program *p, EmitKind kind, const char *output, const Picture *picture)
 {
     char *text = NULL;
     size_t size = 0;
@@ -165,15 +167,29 @@ static int print_text(Program *p, EmitKind kind, const char *output)
         return NO_MEMORY;
     if (kind == EMIT_ir)
         program_print(p, f);
+    else if (kind == EMIT_report && picture)
+        emit_report_page(p, picture, f);
     else if (kind == EMIT_report)
         emit_report(p, f);
     for (int fn = 0; kind == EMIT_dot && fn < FN_COUNT; fn++)
         if (p->fn[fn])
             graph_dot(p->fn[fn], f);
-    fclose(f);
-    int status = file_write(p->ctx->arena, output ? output : "-", text, size);
+    bool whole = !ferror(f);
+    whole = fclose(f) == 0 && whole;
+    int status = !whole ? NO_MEMORY : file_write(p->ctx->arena, output ? output : "-", text, size);
     free(text);
     return status;
+}
+
+/* A report whose file is a page shows the layers as the model file has them: before any pass. */
+static bool draw_layers(Program *p, EmitKind kind, const char *output, Picture *picture)
+{
+    if (kind != EMIT_report || !output || !ends_with(output, ".html"))
+        return false;
+    const Graph *g = model_graph(p, p->outputs.n > 0 ? FN_predict : FN_eval);
+    if (g)
+        *picture = picture_of(g, p->ctx->arena);
+    return g != NULL;
 }
 
 static const char *header_name(Arena *arena, const char *output)
@@ -318,11 +334,13 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     int status = read_choices(p, o, kind, &kept);
     if (status)
         return status;
+    Picture picture;
+    bool drawn = draw_layers(p, kind, o->output, &picture);
     status = plan(p, o, kind);
     if (status)
         return status;
     if (kind == EMIT_ir && !o->dump_after && !o->tune)
-        return print_text(p, kind, o->output);
+        return print_text(p, kind, o->output, NULL);
     if (p->choices && p->choices->diag.errors)
         return failed(&p->choices->diag);
     if (p->choices && !o->tune && !o->no_train)
@@ -343,7 +361,7 @@ static int compile(Ctx *ctx, const Options *o, const Home *home)
     if (o->tune)
         return run_tune(p, o, home, &c, kept);
     if (kind == EMIT_dot || kind == EMIT_report)
-        return print_text(p, kind, o->output);
+        return print_text(p, kind, o->output, drawn ? &picture : NULL);
     return kind == EMIT_exe ? write_program(p, home, &c, output) : write_c(p, o, &c, output);
 }
 

@@ -401,6 +401,23 @@ typedef struct nnrt_profile {
     double cost; /* seconds: what noting takes by itself */
 } nnrt_profile;
 
+/* A buffer of a training step: where it lies in scratch, and the first and last call of a kernel that it is alive in. */
+typedef struct nnrt_block {
+    const char *name;
+    int64_t offset, bytes;
+    int first, last;
+} nnrt_block;
+
+/* What a program tells people of its training, beside the numbers that it trains with. */
+typedef struct nnrt_about {
+    int n_settings;
+    const char *const (*settings)[2]; /* name and value: the optimiser and such */
+    int n_blocks, n_calls;
+    const nnrt_block *blocks;
+    const char *const *calls; /* the kernels of a step, in order */
+    int64_t scratch_bytes;
+} nnrt_about;
+
 /* Everything the runtime knows of a model. `in` and `out` hold one pointer an input or output, in
  * the order of the tables; inputs that a call does not need are not read. */
 typedef struct nnrt_model {
@@ -446,6 +463,7 @@ typedef struct nnrt_model {
     const nnrt_fitting *fitting; /* of a program some of whose layers are fitted on training data; else NULL */
     int n_kept;          /* kinds of numbers that metrics keep of each sample */
     const int64_t *kept; /* how many of a sample */
+    const nnrt_about *about; /* of a program that trains; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */

@@ -88,7 +88,7 @@ static int categories_open(const nnrt_categories *k, nnrt_vocab *out)
         if (status)
             return status;
     }
-    return nnrt_labels_kept(k->read, k->key, out);
+    return nnrt_labels_kept(k->read->meta, k->key, out, k->read->fault);
 }
 
 int nnrt_categories_find(const nnrt_categories *k, double *to)

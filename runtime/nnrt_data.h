@@ -366,6 +366,8 @@ struct nnrt_reader {
     /* Prints n samples of `each` labels, up to the first below 0, as texts, a line each. NULL: cannot. */
     int (*say)(const nnrt_meta *, const float *labels, int64_t n, int64_t each, nnrt_fault *);
     const struct nnrt_prompting *prompting; /* of text; else NULL */
+    /* The names of an input's classes, in their order, as the weights file has them; freed by nnrt_texts_free. */
+    int (*labels)(const nnrt_meta *, const char *input, struct nnrt_texts *, nnrt_fault *);
 };
 
 /* A text among others: bytes, not NUL-terminated. */

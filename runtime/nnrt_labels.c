@@ -87,13 +87,13 @@ static int classes_learn(const nnrt_table *t, int input, const nnrt_span *texts)
     return status;
 }
 
-int nnrt_labels_kept(const nnrt_read *r, const char *key, nnrt_vocab *out)
+int nnrt_labels_kept(const nnrt_meta *meta, const char *key, nnrt_vocab *out, nnrt_fault *fault)
 {
-    const char *kept = nnrt_meta_find(r->meta, "nncc.labels.", key);
+    const char *kept = nnrt_meta_find(meta, "nncc.labels.", key);
     *out = (nnrt_vocab){0};
     if (!kept)
         return NNRT_OK;
-    nnrt_json j = nnrt_json_of("the weights file's nncc.labels", kept, strlen(kept), r->fault);
+    nnrt_json j = nnrt_json_of("the weights file's nncc.labels", kept, strlen(kept), fault);
     int first = 1;
     size_t size;
     nnrt_json_enter(&j, '[');
@@ -109,6 +109,34 @@ int nnrt_labels_kept(const nnrt_read *r, const char *key, nnrt_vocab *out)
     return status;
 }
 
+/* The names as spans of one piece of memory. */
+int nnrt_label_names(const nnrt_meta *meta, const char *input, nnrt_texts *out, nnrt_fault *fault)
+{
+    nnrt_vocab names;
+    size_t size = 1, at = 0;
+    *out = (nnrt_texts){0};
+    int status = nnrt_labels_kept(meta, input, &names, fault);
+    if (status || !names.n)
+        return status;
+    for (int32_t i = 0; i < names.n; i++)
+        size += names.tokens[i].size;
+    char *text = malloc(size);
+    out->at = calloc((size_t)names.n, sizeof *out->at);
+    out->owned = text;
+    if (!text || !out->at)
+        status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the names of '%s'", input);
+    for (int32_t i = 0; i < names.n && !status; i++) {
+        size_t n = names.tokens[i].size;
+        memcpy(text + at, names.tokens[i].at, n);
+        out->at[out->rows++] = (nnrt_span){text + at, n};
+        at += n;
+    }
+    nnrt_vocab_free(&names);
+    if (status)
+        nnrt_texts_free(out);
+    return status;
+}
+
 int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
 {
     const nnrt_value *v = &t->read->d->model->inputs[input];
@@ -119,7 +147,7 @@ int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
     if (meta && meta->learn && !nnrt_meta_find(meta, "nncc.labels.", v->name))
         status = classes_learn(t, input, texts);
     if (!status)
-        status = nnrt_labels_kept(t->read, v->name, &names);
+        status = nnrt_labels_kept(meta, v->name, &names, t->read->fault);
     if (status)
         return status;
     status = nnrt_array_make(t->name, NNRT_ARRAY_I32, 1, &t->rows, a, t->read->fault);

@@ -56,13 +56,6 @@ void nnrt_profile_close(nnrt_profile *p)
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* A kernel, in a step. */
-typedef struct profile_line {
-    const char *name;
-    double calls, seconds, flops, bytes;
-    double limit; /* of the most that the machine can do, the share that is reached */
-} profile_line;
-
 /* The time that the machine needs at least: computing and memory at the same time. */
 static double profile_least(double flops, double bytes, nnrt_peak peak)
 {
@@ -77,13 +70,13 @@ static double profile_part(double all, double fixed, double share)
     return fixed + (all - fixed) * share;
 }
 
-static profile_line profile_of(const nnrt_profiled *of, int kernel)
+static nnrt_profile_line profile_of(const nnrt_profiled *of, int kernel)
 {
     const nnrt_kernel *k = &of->model->kernels[kernel];
     double share = (double)of->n / of->model->batch;
     double calls = (double)of->profile.calls[kernel] / (double)of->steps;
     double seconds = of->profile.seconds[kernel] / (double)of->steps;
-    profile_line l = {.name = k->name, .calls = calls, .seconds = seconds > 0 ? seconds : 0};
+    nnrt_profile_line l = {.name = k->name, .calls = calls, .seconds = seconds > 0 ? seconds : 0};
     l.flops = calls * profile_part(k->flops, k->fixed_flops, share);
     l.bytes = calls * profile_part(k->bytes, k->fixed_bytes, share);
     l.limit = l.seconds > 0 ? profile_least(l.flops, l.bytes, of->peak) / l.seconds : 0;
@@ -92,12 +85,11 @@ static profile_line profile_of(const nnrt_profiled *of, int kernel)
 
 static int profile_by_time(const void *a, const void *b)
 {
-    double x = ((const profile_line *)a)->seconds, y = ((const profile_line *)b)->seconds;
+    double x = ((const nnrt_profile_line *)a)->seconds, y = ((const nnrt_profile_line *)b)->seconds;
     return (x < y) - (x > y);
 }
 
-/* Those kernels that were called, the slowest first: how many. */
-static int profile_lines(const nnrt_profiled *of, profile_line *lines)
+int nnrt_profile_lines(const nnrt_profiled *of, nnrt_profile_line *lines)
 {
     int n = 0;
     for (int k = 0; k < of->model->n_kernels; k++)
@@ -107,9 +99,9 @@ static int profile_lines(const nnrt_profiled *of, profile_line *lines)
     return n;
 }
 
-static profile_line profile_sum(int n, const profile_line *lines, nnrt_peak peak)
+static nnrt_profile_line profile_sum(int n, const nnrt_profile_line *lines, nnrt_peak peak)
 {
-    profile_line sum = {.name = "all"};
+    nnrt_profile_line sum = {.name = "all"};
     double least = 0;
     for (int i = 0; i < n; i++) {
         sum.calls += lines[i].calls;
@@ -122,7 +114,7 @@ static profile_line profile_sum(int n, const profile_line *lines, nnrt_peak peak
     return sum;
 }
 
-static void profile_row(const profile_line *l, const profile_line *sum, int width)
+static void profile_row(const nnrt_profile_line *l, const nnrt_profile_line *sum, int width)
 {
     double seconds = l->seconds > 0 ? l->seconds : 1, all = sum->seconds > 0 ? sum->seconds : 1;
     printf("%-*s %7.4g %9.4g %6.1f%% %8.4g %8.4g %6.0f%%\n", width, l->name, l->calls,
@@ -130,9 +122,9 @@ static void profile_row(const profile_line *l, const profile_line *sum, int widt
            l->bytes / seconds * 1e-9, 100 * l->limit);
 }
 
-static void profile_text(int n, const profile_line *lines, nnrt_peak peak)
+static void profile_text(int n, const nnrt_profile_line *lines, nnrt_peak peak)
 {
-    profile_line sum = profile_sum(n, lines, peak);
+    nnrt_profile_line sum = profile_sum(n, lines, peak);
     int width = 6;
     for (int i = 0; i < n; i++)
         width = (int)strlen(lines[i].name) > width ? (int)strlen(lines[i].name) : width;
@@ -144,7 +136,7 @@ static void profile_text(int n, const profile_line *lines, nnrt_peak peak)
     printf("\nlimits: %.4g GFLOP/s, %.4g GB/s\n", peak.flops * 1e-9, peak.bytes * 1e-9);
 }
 
-static void profile_json(int n, const profile_line *lines, nnrt_peak peak)
+static void profile_json(int n, const nnrt_profile_line *lines, nnrt_peak peak)
 {
     printf(", \"kernels\": [");
     for (int i = 0; i < n; i++)
@@ -158,10 +150,10 @@ static void profile_json(int n, const profile_line *lines, nnrt_peak peak)
 
 int nnrt_profile_print(const nnrt_profiled *of, int json, nnrt_fault *fault)
 {
-    profile_line *lines = calloc((size_t)of->model->n_kernels + 1, sizeof *lines);
+    nnrt_profile_line *lines = calloc((size_t)of->model->n_kernels + 1, sizeof *lines);
     if (!lines)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for a profile");
-    int n = profile_lines(of, lines);
+    int n = nnrt_profile_lines(of, lines);
     (json ? profile_json : profile_text)(n, lines, of->peak);
     free(lines);
     return 0;

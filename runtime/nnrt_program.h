@@ -16,7 +16,7 @@ typedef struct nnrt_list {
 typedef struct nnrt_args {
     const char *command;           /* NULL: none was given */
     nnrt_list data, input, output; /* NAME=FILE */
-    const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves;
+    const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves, *tensorboard, *report;
     int64_t epochs, steps, threads, batch, folds, fold; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
     const char *prompt;
@@ -273,6 +273,14 @@ int nnrt_profile_open(nnrt_profile *, const nnrt_model *, nnrt_fault *);
 void nnrt_profile_close(nnrt_profile *);
 /* Forgets what was noted. */
 void nnrt_profile_clear(nnrt_profile *, const nnrt_model *);
+/* A kernel, in a step: calls, seconds, work; `limit`: the share that is reached of the most that the machine can do. */
+typedef struct nnrt_profile_line {
+    const char *name;
+    double calls, seconds, flops, bytes, limit;
+} nnrt_profile_line;
+
+/* Those kernels that were called, the slowest first, in room for n_kernels: how many. */
+int nnrt_profile_lines(const nnrt_profiled *, nnrt_profile_line *);
 /* A table, or the keys of a JSON object that has others before. */
 int nnrt_profile_print(const nnrt_profiled *, int json, nnrt_fault *);
 

@@ -662,4 +662,5 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file, nnrt_text_say, &nnrt_text_prompting};
+const nnrt_reader nnrt_text_reader = {text_source, text_file, nnrt_text_say, &nnrt_text_prompting,
+                                      nnrt_label_names};

@@ -65,6 +65,7 @@ static int train_call(nnrt_training *t)
     float loss = t->model->train_step(t->m, n, (const void *const *)t->feed.in);
     if (!isfinite(loss))
         return nnrt_training_not_finite(t, (double)loss);
+    nnrt_training_board_step(t, (double)loss);
     nnrt_score_add(&t->run.score, (double)loss, n);
     t->run.position++;
     t->unsaved = 1;
@@ -178,6 +179,8 @@ static int train_finish(nnrt_training *t)
         status = nnrt_training_save_checkpoint(t);
     if (!status)
         status = nnrt_training_save_weights(t);
+    if (!status)
+        status = nnrt_report_write(t);
     if (status)
         return status;
     if (train_signalled) {

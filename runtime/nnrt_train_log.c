@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_train_log.c: `train --log`: a line of figures an epoch. */
+/* nnrt_train_log.c: `train --log`: a line of figures an epoch; and whoever else is told of each epoch. */
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,7 +20,7 @@ static void train_log_names(const nnrt_training *t, const char *prefix)
 }
 
 /* A resumed run goes on with the log that is there. */
-int nnrt_training_log_open(nnrt_training *t)
+static int train_log_csv(nnrt_training *t)
 {
     struct stat s;
     if (!t->args->log)
@@ -38,15 +38,21 @@ int nnrt_training_log_open(nnrt_training *t)
     return fflush(t->log) ? nnrt_training_log_failed(t) : 0;
 }
 
+int nnrt_training_log_open(nnrt_training *t)
+{
+    int status = train_log_csv(t);
+    if (!status)
+        status = nnrt_training_board_open(t);
+    return status ? status : nnrt_report_open(t);
+}
+
 /* One line for the epoch whose figures are at hand. A log that cannot be written does not end
  * training: its status waits until the weights are safe. */
-void nnrt_training_log_epoch(nnrt_training *t)
+static void train_log_line(nnrt_training *t, double lr)
 {
+    const nnrt_instance *m = t->m;
     if (!t->log)
         return;
-    const nnrt_instance *m = t->m;
-    int64_t last = m->step > 0 ? m->step - 1 : 0;
-    double lr = nnrt_lr(&t->model->train.schedule, m->lr, last, m->total_steps, m->epoch_steps);
     fprintf(t->log, "%lld,%lld,%.3f,%.9g", (long long)t->run.epoch + 1, (long long)m->step,
             nnrt_clock() - t->started, lr);
     for (int i = 0; i < t->n_figures; i++)
@@ -58,4 +64,14 @@ void nnrt_training_log_epoch(nnrt_training *t)
     nnrt_say(t->model, "%s; training goes on without the log", t->fault->text);
     fclose(t->log);
     t->log = NULL;
+}
+
+void nnrt_training_log_epoch(nnrt_training *t)
+{
+    const nnrt_instance *m = t->m;
+    int64_t last = m->step > 0 ? m->step - 1 : 0;
+    double lr = nnrt_lr(&t->model->train.schedule, m->lr, last, m->total_steps, m->epoch_steps);
+    train_log_line(t, lr);
+    nnrt_training_board_epoch(t, lr);
+    nnrt_report_epoch(t, lr);
 }

@@ -44,6 +44,8 @@ static int train_files(nnrt_training *t)
         status = nnrt_check_writable(t->checkpoint, t->fault);
     if (!status && t->args->log)
         status = nnrt_check_writable(t->args->log, t->fault);
+    if (!status && t->args->report)
+        status = nnrt_check_writable(t->args->report, t->fault);
     return status;
 }
 
@@ -220,6 +222,9 @@ void nnrt_training_close(nnrt_training *t)
     nnrt_free(t->m);
     if (t->log)
         fclose(t->log);
+    if (t->events)
+        fclose(t->events);
+    nnrt_report_close(t);
 }
 
 int nnrt_training_open(nnrt_training *t)

@@ -33,8 +33,9 @@ typedef struct nnrt_training {
     const char *checkpoint; /* or NULL */
     char *own_checkpoint;
     int unsaved; /* the checkpoint is older than the run */
-    FILE *log;
+    FILE *log, *events; /* of --log and --tensorboard, or NULL */
     int log_failed;
+    struct nnrt_report *report; /* what --report gathers, or NULL */
     double started;
     nnrt_progress progress;
     nnrt_figure *figures; /* of the last epoch */
@@ -85,5 +86,35 @@ int nnrt_training_log_open(nnrt_training *);
 /* A line for the epoch at hand. A log that cannot be written does not end training: log_failed is then set. */
 void nnrt_training_log_epoch(nnrt_training *);
 int nnrt_training_log_failed(const nnrt_training *);
+
+/* --- nnrt_train_board.c ----------------------------------------------------------------------- */
+
+/* Opens --tensorboard, where it is given. */
+int nnrt_training_board_open(nnrt_training *);
+/* The loss of a batch, every so many steps; the epoch's figures, its rate, and the weights. */
+void nnrt_training_board_step(nnrt_training *, double loss);
+void nnrt_training_board_epoch(nnrt_training *, double lr);
+
+/* --- nnrt_events.c ---------------------------------------------------------------------------- */
+
+/* A new event file for TensorBoard in a folder, which is made with those above it. */
+int nnrt_events_open(FILE **, const char *dir, nnrt_fault *);
+/* One record: n bytes in TFRecord's frame. */
+void nnrt_events_record(FILE *, const void *data, size_t n);
+/* A number, or how numbers are distributed (nothing where one is not finite), of `folder` and `tag` at a step. The
+ * stream's error flag says whether it arrived. */
+void nnrt_events_scalar(FILE *, const char *folder, const char *tag, int64_t step, double value);
+void nnrt_events_histogram(FILE *, const char *folder, const char *tag, int64_t step, int64_t n,
+                           const float *values);
+
+/* --- nnrt_report.c: `train --report` ---------------------------------------------------------- */
+
+/* Keeps what the page needs of the start, where --report is given; the epoch at hand; writes the page, once
+ * weights are saved: m's weights are then those of the best epoch where that is saved, and change while
+ * kernels are timed. */
+int nnrt_report_open(nnrt_training *);
+void nnrt_report_epoch(nnrt_training *, double lr);
+int nnrt_report_write(nnrt_training *);
+void nnrt_report_close(nnrt_training *);
 
 #endif

@@ -555,6 +555,8 @@ static void model_table(SourceText *s)
         out_line(o, ".generation = &%s_generation,", m);
     if (p->fn[FN_fit])
         out_line(o, ".fitting = &%s_fitting,", m);
+    if (tells_about(s))
+        out_line(o, ".about = &%s_about,", m);
     if (s->options->main && reads_text(p))
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
@@ -697,6 +699,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_test, "test");
     emit_generation(s);
     emit_fitting(s);
+    emit_about(s);
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");

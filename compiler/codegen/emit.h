@@ -148,6 +148,9 @@ bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);
 int mark_number(const SourceText *, const Kernel *);
 void emit_marks(SourceText *);
+/* about.c: what train --report tells, of programs that train; whether the file has it. */
+void emit_about(SourceText *);
+bool tells_about(const SourceText *);
 /* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has
  * or, of boxes, nnrt_boxes.h. */
 void emit_runtime(SourceText *);

@@ -687,6 +687,25 @@ void program_print(const Program *, FILE *); /* inputs, vars, then each function
 /* Reads what program_print writes; diagnostics in ctx->diag, then NULL. */
 Program *program_read(Ctx *, const char *text, size_t size);
 void graph_dot(const Graph *, FILE *);
+
+/* layers.c. Nodes that were written as one layer, joined as far as they read each other. */
+typedef struct Layer {
+    int first;         /* its node with the lowest id */
+    const Node *last;  /* what it gives */
+    const char *what;  /* dense, relu, var */
+    const char *name;  /* in the model, or NULL */
+    Loc loc;
+    Role role;
+    int64_t params;    /* numbers that it trains */
+} Layer;
+
+typedef struct Layers {
+    int n, cap;
+    Layer *at; /* in the order of their first nodes */
+    int *of;   /* by node id: which layer it is of */
+} Layers;
+
+Layers graph_layers(const Graph *, Arena *);
 /* What must hold after each pass: order, arity, shapes by the rules, dtypes, roots. A violation is
  * a bug of ours; `after` names the pass. */
 void graph_verify(const Graph *, const char *after);
