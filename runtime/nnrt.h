@@ -322,6 +322,25 @@ typedef struct nnrt_profile {
     double cost; /* seconds: what noting takes by itself */
 } nnrt_profile;
 
+/* What function attribute gives of a sample, in the order of its outputs: SCORES first. */
+typedef enum {
+    NNRT_ATTRIBUTION_SCORES, /* of the first output, before a softmax or sigmoid that it ends in */
+    NNRT_ATTRIBUTION_INPUT,  /* the gradient of the chosen score by an input of numbers */
+    NNRT_ATTRIBUTION_TOKENS, /* by tokens: that by the row which a token takes, times the row, summed */
+    NNRT_ATTRIBUTION_NORMS,  /* by tokens: its length */
+    NNRT_ATTRIBUTION_LAYER   /* Grad-CAM's map of a layer */
+} nnrt_attribution_kind;
+
+typedef struct nnrt_attribution {
+    nnrt_attribution_kind kind;
+    int input;         /* -1: none */
+    const char *layer; /* or NULL */
+    int by_default;    /* of the layers: the one that is taken where none is named */
+    int rank;          /* without the batch */
+    int64_t dim[NNRT_RANK];
+    int64_t count;
+} nnrt_attribution;
+
 /* Everything the runtime knows of a model. `in` and `out` hold one pointer an input or output, in
  * the order of the tables; inputs that a call does not need are not read. */
 typedef struct nnrt_model {
@@ -363,6 +382,10 @@ typedef struct nnrt_model {
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
+    /* Gradients of score `chosen` of each sample; out: one an attribution. 0, or -1 and m->error. NULL: none. */
+    int (*attribute)(nnrt_instance *, int n, const void *const *in, int chosen, float *const *out);
+    int n_attributions;
+    const nnrt_attribution *attributions;
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -485,7 +508,7 @@ void nnrt_free(nnrt_instance *);
 
 /* --- nnrt_main.c ----------------------------------------------------------------------------- */
 
-/* The program: sub-commands train, eval, predict, generate, grad, init, bench, info. Gives the exit status.
+/* The program: sub-commands train, eval, predict, generate, grad, attribute, init, bench, info. Gives the exit status.
  */
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */

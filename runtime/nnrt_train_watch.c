@@ -5,8 +5,7 @@
 
 #include "nnrt_training.h"
 
-/* +1 where larger is better: as the mode says, or where that is 0 the name. */
-static int train_mode(const char *monitor, int mode)
+int nnrt_figure_mode(const char *monitor, int mode)
 {
     static const char *const larger[] = {"acc", "auc", "f1",  "precision", "recall",
                                          "iou", "r2",  "top", "dice"};
@@ -37,7 +36,7 @@ void nnrt_training_watch(nnrt_training *t)
     const nnrt_figure *f = train_monitored(t, train->stop_monitor);
     if (!f)
         return;
-    int mode = train_mode(train->stop_monitor, train->stop_mode);
+    int mode = nnrt_figure_mode(train->stop_monitor, train->stop_mode);
     double gain = mode * (f->value - t->run.best) - train->stop_min_delta;
     if (gain > 0 || (isnan(t->run.best) && !isnan(f->value))) {
         t->run.best = f->value;
@@ -59,7 +58,7 @@ void nnrt_training_plateau(nnrt_training *t)
     const nnrt_figure *f = train_monitored(t, s->monitor);
     if (!f)
         return;
-    int mode = train_mode(s->monitor, s->mode);
+    int mode = nnrt_figure_mode(s->monitor, s->mode);
     double bound = t->run.plateau_best * (1.0 + mode * s->threshold);
     if (mode * (f->value - bound) > 0 || (isnan(bound) && !isnan(f->value))) {
         t->run.plateau_best = f->value;

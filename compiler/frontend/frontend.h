@@ -261,8 +261,8 @@ typedef struct ModelOptions {
 /* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */
 Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
 /* The graph of one function: predict: output roots; eval: loss and metric roots; train and
- * accumulate: loss and metric roots in training mode; grad: the loss root in training mode. NULL
- * when there were errors. */
+ * accumulate: loss and metric roots in training mode; grad: the loss root in training mode; attribute:
+ * what attribute_roots says. NULL when there were errors. */
 Graph *model_graph(Program *, Fn);
 /* Of a model with `generate:`: the graph of predict whose one output are the scores of the next token,
  * [N, T, classes]. NULL when there were errors. */

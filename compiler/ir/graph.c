@@ -377,8 +377,8 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval",   "train",   "accumulate",
-                                               "grad",    "encode", "prefill", "step"};
+    static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate", "grad",
+                                               "encode",  "prefill", "step",  "attribute"};
     return text[fn];
 }
 

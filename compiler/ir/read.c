@@ -305,7 +305,7 @@ static bool read_scan(Reader *r, Attr *a)
 
 static bool read_scalar(Reader *r, Attr *a)
 {
-    static const char *const known[] = {"n", "lr", "step", "at", "last"};
+    static const char *const known[] = {"n", "lr", "step", "at", "last", "chosen"};
     int k = text_choice(r, known, COUNT(known), "n, lr or step");
     a->scalar = (Scalar)k;
     return k >= 0;
@@ -474,7 +474,8 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "a loss or metric of rank 0");
     if ((kind == ROOT_next || kind == ROOT_step) != (r->levels.n > 0))
         return text_wrong(r, "next and step as roots of a body, and no others");
-    if (kind == ROOT_output && index >= r->p->outputs.n)
+    bool attributes = r->g->fn == FN_attribute;
+    if (kind == ROOT_output && index >= (attributes ? r->p->attributions.n : r->p->outputs.n))
         return text_wrong(r, "an output that is declared");
     if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
         return text_wrong(r, "a variable or input that is declared");
