@@ -66,9 +66,12 @@ void attribute(Graph *g)
         g->role = ROLE_backward;
         g->loc = x[i]->loc;
         g->what = "attribute";
+        int first = g->nodes.n;
         if (!dx[i])
             dx[i] = build_fill(g, &x[i]->shape, 0);
         graph_root(g, ROOT_output, i, result(g, p->attributions.at[i].kind, x[i], dx[i]));
+        for (int k = first; k < g->nodes.n; k++)
+            g->nodes.at[k]->name = p->attributions.at[i].name;
     }
     g->loc = as.loc;
     g->role = as.role;

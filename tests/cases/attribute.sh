@@ -29,7 +29,7 @@ cat >table.yaml <<'EOF'
 model: table
 inputs: {x: {shape: [3]}, kind: {classes: 2}, label: {classes: 2}}
 layers:
-  - embedding: {dim: 2, input: kind, name: kinds}
+  - embedding: {count: 2, dim: 2, input: kind, name: kinds}
   - concat: {input: [x, kinds], axis: 1}
   - dense: {units: 8, activation: tanh}
   - dense: {units: 2, name: logits}
@@ -172,7 +172,7 @@ cat >words.yaml <<'EOF'
 model: words
 inputs: {text: {tokens: 12, shape: [5]}, label: {classes: 2}}
 layers:
-  - embedding: {dim: 4, name: table}
+  - embedding: {count: 12, dim: 4, name: table}
   - {name: pooled, expr: "mean(table, axis=1)"}
   - dense: {units: 2, bias: false, name: logits}
 outputs: {probs: softmax(logits)}

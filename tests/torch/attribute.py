@@ -26,10 +26,10 @@ loss: softmax_cross_entropy(logits, label)
 train: {batch: 4, optimizer: {sgd: {lr: 0.1}}}
 """
 TEXT = """
-model: read
+model: words
 inputs: {words: {tokens: 30, shape: [7]}, label: {classes: 3}}
 layers:
-  - embedding: {dim: 6, input: words, name: table}
+  - embedding: {count: 30, dim: 6, input: words, name: table}
   - dense: {units: 8, activation: tanh, name: fc}
   - {name: pooled, expr: "mean(fc, axis=1)"}
   - dense: {units: 3, input: pooled, name: logits}
@@ -114,16 +114,16 @@ def images(nncc):
 
 
 def texts(nncc):
-    w, rng = program(nncc, "read", TEXT)
+    w, rng = program(nncc, "words", TEXT)
     x = rng.integers(0, 30, (5, 7)).astype("i4")
     np.save("w.npy", x)
     e = F.embedding(torch.tensor(x).long(), w["table.weight"]).requires_grad_()
     pooled = torch.tanh(F.linear(e, w["fc.weight"], w["fc.bias"])).mean(1)
     F.linear(pooled, w["logits.weight"], w["logits.bias"]).max(1).values.sum().backward()
     given = ["--input", "words=w.npy", "--output", "words=a.npy"]
-    attribute("read", "gradient_input", *given)
+    attribute("words", "gradient_input", *given)
     check("tokens", np.load("a.npy"), (e.grad * e).sum(2).detach().numpy())
-    attribute("read", "saliency", *given)
+    attribute("words", "saliency", *given)
     check("lengths of tokens' gradients", np.load("a.npy"), e.grad.norm(dim=2).numpy())
 
 
