@@ -142,8 +142,10 @@ static char **attr_texts(char *json, int64_t *n)
     *n = 0;
     for (char *c = strchr(json, '"'); texts && c; c = strchr(c, '"')) {
         texts[(*n)++] = ++c;
-        while (*c && *c != '"')
-            c += *c == '\\' && c[1] ? 2 : 1;
+        for (int quoted = 0; *c && (quoted || *c != '"'); c++) {
+            quoted = !quoted && *c == '\\';
+            *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c; /* they are printed */
+        }
         if (*c)
             *c++ = '\0';
     }

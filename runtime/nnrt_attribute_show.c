@@ -183,29 +183,42 @@ static const nnrt_prompting *show_vocabulary(const nnrt_attributed *a, int input
     return text;
 }
 
-/* A line a token, or a number: what it is, and its attribution. Padding has none. */
+/* The text of a token, as JSON would have it, so that it is one line. NULL: padding, which has none. */
+static const char *show_token(const nnrt_prompting *text, const void *vocab, int32_t token,
+                              nnrt_buffer *plain, nnrt_buffer *line)
+{
+    plain->size = line->size = 0;
+    text->decode(vocab, &token, 1, plain);
+    nnrt_buffer_put(plain, "", 1);
+    if (plain->failed || strcmp(plain->at, "<pad>") == 0 || strcmp(plain->at, "[PAD]") == 0)
+        return NULL;
+    nnrt_buffer_escaped(line, plain->at, plain->size - 1);
+    nnrt_buffer_put(line, "", 1);
+    return line->failed ? NULL : line->at;
+}
+
+/* A line a token, or a number: what it is, and its attribution. */
 static void show_numbers(const nnrt_attributed *a, int index, int64_t sample,
                          const nnrt_prompting *text, const void *vocab)
 {
     const nnrt_attribution *t = &a->model->attributions[index];
     const float *score = a->found[index] + sample * t->count;
     char name[NNRT_ERROR_SIZE];
-    nnrt_buffer word = {0};
+    nnrt_buffer plain = {0}, line = {0};
     if (text)
         nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in);
     for (int64_t k = 0; k < t->count; k++) {
-        word.size = 0;
-        if (text) {
-            text->decode(vocab, (const int32_t *)a->feed->in[t->input] + k, 1, &word);
-            nnrt_buffer_put(&word, "", 1);
-        }
-        if (text && !word.failed &&
-            (strcmp(word.at, "<pad>") == 0 || strcmp(word.at, "[PAD]") == 0))
-            continue;
-        nnrt_feature_name(a->model, t->input, k, name, sizeof name);
-        printf("%s: %.6g\n", text && !word.failed ? word.at : name, (double)score[k]);
+        const char *what = name;
+        if (text)
+            what =
+                show_token(text, vocab, ((const int32_t *)a->feed->in[t->input])[k], &plain, &line);
+        else
+            nnrt_feature_name(a->model, t->input, k, name, sizeof name);
+        if (what)
+            printf("%s: %.6g\n", what, (double)score[k]);
     }
-    nnrt_buffer_free(&word);
+    nnrt_buffer_free(&plain);
+    nnrt_buffer_free(&line);
 }
 
 /* The lines of all samples, with the numbers of the attributions that are printed. */

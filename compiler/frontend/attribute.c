@@ -109,23 +109,33 @@ static int tokens_of(const Program *p, const Node *y)
                : -1;
 }
 
+/* The input of numbers that a node is, as numbers; or -1. */
+static int numbers_of(const Node *y)
+{
+    const Node *leaf = y->op == OP_cast ? y->in[0] : y;
+    return leaf->op == OP_input && y->dtype == DT_f32 ? leaf->attr->input : -1;
+}
+
+/* In the order of the inputs. */
 static void add_inputs(Builder *b)
 {
     const Graph *g = b->g;
-    int n = g->nodes.n;
-    for (int i = 0; i < n; i++) {
+    const Program *p = b->program;
+    VEC(Node *) found = {0};
+    for (int i = 0; i < g->nodes.n; i++) {
         Node *y = g->nodes.at[i];
-        const Node *leaf = y->op == OP_cast ? y->in[0] : y;
-        int tokens = tokens_of(b->program, y);
-        if (!y->mark)
-            continue;
-        if (leaf->op == OP_input && y->dtype == DT_f32) {
-            int input = leaf->attr->input;
-            add(b, ATTRIBUTE_input, "d_", b->program->inputs.at[input].name, y)->input = input;
-        } else if (tokens >= 0) {
-            const char *name = b->program->inputs.at[tokens].name;
-            add(b, ATTRIBUTE_tokens, "tokens_", name, y)->input = tokens;
-            add(b, ATTRIBUTE_norms, "norms_", name, y)->input = tokens;
+        if (y->mark && (numbers_of(y) >= 0 || tokens_of(p, y) >= 0))
+            vec_push(b->ctx->arena, &found, y);
+    }
+    for (int input = 0; input < p->inputs.n; input++) {
+        const char *name = p->inputs.at[input].name;
+        for (int i = 0; i < found.n; i++) {
+            if (numbers_of(found.at[i]) == input) {
+                add(b, ATTRIBUTE_input, "d_", name, found.at[i])->input = input;
+            } else if (tokens_of(p, found.at[i]) == input) {
+                add(b, ATTRIBUTE_tokens, "tokens_", name, found.at[i])->input = input;
+                add(b, ATTRIBUTE_norms, "norms_", name, found.at[i])->input = input;
+            }
         }
     }
 }

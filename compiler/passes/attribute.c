@@ -20,10 +20,14 @@ static Node *choice(Graph *g, const Node *scores)
  * [N, H, W]. */
 static Node *cam(Graph *g, Node *value, Node *gradient)
 {
-    const int space[] = {2, 3}, channel = 1;
-    Node *weight = build_mean(g, gradient, 2, space);
-    Node *sum = build_reduce(g, OP_reduce_sum, build_binary(g, OP_mul, value, weight), 1, &channel);
-    return build_squeeze(g, build_unary(g, OP_relu, sum), 1, &channel);
+    const int space[] = {2, 3};
+    int64_t channels = value->shape.dim[1], places = value->shape.dim[2] * value->shape.dim[3];
+    Shape row = {.rank = 3, .batch = 0, .dim = {1, 1, channels}};
+    Shape flat = {.rank = 3, .batch = 0, .dim = {1, channels, places}};
+    Shape map = {.rank = 3, .batch = 0, .dim = {1, value->shape.dim[2], value->shape.dim[3]}};
+    Node *weight = build_reshape(g, build_mean(g, gradient, 2, space), &row);
+    Node *sum = build_matmul(g, weight, build_reshape(g, value, &flat));
+    return build_reshape(g, build_unary(g, OP_relu, sum), &map);
 }
 
 /* The sum of a * b along the last axis, which goes. */

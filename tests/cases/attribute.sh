@@ -2,6 +2,8 @@
 # Why a network gives what it does: `attribute` of programs and NAME_attribute, against differences, sums that must
 # come out, and PyTorch.
 . "$root/tests/lib.sh"
+CC=$(quick_cc)
+export CC
 
 # refused NAME STATUS TEXT COMMAND...: status and text, in one line on standard error.
 refused()
@@ -22,7 +24,7 @@ awk 'BEGIN {
     print "age,height,income,kind,label"
     for (i = 0; i < 400; i++) {
         for (k = 0; k < 4; k++) { s = (s * 1103515245 + 12345) % 2147483648; x[k] = s / 1073741824 - 1 }
-        printf "%.5f,%.5f,%.5f,%d,%d\n", x[0], x[1], x[2], x[3] > 0, x[2] > 0
+        printf "%.5f,%.5f,%.5f,%d,%d\n", x[0], x[1], x[2], (x[3] > 0), (x[2] > 0)
     }
 }' >t.csv
 cat >table.yaml <<'EOF'
@@ -58,24 +60,25 @@ check "permutation: again" ./table attribute --method permutation
 cmp -s "$tmp/said" all.txt && ok "permutation: the same numbers each time" || bad "permutation: other numbers"
 
 # --- one sample: gradients against differences of predictions, integrated gradients against their sum
-sample() { printf 'age,height,income,kind\n%s\n' "$1" >s.csv; }
-logit() { sample "$1"; ./table predict --input x=s.csv --input kind=s.csv --output logits=- | cut -d ' ' -f 2; }
+printf 'kind\n1\n' >kind.csv
+sample() { printf 'age,height,income\n%s\n' "$1" >s.csv; }
+logit() { sample "$1"; ./table predict --input x=s.csv --input kind=kind.csv --output logits=- | cut -d ' ' -f 2; }
 x=0.3,-0.2,0.4
-sample $x,1
-why() { ./table attribute --input x=s.csv --input kind=s.csv --class 1 "$@" >why.txt 2>&1; }
+sample $x
+why() { ./table attribute --input x=s.csv --input kind=kind.csv --class 1 "$@" >why.txt 2>&1; }
 why --method saliency
-near "saliency: by differences" "$(value why.txt income)" "($(logit 0.3,-0.2,0.41,1) - $(logit 0.3,-0.2,0.39,1)) / 0.02" 0.005
-near "saliency: of another column" "$(value why.txt age)" "($(logit 0.31,-0.2,0.4,1) - $(logit 0.29,-0.2,0.4,1)) / 0.02" 0.005
-sample $x,1
+near "saliency: by differences" "$(value why.txt income)" "($(logit 0.3,-0.2,0.41) - $(logit 0.3,-0.2,0.39)) / 0.02" 0.005
+near "saliency: of another column" "$(value why.txt age)" "($(logit 0.31,-0.2,0.4) - $(logit 0.29,-0.2,0.4)) / 0.02" 0.005
+sample $x
 g=$(value why.txt income)
 why --method gradient_input
 near "gradient_input: times the number" "$(value why.txt income)" "$g * 0.4" 1e-4
 grep -q '^kind: ' why.txt && ok "gradient_input: of a class as well" || bad "gradient_input: nothing of kind"
 why --method integrated_gradients --steps 200 --baseline 0.1
 sum="$(value why.txt age) + $(value why.txt height) + $(value why.txt income)"
-near "integrated_gradients: they add up" "$(awk "BEGIN { print $sum }")" "$(logit $x,1) - ($(logit 0.1,0.1,0.1,1))" 1e-3
+near "integrated_gradients: they add up" "$(awk "BEGIN { print $sum }")" "$(logit $x) - ($(logit 0.1,0.1,0.1))" 1e-3
 grep -Eq 'gap -?[0-9.]+e-0[4-9]' why.txt && ok "integrated_gradients: the gap is printed" || bad "integrated_gradients: $(head -n 1 why.txt)"
-sample $x,1
+sample $x
 why --method integrated_gradients --steps 1 --baseline x=-9
 grep -q 'more --steps' why.txt && ok "integrated_gradients: a wide gap is said" || bad "integrated_gradients: no warning"
 why --method smoothgrad --steps 400
@@ -84,7 +87,7 @@ near "smoothgrad: near the gradient of a smooth network" "$(value why.txt income
 [ "$(grep -c '(the largest)' why.txt)" -eq 2 ] && ok "without --input: of the test set" || bad "without --input: $(head -n 3 why.txt)"
 
 # --- calls that are wrong
-t='./table attribute --input x=s.csv --input kind=s.csv'
+t='./table attribute --input x=s.csv --input kind=kind.csv'
 refused "no method" 2 "which method" $t
 refused "a method misspelt" 2 "did you mean 'saliency'" $t --method salience
 refused "a class out of range" 2 "not from 0 to 1" $t --method saliency --class 2
@@ -192,7 +195,7 @@ refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./word
 # --- the C API
 sed 's/^model: .*/model: net/' table.yaml >net.yaml
 check "C: --attribute" "$nncc" --attribute net.yaml -o net.c
-"$nncc" net.yaml -o plain.c && ! grep -q attribut plain.c plain.h && ok "C: nothing of it without" || bad "C: attribute without --attribute"
+"$nncc" net.yaml -o plain.c && ! grep -Eq "net_attribute|nnrt_attribution" plain.c plain.h && ok "C: nothing of it without" || bad "C: attribute without --attribute"
 cat >app.c <<'EOF'
 #include <math.h>
 #include <stdio.h>
@@ -227,8 +230,7 @@ int main(void)
     return 0;
 }
 EOF
-cc=$(quick_cc)
-check "C: compiled" "$cc" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD/include" app.c net.c "$BUILD/libnnrt.a" -lm -o app
+check "C: compiled" "$CC" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD/include" app.c net.c "$BUILD/libnnrt.a" -lm -o app
 check "C: gradients by differences, calls out of range" ./app
 status "C: a model without gradients" 0 "$nncc" --attribute --emit=report "$root/tests/models/attention.yaml"
 check "one file without libraries" "$nncc" --single-file words.yaml -o alone
