@@ -120,11 +120,15 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
     bool trains = p->has_loss && p->train.given && !o->no_train;
     bool grad = p->has_loss && !o->no_train && (o->grad || o->main || kind == EMIT_exe);
+    bool attribute =
+        p->outputs.n > 0 &&
+        (o->attribute || (trains && !p->generate.given && (o->main || kind == EMIT_exe)));
     const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
                                    [FN_eval] = p->has_loss && !o->no_train,
                                    [FN_train] = trains,
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
-                                   [FN_grad] = grad};
+                                   [FN_grad] = grad,
+                                   [FN_attribute] = attribute};
     bool good = true;
     if (o->grad && !p->has_loss)
         fprintf(stderr, "nncc: warning: --grad has no effect: the model has no loss\n");
@@ -133,6 +137,13 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
     if (trains && p->fits.n)
         good = build_fitting(p, o->main || kind == EMIT_exe) && good;
+    if (p->fn[FN_attribute] && p->attributions.n == 1) { /* there are no gradients */
+        p->fn[FN_attribute] = NULL;
+        attribute = false;
+    }
+    if (o->attribute && !attribute)
+        fprintf(stderr, "nncc: warning: --attribute has no effect: the first output has no "
+                        "gradient by an input\n");
     return good && (!p->generate.given || build_decoding(p));
 }
 

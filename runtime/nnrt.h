@@ -417,6 +417,24 @@ typedef struct nnrt_about {
     const char *const *calls; /* the kernels of a step, in order */
     int64_t scratch_bytes;
 } nnrt_about;
+/* What function attribute gives of a sample, in the order of its outputs: SCORES first. */
+typedef enum {
+    NNRT_ATTRIBUTION_SCORES, /* of the first output, before a softmax or sigmoid that it ends in */
+    NNRT_ATTRIBUTION_INPUT,  /* the gradient of the chosen score by an input of numbers */
+    NNRT_ATTRIBUTION_TOKENS, /* by tokens: that by the row which a token takes, times the row, summed */
+    NNRT_ATTRIBUTION_NORMS,  /* by tokens: its length */
+    NNRT_ATTRIBUTION_LAYER   /* Grad-CAM's map of a layer */
+} nnrt_attribution_kind;
+
+typedef struct nnrt_attribution {
+    nnrt_attribution_kind kind;
+    int input;         /* -1: none */
+    const char *layer; /* or NULL */
+    int by_default;    /* of the layers: the one that is taken where none is named */
+    int rank;          /* without the batch */
+    int64_t dim[NNRT_RANK];
+    int64_t count;
+} nnrt_attribution;
 
 /* Everything the runtime knows of a model. `in` and `out` hold one pointer an input or output, in
  * the order of the tables; inputs that a call does not need are not read. */
@@ -464,6 +482,10 @@ typedef struct nnrt_model {
     int n_kept;          /* kinds of numbers that metrics keep of each sample */
     const int64_t *kept; /* how many of a sample */
     const nnrt_about *about; /* of a program that trains; else NULL */
+    /* Gradients of score `chosen` of each sample; out: one an attribution. 0, or -1 and m->error. NULL: none. */
+    int (*attribute)(nnrt_instance *, int n, const void *const *in, int chosen, float *const *out);
+    int n_attributions;
+    const nnrt_attribution *attributions;
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -597,7 +619,7 @@ void nnrt_free(nnrt_instance *);
 
 /* --- nnrt_main.c ----------------------------------------------------------------------------- */
 
-/* The program: sub-commands train, eval, predict, generate, grad, init, bench, info. Gives the exit status.
+/* The program: sub-commands train, eval, predict, generate, grad, attribute, init, bench, info. Gives the exit status.
  */
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */

@@ -27,7 +27,8 @@ enum {
     ARGS_IN_BENCH = 32,
     ARGS_IN_INFO = 64,
     ARGS_IN_GENERATE = 128,
-    ARGS_IN_ALL = 255
+    ARGS_IN_ATTRIBUTE = 256,
+    ARGS_IN_ALL = 511
 };
 
 typedef struct args_command {
@@ -42,6 +43,7 @@ static const args_command args_commands[] = {
     {"predict", ARGS_IN_PREDICT, "outputs of samples, .npy in and out"},
     {"generate", ARGS_IN_GENERATE, "continue a text, token by token"},
     {"grad", ARGS_IN_GRAD, "loss and gradients of one batch, as safetensors"},
+    {"attribute", ARGS_IN_ATTRIBUTE, "why it decides so: by input, token, place or column"},
     {"init", ARGS_IN_INIT, "write fresh weights"},
     {"bench", ARGS_IN_BENCH, "time steps on made-up data"},
     {"info", ARGS_IN_INFO, "inputs, outputs, weights, how it was made"},
@@ -61,18 +63,36 @@ typedef struct args_option {
 #define ARGS_AT(member) offsetof(nnrt_args, member)
 
 static const args_option args_options[] = {
-    {"data", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL, ARGS_LIST, ARGS_AT(data), "D",
+    {"method", 0, ARGS_IN_ATTRIBUTE, ARGS_TEXT, ARGS_AT(method), "M",
+     "saliency, gradient_input, integrated_gradients, smoothgrad, grad_cam or permutation"},
+    {"class", 0, ARGS_IN_ATTRIBUTE, ARGS_TEXT, ARGS_AT(chosen_class), "K",
+     "whose score is explained, by number or label (default: each sample's largest)"},
+    {"layer", 0, ARGS_IN_ATTRIBUTE, ARGS_TEXT, ARGS_AT(layer), "NAME",
+     "grad_cam: whose maps (default: the last convolution, or the block it is in)"},
+    {"baseline", 0, ARGS_IN_ATTRIBUTE, ARGS_LIST, ARGS_AT(baseline), "X",
+     "integrated_gradients: X, NAME=X or NAME=FILE.npy to start from (default: 0)"},
+    {"steps", 0, ARGS_IN_ATTRIBUTE, ARGS_COUNT, ARGS_AT(steps), "N",
+     "points of integrated_gradients and smoothgrad (default: 50)"},
+    {"samples", 0, ARGS_IN_ATTRIBUTE, ARGS_COUNT, ARGS_AT(samples), "N",
+     "only the first N samples"},
+    {"repeats", 0, ARGS_IN_ATTRIBUTE, ARGS_COUNT, ARGS_AT(repeats), "N",
+     "permutation: how often each column is shuffled (default: 5)"},
+    {"metric", 0, ARGS_IN_ATTRIBUTE, ARGS_TEXT, ARGS_AT(metric), "NAME",
+     "permutation: the figure that is watched (default: loss)"},
+    {"data", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_ATTRIBUTE, ARGS_LIST, ARGS_AT(data), "D",
      "NAME=FILE, once an input, or FILE alone: instead of the model's data"},
-    {"data-dir", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(data_dir),
-     "DIR", "where relative paths of data start"},
+    {"data-dir", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_GENERATE | ARGS_IN_ATTRIBUTE, ARGS_TEXT,
+     ARGS_AT(data_dir), "DIR", "where relative paths of data start"},
     {"epochs", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(epochs), "N",
      "epochs to train, and the schedule's horizon"},
     {"steps", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(steps), "N",
      "stop when N steps have been taken"},
     {"lr", 0, ARGS_IN_TRAIN, ARGS_RATE, ARGS_AT(lr), "X", "learning rate instead of the model's"},
-    {"seed", 0, ARGS_IN_TRAIN | ARGS_IN_GENERATE | ARGS_IN_GRAD | ARGS_IN_INIT, ARGS_SEED,
-     ARGS_AT(seed), "S", "seed instead of the model's"},
-    {"weights", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_GENERATE | ARGS_IN_GRAD,
+    {"seed", 0, ARGS_IN_TRAIN | ARGS_IN_GENERATE | ARGS_IN_GRAD | ARGS_IN_INIT | ARGS_IN_ATTRIBUTE,
+     ARGS_SEED, ARGS_AT(seed), "S", "seed instead of the model's"},
+    {"weights", 0,
+     ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_GENERATE | ARGS_IN_GRAD |
+         ARGS_IN_ATTRIBUTE,
      ARGS_TEXT, ARGS_AT(weights), "F",
      "weights to start from or to use (default, but for train: MODEL.safetensors)"},
     {"out", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(out), "F",
@@ -99,10 +119,12 @@ static const args_option args_options[] = {
      "a page of curves, confusions, samples, weights, memory and time a kernel"},
     {"no-shuffle", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(no_shuffle), NULL,
      "samples in the order of the files"},
-    {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE, ARGS_LIST, ARGS_AT(input),
-     "NAME=FILE", "an input's samples"},
+    {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE | ARGS_IN_ATTRIBUTE, ARGS_LIST,
+     ARGS_AT(input), "NAME=FILE", "an input's samples"},
     {"output", 0, ARGS_IN_PREDICT, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
      "where an output goes, as .npy; -: printed, a line a sample"},
+    {"output", 0, ARGS_IN_ATTRIBUTE, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
+     "an input's attributions: .npy; .png, over the images; a folder of such; -: printed"},
     {"prompt", 0, ARGS_IN_GENERATE, ARGS_TEXT, ARGS_AT(prompt), "TEXT",
      "what is continued; numbers of tokens where the model has no vocabulary"},
     {"tokens", 0, ARGS_IN_GENERATE, ARGS_COUNT, ARGS_AT(tokens), "N", "how many are made"},
@@ -366,6 +388,7 @@ void nnrt_args_free(nnrt_args *a)
     free(a->data.at);
     free(a->input.at);
     free(a->output.at);
+    free(a->baseline.at);
 }
 
 void nnrt_args_help(FILE *to, const char *program, const char *command, const nnrt_model *m)

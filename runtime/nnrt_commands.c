@@ -8,10 +8,8 @@
 
 /* --- eval ------------------------------------------------------------------------------------- */
 
-/* The set that eval takes: --data, else data.test, else data.validation, else its share of
- * data.train. */
-static int eval_open_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *args,
-                          const nnrt_model *model, nnrt_meta *meta, nnrt_fault *fault)
+int nnrt_eval_data(nnrt_dataset *data, nnrt_rows *rows, const nnrt_args *args,
+                   const nnrt_model *model, nnrt_meta *meta, nnrt_fault *fault)
 {
     const nnrt_source *const sources[] = {&model->data_test, &model->data_validation};
     const nnrt_source *source = NULL, *like = &model->data_train;
@@ -113,7 +111,7 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
     int status = nnrt_open_meta(&meta, model, args->weights, fault);
     meta.keep_going = args->keep_going;
     if (!status)
-        status = eval_open_data(&data, &rows, args, model, &meta, fault);
+        status = nnrt_eval_data(&data, &rows, args, model, &meta, fault);
     if (!status)
         status = nnrt_open_weights(&m, model, args->weights, fault);
     if (!status)
@@ -135,9 +133,8 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
 
 /* --- NAME=FILE -------------------------------------------------------------------------------- */
 
-/* Splits at the first '='; the index of the value of that name, or -1 and a fault. */
-static int named_value(const char *text, const char *option, int n, const nnrt_value *values,
-                       const char **file, nnrt_fault *fault)
+int nnrt_named_value(const char *text, const char *option, int n, const nnrt_value *values,
+                     const char **file, nnrt_fault *fault)
 {
     const char *equals = strchr(text, '=');
     const char *near = NULL;
@@ -176,8 +173,8 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
             wanted[n++] = args->input.at[i];
             continue;
         }
-        int input =
-            named_value(args->input.at[i], "--input", model->n_inputs, model->inputs, &file, fault);
+        int input = nnrt_named_value(args->input.at[i], "--input", model->n_inputs, model->inputs,
+                                     &file, fault);
         if (input < 0)
             status = NNRT_BAD_CALL;
         else if (need[input])
@@ -224,8 +221,8 @@ static int predict_wanted(predict_state *p, const nnrt_args *args)
                          model->n_outputs ? model->outputs[0].name : "NAME");
     for (int i = 0; i < args->output.n; i++) {
         const char *file;
-        int output = named_value(args->output.at[i], "--output", model->n_outputs, model->outputs,
-                                 &file, p->fault);
+        int output = nnrt_named_value(args->output.at[i], "--output", model->n_outputs,
+                                      model->outputs, &file, p->fault);
         if (output < 0)
             return NNRT_BAD_CALL;
         if (p->files[output])

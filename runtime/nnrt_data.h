@@ -152,6 +152,9 @@ int nnrt_csv_read(const struct nnrt_read *read, const char *path, const nnrt_sou
  * tabs between fields. */
 int nnrt_csv_read_input(const struct nnrt_read *read, const char *path, const nnrt_value *input,
                         const nnrt_source *like, nnrt_array *out, nnrt_fault *);
+/* Appends a picture of 1 or 3 channels, rows of pixels of bytes, as PNG. (nnrt_png_write.c) */
+void nnrt_png_put(nnrt_buffer *, int channels, int64_t height, int64_t width,
+                  const unsigned char *pixels);
 /* One number of a sequence, and the state that follows; any integer from low to high, each as
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);

@@ -93,11 +93,11 @@ typedef struct nnrt_extent {
 void nnrt_svg_memory(FILE *, int n, const nnrt_extent *, int steps, const char *const *names,
                      int64_t bytes);
 
-/* --- nnrt_picture.c -------------------------------------------------------------------------- */
+/* --- nnrt_page_picture.c -------------------------------------------------------------------------- */
 
 /* An <img> of height x width pixels of 1 or 3 channels, channel by channel, as a PNG inside the page; larger ones
  * are averaged down to 96 pixels a side. */
-void nnrt_picture(FILE *, int channels, int64_t height, int64_t width, const unsigned char *pixels,
+void nnrt_page_picture(FILE *, int channels, int64_t height, int64_t width, const unsigned char *pixels,
                   const char *alt);
 
 #endif

@@ -21,6 +21,9 @@ typedef struct nnrt_args {
     double lr, seconds;                    /* lr < 0: not given */
     const char *prompt;
     const char *reference;
+    const char *method, *chosen_class, *layer, *metric; /* attribute */
+    nnrt_list baseline;
+    int64_t repeats, samples;
     int64_t tokens, top_k, beam; /* 0: not given */
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
@@ -298,6 +301,88 @@ int nnrt_bleu_add(nnrt_bleu *, const char *text, size_t n, const char *reference
 /* BLEU, 0 to 100, and the part of it that punishes short texts, 0 to 1. */
 double nnrt_bleu_value(const nnrt_bleu *);
 double nnrt_bleu_brevity(const nnrt_bleu *);
+
+/* --- nnrt_canvas.c: pictures of what a network looked at ---------------------------------------- */
+
+typedef struct nnrt_canvas {
+    int64_t width, height;
+    unsigned char *rgb; /* a row after the other, 3 bytes a pixel */
+} nnrt_canvas;
+
+/* A sample's image, [channels, height, width], of 1 or 3 channels; each of its pixels is scale x scale. */
+typedef struct nnrt_image {
+    const float *at;
+    int64_t channels, height, width, scale;
+} nnrt_image;
+
+/* Heat, [height, width]: smooth, or pixel by pixel; from 0 up, or of both signs. */
+typedef struct nnrt_heat {
+    const float *at;
+    int64_t height, width;
+    int is_smooth, both_signs;
+} nnrt_heat;
+
+/* A white picture. NNRT_NO_MEMORY. */
+int nnrt_canvas_make(nnrt_canvas *, int64_t width, int64_t height, nnrt_fault *);
+void nnrt_canvas_free(nnrt_canvas *);
+/* Draws an image at a place. */
+void nnrt_canvas_image(const nnrt_canvas *, int64_t left, int64_t top, const nnrt_image *);
+/* Lays heat over a part of the picture, the largest as full heat. NNRT_NO_MEMORY. */
+int nnrt_canvas_heat(const nnrt_canvas *, int64_t left, int64_t top, int64_t width,
+                      int64_t height, const nnrt_heat *, nnrt_fault *);
+/* Writes it as PNG. */
+int nnrt_canvas_write(const char *path, const nnrt_canvas *, nnrt_fault *);
+
+/* --- nnrt_attribute.c, nnrt_attribute_show.c, nnrt_permutation.c: why ------------------------------- */
+
+/* Methods, in the order of their names in nnrt_attribute.c. */
+typedef enum {
+    NNRT_SALIENCY,
+    NNRT_GRADIENT_INPUT,
+    NNRT_INTEGRATED_GRADIENTS,
+    NNRT_SMOOTHGRAD,
+    NNRT_GRAD_CAM,
+    NNRT_PERMUTATION,
+    NNRT_METHODS
+} nnrt_method;
+
+/* What was found of n samples. */
+typedef struct nnrt_attributed {
+    const nnrt_model *model;
+    nnrt_method method;
+    int64_t n;
+    int layer;       /* grad_cam: which attribution; else -1 */
+    float **found;   /* one an attribution, of all samples; NULL: not asked for */
+    int32_t *chosen; /* one a sample: the number of its score */
+    float *score, *at_baseline;
+    double *sum;               /* integrated gradients: of a sample's attributions */
+    int was_given;             /* the class; else it is the largest */
+    const char *const *labels; /* of the classes, as JSON has them; NULL: they have none */
+    const nnrt_dataset *data;
+    const nnrt_rows *rows; /* of the data: the samples, of which n are taken */
+    nnrt_feed *feed;       /* of which the first row may be overwritten */
+    const nnrt_args *args;
+    nnrt_meta *meta;
+} nnrt_attributed;
+
+/* Whether --output names what there is and can be written. (nnrt_attribute_show.c) */
+int nnrt_attributed_check(const nnrt_attributed *, nnrt_fault *);
+/* Prints a line a sample, and writes or prints the attributions. */
+int nnrt_attributed_show(const nnrt_attributed *, nnrt_fault *);
+/* What number k of an input is called: its csv column, x, or x[3]. (nnrt_attribute_show.c) */
+void nnrt_feature_name(const nnrt_model *, int input, int64_t k, char *out, size_t size);
+/* The index of the value of a `NAME=FILE`, *file; or -1 and a fault. (nnrt_commands.c) */
+int nnrt_named_value(const char *text, const char *option, int n, const nnrt_value *values,
+                     const char **file, nnrt_fault *);
+/* The set that eval takes: --data, else data.test, else data.validation, else its share of data.train.
+ * (nnrt_commands.c) */
+int nnrt_eval_data(nnrt_dataset *, nnrt_rows *, const nnrt_args *, const nnrt_model *, nnrt_meta *,
+                   nnrt_fault *);
+/* +1 where more of a figure is better, -1 where less: as `mode` says, or where that is 0 by the name.
+ * (nnrt_train_watch.c) */
+int nnrt_figure_mode(const nnrt_model *, const char *name, int mode);
+int nnrt_permutation_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
+int nnrt_attribute_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 
 /* --- nnrt_train.c ----------------------------------------------------------------------------- */
 

@@ -53,7 +53,7 @@ static void samples_picture(FILE *f, const samples_image *image, const double *v
     for (int64_t i = 0; pixels && i < n; i++)
         pixels[i] = high > low ? (unsigned char)((value[i] - low) / (high - low) * 255 + 0.5) : 0;
     if (pixels)
-        nnrt_picture(f, image->channels, image->height, image->width, pixels, alt);
+        nnrt_page_picture(f, image->channels, image->height, image->width, pixels, alt);
     free(pixels);
 }
 

@@ -5,10 +5,9 @@
 
 #include "nnrt_training.h"
 
-/* +1 where larger is better: as the mode says, or where that is 0 as the metric does. */
-static int train_mode(const nnrt_training *t, const char *monitor, int mode)
+int nnrt_figure_mode(const nnrt_model *model, const char *monitor, int mode)
 {
-    return mode ? mode : nnrt_larger_is_better(t->model, monitor) ? 1 : -1;
+    return mode ? mode : nnrt_larger_is_better(model, monitor) ? 1 : -1;
 }
 
 /* The figure that is watched, or NULL. */
@@ -29,7 +28,7 @@ void nnrt_training_watch(nnrt_training *t)
     const nnrt_figure *f = train_monitored(t, train->stop_monitor);
     if (!f)
         return;
-    int mode = train_mode(t, train->stop_monitor, train->stop_mode);
+    int mode = nnrt_figure_mode(t->model, train->stop_monitor, train->stop_mode);
     double gain = mode * (f->value - t->run.best) - train->stop_min_delta;
     if (gain > 0 || (isnan(t->run.best) && !isnan(f->value))) {
         t->run.best = f->value;
@@ -51,7 +50,7 @@ void nnrt_training_plateau(nnrt_training *t)
     const nnrt_figure *f = train_monitored(t, s->monitor);
     if (!f)
         return;
-    int mode = train_mode(t, s->monitor, s->mode);
+    int mode = nnrt_figure_mode(t->model, s->monitor, s->mode);
     double bound = t->run.plateau_best * (1.0 + mode * s->threshold);
     if (mode * (f->value - bound) > 0 || (isnan(bound) && !isnan(f->value))) {
         t->run.plateau_best = f->value;

@@ -437,6 +437,33 @@ void emit_tables(SourceText *s)
         emit_data(s, s->graphs.at[f]);
 }
 
+/* --- what function attribute gives ------------------------------------------------------------ */
+
+static void emit_attributions(SourceText *s)
+{
+    static const char *const kind[] = {[ATTRIBUTE_scores] = "SCORES",
+                                       [ATTRIBUTE_input] = "INPUT",
+                                       [ATTRIBUTE_tokens] = "TOKENS",
+                                       [ATTRIBUTE_norms] = "NORMS",
+                                       [ATTRIBUTE_layer] = "LAYER"};
+    const Program *p = s->p;
+    if (!p->fn[FN_attribute])
+        return;
+    out_open(s->out, "static const nnrt_attribution %s_attributions[] =", p->name);
+    for (int i = 0; i < p->attributions.n; i++) {
+        const Attribution *a = &p->attributions.at[i];
+        const Shape *shape = &graph_find_root(p->fn[FN_attribute], ROOT_output, i)->shape;
+        out_line(
+            s->out,
+            "{.kind = NNRT_ATTRIBUTION_%s, .input = %d, .layer = %s, .by_default = %d, .rank = "
+            "%d, .dim = %s, .count = %lld},",
+            kind[a->kind], a->input, quoted(s->arena, a->layer), a->by_default, shape->rank - 1,
+            dims_text(s->arena, shape, 1), (long long)shape_count(shape));
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+}
+
 /* --- wrappers and the model ------------------------------------------------------------------- */
 
 /* "in[0], in[1]" of what the function takes. */
@@ -447,6 +474,10 @@ static const char *generic_arguments(SourceText *s, Fn fn)
         if (input_used(s->p, fn, i) || (fn == FN_train && input_used(s->p, FN_accumulate, i)))
             str_add(&t, ", in[%d]", i);
     for (int i = 0; fn == FN_predict && i < s->p->outputs.n; i++)
+        str_add(&t, ", out[%d]", i);
+    if (fn == FN_attribute)
+        str_add(&t, ", chosen");
+    for (int i = 0; fn == FN_attribute && i < s->p->attributions.n; i++)
         str_add(&t, ", out[%d]", i);
     return t.at;
 }
@@ -545,6 +576,11 @@ static void model_table(SourceText *s)
         out_line(o, ".eval = %s_eval_any,", m);
     if (emits_grad(p, s->options))
         out_line(o, ".grad = %s_grad_any,", m);
+    if (p->fn[FN_attribute])
+        out_line(
+            o,
+            ".attribute = %s_attribute_any, .n_attributions = %d, .attributions = %s_attributions,",
+            m, p->attributions.n, m);
     if (s->marks.n)
         out_line(o, ".n_kernels = %d, .kernels = %s_kernels,", s->marks.n, m);
     if (p->fn[FN_predict] && notes_times(s, FN_predict))
@@ -679,6 +715,7 @@ void emit_model(SourceText *s)
     wrapper(s, "float", "eval", FN_eval, ", double *sums", ", sums");
     if (emits_grad(s->p, s->options))
         wrapper(s, "float", "grad", FN_grad, ", float *grads", ", grads");
+    wrapper(s, "int", "attribute", FN_attribute, ", int chosen, float *const *out", "");
     if (notes_times(s, FN_predict))
         wrapper(s, "int", "predict_noted", FN_predict, ", float *const *out, nnrt_profile *profile",
                 ", profile");
@@ -697,6 +734,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_train, "train");
     emit_forms(s, &s->p->data_validation, "validation");
     emit_forms(s, &s->p->data_test, "test");
+    emit_attributions(s);
     emit_generation(s);
     emit_fitting(s);
     emit_about(s);

@@ -43,6 +43,10 @@ const char *fn_parameters(Arena *arena, const Program *p, Fn fn)
             str_add(&s, ", %s", input_parameter(arena, p, i));
     for (int i = 0; fn == FN_predict && i < p->outputs.n; i++)
         str_add(&s, ", float *%s", c_name(arena, p->outputs.at[i].name));
+    if (fn == FN_attribute)
+        str_add(&s, ", int chosen");
+    for (int i = 0; fn == FN_attribute && i < p->attributions.n; i++)
+        str_add(&s, ", float *%s", c_name(arena, p->attributions.at[i].name));
     if (fn == FN_eval)
         str_add(&s, ", double *sums");
     if (fn == FN_grad)
@@ -240,6 +244,41 @@ static void generate(Out *o, const Program *p)
     out_wrap(o, "%s;", beam_head(p->ctx->arena, p, p->name, self));
 }
 
+/* What NAME_attribute writes, a line a parameter. */
+static void attribute(Out *o, const Program *p)
+{
+    static const char *const does[] = {
+        [ATTRIBUTE_input] = "the gradient by %s",
+        [ATTRIBUTE_tokens] = "by tokens of %s: the gradient times the row that is taken, summed",
+        [ATTRIBUTE_norms] = "by tokens of %s: the length of that gradient",
+        [ATTRIBUTE_layer] = "Grad-CAM's map of layer %s: relu(sum of mean gradient * channel)"};
+    const Graph *g = p->fn[FN_attribute];
+    Arena *arena = p->ctx->arena;
+    int64_t scores = graph_find_root(g, ROOT_output, 0)->shape.dim[1];
+    out_line(o,
+             "/* Why: gradients of one score, number `chosen` of 0 to %lld, as predict computes it "
+             "(batchnorm's running",
+             (long long)scores - 1);
+    out_line(o,
+             " * statistics, no dropout). 0, or -1: n or `chosen` is out of range. Written are, a "
+             "row a sample:");
+    for (int i = 0; i < p->attributions.n; i++) {
+        const Attribution *a = &p->attributions.at[i];
+        const char *of = a->layer ? a->layer : a->input >= 0 ? p->inputs.at[a->input].name : "";
+        const char *name = c_name(arena, a->name);
+        const char *what =
+            a->kind == ATTRIBUTE_scores
+                ? arena_format(arena, "of %s, before a softmax or sigmoid that it ends in",
+                               p->outputs.at[0].name)
+                : arena_format(arena, does[a->kind], of);
+        out_line(o, " * %s: %s%s",
+                 value_text(arena, name, &graph_find_root(g, ROOT_output, i)->shape), what,
+                 i == p->attributions.n - 1 ? " */" : "");
+    }
+    out_wrap(o, "int %s_attribute(%s *, %s);", p->name, p->name,
+             fn_parameters(arena, p, FN_attribute));
+}
+
 static void use(Out *o, const Program *p, const CodegenOptions *options)
 {
     Arena *arena = p->ctx->arena;
@@ -276,6 +315,8 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
         out_line(o, " * rows, of which n are written), in saved order, one after the other. */");
         out_wrap(o, "float %s_grad(%s *, %s);", m, m, fn_parameters(arena, p, FN_grad));
     }
+    if (p->fn[FN_attribute])
+        attribute(o, p);
     if (p->fn[FN_step])
         generate(o, p);
     out_raw(o, "%s", "");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step.c: the functions that an app calls: predict, eval, train_step, grad; those that decode. An eval that begins
+/* step.c: the functions that an app calls: predict, eval, train_step, grad, attribute; those that decode. An eval that begins
  * with all of predict calls it. */
 #include <string.h>
 
@@ -266,6 +266,22 @@ static void emit_grad(SourceText *s)
     close_function(s);
 }
 
+static void emit_attribute(SourceText *s)
+{
+    const Graph *g = s->p->fn[FN_attribute];
+    long long scores = graph_find_root(g, ROOT_output, 0)->shape.dim[1];
+    open_function(s, "int", "attribute", FN_attribute, "-1");
+    out_line(s->out, "static const char why[] = \"the chosen score is not from 0 to %lld\";",
+             scores - 1);
+    out_open(s->out, "if (chosen < 0 || chosen >= %lld)", scores);
+    out_line(s->out, "__builtin_memcpy(m->head.error, why, sizeof why);");
+    out_line(s->out, "return -1;");
+    out_close(s->out);
+    emit_body(s, g);
+    out_line(s->out, "return 0;");
+    close_function(s);
+}
+
 /* prefill and step: the scores of one position of one sample. Private to NAME_generate, which checks tokens. */
 static void emit_decoding(SourceText *s, Fn fn)
 {
@@ -336,7 +352,8 @@ static void emit_encode(SourceText *s)
 
 void emit_steps(SourceText *s)
 {
-    if (s->p->fn[FN_predict] || s->p->fn[FN_eval] || s->p->fn[FN_train] || s->p->fn[FN_grad])
+    if (s->p->fn[FN_predict] || s->p->fn[FN_eval] || s->p->fn[FN_train] || s->p->fn[FN_grad] ||
+        s->p->fn[FN_attribute])
         emit_refuses(s);
     if (s->p->fn[FN_predict])
         emit_predict(s);
@@ -346,6 +363,8 @@ void emit_steps(SourceText *s)
         emit_train(s);
     if (s->p->fn[FN_grad])
         emit_grad(s);
+    if (s->p->fn[FN_attribute])
+        emit_attribute(s);
     if (s->p->fn[FN_encode])
         emit_encode(s);
     if (s->p->fn[FN_prefill])

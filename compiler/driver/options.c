@@ -17,6 +17,7 @@ enum {
     O_single_file,
     O_no_train,
     O_grad,
+    O_attribute,
     O_exact,
     O_no_pass,
     O_target,
@@ -38,6 +39,7 @@ static const struct option long_options[] = {
     {"single-file", no_argument, NULL, O_single_file},
     {"no-train", no_argument, NULL, O_no_train},
     {"grad", no_argument, NULL, O_grad},
+    {"attribute", no_argument, NULL, O_attribute},
     {"exact", no_argument, NULL, O_exact},
     {"no-pass", required_argument, NULL, O_no_pass},
     {"target", required_argument, NULL, O_target},
@@ -65,6 +67,7 @@ static const char help[] =
     "      --single-file     puts the runtime it needs inside the emitted file\n"
     "      --no-train        inference only\n"
     "      --grad            also emits NAME_grad\n"
+    "      --attribute       also emits NAME_attribute: gradients of an output, Grad-CAM\n"
     "      --exact           no algorithm that changes rounding beyond the order of sums\n"
     "  -O0                   without optimising passes\n"
     "      --no-pass=NAME    without one of them\n"
@@ -227,6 +230,7 @@ static int read_option(Arena *arena, int c, Options *o)
     case O_single_file: o->single_file = true; break;
     case O_no_train: o->no_train = true; break;
     case O_grad: o->grad = true; break;
+    case O_attribute: o->attribute = true; break;
     case O_exact: o->exact = true; break;
     case O_no_pass: vec_push(arena, &o->no_pass, optarg); return check_pass(optarg, true);
     case O_target: o->target = optarg; return check_target(optarg);

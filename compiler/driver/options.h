@@ -12,7 +12,7 @@ typedef struct Options {
     const char *model;  /* a path, or "-" */
     const char *output; /* NULL: not given */
     EmitKind emit;
-    bool main, single_file, no_train, grad, exact, time_passes, O0;
+    bool main, single_file, no_train, grad, attribute, exact, time_passes, O0;
     const char *target;
     int64_t batch;        /* 0: the file's */
     int64_t memory_limit; /* bytes; 0: none */

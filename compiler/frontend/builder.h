@@ -122,12 +122,14 @@ typedef struct Value Value;
 struct Value {
     const char *name;
     Loc made;
-    Node *node;          /* NULL: broken and reported, or an input not yet built */
-    int input;           /* index of Program.inputs, or -1 */
-    const char *weights; /* a layer's prefix of weights, or NULL */
-    Value *holder;       /* the use of a block it lies in, or NULL */
-    VEC(Value *) from;   /* what it was made of */
-    bool used, reached;  /* by another value; by an output, loss or metric */
+    Node *node;              /* NULL: broken and reported, or an input not yet built */
+    int input;               /* index of Program.inputs, or -1 */
+    const char *weights;     /* a layer's prefix of weights, or NULL */
+    Value *holder;           /* the use of a block it lies in, or NULL */
+    const char *kind, *path; /* of a layer: conv2d, h.0.conv1; NULL: not one */
+    bool named;              /* of a layer: the file gives its name */
+    VEC(Value *) from;       /* what it was made of */
+    bool used, reached;      /* by another value; by an output, loss or metric */
 };
 
 /* The values of a network, or of one copy of a block. */
@@ -252,6 +254,12 @@ Node *generate_scores(Builder *, bool check);
 
 /* Whether what is fitted depends on nothing that is trained; reports. `g` is FN_fit's, sorted. */
 bool fits_check(const Graph *g);
+/* --- attribute.c ------------------------------------------------------------------------------ */
+
+/* Gives the graph of function attribute, whose layers and outputs are built, the roots that pass autodiff makes
+ * its results of, and lists those in Program.attributions: of none but the scores where nothing that predict
+ * reads has a gradient. */
+void attribute_roots(Builder *, Node *output);
 
 /* --- model.c ---------------------------------------------------------------------------------- */
 

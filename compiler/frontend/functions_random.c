@@ -13,7 +13,7 @@ static const double gumbel_mean = 0.57721566490153286; /* Euler's constant */
 
 static bool draws(const Call *c)
 {
-    return c->g->fn != FN_predict;
+    return c->g->fn != FN_predict && c->g->fn != FN_attribute;
 }
 
 /* Standard distributions: numbers of a shape, from a new stream. */

@@ -93,6 +93,9 @@ static void read_name(Builder *b, Written *w)
     else if (given && y_name(b->ctx, given, "name", &name))
         loc = given->loc;
     w->value = value_new(b, name, w->loc);
+    w->value->kind = w->kind;
+    w->value->path = arena_format(b->ctx->arena, "%s%s", b->frame->path, name);
+    w->value->named = given != NULL;
     w->value->holder = b->frame->holder;
     w->value->weights = arena_format(b->ctx->arena, "%s%s", b->frame->weights, name);
     vec_push(b->ctx->arena, &b->all, w->value);
@@ -430,7 +433,7 @@ void layer_build(Builder *b, const Y *item)
         return;
     }
     read_name(b, &w);
-    const char *path = arena_format(b->ctx->arena, "%s%s", b->frame->path, w.value->name);
+    const char *path = w.value->path;
     Value *into = b->into;
     b->into = w.value;
     b->place = path;

@@ -538,10 +538,12 @@ Graph *model_graph(Program *p, Fn fn)
     int errors = p->ctx->diag.errors;
     Builder *b = builder_new(m, fn);
     frame_build(b, b->frame);
-    if (fn == FN_predict)
+    if (fn == FN_predict || fn == FN_attribute)
         build_outputs(b);
     else if (fn != FN_fit)
         build_loss(b);
+    if (fn == FN_attribute)
+        attribute_roots(b, graph_find_root(b->g, ROOT_output, 0));
     if (fn == FN_eval || fn == FN_train || fn == FN_accumulate)
         build_metrics(b, false);
     if (p->ctx->diag.errors > errors)

@@ -86,11 +86,12 @@ typedef enum {
 
 /* Scalars known only at run time, the same for a whole step; computed on the host in double. */
 typedef enum {
-    SCALAR_n,    /* samples in this call */
-    SCALAR_lr,   /* the learning rate of this step, schedule applied */
-    SCALAR_step, /* optimiser steps taken, this one included: 1, 2, ... */
-    SCALAR_at,   /* decoding: positions before the first of this call */
-    SCALAR_last  /* decoding: which position of this call is wanted, from 0 */
+    SCALAR_n,     /* samples in this call */
+    SCALAR_lr,    /* the learning rate of this step, schedule applied */
+    SCALAR_step,  /* optimiser steps taken, this one included: 1, 2, ... */
+    SCALAR_at,    /* decoding: positions before the first of this call */
+    SCALAR_last,  /* decoding: which position of this call is wanted, from 0 */
+    SCALAR_chosen /* attribute: of which score gradients are wanted, from 0 */
 } Scalar;
 
 enum { SPATIAL_MAX = 3 };
@@ -196,7 +197,7 @@ typedef struct Root {
 } Root;
 
 /* Decoding (passes/decode.c). encode: what all positions see of other inputs; prefill, step: many positions of a
- * prompt at once and one position a call. */
+ * prompt at once and one position a call. attribute: why predict gives what it does (passes/attribute.c). */
 typedef enum {
     FN_predict,
     FN_eval,
@@ -207,6 +208,7 @@ typedef enum {
     FN_prefill,
     FN_step,
     FN_fit, /* what is fitted on training data reads: output i is the operand of Program.fits i */
+    FN_attribute,
     FN_COUNT
 } Fn;
 
@@ -268,6 +270,23 @@ typedef struct Output {
     const char *name;
     Loc loc;
 } Output;
+
+/* What function attribute gives of each sample. The same numbers as nnrt_attribution_kind. */
+typedef enum {
+    ATTRIBUTE_scores, /* of the first output, [N, K], before a softmax or sigmoid that it ends in */
+    ATTRIBUTE_input,  /* the gradient of the chosen score by an input of numbers */
+    ATTRIBUTE_tokens, /* by tokens: that by the row which a token takes, times the row, summed */
+    ATTRIBUTE_norms,  /* by tokens: its length */
+    ATTRIBUTE_layer   /* Grad-CAM's map of a layer */
+} AttributeKind;
+
+typedef struct Attribution {
+    AttributeKind kind;
+    const char *name; /* of the parameter that it is written to */
+    int input;        /* index of Program.inputs, or -1 */
+    const char *layer;
+    bool by_default; /* of the layers: the one that is taken where none is named */
+} Attribution;
 
 typedef enum {
     FINISH_mean,
@@ -486,10 +505,11 @@ struct Program {
     VEC(Input) inputs;
     VEC(Output) outputs;
     VEC(Metric) metrics;
-    VEC(Fit) fits; /* in the order of the layers */
-    int n_sums;      /* metric sums in all */
-    VEC(Kept) kept;  /* empty where `keeps` is false */
-    bool keeps;      /* for a program, which collects numbers of all samples */
+    VEC(Fit) fits;                 /* in the order of the layers */
+    VEC(Attribution) attributions; /* in the order of the outputs of function attribute */
+    int n_sums;                    /* metric sums in all */
+    VEC(Kept) kept;                /* empty where `keeps` is false */
+    bool keeps;                    /* for a program, which collects numbers of all samples */
     bool has_loss;
     Train train;
     Source data_train, data_validation, data_test;
@@ -497,7 +517,8 @@ struct Program {
     Graph *fn[FN_COUNT];         /* NULL: not emitted */
     const struct Target *target; /* targets/targets.h */
     bool exact;                  /* --exact */
-    double stash; /* > 0: loops keep states at every stash * sqrt(length) steps, unless they say more */
+    double
+        stash; /* > 0: loops keep states at every stash * sqrt(length) steps, unless they say more */
     const char *template_dir; /* where matmul.c and its like are */
     bool unfused;             /* -O0, --no-pass=fuse: a kernel a node */
     double share_ops; /* work from which threads share a kernel; 0: what a barrier is worth */
@@ -554,6 +575,8 @@ Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
 /* What the function's output `index` is called. */
 const char *graph_output_name(const Graph *, int index);
+/* How many outputs the function of a graph has. */
+int graph_output_count(const Graph *);
 /* Whether the function decodes: encode, prefill, step; their graphs are of one sample, without a batch axis. */
 bool fn_decodes(Fn);
 
@@ -724,6 +747,7 @@ typedef struct InterpInput {
     uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, index) */
     int64_t calls;
     int64_t at, last; /* decoding: SCALAR_at, SCALAR_last */
+    int64_t chosen;   /* attribute: SCALAR_chosen */
 } InterpInput;
 
 /* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the

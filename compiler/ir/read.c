@@ -328,7 +328,7 @@ static bool read_scan(Reader *r, Attr *a)
 
 static bool read_scalar(Reader *r, Attr *a)
 {
-    static const char *const known[] = {"n", "lr", "step", "at", "last"};
+    static const char *const known[] = {"n", "lr", "step", "at", "last", "chosen"};
     int k = text_choice(r, known, COUNT(known), "n, lr or step");
     a->scalar = (Scalar)k;
     return k >= 0;
@@ -501,7 +501,7 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "f32 numbers to keep, batch first");
     if ((kind == ROOT_next || kind == ROOT_step) != (r->levels.n > 0))
         return text_wrong(r, "next and step as roots of a body, and no others");
-    if (kind == ROOT_output && index >= (r->g->fn == FN_fit ? r->p->fits.n : r->p->outputs.n))
+    if (kind == ROOT_output && index >= graph_output_count(r->g))
         return text_wrong(r, "an output that is declared");
     if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
         return text_wrong(r, "a variable or input that is declared");

@@ -212,6 +212,8 @@ static void add_roots(Graph *g, Node *const *grad, int n)
 
 void pass_autodiff(Graph *g)
 {
+    if (g->fn == FN_attribute && !g->outer)
+        attribute(g);
     Node *loss = graph_find_root(g, ROOT_loss, 0);
     if (!loss || (g->fn != FN_train && g->fn != FN_accumulate && g->fn != FN_grad))
         return;

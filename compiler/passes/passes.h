@@ -46,6 +46,9 @@ void autodiff(Graph *, Node *y, int n, Node *const *xs, Node **dxs);
  * everywhere. (autodiff.c) */
 void autodiff_from(Graph *, int n_ys, Node *const *ys, Node *const *dys, int n, Node *const *xs,
                    Node **dxs);
+/* Makes function attribute of its graph as the frontend has built it: gradients of the chosen score, and what is
+ * made of them. (attribute.c; used by pass autodiff) */
+void attribute(Graph *);
 /* Builds the gradient of a scan: given those of its results (NULL: none), dx[i] of the operands that
  * are wanted, NULL where none flows. (scan_grad.c; used by autodiff) */
 void scan_grad(Graph *, Node *scan, Node *const *dresults, const bool *want, Node **dx);

@@ -98,6 +98,7 @@ static Node *multiply_table(Graph *g, Node *y, void *unused)
 
 void pass_tables(Graph *g)
 {
-    if (!g->program->exact && !g->outer)
+    bool rows_are_asked_for = g->fn == FN_attribute; /* gradients by them */
+    if (!g->program->exact && !g->outer && !rows_are_asked_for)
         graph_rewrite(g, multiply_table, NULL);
 }

@@ -539,10 +539,11 @@ FIXTURE void emit_run_function(EmitBatch *b, Emitted *e, Fn fn, int64_t n)
     case FN_accumulate:
     case FN_train: emit_train(&r); break;
     case FN_grad: emit_grad(&r); break;
-    case FN_encode: /* tests/cases/generate.sh has these */
+    case FN_encode: /* tests/cases/generate.sh has these, and attribute.sh the last */
     case FN_prefill:
     case FN_step:
     case FN_fit: /* and tests/cases/fit.sh this */
+    case FN_attribute:
     case FN_COUNT: break;
     }
     emit_guard(&r);
