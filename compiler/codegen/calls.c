@@ -3,6 +3,7 @@
  * worth sharing. Who waits for whom is settled as if each call stood there by itself; then repeats are found, which
  * does not change what is called and waited for. */
 #include "calls.h"
+#include "kernel_emit.h"
 
 #include <stdlib.h>
 #include <string.h>

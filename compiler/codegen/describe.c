@@ -457,7 +457,7 @@ static void emit_attributions(SourceText *s)
             s->out,
             "{.kind = NNRT_ATTRIBUTION_%s, .input = %d, .layer = %s, .by_default = %d, .rank = "
             "%d, .dim = %s, .count = %lld},",
-            kind[a->kind], a->input, quoted(s->arena, a->layer), a->by_default, shape->rank - 1,
+            kind[a->kind], a->input, quoted_text(s->arena, a->layer), a->by_default, shape->rank - 1,
             dims_text(s->arena, shape, 1), (long long)shape_count(shape));
     }
     s->out->depth--;
