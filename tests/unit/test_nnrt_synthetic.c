@@ -64,7 +64,7 @@ Test(nnrt_synthetic, lungs)
     cr_assert_eq(make(1, 500, "lungs", a, &fault), NNRT_OK, "%s", fault.text);
     cr_assert_eq(make(1, 50, "lungs", b, &fault), NNRT_OK, "%s", fault.text);
     cr_expect_eq(memcmp(a[1].data, b[1].data, 50 * 784), 0);
-    cr_expect_eq(nnrt_crc32c(0, a[1].data, 500 * 784), 0u, "%08x",
+    cr_expect_eq(nnrt_crc32c(0, a[1].data, 500 * 784), 0xB3EB4560u, "%08x",
                  (unsigned)nnrt_crc32c(0, a[1].data, 500 * 784));
     for (int i = 0; i < 500; i++) {
         int class = ((unsigned char *)a[0].data)[i];
