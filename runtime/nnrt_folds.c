@@ -182,7 +182,7 @@ static int folds_print(const folds_run *f)
     for (int i = 0; i < f->n_figures; i++) {
         double mean = f->sum[i] / n, spread = f->square[i] / n - mean * mean;
         printf("%s: %.7g\n", f->figures[i].name, f->first[i] + mean);
-        printf("%s_std: %.7g\n", f->figures[i].name, sqrt(spread > 0 ? spread * n / (n - 1) : 0.0));
+        printf("%s_std: %.7g\n", f->figures[i].name, sqrt(spread < 0 ? 0.0 : spread * n / (n - 1)));
     }
     return nnrt_flush_results(f->fault);
 }
