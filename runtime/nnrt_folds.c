@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_folds.c: `train --folds K`: cross-validation. The samples are cut in K parts, drawn by the model's seed; for each
- * a network is trained on the others and measured on it. What is learned from data (vocabularies, statistics) and what
- * is kept for early stopping comes from the others as well. */
+/* nnrt_folds.c: `train --folds K`: cross-validation. The samples are cut in K parts, drawn by the model's seed; for
+ * each a network is trained on the others and measured on it. What is learned from data (vocabularies, statistics) and
+ * what is kept for early stopping comes from the others as well. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
