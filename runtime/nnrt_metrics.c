@@ -82,12 +82,15 @@ void nnrt_score_clear(nnrt_score *score)
 
 void nnrt_score_aim(const nnrt_score *score, int n, nnrt_instance *m)
 {
+    m->metric_kept = NULL;
+    if (!score->model->n_kept)
+        return;
     int64_t at = (int64_t)score->samples;
     for (int i = 0; i < score->model->n_kept; i++)
         score->to[i] = score->kept[i] && at + n <= score->room
                            ? score->kept[i] + at * score->model->kept[i]
                            : NULL;
-    m->metric_kept = score->model->n_kept ? score->to : NULL;
+    m->metric_kept = score->to;
 }
 
 void nnrt_score_add(nnrt_score *score, double loss, int n)

@@ -498,6 +498,7 @@ static bool metric_parts(Call *c, const MetricRow *row, MetricParts *out)
             return false;
     if (!row->keep)
         return true;
+    Metric alone = out->metric;
     out->metric.n_kept = row->n_kept;
     if (!row->keep(c, out->kept, &out->metric))
         return false;
@@ -505,7 +506,7 @@ static bool metric_parts(Call *c, const MetricRow *row, MetricParts *out)
         if (!out->kept[i])
             return false;
     if (!c->g->program->keeps)
-        out->metric.n_kept = 0;
+        out->metric = alone;
     return true;
 }
 

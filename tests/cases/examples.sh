@@ -62,6 +62,16 @@ else
     check "spoken_digits/model_fsdd.yaml compiles" test -s digits_fsdd.c
 fi
 
+# X-rays: made up, and real ones.
+"$nncc" "$root/examples/pneumonia/model.yaml" -o lungs && ./lungs train >/dev/null 2>&1 && ./lungs eval >lungs.txt
+at_least "pneumonia/model.yaml: auc on what it has not seen" "$(value lungs.txt auc)" 0.99
+at_least "pneumonia/model.yaml: accuracy" "$(value lungs.txt accuracy)" 0.97
+learns pneumonia/model_pneumonia.yaml pneumonia-mnist 0.87 0.75
+if [ -d "$DATA_DIR/pneumonia-mnist" ]; then
+    [ "${LONG:-0}" = 1 ] && bound=0.94 || bound=0.9
+    at_least "pneumonia/model_pneumonia.yaml: auc" "$(value learns.txt auc)" $bound
+fi
+
 # A series: the forecast of its last third, far better than that nothing changes.
 "$nncc" "$root/examples/forecast/model.yaml" -o series && ./series train >/dev/null 2>&1 && ./series eval >series.txt
 at_most "forecast/model.yaml: error of a forecast" "$(value series.txt rmse)" 1.05

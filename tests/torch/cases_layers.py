@@ -386,6 +386,103 @@ def top(v, c, k):
     return (np.argsort(-v, 1)[:, :k] == c[:, None]).any(1).mean()
 
 
+def soft(v):
+    e = np.exp((v - v.max(-1, keepdims=True)).astype("f8"))
+    return e / e.sum(-1, keepdims=True)
+
+
+def sig(v):
+    return 1 / (1 + np.exp(-v.astype("f8")))
+
+
+def area(score, has):
+    """Pairs of one that has the class and one that has not, of which the first has the higher score."""
+    score, has = score.ravel(), has.ravel() > 0.5
+    d = score[has][:, None] - score[~has][None]
+    return ((d > 0).sum() + 0.5 * (d == 0).sum()) / d.size
+
+
+def average_precision(score, has):
+    score, has, before, out = score.ravel(), has.ravel() > 0.5, 0, 0
+    for threshold in sorted(set(score), reverse=True):
+        taken = score >= threshold
+        recall = (taken & has).sum() / has.sum()
+        out, before = out + (recall - before) * (taken & has).sum() / taken.sum(), recall
+    return out
+
+
+def each(function, v, c):
+    """The mean over classes of function(scores, whether it is the class), of those that are there."""
+    return np.mean([function(soft(v)[..., k], c == k) for k in range(v.shape[-1]) if (c == k).any()])
+
+
+def counts(taken, c, n):
+    """A class: right, taken for it, having it."""
+    return np.array([[((taken == k) & (c == k)).sum(), (taken == k).sum(), (c == k).sum()] for k in range(n)], "f8").T
+
+
+def over(a, b):
+    return np.where(b > 0, a / np.maximum(b, 1), 0)
+
+
+def there(figure, taken, has):
+    return figure[taken + has > 0].mean()
+
+
+def correlation(taken, c):
+    a, b = (np.eye(8)[x.astype(int).ravel()] for x in (taken, c))
+    a, b = a - a.mean(0), b - b.mean(0)
+    return (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum())
+
+
+def calibration(said, right, bins):
+    at = np.minimum((said * bins).astype(int), bins - 1)
+    return sum(abs(said[at == k].sum() - right[at == k].sum()) for k in range(bins)) / said.size
+
+
+def of_counts(function, output="q", target="c", classes=7):
+    """A figure of counts of classes."""
+    return lambda v, x: function(*counts(v[output].argmax(-1), x[target], classes))
+
+
+CASES.append(Case(
+    "metrics_of_sets", {"x": real(5), "c": classes(7), "b": choice([0, 1], 3), "k": classes(4, 6), "d": classes(2)},
+    "  - dense: {units: 3, name: p, input: x}\n  - dense: {units: 7, name: q, input: x}\n"
+    "  - dense: {units: 24, name: r0, input: x}\n  - reshape: {shape: [4, 6], name: r1}\n  - permute: {axes: [0, 2, 1], name: r}\n"
+    "  - dense: {units: 2, name: s, input: x}\n",
+    lambda w, x: {"p": dense(w, "p", x["x"]), "q": dense(w, "q", x["x"]), "r": dense(w, "r0", x["x"]).view(-1, 4, 6).transpose(1, 2),
+                  "s": dense(w, "s", x["x"])}, ["p", "q", "r", "s"],
+    "bce_with_logits(p, b) + softmax_cross_entropy(q, c) + softmax_cross_entropy(r, k) + softmax_cross_entropy(s, d)",
+    lambda v, x: F.binary_cross_entropy_with_logits(v["p"], x["b"]) + F.cross_entropy(v["q"], x["c"])
+    + F.cross_entropy(v["r"].transpose(1, 2), x["k"]) + F.cross_entropy(v["s"], x["d"]),
+    metrics={
+        "auc": ("auc(q, c)", lambda v, x: each(area, v["q"], x["c"])),
+        "auc_said": ("auc(softmax(q), c)", lambda v, x: each(area, v["q"], x["c"])),
+        "auc_binary": ("auc(p, b)", lambda v, x: area(v["p"], x["b"])),
+        "auc_two": ("auc(s, d)", lambda v, x: area(v["s"][:, 1] - v["s"][:, 0], x["d"])),
+        "auc_places": ("auc(r, k)", lambda v, x: each(area, v["r"], x["k"])),
+        "auc_middle": ("auc(r1, k, axis=1)", lambda v, x: each(area, v["r"], x["k"])),
+        "ap": ("average_precision(q, c)", lambda v, x: each(average_precision, v["q"], x["c"])),
+        "ap_binary": ("average_precision(p, b)", lambda v, x: average_precision(v["p"], x["b"])),
+        "precision": ("precision(q, c)", of_counts(lambda tp, p, t: there(over(tp, p), p, t))),
+        "recall": ("recall(q, c, average=weighted)", of_counts(lambda tp, p, t: (over(tp, t) * t).sum() / t.sum())),
+        "f1": ("f1(r, k, average=micro)", lambda v, x: (v["r"].argmax(2) == x["k"]).mean()),
+        "f1_binary": ("f1(p, b, threshold=0)", lambda v, x: 2 * ((v["p"] > 0) * x["b"]).sum() / ((v["p"] > 0).sum() + x["b"].sum())),
+        "f1_one": ("f1(r1, k, axis=1, class=2)", of_counts(lambda tp, p, t: (2 * tp / (p + t))[2], "r", "k", 4)),
+        "specificity": ("specificity(r, k, class=1)", of_counts(lambda tp, p, t: 1 - (p - tp)[1] / (t.sum() - t[1]), "r", "k", 4)),
+        "iou": ("iou(r, k)", of_counts(lambda tp, p, t: there(over(tp, p + t - tp), p, t), "r", "k", 4)),
+        "iou_but_0": ("iou(r, k, ignore=0)", lambda v, x: (lambda tp, p, t: there(over(tp, p + t - tp), p, t))(
+            *counts(v["r"].argmax(2)[x["k"] != 0], x["k"][x["k"] != 0], 4))),
+        "balanced": ("balanced_accuracy(q, c)", of_counts(lambda tp, p, t: over(tp, t)[t > 0].mean())),
+        "mcc": ("mcc(q, c)", lambda v, x: correlation(v["q"].argmax(1), x["c"])),
+        "mcc_binary": ("mcc(p, b, threshold=0)", lambda v, x: correlation(v["p"] > 0, x["b"])),
+        "log_loss": ("log_loss(q, c)", lambda v, x: -np.log(np.take_along_axis(soft(v["q"]), x["c"][:, None], 1)).mean()),
+        "log_loss_binary": ("log_loss(p, b, from_logits=true)", lambda v, x: -np.log(np.where(x["b"] > 0, sig(v["p"]), 1 - sig(v["p"]))).mean()),
+        "perplexity": ("perplexity(r, k)", lambda v, x: np.exp(-np.log(np.take_along_axis(soft(v["r"]), x["k"][..., None], 2)).mean())),
+        "brier": ("brier(q, c)", lambda v, x: ((soft(v["q"]) - np.eye(7)[x["c"]]) ** 2).sum(1).mean()),
+        "brier_two": ("brier(softmax(s), d)", lambda v, x: ((soft(v["s"])[:, 1] - x["d"]) ** 2).mean()),
+        "ece": ("ece(q, c, bins=5)", lambda v, x: calibration(soft(v["q"]).max(1), v["q"].argmax(1) == x["c"], 5)),
+        "ece_binary": ("ece(sigmoid(p), b)", lambda v, x: calibration(sig(v["p"]).ravel(), x["b"].ravel(), 15))}))
 CASES.append(Case(
     "metrics", {"x": real(5), "t": real(3), "c": classes(7), "b": choice([0, 1], 3), "k": classes(4, 6), "u": real()},
     "  - dense: {units: 3, name: p, input: x}\n  - dense: {units: 7, name: q, input: x}\n"

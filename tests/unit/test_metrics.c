@@ -120,6 +120,79 @@ Test(metrics, of_numbers)
     cr_expect_eq(r2.p->n_sums, 4);
 }
 
+/* Sums a class: right, taken for it, having it; then how many count. */
+Test(metrics, counts_of_classes)
+{
+    Run run = metric_run("shape: [4]", "classes: 4", "precision(p, t)", 6);
+    SET(&run, 0, LOGITS);
+    SET(&run, 1, 1, 2, 0, 2, 1, 3);
+    cr_expect_eq(run.p->n_sums, 13);
+    cr_expect_eq(run.p->metrics.at[0].classes, 4);
+    cr_expect(run.p->metrics.at[0].larger);
+    /* right: 0, 1, 3; taken: 0 and 3 once, 1 twice (the NaNs for none); having it: 1, 2, 2, 1 */
+    static const double right[] = {1, 1, 0, 1}, taken[] = {1, 2, 0, 1}, has[] = {1, 2, 2, 1};
+    const double *const sums[] = {right, taken, has};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 4; k++)
+            cr_expect_eq(root_of(&run, graph_of(&run, FN_eval), ROOT_metric, 4 * i)->data[k],
+                         sums[i][k]);
+    cr_expect_eq(sum_of(&run, 12), 6);
+}
+
+Test(metrics, counts_of_pairs)
+{
+    static const double want[] = {2, 3, 2, 4};
+    Run run = metric_run("shape: [2]", "shape: [2]", "f1(p, t, threshold=0.3)", 2);
+    SET(&run, 0, 0.4, 0.5, 0.2, 0.9);
+    SET(&run, 1, 1, 0, 0, 1);
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(sum_of(&run, i), want[i]);
+    cr_expect_eq(run.p->metrics.at[0].classes, 0);
+}
+
+/* 3 probabilities of class 0 and 1: bins of a half, the last one with its end. */
+Test(metrics, bins_of_confidence)
+{
+    Run run = metric_run("shape: [2]", "classes: 2", "ece(p, t, bins=4, from_logits=false)", 3);
+    SET(&run, 0, 0.5, 0.5, 0.25, 0.75, 0, 1);
+    SET(&run, 1, 1, 1, 1);
+    static const double count[] = {0, 0, 1, 2}, said[] = {0, 0, 0.5, 1.75}, right[] = {0, 0, 0, 2};
+    const double *const sums[] = {count, said, right};
+    for (int i = 0; i < 3; i++)
+        for (int k = 0; k < 4; k++)
+            cr_expect_eq(root_of(&run, graph_of(&run, FN_eval), ROOT_metric, 4 * i)->data[k],
+                         sums[i][k]);
+}
+
+/* What a program keeps: scores with the classes last, targets, -1 where they do not count; accuracy its own for a
+ * report, but not in training. A library keeps nothing. */
+Test(metrics, what_is_kept)
+{
+    const char *text =
+        metric_model("shape: [2, 2]", "classes: 2, shape: [2]", "auc(p, t, axis=1, ignore=1)");
+    Run run = run_of(text, 1);
+    cr_expect_eq(run.p->kept.n, 0);
+    ModelOptions options = {.program = true};
+    start(text, strlen(text));
+    run.p = model_read(&ctx, &options, text, strlen(text));
+    cr_assert_not_null(run.p, "%s", reports());
+    SET(&run, 0, 1, 2, 3, 4);
+    SET(&run, 1, 0, 1);
+    cr_assert_eq(run.p->kept.n, 2);
+    cr_expect(run.p->kept.at[0].count == 4 && run.p->kept.at[1].count == 2);
+    static const double scores[] = {1, 3, 2, 4}, targets[] = {0, -1};
+    for (int i = 0; i < 4; i++)
+        cr_expect_eq(root_of(&run, graph_of(&run, FN_train), ROOT_kept, 0)->data[i], scores[i]);
+    for (int i = 0; i < 2; i++)
+        cr_expect_eq(root_of(&run, graph_of(&run, FN_eval), ROOT_kept, 1)->data[i], targets[i]);
+    text = metric_model("shape: [3]", "classes: 3", "accuracy(p, t)");
+    start(text, strlen(text));
+    run.p = model_read(&ctx, &options, text, strlen(text));
+    cr_assert(run.p && run.p->kept.n == 2 && run.p->metrics.at[0].report);
+    cr_expect_not_null(graph_find_root(graph_of(&run, FN_eval), ROOT_kept, 1));
+    cr_expect_null(graph_find_root(graph_of(&run, FN_train), ROOT_kept, 0));
+}
+
 Test(metrics, reports)
 {
     WRONG("shape: [3]", "classes: 4", "accuracy(p, t)",

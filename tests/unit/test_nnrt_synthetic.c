@@ -55,6 +55,30 @@ Test(nnrt_synthetic, bits)
     release(a);
 }
 
+/* The same of lungs; samples of class 1 are lighter, by their spots. */
+Test(nnrt_synthetic, lungs)
+{
+    nnrt_array a[3], b[3];
+    nnrt_fault fault;
+    double light[2] = {0}, count[2] = {0};
+    cr_assert_eq(make(1, 500, "lungs", a, &fault), NNRT_OK, "%s", fault.text);
+    cr_assert_eq(make(1, 50, "lungs", b, &fault), NNRT_OK, "%s", fault.text);
+    cr_expect_eq(memcmp(a[1].data, b[1].data, 50 * 784), 0);
+    cr_expect_eq(nnrt_crc32c(0, a[1].data, 500 * 784), 0xB3EB4560u, "%08x",
+                 (unsigned)nnrt_crc32c(0, a[1].data, 500 * 784));
+    for (int i = 0; i < 500; i++) {
+        int class = ((unsigned char *)a[0].data)[i];
+        cr_assert(class == 0 || class == 1);
+        count[class]++;
+        for (int k = 0; k < 784; k++)
+            light[class] += ((unsigned char *)a[1].data)[i * 784 + k];
+    }
+    cr_expect(count[0] > 200 && count[1] > 200);
+    cr_expect(light[1] / count[1] > light[0] / count[0] + 784);
+    release(a);
+    release(b);
+}
+
 Test(nnrt_synthetic, depends_on_seed_and_index)
 {
     nnrt_array a[3], b[3], c[3];

@@ -126,6 +126,16 @@ static void loss_rank(Fixture *f)
     root_of(f->g, ROOT_loss)->node = root_of(f->g, ROOT_output)->node;
 }
 
+static void metric_of_samples(Fixture *f)
+{
+    graph_root(f->g, ROOT_metric, 0, root_of(f->g, ROOT_output)->node);
+}
+
+static void kept_without_samples(Fixture *f)
+{
+    graph_root(f->g, ROOT_kept, 0, root_of(f->g, ROOT_loss)->node);
+}
+
 static void assign_as_output(Fixture *f)
 {
     root_of(f->g, ROOT_output)->node = root_of(f->g, ROOT_assign)->node;
@@ -214,7 +224,9 @@ Test(verify, damage_is_found_and_named)
         {dtype, "relu is i32 [N, 3], its rule says f32 [N, 3]"},
         {operand_dtype, "operands of sub"},
         {root_gone, "a root is not in the graph"},
-        {loss_rank, "a loss or metric of rank 2"},
+        {loss_rank, "a loss of rank 2"},
+        {metric_of_samples, "metric sums with a batch axis"},
+        {kept_without_samples, "what is kept is not f32, batch first"},
         {assign_as_output, "an assign that is no root"},
         {assign_of_something_else, "a root that is none"},
         {assign_read, "an assign is read"},
