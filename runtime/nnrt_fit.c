@@ -239,15 +239,17 @@ static void fit_eigen(double *a, double *v, int64_t n)
 {
     enum { SWEEPS = 60 };
     memset(v, 0, (size_t)(n * n) * sizeof *v);
-    for (int64_t i = 0; i < n; i++)
+    double trace = 0; /* it stays, and is never below a variance */
+    for (int64_t i = 0; i < n; i++) {
         v[i * n + i] = 1;
+        trace += a[i * n + i];
+    }
     int turned = 1;
     for (int sweep = 0; turned && sweep < SWEEPS; sweep++) {
         turned = 0;
         for (int64_t p = 0; p < n; p++)
             for (int64_t q = p + 1; q < n; q++) {
-                double size = fabs(a[p * n + q]);
-                if (size <= 1e-17 * sqrt(fabs(a[p * n + p] * a[q * n + q])) || size < 1e-300)
+                if (fabs(a[p * n + q]) <= 1e-18 * trace)
                     continue;
                 fit_rotate(a, v, n, p, q);
                 turned = 1;

@@ -232,6 +232,27 @@ Test(nnrt_dataset, values_out_of_range)
                   "sample 0 (from 0) at [1, 0, 0]", "0 to 255 for 'aux', found 256");
 }
 
+/* An input that an `impute` reads may hold NaN, and no infinity. */
+Test(nnrt_dataset, values_that_may_be_missing)
+{
+    nnrt_value inputs[3];
+    memcpy(inputs, model.inputs, sizeof inputs);
+    inputs[0].may_miss = 1;
+    nnrt_model m = model;
+    m.inputs = inputs;
+    nnrt_dataset d;
+    nnrt_fault fault;
+    char arg[] = "x=x.npy", *args[] = {arg};
+    const float gap[4] = {1, NAN, 3, 4}, infinite[4] = {1, NAN, 3, -INFINITY};
+    npy("x.npy", "<f4", "(2, 2)", gap, sizeof gap);
+    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_x, NULL, &fault), 0, "%s",
+                 fault.text);
+    nnrt_dataset_close(&d);
+    npy("x.npy", "<f4", "(2, 2)", infinite, sizeof infinite);
+    scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_x, NULL, &fault),
+                  NNRT_BAD_CONTENT, &fault, "sample 1 (from 0) at [1]", "finite");
+}
+
 Test(nnrt_dataset, counts)
 {
     int32_t labels[2] = {0, 1};
