@@ -86,7 +86,7 @@ static int folds_draw(folds_run *f, const nnrt_dataset *d)
     if (d->n < fold->folds)
         return nnrt_fail(f->fault, NNRT_BAD_CALL, "--folds: %lld samples, fewer than folds",
                          (long long)d->n);
-    fold->samples = d->origin ? d->origin[d->n - 1] + 1 : d->n;
+    fold->samples = d->origin ? d->total : d->n;
     fold->of = malloc((size_t)fold->samples * sizeof *fold->of);
     fold->learn = malloc((size_t)fold->samples);
     int status =
