@@ -110,7 +110,8 @@ static int columns_number(const columns_job *j, const columns_field *c, double *
     nnrt_csv_kind kind = nnrt_csv_value(&j->t, f, to);
     if (kind != NNRT_CSV_NUMBER)
         return nnrt_csv_not_number(&j->t, c->field, kind);
-    *to += c->column ? (double)c->column->offset : 0;
+    if (c->column && c->column->offset)
+        *to += (double)c->column->offset;
     return !c->value || nnrt_value_good(c->value, *to) ? NNRT_OK : columns_out_of_range(j, c, *to);
 }
 

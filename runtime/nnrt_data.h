@@ -249,7 +249,8 @@ typedef struct nnrt_dataset {
     int64_t n;           /* samples */
     nnrt_array *columns; /* one an input of the model; data NULL where the source has none */
     const char **names;  /* the file that each column came from, for errors */
-    int64_t *origin;     /* which of the source's samples each is, where some were left out; else NULL */
+    int64_t *origin;     /* which of the source's `total` samples each is, where some were left out; else NULL */
+    int64_t total;
     /* Windows of a text or a series: its tokens or rows, those of a window (what it foretells but
      * the last is of it), and from one window to the next; 0: none. Kept windows may begin `before`
      * in what training sees, and count `counted` each. */

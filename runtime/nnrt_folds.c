@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_folds.c: `train --folds K`: cross-validation. The samples are cut in K parts, drawn by the model's seed; for each
- * a network is trained on the others and measured on it. What is learned from data (vocabularies, statistics) and what
- * is kept for early stopping comes from the others as well. */
+/* nnrt_folds.c: `train --folds K`: cross-validation. The samples are cut in K parts, drawn by the model's seed; for
+ * each a network is trained on the others and measured on it. What is learned from data (vocabularies, statistics) and
+ * what is kept for early stopping comes from the others as well. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,7 +86,7 @@ static int folds_draw(folds_run *f, const nnrt_dataset *d)
     if (d->n < fold->folds)
         return nnrt_fail(f->fault, NNRT_BAD_CALL, "--folds: %lld samples, fewer than folds",
                          (long long)d->n);
-    fold->samples = d->origin ? d->origin[d->n - 1] + 1 : d->n;
+    fold->samples = d->origin ? d->total : d->n;
     fold->of = malloc((size_t)fold->samples * sizeof *fold->of);
     fold->learn = malloc((size_t)fold->samples);
     int status =
@@ -182,7 +182,7 @@ static int folds_print(const folds_run *f)
     for (int i = 0; i < f->n_figures; i++) {
         double mean = f->sum[i] / n, spread = f->square[i] / n - mean * mean;
         printf("%s: %.7g\n", f->figures[i].name, f->first[i] + mean);
-        printf("%s_std: %.7g\n", f->figures[i].name, sqrt(spread > 0 ? spread * n / (n - 1) : 0.0));
+        printf("%s_std: %.7g\n", f->figures[i].name, sqrt(spread < 0 ? 0.0 : spread * n / (n - 1)));
     }
     return nnrt_flush_results(f->fault);
 }

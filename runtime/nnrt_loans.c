@@ -93,7 +93,7 @@ static int ratings_line(uint64_t seed, int64_t i, char *line, size_t size)
     likes += ratings_property(1, user, 3) / 2 + ratings_property(1, other, 3);
     likes += nnrt_synth_range(&r, -60, 60);
     return snprintf(line, size, "%d,%d,%d\n", (int)user, (int)item,
-                    (int)loans_within((350 + likes / 2) / 100, 1, 5));
+                    (int)loans_within((350 + likes * 3 / 4) / 100, 1, 5));
 }
 
 /* --- all tables ------------------------------------------------------------------------------- */

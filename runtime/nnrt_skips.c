@@ -71,6 +71,7 @@ int nnrt_skips_apply(const nnrt_read *r)
     for (int i = 0; i < d->model->n_inputs; i++)
         if (d->columns[i].data)
             skips_shrink(r, &d->columns[i], kept);
+    d->total = d->n;
     d->n = kept;
     return NNRT_OK;
 }

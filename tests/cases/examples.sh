@@ -85,6 +85,35 @@ else
     skip "forecast/model_temperatures.yaml: $DATA_DIR/time-series is not there"
 fi
 
+# Risk of loans: the area under the ROC curve, on made-up ones that training has not seen, and in folds of real ones.
+# risk FOLDER BOUND: of what the program makes up.
+risk()
+{
+    "$nncc" "$root/examples/$1/model.yaml" -o risk && ./risk train --out risk.safetensors >/dev/null 2>&1 &&
+        ./risk eval --weights risk.safetensors >risk.txt
+    at_least "$1/model.yaml: auc of loans it has not seen" "$(value risk.txt auc)" "$2"
+    at_most "$1/model.yaml: calibration error" "$(value risk.txt ece)" 0.05
+}
+risk german_credit 0.76
+risk credit_default 0.76
+"$nncc" "$root/examples/german_credit/model_german.yaml" -o german
+if [ -d "$DATA_DIR/german-credit" ]; then
+    ./german train --folds 5 --data-dir "$DATA_DIR" >german.txt 2>/dev/null
+    at_least "german_credit/model_german.yaml: auc, mean of 5 folds" "$(value german.txt auc)" 0.78
+else
+    skip "german_credit/model_german.yaml: $DATA_DIR/german-credit is not there"
+fi
+"$nncc" "$root/examples/credit_default/model_taiwan.yaml" -o taiwan
+if [ ! -d "$DATA_DIR/credit-default" ]; then
+    skip "credit_default/model_taiwan.yaml: $DATA_DIR/credit-default is not there"
+elif [ "${LONG:-0}" = 1 ]; then
+    ./taiwan train --folds 5 --data-dir "$DATA_DIR" >taiwan.txt 2>/dev/null
+    at_least "credit_default/model_taiwan.yaml: auc, mean of 5 folds" "$(value taiwan.txt auc)" 0.775
+else
+    ./taiwan train --folds 5 --fold 1 --epochs 2 --data-dir "$DATA_DIR" >taiwan.txt 2>/dev/null
+    at_least "credit_default/model_taiwan.yaml: auc of a fold after 2 epochs" "$(sed -n 's/^fold 1 auc: //p' taiwan.txt)" 0.76
+fi
+
 # Characters: nats a character of the last tenth of the text, and text that goes on.
 # characters NAME PROMPT BOUND
 characters()

@@ -166,6 +166,9 @@ status "folds: of how many" 2 ./loans train --fold 1
 status "folds: a category that only one part has" 1 ./loans train --folds 10 --data homes.csv
 says "folds: a category that only one part has: which" "homes.csv:20:6: expected a category that the training data has in column 'home', found 'tent'"
 status "folds: it may be left out" 0 ./loans train --folds 10 --data homes.csv --keep-going
+echo "31,6,own,perhaps" >>homes.csv
+sed 's/label: default/label: {column: default, categories: [no, yes]}/' loans.yaml >listed.yaml && "$nncc" listed.yaml -o listed
+status "folds: the last row is bad" 0 ./listed train --folds 3 --data homes.csv --keep-going
 OMP_NUM_THREADS=1 ./loans train --folds 3 >one.txt 2>/dev/null
 OMP_NUM_THREADS=2 ./loans train --folds 3 >two.txt 2>/dev/null
 check "folds: the same on one thread and two" same one.txt two.txt

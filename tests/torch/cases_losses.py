@@ -141,12 +141,13 @@ for name, (target, activation, f) in WEIGHTED.items():
              "{a: \"%s(p, t, weight=w)\", b: \"%s(p, t, reduction=sum, weight=u) / 7\"}\nloss_weights: {b: 0.3}" % (name, name),
              weighted(f), activation=activation)
 of_dense("weight_bce_pytorch", {"t": choice([0, 1], 6), "w": probability(6)}, "bce(p, t, weight=w)",
-         lambda v, x: F.binary_cross_entropy(v["p"], x["t"], x["w"]), activation="sigmoid")
+         lambda v, x: F.binary_cross_entropy(v["p"], x["t"], x["w"].detach()), activation="sigmoid", no_grad=("input.w",))
 of_dense("weight_positives", {"t": choice([0, 1], 6), "w": probability(6)},
          "bce_with_logits(p, t, pos_weight=2.5, weight=w) + bce_with_logits(p, t, pos_weight=[1, 2, 0.5, 3, 1, 0])",
-         lambda v, x: F.binary_cross_entropy_with_logits(v["p"], x["t"], x["w"], pos_weight=torch.tensor(2.5, dtype=v["p"].dtype))
+         lambda v, x: F.binary_cross_entropy_with_logits(v["p"], x["t"], x["w"].detach(), pos_weight=torch.tensor(2.5, dtype=v["p"].dtype))
          + F.binary_cross_entropy_with_logits(v["p"], x["t"],
-                                              pos_weight=torch.tensor([1, 2, 0.5, 3, 1, 0], dtype=v["p"].dtype)))
+                                              pos_weight=torch.tensor([1, 2, 0.5, 3, 1, 0], dtype=v["p"].dtype)),
+         no_grad=("input.w",))
 of_dense("weight_positives_far", {"t": choice([0, 1], 6)}, "bce_with_logits(p * 60, t, pos_weight=3)",
          lambda v, x: F.binary_cross_entropy_with_logits(v["p"] * 60, x["t"], pos_weight=torch.tensor(3.0, dtype=v["p"].dtype)),
          train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)

@@ -214,7 +214,7 @@ Test(data, forecast)
                  "nothing for the input 'x'");
     wrong_series("file: t.csv, x: a, forecast: {input: x, target: t, columns: [a, b]}",
                  "'x' beside 'forecast'");
-    wrong_series("generator: waves, x: a", "goes with 'forecast'");
+    wrong_series("generator: waves, x: a", "unknown 'waves'; expected loans or ratings");
     wrong_series("generator: wave, forecast: {input: u, target: v}", "expected waves");
     wrong_series("file: a, generator: waves, forecast: {input: u, target: v}",
                  "either 'file' or 'generator'");

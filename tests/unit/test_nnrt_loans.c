@@ -52,7 +52,7 @@ Test(nnrt_loans, loans)
     }
     cr_expect_eq(rows, 5000);
     cr_expect(missing > 300 && missing < 500, "%d", missing); /* 8 in 100 */
-    cr_expect(defaults > 1000 && defaults < 2500, "%d", defaults);
+    cr_expect(defaults > 800 && defaults < 1500, "%d", defaults);
     free(text);
 }
 
