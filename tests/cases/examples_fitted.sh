@@ -14,7 +14,7 @@ made()
 at_most "california/model.yaml: error of a rate" "$(made california rmse)" 0.6
 at_most "auto_mpg/model.yaml: error of a rate" "$(made auto_mpg mae)" 0.65
 at_least "breast_cancer/model.yaml: accuracy" "$(made breast_cancer accuracy)" 0.8
-at_most "wine/model.yaml: error of a rate" "$(made wine rmse)" 0.8
+at_most "wine/model.yaml: error of a rate" "$(made wine rmse)" 1.1
 
 # folds EXAMPLE/FILE DATA OPTIONS: cross-validation to folds.txt; false where the data is not there.
 folds()
