@@ -98,6 +98,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_args.c", WHEN_main},
                                     {"nnrt_feed.c", WHEN_main},
                                     {"nnrt_metrics.c", WHEN_main},
+                                    {"nnrt_detections.c", WHEN_main},
                                     {"nnrt_classes.c", WHEN_main},
                                     {"nnrt_details.c", WHEN_main},
                                     {"nnrt_augment.c", WHEN_main},
@@ -133,7 +134,7 @@ static bool needs(const SourceText *s, When when)
     switch (when) {
     case WHEN_always: return true;
     case WHEN_samples: return calls_samples(s, false);
-    case WHEN_boxes: return calls_samples(s, true);
+    case WHEN_boxes: return s->options->main || calls_samples(s, true);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
