@@ -106,6 +106,14 @@ static bool build_decoding(Program *p)
     return good;
 }
 
+/* What programs fit with; built for apps' C as well, so that the same models are wrong. */
+static bool build_fitting(Program *p, bool program)
+{
+    Graph *g = model_graph(p, FN_fit);
+    p->fn[FN_fit] = program ? g : NULL;
+    return g != NULL;
+}
+
 /* The functions that the output needs, their graphs built. */
 static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
@@ -122,6 +130,8 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
+    if (trains && p->fits.n)
+        good = build_fitting(p, o->main || kind == EMIT_exe) && good;
     return good && (!p->generate.given || build_decoding(p));
 }
 

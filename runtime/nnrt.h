@@ -78,6 +78,7 @@ typedef struct nnrt_value {
     int n_augment;
     const nnrt_augment *augment;
     int labels; /* outputs: labels, of ctc_decode, up to the first below 0 */
+    int may_miss; /* inputs: a value may be NaN, which an `impute` replaces */
 } nnrt_value;
 
 typedef enum {
@@ -253,7 +254,23 @@ typedef struct nnrt_column {
     int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
     const char *of; /* text, sound: it holds the lengths of this input's samples */
+    /* csv, of an input with classes: its texts are categories where one of the first two is not 0. */
+    int64_t count;                 /* so many at most, of which the training data says which */
+    int n_categories;              /* these, in the order of their indices */
+    const char *const *categories;
+    int has_unseen;                /* a category that is not known has the index `unseen`; else it is an error */
+    int64_t unseen;
+    int64_t offset;                /* added to its numbers */
 } nnrt_column;
+
+/* csv: rows whose field in this column is one of n texts. */
+typedef struct nnrt_where {
+    const char *column;
+    int n;
+    const char *const *values;
+} nnrt_where;
+
+#define NNRT_BLANKS '\1' /* the delimiter of csv: runs of spaces and tabs */
 
 typedef struct nnrt_source {
     nnrt_source_kind kind;
@@ -264,7 +281,11 @@ typedef struct nnrt_source {
     uint64_t seed;         /* synthetic */
     int64_t count;         /* synthetic: samples */
     int header;            /* csv: the first line holds names */
-    char delimiter;        /* csv */
+    char delimiter;        /* csv; NNRT_BLANKS */
+    int n_missing;         /* csv: texts that stand for no value: NaN of an input of f32 */
+    const char *const *missing;
+    int n_where;           /* csv: the rows that are read: all of these hold */
+    const nnrt_where *where;
     int64_t stride;        /* csv, > 0: windows of its rows, so far apart: the first column's input is
                               a window, the second's the rows after it; both have the same names */
     int n_columns;
@@ -278,6 +299,8 @@ typedef struct nnrt_source {
 typedef struct nnrt_reader nnrt_reader;
 /* Names and values that weights files hold beside the weights: vocabularies. */
 typedef struct nnrt_meta nnrt_meta;
+/* Texts of a column of csv, and where their class indices go: linked only where a column may hold categories. */
+typedef struct nnrt_categories nnrt_categories;
 
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
@@ -321,6 +344,31 @@ typedef struct nnrt_generation {
     void (*prefill)(nnrt_instance *, const int32_t *, int64_t at, int last, float *scores);
     void (*step)(nnrt_instance *, const int32_t *, int64_t at, float *scores);
 } nnrt_generation;
+
+/* What is fitted on training data before the first step, and how. */
+typedef enum {
+    NNRT_FIT_STANDARDIZE, /* mean and standard deviation (of n) of each feature */
+    NNRT_FIT_MEAN,        /* the mean of each feature */
+    NNRT_FIT_MEDIAN,      /* the median of each feature */
+    NNRT_FIT_PCA          /* principal components, means, variances (of n - 1) along the first */
+} nnrt_fit_kind;
+
+/* A layer that is fitted. A sample of what it reads is `count` numbers, in which runs of `inner` numbers of each
+ * of `features` features follow one another. */
+typedef struct nnrt_fit_layer {
+    nnrt_fit_kind kind;
+    const char *name;
+    int64_t count, features, inner;
+    int var[3]; /* indices of vars: mean, std; value; components, mean, explained_variance */
+    double eps; /* standardize: a deviation up to here is that of a constant, and 1 */
+} nnrt_fit_layer;
+
+typedef struct nnrt_fitting {
+    int n;
+    const nnrt_fit_layer *layers; /* each sees what those before it give */
+    /* What each layer reads, of n samples: out[i], that of layer i. */
+    void (*values)(nnrt_instance *, int n, const void *const *in, float *const *out);
+} nnrt_fitting;
 
 /* How a token is chosen of the scores: by its probability at `temperature`, 0: the likeliest; of the top_k
  * likeliest, 0: of all; of the fewest whose probabilities come to top_p. `end`: nothing follows it; -1: none. */
@@ -396,6 +444,8 @@ typedef struct nnrt_model {
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
+    int (*categories)(const nnrt_categories *, double *to); /* of a program that reads classes from csv; else NULL */
+    const nnrt_fitting *fitting; /* of a program some of whose layers are fitted on training data; else NULL */
     int n_kept;          /* kinds of numbers that metrics keep of each sample */
     const int64_t *kept; /* how many of a sample */
 } nnrt_model;
@@ -536,6 +586,11 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+
+/* --- nnrt_categories.c ------------------------------------------------------------------------ */
+
+/* to[i * step] = the class index of row i's text; a status where that is not known. */
+int nnrt_categories_find(const nnrt_categories *, double *to);
 
 /* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
 

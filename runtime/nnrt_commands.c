@@ -111,6 +111,7 @@ int nnrt_eval_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault
                          "this program cannot evaluate: the model has no loss, "
                          "or it was made with --no-train");
     int status = nnrt_open_meta(&meta, model, args->weights, fault);
+    meta.keep_going = args->keep_going;
     if (!status)
         status = eval_open_data(&data, &rows, args, model, &meta, fault);
     if (!status)
@@ -165,9 +166,16 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
     const char *file;
     nnrt_meta meta = {0};
     int n = 0, status = 0;
+    const nnrt_source *table =
+        model->data_train.kind == NNRT_SOURCE_CSV && !model->data_train.stride ? &model->data_train
+                                                                               : NULL;
     if (!wanted)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "no memory");
     for (int i = 0; !status && i < args->input.n; i++) {
+        if (table && !nnrt_data_named(args->input.at[i])) { /* all columns from one file */
+            wanted[n++] = args->input.at[i];
+            continue;
+        }
         int input =
             named_value(args->input.at[i], "--input", model->n_inputs, model->inputs, &file, fault);
         if (input < 0)
@@ -177,8 +185,9 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
     }
     if (!status)
         status = nnrt_open_meta(&meta, model, args->weights, fault);
+    meta.keep_going = args->keep_going;
     if (!status)
-        status = nnrt_dataset_args(data, model, n, wanted, NULL, NULL, need, &meta, fault);
+        status = nnrt_dataset_args(data, model, n, wanted, table, NULL, need, &meta, fault);
     nnrt_meta_free(&meta);
     free(wanted);
     return status;

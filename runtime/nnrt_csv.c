@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_csv.c: tables of numbers, as RFC 4180 has them: quotes, newlines within them, LF, CRLF or
- * CR, a byte order mark, the last newline or none. Places are line and column (in bytes) from 1. */
-#include <locale.h>
+/* nnrt_csv.c: tables of text, record by record, as RFC 4180 has them: quotes, newlines within them, LF, CRLF or CR, a
+ * byte order mark, the last newline or none; or with runs of blanks between fields. Places are line and column (in
+ * bytes) from 1. nnrt_columns.c makes numbers of them. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "nnrt_data.h"
+#include "nnrt_csv.h"
 
 enum {
     CSV_RECORD_MAX = 16 << 20, /* bytes a record */
@@ -13,38 +13,33 @@ enum {
     CSV_NUMBER_MAX = 511 /* characters of one number */
 };
 
-/* A field of the file: what is between its quotes, if it has them; doubled quotes still doubled. */
-typedef struct csv_field {
-    const char *at;
-    size_t size;
-    size_t line, column;
-    int last; /* of its record */
-} csv_field;
-
-typedef struct csv_table {
-    const char *path;
-    nnrt_bytes bytes;
-    size_t at, line, line_start, record_start; /* where the scanner stands */
-    char delimiter;
-    int header;       /* the first record holds names */
-    int literal;      /* quotes are characters like others */
-    size_t fields;    /* a record */
-    csv_field *names; /* the first record, [fields] */
-    csv_field *row;   /* the present one, [fields] */
-    locale_t locale;  /* "C": what strtod_l reads with, whatever the program has set */
-    nnrt_fault *fault;
-} csv_table;
-
-typedef enum { CSV_NUMBER, CSV_TEXT, CSV_NOT_FINITE } csv_kind;
-
-static int csv_wrong(const csv_table *t, size_t at, const char *what)
+static int csv_wrong(const nnrt_csv *t, size_t at, const char *what)
 {
     return nnrt_fail(t->fault, NNRT_BAD_CONTENT, "%s:%zu:%zu: %s", t->path, t->line,
                      at - t->line_start + 1, what);
 }
 
+static int csv_is_blank(unsigned char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* 1: this byte ends a field that is not quoted. */
+static int csv_ends_field(const nnrt_csv *t, unsigned char c)
+{
+    return c == '\n' || c == '\r' ||
+           (t->delimiter == NNRT_BLANKS ? csv_is_blank(c) : c == (unsigned char)t->delimiter);
+}
+
+/* Steps over blanks, where runs of them stand between fields. */
+static void csv_blanks(nnrt_csv *t)
+{
+    while (t->delimiter == NNRT_BLANKS && t->at < t->bytes.size && csv_is_blank(t->bytes.at[t->at]))
+        t->at++;
+}
+
 /* Steps over a newline, if there is one. */
-static int csv_newline(csv_table *t)
+static int csv_newline(nnrt_csv *t)
 {
     const unsigned char *b = t->bytes.at;
     size_t n = t->bytes.size;
@@ -57,7 +52,7 @@ static int csv_newline(csv_table *t)
 }
 
 /* What is between quotes; the scanner stands behind the second of them. */
-static int csv_quoted(csv_table *t, csv_field *f)
+static int csv_quoted(nnrt_csv *t, nnrt_field *f)
 {
     const unsigned char *b = t->bytes.at;
     size_t n = t->bytes.size, start = ++t->at;
@@ -76,19 +71,17 @@ static int csv_quoted(csv_table *t, csv_field *f)
     f->at = (const char *)b + start;
     f->size = t->at - start;
     t->at++;
-    if (t->at < n && b[t->at] != (unsigned char)t->delimiter && b[t->at] != '\n' &&
-        b[t->at] != '\r')
+    if (t->at < n && !csv_ends_field(t, b[t->at]))
         return csv_wrong(t, t->at,
                          "expected a delimiter or the line's end after the closing quote");
     return NNRT_OK;
 }
 
-static int csv_plain(csv_table *t, csv_field *f)
+static int csv_plain(nnrt_csv *t, nnrt_field *f)
 {
     const unsigned char *b = t->bytes.at;
     size_t n = t->bytes.size, start = t->at;
-    while (t->at < n && b[t->at] != (unsigned char)t->delimiter && b[t->at] != '\n' &&
-           b[t->at] != '\r') {
+    while (t->at < n && !csv_ends_field(t, b[t->at])) {
         if (b[t->at] == '"' && !t->literal)
             return csv_wrong(t, t->at, "expected no quote inside of a field without quotes");
         t->at++;
@@ -99,8 +92,9 @@ static int csv_plain(csv_table *t, csv_field *f)
 }
 
 /* The next field, and the delimiter or newline after it. */
-static int csv_next(csv_table *t, csv_field *f)
+static int csv_next(nnrt_csv *t, nnrt_field *f)
 {
+    csv_blanks(t);
     f->line = t->line;
     f->column = t->at - t->line_start + 1;
     int quoted = !t->literal && t->at < t->bytes.size && t->bytes.at[t->at] == '"';
@@ -114,32 +108,33 @@ static int csv_next(csv_table *t, csv_field *f)
     if (t->at - t->record_start > CSV_RECORD_MAX)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "%s:%zu: a line over the limit of %d bytes",
                          t->path, f->line, CSV_RECORD_MAX);
+    csv_blanks(t);
     f->last = t->at >= t->bytes.size || csv_newline(t);
-    t->at += !f->last;
+    t->at += !f->last && t->delimiter != NNRT_BLANKS;
     return NNRT_OK;
 }
 
-/* 1: nothing but newlines follows. */
-static int csv_ended(csv_table *t)
+int nnrt_csv_ended(nnrt_csv *t)
 {
     size_t i = t->at;
-    while (i < t->bytes.size && (t->bytes.at[i] == '\n' || t->bytes.at[i] == '\r'))
-        i++;
+    while (i < t->bytes.size && (t->bytes.at[i] == '\n' || t->bytes.at[i] == '\r' ||
+                                 (t->delimiter == NNRT_BLANKS && csv_is_blank(t->bytes.at[i]))))
+        i++; /* newlines */
     t->record_start = t->at;
     return i == t->bytes.size;
 }
 
-static void csv_rewind(csv_table *t)
+static void csv_to_start(nnrt_csv *t)
 {
     t->at = t->bytes.size >= 3 && memcmp(t->bytes.at, "\xEF\xBB\xBF", 3) == 0 ? 3 : 0;
     t->line = 1;
     t->line_start = t->record_start = t->at;
 }
 
-/* The next record to t->row; as many fields as the first has. */
-static int csv_record(csv_table *t)
+int nnrt_csv_record(nnrt_csv *t)
 {
-    csv_field f = {0};
+    nnrt_field f = {0};
+    t->ragged = 0;
     for (size_t i = 0;; i++) {
         int status = csv_next(t, &f);
         if (status)
@@ -148,11 +143,12 @@ static int csv_record(csv_table *t)
             size_t found = i + 1, line = f.line;
             while (!f.last && (status = csv_next(t, &f)) == NNRT_OK)
                 found++;
-            return status
-                       ? status
-                       : nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                                   "%s:%zu: expected %zu fields, as the first line has, found %zu",
-                                   t->path, line, t->fields, found);
+            if (status)
+                return status;
+            t->ragged = 1;
+            return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
+                             "%s:%zu: expected %zu fields, as the first line has, found %zu",
+                             t->path, line, t->fields, found);
         }
         t->row[i] = f;
         if (f.last)
@@ -161,13 +157,13 @@ static int csv_record(csv_table *t)
 }
 
 /* Reads the first record, which says how many fields the others have. */
-static int csv_first(csv_table *t)
+static int csv_first(nnrt_csv *t)
 {
-    csv_rewind(t);
-    if (csv_ended(t))
+    csv_to_start(t);
+    if (nnrt_csv_ended(t))
         return nnrt_fail(t->fault, NNRT_BAD_CONTENT, "%s: expected a table, found an empty file",
                          t->path);
-    csv_field f = {0};
+    nnrt_field f = {0};
     int status = NNRT_OK;
     while (!f.last && !status && t->fields <= CSV_FIELDS_MAX) {
         status = csv_next(t, &f);
@@ -183,25 +179,35 @@ static int csv_first(csv_table *t)
     if (!t->names || !t->row)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "%s: no memory for its %zu fields", t->path,
                          t->fields);
-    csv_rewind(t);
-    status = csv_record(t);
+    csv_to_start(t);
+    status = nnrt_csv_record(t);
     memcpy(t->names, t->row, t->fields * sizeof *t->names);
     return status;
 }
 
-static int csv_open(csv_table *t, const char *path, char delimiter, int literal, nnrt_fault *fault)
+static int csv_begin(nnrt_csv *t)
 {
-    *t = (csv_table){.path = path, .delimiter = delimiter, .literal = literal, .fault = fault};
-    int status = nnrt_file_read(path, &t->bytes, fault);
-    if (status)
-        return status;
     t->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     if (t->locale == (locale_t)0)
-        return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to read it", path);
+        return nnrt_fail(t->fault, NNRT_NO_MEMORY, "%s: no memory to read it", t->path);
     return csv_first(t);
 }
 
-static void csv_close(csv_table *t)
+int nnrt_csv_open(nnrt_csv *t, const char *path, char delimiter, int literal, nnrt_fault *fault)
+{
+    *t = (nnrt_csv){.path = path, .delimiter = delimiter, .literal = literal, .fault = fault};
+    int status = nnrt_file_read(path, &t->bytes, fault);
+    return status ? status : csv_begin(t);
+}
+
+int nnrt_csv_open_bytes(nnrt_csv *t, const char *name, nnrt_bytes bytes, char delimiter,
+                        nnrt_fault *fault)
+{
+    *t = (nnrt_csv){.path = name, .bytes = bytes, .delimiter = delimiter, .fault = fault};
+    return csv_begin(t);
+}
+
+void nnrt_csv_close(nnrt_csv *t)
 {
     if (t->locale != (locale_t)0)
         freelocale(t->locale);
@@ -210,7 +216,7 @@ static void csv_close(csv_table *t)
     nnrt_bytes_free(&t->bytes);
 }
 
-static csv_field csv_trimmed(csv_field f)
+nnrt_field nnrt_csv_trimmed(nnrt_field f)
 {
     while (f.size && (*f.at == ' ' || *f.at == '\t'))
         f.at++, f.size--;
@@ -287,30 +293,28 @@ static int csv_simple(const char *text, double *out)
     return 1;
 }
 
-/* The number that a field holds, blanks around it aside. */
-static csv_kind csv_value(const csv_table *t, csv_field f, double *out)
+nnrt_csv_kind nnrt_csv_value(const nnrt_csv *t, nnrt_field f, double *out)
 {
     char text[CSV_NUMBER_MAX + 1];
-    f = csv_trimmed(f);
+    f = nnrt_csv_trimmed(f);
     if (f.size > CSV_NUMBER_MAX)
-        return CSV_TEXT;
+        return NNRT_CSV_TEXT;
     memcpy(text, f.at, f.size);
     text[f.size] = 0;
     if (csv_is_not_finite(text))
-        return CSV_NOT_FINITE;
+        return NNRT_CSV_NOT_FINITE;
     if (!csv_is_number(text))
-        return CSV_TEXT;
+        return NNRT_CSV_TEXT;
     if (!csv_simple(text, out))
         *out = strtod_l(text, NULL, t->locale);
     uint64_t bits;
     memcpy(&bits, out, sizeof bits);
-    return (bits >> 52 & 0x7FF) == 0x7FF ? CSV_NOT_FINITE : CSV_NUMBER;
+    return (bits >> 52 & 0x7FF) == 0x7FF ? NNRT_CSV_NOT_FINITE : NNRT_CSV_NUMBER;
 }
 
-/* 1: the field, unquoted, is this name. */
-static int csv_named(csv_field f, const char *name)
+int nnrt_csv_is(nnrt_field f, const char *name)
 {
-    f = csv_trimmed(f);
+    f = nnrt_csv_trimmed(f);
     size_t i = 0;
     for (; i < f.size && *name; i++, name++) {
         if (f.at[i] != *name)
@@ -343,12 +347,12 @@ static int csv_distance(const char *a, size_t na, const char *b)
     return row[nb];
 }
 
-static int csv_unknown(const csv_table *t, const char *name)
+static int csv_unknown(const nnrt_csv *t, const char *name)
 {
-    csv_field best = {0};
+    nnrt_field best = {0};
     int distance = 99;
     for (size_t i = 0; i < t->fields && t->header; i++) {
-        csv_field f = csv_trimmed(t->names[i]);
+        nnrt_field f = nnrt_csv_trimmed(t->names[i]);
         int d = csv_distance(f.at, f.size, name);
         if (d < distance)
             distance = d, best = f;
@@ -367,13 +371,11 @@ static int csv_unknown(const csv_table *t, const char *name)
                      t->names[0].at);
 }
 
-/* The index of a column by its name, or by its number where no column has that name; -1: none,
- * -2: two of the name. */
-static int64_t csv_find(const csv_table *t, const char *name)
+int64_t nnrt_csv_find(const nnrt_csv *t, const char *name)
 {
     int64_t found = -1;
     for (size_t i = 0; i < t->fields && t->header; i++)
-        if (csv_named(t->names[i], name)) {
+        if (nnrt_csv_is(t->names[i], name)) {
             if (found >= 0)
                 return -2;
             found = (int64_t)i;
@@ -385,11 +387,10 @@ static int64_t csv_find(const csv_table *t, const char *name)
     return number < (int64_t)t->fields ? number : -1;
 }
 
-/* The indices of n columns. */
-static int csv_find_all(const csv_table *t, int n, const char *const *names, size_t *fields)
+int nnrt_csv_find_all(const nnrt_csv *t, int n, const char *const *names, size_t *fields)
 {
     for (int i = 0; i < n; i++) {
-        int64_t at = csv_find(t, names[i]);
+        int64_t at = nnrt_csv_find(t, names[i]);
         if (at == -2)
             return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
                              "%s:1: expected one column '%s', found two", t->path, names[i]);
@@ -400,24 +401,16 @@ static int csv_find_all(const csv_table *t, int n, const char *const *names, siz
     return NNRT_OK;
 }
 
-/* Counts the records that hold numbers, and checks that all have as many fields. */
-static int csv_count(csv_table *t, int64_t *rows)
+void nnrt_csv_rewind(nnrt_csv *t)
 {
-    *rows = 0;
-    csv_rewind(t);
-    for (int64_t i = 0; !csv_ended(t); i++) {
-        int status = csv_record(t);
-        if (status)
-            return status;
-        *rows += i > 0 || !t->header;
-    }
-    return NNRT_OK;
+    csv_to_start(t);
+    if (t->header)
+        nnrt_csv_record(t);
 }
 
-/* "sepal_length", or its number, for errors. */
-static const char *csv_label(const csv_table *t, size_t field, char label[48])
+const char *nnrt_csv_label(const nnrt_csv *t, size_t field, char label[48])
 {
-    csv_field f = csv_trimmed(t->names[field]);
+    nnrt_field f = nnrt_csv_trimmed(t->names[field]);
     if (t->header && f.size)
         snprintf(label, 48, "'%.*s'", (int)(f.size < 40 ? f.size : 40), f.at);
     else
@@ -425,179 +418,41 @@ static const char *csv_label(const csv_table *t, size_t field, char label[48])
     return label;
 }
 
-/* What was found where a number was expected. */
-static int csv_not_number(const csv_table *t, size_t field, csv_kind kind)
+int nnrt_csv_not_number(const nnrt_csv *t, size_t field, nnrt_csv_kind kind)
 {
-    csv_field f = t->row[field], trimmed = csv_trimmed(f);
+    nnrt_field f = t->row[field], trimmed = nnrt_csv_trimmed(f);
     char label[48], text[64];
     snprintf(text, sizeof text, "'%.*s'", (int)(trimmed.size < 40 ? trimmed.size : 40), trimmed.at);
     int comma = t->delimiter != ',' && trimmed.size < 40 && memchr(trimmed.at, ',', trimmed.size);
     return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
                      "%s:%zu:%zu: expected a %snumber in column %s, found "
                      "%s%s",
-                     t->path, f.line, f.column, kind == CSV_NOT_FINITE ? "finite " : "",
-                     csv_label(t, field, label), trimmed.size ? text : "an empty field",
+                     t->path, f.line, f.column, kind == NNRT_CSV_NOT_FINITE ? "finite " : "",
+                     nnrt_csv_label(t, field, label), trimmed.size ? text : "an empty field",
                      comma ? " (numbers are written with a point)" : "");
 }
 
-/* Fills one array an output from the columns `fields`, widths[k] of them for the k-th. */
-static int csv_fill(csv_table *t, int n, const int *widths, const size_t *fields, nnrt_array *out)
+int nnrt_csv_guess_header(nnrt_csv *t)
 {
-    csv_rewind(t);
-    if (t->header)
-        csv_record(t);
-    for (int64_t row = 0; !csv_ended(t); row++) {
-        int status = csv_record(t);
-        if (status)
-            return status;
-        const size_t *field = fields;
-        for (int k = 0; k < n; k++) {
-            double *to = (double *)out[k].data + row * widths[k];
-            for (int j = 0; j < widths[k]; j++, field++) {
-                csv_kind kind = csv_value(t, t->row[*field], &to[j]);
-                if (kind != CSV_NUMBER)
-                    return csv_not_number(t, *field, kind);
-            }
-        }
-    }
-    return NNRT_OK;
-}
-
-/* Makes and fills the arrays. */
-static int csv_load(csv_table *t, int n, const int *widths, const size_t *fields, nnrt_array *out)
-{
-    int64_t rows;
-    int status = csv_count(t, &rows);
-    for (int k = 0; k < n && !status; k++) {
-        int64_t dim[2] = {rows, widths[k]};
-        status = nnrt_array_make(t->path, NNRT_ARRAY_F64, widths[k] == 1 ? 1 : 2, dim, &out[k],
-                                 t->fault);
-    }
-    if (!status)
-        status = csv_fill(t, n, widths, fields, out);
-    for (int k = 0; k < n && status; k++)
-        nnrt_array_free(&out[k]);
-    return status;
-}
-
-int nnrt_csv_read(const char *path, const nnrt_source *source, nnrt_array *out, nnrt_fault *fault)
-{
-    int n = source->n_columns, total = 0;
-    for (int i = 0; i < n; i++) {
-        out[i] = (nnrt_array){0};
-        total += source->columns[i].n_names;
-    }
-    csv_table t;
-    int status = csv_open(&t, path, source->delimiter ? source->delimiter : ',', 0, fault);
-    t.header = source->header;
-    size_t *fields = malloc(((size_t)total + 1) * sizeof *fields), *next = fields;
-    int *widths = malloc(((size_t)n + 1) * sizeof *widths);
-    if (!status && (!fields || !widths))
-        status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);
-    for (int i = 0; i < n && !status; i++) {
-        widths[i] = source->columns[i].n_names;
-        status = csv_find_all(&t, widths[i], source->columns[i].names, next);
-        next += widths[i];
-    }
-    if (!status)
-        status = csv_load(&t, n, widths, fields, out);
-    free(fields);
-    free(widths);
-    csv_close(&t);
-    return status;
-}
-
-/* 1: the first record holds names: some field of it is text where the next record, if there is one,
- * has a number. A column of text (the name of a class) says nothing. */
-static int csv_has_header(csv_table *t, int *header)
-{
-    csv_rewind(t);
-    int status = csv_record(t), more = !csv_ended(t);
+    csv_to_start(t);
+    int status = nnrt_csv_record(t), more = !nnrt_csv_ended(t);
     if (!status && more)
-        status = csv_record(t);
-    *header = 0;
+        status = nnrt_csv_record(t);
+    if (status && t->ragged) /* which is said where it is read */
+        status = more = 0;
+    t->header = 0;
     for (size_t i = 0; i < t->fields && !status; i++) {
         double value;
-        int text = csv_trimmed(t->names[i]).size && csv_value(t, t->names[i], &value) == CSV_TEXT;
-        *header |= text && (!more || csv_value(t, t->row[i], &value) != CSV_TEXT);
+        int text = nnrt_csv_trimmed(t->names[i]).size &&
+                   nnrt_csv_value(t, t->names[i], &value) == NNRT_CSV_TEXT;
+        t->header |= text && (!more || nnrt_csv_value(t, t->row[i], &value) != NNRT_CSV_TEXT);
     }
-    return status;
-}
-
-/* What `like` has for an input, if the table has all of it. */
-static const nnrt_column *csv_like(const csv_table *t, const nnrt_value *input,
-                                   const nnrt_source *like)
-{
-    if (!like || like->kind != NNRT_SOURCE_CSV)
-        return NULL;
-    for (int i = 0; i < like->n_columns; i++) {
-        const nnrt_column *c = &like->columns[i];
-        if (strcmp(c->input, input->name) != 0)
-            continue;
-        int k = 0;
-        while (k < c->n_names && csv_find(t, c->names[k]) >= 0)
-            k++;
-        return k == c->n_names && (int64_t)k == input->count ? c : NULL;
-    }
-    return NULL;
-}
-
-/* Chooses the columns for one input: those of `column`, if it is not NULL. fields[] has room for
- * them, or for all of the table. */
-static int csv_choose(const csv_table *t, const nnrt_value *input, const nnrt_column *column,
-                      int *width, size_t *fields)
-{
-    int64_t named = csv_find(t, input->name);
-    *width = 1;
-    if (column) {
-        *width = column->n_names;
-        return csv_find_all(t, column->n_names, column->names, fields);
-    }
-    if (named >= 0 && input->count == 1) {
-        fields[0] = (size_t)named;
-        return NNRT_OK;
-    }
-    if ((int64_t)t->fields != input->count)
-        return nnrt_fail(t->fault, NNRT_BAD_CONTENT,
-                         "%s:1: expected %s'%s', or %lld column%s in all, found %zu columns",
-                         t->path, input->count == 1 ? "a column " : "the columns of ", input->name,
-                         (long long)input->count, input->count == 1 ? "" : "s", t->fields);
-    *width = (int)t->fields;
-    for (size_t i = 0; i < t->fields; i++)
-        fields[i] = i;
-    return NNRT_OK;
-}
-
-int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_source *like,
-                        nnrt_array *out, nnrt_fault *fault)
-{
-    *out = (nnrt_array){0};
-    csv_table t;
-    int width = 0, tabs = nnrt_path_ends(path, ".tsv");
-    int is_csv = like && like->kind == NNRT_SOURCE_CSV && like->delimiter;
-    int status = csv_open(&t, path, is_csv ? like->delimiter : tabs ? '\t' : ',', 0, fault);
-    size_t *fields = NULL;
-    if (!status)
-        status = csv_has_header(&t, &t.header);
-    if (!status) {
-        const nnrt_column *column = csv_like(&t, input, like);
-        size_t room =
-            column && (size_t)column->n_names > t.fields ? (size_t)column->n_names : t.fields;
-        fields = malloc((room + 1) * sizeof *fields);
-        status = fields ? csv_choose(&t, input, column, &width, fields)
-                        : nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);
-    }
-    if (!status)
-        status = csv_load(&t, 1, &width, fields, out);
-    free(fields);
-    csv_close(&t);
     return status;
 }
 
 /* --- texts ------------------------------------------------------------------------------------ */
 
-/* What a field holds; doubled quotes become one where they stand, since nothing reads them again. */
-static nnrt_span csv_text(const csv_table *t, csv_field f)
+nnrt_span nnrt_csv_text(const nnrt_csv *t, nnrt_field f)
 {
     size_t n = 0;
     char *at = (char *)f.at;
@@ -609,15 +464,25 @@ static nnrt_span csv_text(const csv_table *t, csv_field f)
     return (nnrt_span){f.at, quoted ? n : f.size};
 }
 
-static int csv_fill_texts(csv_table *t, int n, const size_t *fields, nnrt_texts *out)
+/* How many records follow the names, each as long as the first. */
+static int csv_count(nnrt_csv *t, int64_t *rows)
 {
-    csv_rewind(t);
-    int status = t->header ? csv_record(t) : NNRT_OK;
-    for (int64_t row = 0; !status && !csv_ended(t); row++) {
+    int status = NNRT_OK;
+    *rows = 0;
+    for (nnrt_csv_rewind(t); !status && !nnrt_csv_ended(t); (*rows)++)
+        status = nnrt_csv_record(t);
+    return status;
+}
+
+static int csv_fill_texts(nnrt_csv *t, int n, const size_t *fields, nnrt_texts *out)
+{
+    int status = NNRT_OK;
+    nnrt_csv_rewind(t);
+    for (int64_t row = 0; !status && !nnrt_csv_ended(t); row++) {
         out->lines[row] = t->line;
-        status = csv_record(t);
+        status = nnrt_csv_record(t);
         for (int k = 0; k < n && !status; k++)
-            out->at[k * out->rows + row] = csv_text(t, t->row[fields[k]]);
+            out->at[k * out->rows + row] = nnrt_csv_text(t, t->row[fields[k]]);
     }
     return status;
 }
@@ -633,17 +498,17 @@ void nnrt_texts_free(nnrt_texts *t)
 int nnrt_csv_texts(const char *path, int header, char delimiter, int n, const char *const *names,
                    nnrt_texts *out, nnrt_fault *fault)
 {
-    csv_table t;
+    nnrt_csv t;
     *out = (nnrt_texts){0};
     if (!delimiter)
         delimiter = nnrt_path_ends(path, ".csv") ? ',' : '\t';
-    int status = csv_open(&t, path, delimiter, delimiter == '\t', fault);
+    int status = nnrt_csv_open(&t, path, delimiter, delimiter == '\t', fault);
     size_t *fields = malloc(((size_t)n + 1) * sizeof *fields);
     t.header = header;
     if (!status && !fields)
         status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its columns", path);
     if (!status)
-        status = csv_find_all(&t, n, names, fields);
+        status = nnrt_csv_find_all(&t, n, names, fields);
     if (!status)
         status = csv_count(&t, &out->rows);
     if (!status) {
@@ -656,7 +521,7 @@ int nnrt_csv_texts(const char *path, int header, char delimiter, int n, const ch
     free(fields);
     out->owned = t.bytes.at;
     t.bytes = (nnrt_bytes){0};
-    csv_close(&t);
+    nnrt_csv_close(&t);
     if (status)
         nnrt_texts_free(out);
     return status;

@@ -108,6 +108,7 @@ typedef struct nnrt_array {
     void *data;
     void *owned;  /* what nnrt_array_free frees */
     int64_t step; /* numbers from one sample to the next, where samples overlap; 0: their length */
+    int gaps;     /* NaN stands where a table has no value */
 } nnrt_array;
 
 /* Bytes of a number, and what the type is called in errors: "uint8", ... */
@@ -140,17 +141,24 @@ int nnrt_idx_read(const char *path, nnrt_array *out, nnrt_fault *);
 /* One array a column of `columns`, in order: the records of all the files, one after the other. */
 int nnrt_records_read(int n_paths, const char *const *paths, int n, const nnrt_column *columns,
                       nnrt_array *out, nnrt_fault *);
-int nnrt_csv_read(const char *path, const nnrt_source *, nnrt_array *out, nnrt_fault *);
+struct nnrt_read;
+/* One array a column of the source, in order. With `read` (or NULL) numbers are in the range of the inputs that they
+ * feed, texts may be categories, and bad rows may be left out. (nnrt_columns.c) */
+int nnrt_csv_read(const struct nnrt_read *read, const char *path, const nnrt_source *,
+                  nnrt_array *out, nnrt_fault *);
 /* The columns of a csv file that feed one input of `count` numbers: those that `like` (or NULL) has
  * for it; else the one of that name; else all, if they are `count`. The first line holds names if
  * some field of it is text where the next line has a number. A name that ends in .tsv (.tsv.gz) has
  * tabs between fields. */
-int nnrt_csv_read_input(const char *path, const nnrt_value *input, const nnrt_source *like,
-                        nnrt_array *out, nnrt_fault *);
+int nnrt_csv_read_input(const struct nnrt_read *read, const char *path, const nnrt_value *input,
+                        const nnrt_source *like, nnrt_array *out, nnrt_fault *);
 /* One number of a sequence, and the state that follows; any integer from low to high, each as
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);
 int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
+/* The text of a made-up csv table, `loans` or `ratings`, of `count` rows. NNRT_BAD_CALL: none of that name.
+ * (nnrt_loans.c) */
+int nnrt_table_made(const char *generator, uint64_t seed, int64_t count, nnrt_buffer *out);
 /* Fills one array an input of the model (by name). */
 int nnrt_synthetic_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 
@@ -209,6 +217,8 @@ struct nnrt_meta {
     int n;
     nnrt_st_pair *at;
     int learn; /* vocabularies that are missing are made from what is read */
+    const unsigned char *learn_from; /* of a table only from these rows, one flag each; NULL: from all */
+    int keep_going;                  /* bad rows are left out */
 };
 
 /* The value of `prefix` and `name`, or NULL. */
@@ -226,6 +236,7 @@ typedef struct nnrt_dataset {
     int64_t n;           /* samples */
     nnrt_array *columns; /* one an input of the model; data NULL where the source has none */
     const char **names;  /* the file that each column came from, for errors */
+    int64_t *origin;     /* which of the source's samples each is, where some were left out; else NULL */
     /* Windows of a text or a series: its tokens or rows, those of a window (what it foretells but
      * the last is of it), and from one window to the next; 0: none. Kept windows may begin `before`
      * in what training sees, and count `counted` each. */
@@ -247,10 +258,26 @@ int nnrt_dataset_open(nnrt_dataset *, const nnrt_model *, const nnrt_source *, c
 int nnrt_dataset_args(nnrt_dataset *, const nnrt_model *, int n, char **args,
                       const nnrt_source *like, const char *dir, const unsigned char *need,
                       nnrt_meta *meta, nnrt_fault *);
+/* Where the FILE of NAME=FILE begins; NULL: a bare FILE. A slash before the '=' makes it a path. */
+const char *nnrt_data_named(const char *arg);
 /* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip).
  */
 void nnrt_dataset_batch(const nnrt_dataset *, const int64_t *rows, int n, void *const *out);
 void nnrt_dataset_close(nnrt_dataset *);
+
+/* 1: the input may have this value. "an integer from 0 to 9, or -100" */
+int nnrt_value_good(const nnrt_value *, double value);
+void nnrt_value_expected(const nnrt_value *, char *text, size_t size);
+
+enum { NNRT_SKIPS_NAMED = 3 };
+
+/* Bad samples that are left out. */
+typedef struct nnrt_skips {
+    int64_t room;
+    unsigned char *flags; /* [room], by sample */
+    int64_t n;
+    nnrt_fault first[NNRT_SKIPS_NAMED]; /* the reasons of the first */
+} nnrt_skips;
 
 /* A reading under way: what the functions that open a data set share. */
 typedef struct nnrt_read {
@@ -259,7 +286,35 @@ typedef struct nnrt_read {
     const unsigned char *need; /* NULL: all */
     nnrt_meta *meta;           /* or NULL */
     nnrt_fault *fault;
+    nnrt_skips *skips; /* NULL: a bad sample is an error */
 } nnrt_read;
+
+/* --- nnrt_skips.c ----------------------------------------------------------------------------- */
+
+/* Leaves sample `at` out for the reason in the fault, where bad samples are and `status` is NNRT_BAD_CONTENT: 0. Else
+ * gives the status. */
+int nnrt_skip(const nnrt_read *, int64_t at, int status);
+int nnrt_skipped(const nnrt_read *, int64_t at);
+/* Takes them out of all columns, and says how many; an error where none is left. */
+int nnrt_skips_apply(const nnrt_read *);
+
+/* --- nnrt_categories.c ------------------------------------------------------------------------ */
+
+/* What stands in a field of a table, and where. */
+typedef struct nnrt_cell {
+    const char *at;
+    size_t size, line, column;
+} nnrt_cell;
+
+struct nnrt_categories {
+    const nnrt_read *read;
+    const char *path, *key, *label; /* of the file, in the weights' metadata, of the column */
+    const nnrt_column *column;      /* or NULL */
+    const nnrt_value *value;        /* the input */
+    int64_t rows;
+    const nnrt_cell *cells;
+    int step; /* numbers from one result to the next */
+};
 
 /* A csv of `stride`: its two inputs, windows of one array of its rows. (nnrt_series.c) */
 int nnrt_series_read(const nnrt_read *, const nnrt_source *);

@@ -53,7 +53,7 @@ static void ds_list(const nnrt_model *m, char *text, size_t size)
 static int ds_begin(nnrt_read *o, nnrt_dataset *d, const nnrt_model *m, const char *dir,
                     const unsigned char *need, nnrt_meta *meta, nnrt_fault *fault)
 {
-    *o = (nnrt_read){d, dir, need, meta, fault};
+    *o = (nnrt_read){d, dir, need, meta, fault, NULL};
     *d = (nnrt_dataset){.model = m};
     d->columns = calloc((size_t)m->n_inputs + 1, sizeof *d->columns);
     d->names = calloc((size_t)m->n_inputs + 1, sizeof *d->names);
@@ -68,6 +68,7 @@ void nnrt_dataset_close(nnrt_dataset *d)
         free((void *)d->names[i]);
     free(d->columns);
     free((void *)d->names);
+    free(d->origin);
     *d = (nnrt_dataset){0};
 }
 
@@ -167,13 +168,21 @@ static int ds_check_counts(const nnrt_read *o)
     return NNRT_OK;
 }
 
-/* 1: finite still when it is a float. By its bits, so that no compiler option can change it. */
-static int ds_finite(double value)
+/* The bits of the value as a float, without its sign: no compiler option can change what they mean. */
+static uint32_t ds_bits(double value)
 {
     float narrow = (float)value;
     uint32_t bits;
     memcpy(&bits, &narrow, sizeof bits);
-    return (bits >> 23 & 255) != 255;
+    return bits & 0x7FFFFFFFu;
+}
+
+/* 1: not a number, by its bits. */
+static int ds_is_nan(double value)
+{
+    uint64_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return (bits & 0x7FFFFFFFFFFFFFFFu) > 0x7FF0000000000000u;
 }
 
 /* 1: an integer in low..high. */
@@ -182,12 +191,12 @@ static int ds_integer(double value, int64_t low, int64_t high)
     return value >= (double)low && value <= (double)high && value == (double)(int64_t)value;
 }
 
-/* 1: the input may have this value. */
-static int ds_good(const nnrt_value *v, double value)
+int nnrt_value_good(const nnrt_value *v, double value)
 {
     int64_t low = v->dtype == NNRT_U8 ? 0 : INT32_MIN, high = v->dtype == NNRT_U8 ? 255 : INT32_MAX;
-    if (!ds_finite(value))
-        return 0;
+    uint32_t bits = ds_bits(value), infinity = 0x7F800000u;
+    if (bits >= infinity)
+        return bits > infinity && v->may_miss;
     if (v->dtype != NNRT_F32 && !ds_integer(value, low, high))
         return 0;
     if (v->classes <= 0)
@@ -195,8 +204,7 @@ static int ds_good(const nnrt_value *v, double value)
     return ds_integer(value, 0, v->classes - 1) || (v->has_ignore && value == (double)v->ignore);
 }
 
-/* "an integer from 0 to 9, or -100" */
-static void ds_expected(const nnrt_value *v, char *text, size_t size)
+void nnrt_value_expected(const nnrt_value *v, char *text, size_t size)
 {
     if (v->classes > 0 && v->has_ignore)
         snprintf(text, size, "an integer from 0 to %lld, or %lld", (long long)v->classes - 1,
@@ -229,7 +237,7 @@ static int ds_bad_value(const nnrt_read *o, int input, int64_t at)
 {
     const nnrt_value *v = &o->d->model->inputs[input];
     char expected[96], position[128];
-    ds_expected(v, expected, sizeof expected);
+    nnrt_value_expected(v, expected, sizeof expected);
     ds_position(v, at % v->count, position, sizeof position);
     return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
                      "%s: sample %lld (from 0)%s: expected %s for '%s', found %.9g",
@@ -256,10 +264,13 @@ static int ds_check_values(const nnrt_read *o, int input)
     if (a->step) /* windows, whose reader has checked what they show */
         return NNRT_OK;
     int64_t count = nnrt_array_count(a->rank, a->dim);
-    for (int64_t i = 0; i < count; i++)
-        if (!ds_good(v, nnrt_array_number(a, (size_t)i)))
-            return ds_bad_value(o, input, i);
-    return NNRT_OK;
+    int status = NNRT_OK;
+    for (int64_t i = 0; i < count && !status; i++) {
+        double value = nnrt_array_number(a, (size_t)i);
+        if (!nnrt_value_good(v, value) && !(a->gaps && ds_is_nan(value)))
+            status = nnrt_skip(o, i / v->count, ds_bad_value(o, input, i));
+    }
+    return status;
 }
 
 static int ds_check(const nnrt_read *o)
@@ -282,7 +293,7 @@ static int ds_check(const nnrt_read *o)
     for (int i = 0; i < d->model->n_inputs && !status; i++)
         if (d->columns[i].data)
             status = ds_check_values(o, i);
-    return status;
+    return status ? status : nnrt_skips_apply(o);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -352,7 +363,7 @@ static int ds_read_table(const nnrt_read *o, const nnrt_source *s, int n_paths,
     less.n_columns = kept;
     if (!status)
         status = s->kind == NNRT_SOURCE_CSV
-                     ? nnrt_csv_read(paths[0], &less, arrays, o->fault)
+                     ? nnrt_csv_read(o, paths[0], &less, arrays, o->fault)
                      : nnrt_records_read(n_paths, paths, kept, columns, arrays, o->fault);
     for (int i = 0; i < kept && !status; i++) {
         if (inputs[i] >= 0)
@@ -366,7 +377,17 @@ static int ds_read_table(const nnrt_read *o, const nnrt_source *s, int n_paths,
     return status;
 }
 
-/* The same, of the source's file or files. */
+/* "generator loans", what stands for a file's name. */
+static char *ds_generator_name(const nnrt_source *s)
+{
+    size_t size = strlen(s->generator) + 16;
+    char *name = malloc(size);
+    if (name)
+        snprintf(name, size, "generator %s", s->generator);
+    return name;
+}
+
+/* The same, of the source's file or files; or of a made-up table. */
 static int ds_read_tables(const nnrt_read *o, const nnrt_source *s)
 {
     int n = s->n_files ? s->n_files : 1;
@@ -374,7 +395,7 @@ static int ds_read_tables(const nnrt_read *o, const nnrt_source *s)
     char **paths = calloc((size_t)n, sizeof *paths), name[NNRT_ERROR_SIZE / 2];
     int status = paths ? NNRT_OK : ds_no_memory(o);
     for (int i = 0; i < n && !status; i++)
-        if (!(paths[i] = nnrt_path_join(o->dir, files[i])))
+        if (!(paths[i] = s->generator ? ds_generator_name(s) : nnrt_path_join(o->dir, files[i])))
             status = ds_no_memory(o);
     if (!status && n > 1)
         snprintf(name, sizeof name, "%s and %d more", paths[0], n - 1);
@@ -429,10 +450,12 @@ static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
 }
 
 /* Checks what was read; whatever fails, nothing is left. */
-static int ds_end(const nnrt_read *o, int status)
+static int ds_end(nnrt_read *o, int status)
 {
     if (!status)
         status = ds_check(o);
+    if (o->skips)
+        free(o->skips->flags);
     if (status)
         nnrt_dataset_close(o->d);
     return status;
@@ -442,7 +465,9 @@ int nnrt_dataset_open(nnrt_dataset *d, const nnrt_model *m, const nnrt_source *s
                       const unsigned char *need, nnrt_meta *meta, nnrt_fault *fault)
 {
     nnrt_read o;
+    nnrt_skips skips = {0};
     int status = ds_begin(&o, d, m, dir, need, meta, fault);
+    o.skips = meta && meta->keep_going ? &skips : NULL;
     return ds_end(&o, status ? status : ds_read_source(&o, s));
 }
 
@@ -506,7 +531,7 @@ static int ds_read_file(const nnrt_read *o, int input, const char *file, const n
     if (status >= 0)
         return status;
     if (nnrt_path_ends(path, ".csv") || nnrt_path_ends(path, ".tsv"))
-        return nnrt_csv_read_input(path, v, like, out, o->fault);
+        return nnrt_csv_read_input(o, path, v, like, out, o->fault);
     return nnrt_idx_read(path, out, o->fault);
 }
 
@@ -532,11 +557,11 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     other.file = file;
     other.n_files = 0;
     other.generator = NULL;
+    other.n_where = 0; /* all of its rows */
     return ds_read_source(o, &other);
 }
 
-/* Where the FILE of NAME=FILE begins; NULL: a bare FILE. A slash before the '=' makes it a path. */
-static const char *ds_after_name(const char *arg)
+const char *nnrt_data_named(const char *arg)
 {
     const char *equals = strchr(arg, '='), *slash = strchr(arg, '/');
     return equals && !(slash && slash < equals) ? equals + 1 : NULL;
@@ -544,7 +569,7 @@ static const char *ds_after_name(const char *arg)
 
 static int ds_read_arg(const nnrt_read *o, int n, const char *arg, const nnrt_source *like)
 {
-    const char *file = ds_after_name(arg);
+    const char *file = nnrt_data_named(arg);
     if (!file)
         return ds_read_bare(o, n, arg, like);
     int size = (int)(file - arg - 1), input = ds_input(o->d->model, arg, (size_t)size);
@@ -567,7 +592,9 @@ int nnrt_dataset_args(nnrt_dataset *d, const nnrt_model *m, int n, char **args,
                       nnrt_meta *meta, nnrt_fault *fault)
 {
     nnrt_read o;
+    nnrt_skips skips = {0};
     int status = ds_begin(&o, d, m, dir, need, meta, fault);
+    o.skips = meta && meta->keep_going ? &skips : NULL;
     for (int i = 0; i < n && !status; i++)
         status = ds_read_arg(&o, n, args[i], like);
     return ds_end(&o, status);

@@ -65,6 +65,11 @@ static void feed_permute(int64_t *at, int64_t n, nnrt_rand_key k)
     }
 }
 
+void nnrt_rows_permute(nnrt_rows *rows, uint64_t seed, uint32_t stream)
+{
+    feed_permute(rows->at, rows->n, nnrt_rand_key_of(seed, 0, stream));
+}
+
 void nnrt_rows_shuffle(const nnrt_rows *rows, uint64_t seed, int64_t epoch, int64_t *order)
 {
     memcpy(order, rows->at, (size_t)rows->n * sizeof *order);

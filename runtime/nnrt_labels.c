@@ -27,8 +27,7 @@ static int class_by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* The names as a JSON list, in order of their bytes; the classes' indices. */
-static int classes_keep(const nnrt_table *t, int input, const nnrt_vocab *seen)
+int nnrt_labels_keep(const nnrt_read *r, const char *key, const nnrt_vocab *seen)
 {
     const char **sorted = malloc(((size_t)seen->n + 1) * sizeof *sorted);
     nnrt_buffer json = {0};
@@ -46,8 +45,7 @@ static int classes_keep(const nnrt_table *t, int input, const nnrt_vocab *seen)
     if (json.failed || !sorted)
         nnrt_buffer_free(&json);
     free(sorted);
-    return nnrt_meta_put(t->read->meta, "nncc.labels.", t->read->d->model->inputs[input].name,
-                         json.at, t->read->fault);
+    return nnrt_meta_put(r->meta, "nncc.labels.", key, json.at, r->fault);
 }
 
 /* Makes the list of names, where some text is no number. */
@@ -58,9 +56,12 @@ static int classes_learn(const nnrt_table *t, int input, const nnrt_span *texts)
     int numbers = 1, status = NNRT_OK;
     for (int64_t i = 0; i < t->rows && numbers; i++)
         numbers = class_number(&texts[i]) >= 0;
+    const unsigned char *from = t->read->meta->learn_from;
     for (int64_t i = 0; i < t->rows && !numbers && !status; i++) {
         size_t at = 0;
         uint32_t c;
+        if (from && !from[i])
+            continue;
         for (size_t n;
              at < texts[i].size && (n = nnrt_utf8_take(texts[i].at + at, texts[i].size - at, &c));
              at += n)
@@ -81,15 +82,14 @@ static int classes_learn(const nnrt_table *t, int input, const nnrt_span *texts)
                                texts[i].at, (long long)v->classes, v->name);
     }
     if (!status && !numbers)
-        status = classes_keep(t, input, &seen);
+        status = nnrt_labels_keep(t->read, v->name, &seen);
     nnrt_vocab_free(&seen);
     return status;
 }
 
-/* The names that the weights file has for an input, ids in their order; none: n is 0. */
-static int classes_names(const nnrt_read *r, const char *input, nnrt_vocab *out)
+int nnrt_labels_kept(const nnrt_read *r, const char *key, nnrt_vocab *out)
 {
-    const char *kept = nnrt_meta_find(r->meta, "nncc.labels.", input);
+    const char *kept = nnrt_meta_find(r->meta, "nncc.labels.", key);
     *out = (nnrt_vocab){0};
     if (!kept)
         return NNRT_OK;
@@ -119,7 +119,7 @@ int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
     if (meta && meta->learn && !nnrt_meta_find(meta, "nncc.labels.", v->name))
         status = classes_learn(t, input, texts);
     if (!status)
-        status = classes_names(t->read, v->name, &names);
+        status = nnrt_labels_kept(t->read, v->name, &names);
     if (status)
         return status;
     status = nnrt_array_make(t->name, NNRT_ARRAY_I32, 1, &t->rows, a, t->read->fault);

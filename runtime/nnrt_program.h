@@ -17,7 +17,7 @@ typedef struct nnrt_args {
     const char *command;           /* NULL: none was given */
     nnrt_list data, input, output; /* NAME=FILE */
     const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves;
-    int64_t epochs, steps, threads, batch; /* 0: not given */
+    int64_t epochs, steps, threads, batch, folds, fold; /* 0: not given */
     double lr, seconds;                    /* lr < 0: not given */
     const char *prompt;
     const char *reference;
@@ -25,7 +25,7 @@ typedef struct nnrt_args {
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
-    int has_seed, no_shuffle, train, predict, decode, profile, details, json, help, version;
+    int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, details, json, help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any
@@ -89,6 +89,8 @@ typedef struct nnrt_score nnrt_score;
 
 /* The rows 0 .. n-1. NNRT_NO_MEMORY. */
 int nnrt_rows_all(nnrt_rows *, int64_t n, nnrt_fault *);
+/* Puts the rows in an order that `seed` and the stream of random numbers alone decide. */
+void nnrt_rows_permute(nnrt_rows *, uint64_t seed, uint32_t stream);
 /* order[0 .. rows->n) = the rows in the order that `seed` and `epoch` alone decide. */
 void nnrt_rows_shuffle(const nnrt_rows *, uint64_t seed, int64_t epoch, int64_t *order);
 /* order[0 .. rows->n) = the rows cut in `batch` runs, each as long as the next or one longer, so that row i of each
@@ -203,6 +205,13 @@ void nnrt_details_print(FILE *, const nnrt_classes *, const nnrt_model *, const 
 void nnrt_details_json(FILE *, const nnrt_classes *, const nnrt_model *, const nnrt_meta *);
 /* DIR/roc.csv, DIR/precision_recall.csv and DIR/calibration.csv; DIR is made where it is missing. */
 int nnrt_details_curves(const char *dir, const nnrt_classes *, const nnrt_score *, nnrt_fault *);
+
+/* --- nnrt_fit.c: what is fitted on training data ---------------------------------------------- */
+
+/* Fits the layers standardize, impute and pca of the model, in their order, on the samples `rows` of the set, which
+ * are training's alone; the feed's buffers hold batches meanwhile. Models without such layers: nothing is done.
+ * NNRT_BAD_CONTENT where a feature has no value, NNRT_NOT_FINITE where an infinity arose before a layer. */
+int nnrt_fit(nnrt_instance *, const nnrt_dataset *, const nnrt_rows *rows, nnrt_feed *, nnrt_fault *);
 
 /* --- nnrt_augment.c: random changes to training images ---------------------------------------- */
 

@@ -45,7 +45,7 @@ static int series_rows(const nnrt_read *r, const nnrt_source *s, nnrt_array *out
     snprintf(name, size, "%s", path);
     nnrt_source one = *s;
     one.n_columns = 1;
-    int status = nnrt_csv_read(path, &one, out, r->fault);
+    int status = nnrt_csv_read(NULL, path, &one, out, r->fault);
     free(path);
     return status;
 }

@@ -46,6 +46,29 @@ static int text_target(const nnrt_read *r, const nnrt_source *s)
     return nnrt_read_input(r, s->columns[1].input);
 }
 
+/* Makes a vocabulary of the texts that it may be made from. */
+static int text_learn(const nnrt_read *r, nnrt_learning *how, const nnrt_span *texts, size_t n,
+                      nnrt_vocab *out)
+{
+    const unsigned char *from = how->lines ? r->meta->learn_from : NULL;
+    if (!from)
+        return nnrt_vocab_learn(how, texts, n, out, r->fault);
+    nnrt_span *some = malloc((n + 1) * sizeof *some);
+    size_t *lines = malloc((n + 1) * sizeof *lines), kept = 0;
+    int status = some && lines ? NNRT_OK : text_no_memory(r, how->name);
+    for (size_t i = 0; i < n && !status; i++)
+        if (from[i]) {
+            some[kept] = texts[i];
+            lines[kept++] = how->lines[i];
+        }
+    how->lines = lines;
+    if (!status)
+        status = nnrt_vocab_learn(how, some, kept, out, r->fault);
+    free(some);
+    free(lines);
+    return status;
+}
+
 /* The vocabulary of an input: the weights file's, or one made of `n` texts of the file `name`. */
 static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const char *name,
                       const nnrt_span *texts, const size_t *lines, size_t n, nnrt_vocab *out)
@@ -65,7 +88,7 @@ static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const
         status = text_from_file(r, s->text->file, out);
     } else {
         int table = s->text->stride == 0, words = s->text->tokens == NNRT_TOKENS_WORDS;
-        const nnrt_learning how = {.kind = s->text->tokens,
+        nnrt_learning how = {.kind = s->text->tokens,
                                    .lowercase = s->text->lowercase,
                                    .pad = table,
                                    .unknown = words || (table && s->kind == NNRT_SOURCE_TEXT),
@@ -74,7 +97,7 @@ static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const
                                    .name = name,
                                    .input = v->name,
                                    .lines = lines};
-        status = nnrt_vocab_learn(&how, texts, n, out, r->fault);
+        status = text_learn(r, &how, texts, n, out);
     }
     if (!status)
         status = nnrt_vocab_fits(out, name, v, r->fault);

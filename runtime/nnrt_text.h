@@ -201,6 +201,10 @@ typedef struct nnrt_table {
 int nnrt_table_tokens(const nnrt_table *, int input, const nnrt_span *texts);
 /* The same for class indices: numbers, or names. (nnrt_labels.c) */
 int nnrt_table_classes(const nnrt_table *, int input, const nnrt_span *texts);
+/* Keeps names for the weights file, under nncc.labels.KEY as a JSON list in order of their bytes; reads those that are
+ * kept, ids in their order (none: n is 0). (nnrt_labels.c) */
+int nnrt_labels_keep(const nnrt_read *, const char *key, const nnrt_vocab *names);
+int nnrt_labels_kept(const nnrt_read *, const char *key, nnrt_vocab *out);
 /* A column of lengths: `of` is the input that they belong to. Nothing where the source names none.
  */
 int nnrt_table_lengths(const nnrt_table *, int of, const int32_t *lengths);

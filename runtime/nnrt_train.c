@@ -193,15 +193,19 @@ static int train_finish(nnrt_training *t)
     return status ? status : t->log_failed ? nnrt_training_log_failed(t) : 0;
 }
 
-int nnrt_train_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault *fault)
+/* A training; with a fold also its figures, and files only where it was asked for alone. */
+static int train_run(const nnrt_args *args, const nnrt_model *model, const nnrt_fold *fold,
+                     nnrt_figure *held, nnrt_fault *fault)
 {
-    nnrt_training t = {.args = args, .model = model, .fault = fault};
+    nnrt_training t = {.args = args, .model = model, .fold = fold, .fault = fault};
     train_signals signals;
     if (!model->train_step || !model->eval)
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "this program cannot train: the model has no loss, or "
                          "it was made with --no-train");
     int status = nnrt_training_open(&t);
+    if (fold && !args->fold)
+        t.checkpoint = NULL;
     if (!status)
         status = nnrt_training_log_open(&t);
     if (!status) {
@@ -212,10 +216,27 @@ int nnrt_train_command(const nnrt_args *args, const nnrt_model *model, nnrt_faul
         status = train_loop(&t);
         if (status == NNRT_BAD_FILE)
             nnrt_training_rescue(&t);
-        if (!status)
+        if (!status && (!fold || args->fold))
             status = train_finish(&t);
+        if (!status && fold)
+            status = train_signalled ? NNRT_INTERRUPTED : nnrt_fold_score(&t, held);
         train_signals_give_back(&signals);
     }
     nnrt_training_close(&t);
     return status;
+}
+
+int nnrt_train_fold(const nnrt_args *args, const nnrt_model *model, const nnrt_fold *fold,
+                    nnrt_figure *out, nnrt_fault *fault)
+{
+    return train_run(args, model, fold, out, fault);
+}
+
+int nnrt_train_command(const nnrt_args *args, const nnrt_model *model, nnrt_fault *fault)
+{
+    if (args->folds)
+        return nnrt_folds_command(args, model, fault);
+    if (args->fold)
+        return nnrt_fail(fault, NNRT_BAD_CALL, "--fold: of how many? --folds=K");
+    return train_run(args, model, NULL, NULL, fault);
 }

@@ -57,12 +57,16 @@ static int train_open_data(nnrt_training *t)
     const char *from = t->args->resume ? t->args->resume : t->args->weights;
     int status = from ? nnrt_open_meta(&t->meta, model, from, t->fault) : 0;
     t->meta.learn = 1;
+    t->meta.keep_going = t->args->keep_going;
+    t->meta.learn_from = t->fold ? t->fold->learn : NULL;
     if (!status)
         status = nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL,
                                 &t->meta, t->fault);
     t->meta.learn = 0; /* validation has the words of training */
     if (!status)
         status = nnrt_rows_all(&t->rows, t->data.n, t->fault);
+    if (!status && t->fold)
+        status = nnrt_fold_rows(t);
     if (status)
         return status;
     if (t->data.n < 1)
@@ -158,6 +162,16 @@ static int train_resume(nnrt_training *t)
     return 0;
 }
 
+/* Fits what is fitted on training data, unless it was with the weights that training begins with. */
+static int train_fit(nnrt_training *t)
+{
+    if (t->args->refit && t->args->resume)
+        return nnrt_fail(t->fault, NNRT_BAD_CALL, "--refit and --resume exclude each other");
+    if (t->args->resume || (t->args->weights && !t->args->refit))
+        return 0;
+    return nnrt_fit(t->m, &t->data, &t->rows, &t->feed, t->fault);
+}
+
 /* A fresh run, or the one to go on with. */
 static int train_begin(nnrt_training *t)
 {
@@ -183,7 +197,7 @@ static int train_begin(nnrt_training *t)
         t->run.shuffle = 0;
     t->m->metric_sums = t->run.score.sums;
     train_horizon(t, t->args->resume != NULL);
-    return 0;
+    return train_fit(t);
 }
 
 void nnrt_training_close(nnrt_training *t)
@@ -196,6 +210,7 @@ void nnrt_training_close(nnrt_training *t)
     nnrt_dataset_close(&t->other);
     nnrt_meta_free(&t->meta);
     free(t->rows.at);
+    free(t->held.at);
     free(t->validation_rows.at);
     free(t->order);
     free(t->run.best_vars);

@@ -5,9 +5,19 @@
 
 #include "nnrt_program.h"
 
+/* Cross-validation: which sample is in which part, and the part that is held out. */
+typedef struct nnrt_fold {
+    int64_t folds, number; /* number: from 1 */
+    int64_t samples;       /* of the source, those that were left out among them */
+    int32_t *of;           /* [samples]: its part, from 0; -1: it was left out */
+    unsigned char *learn;  /* [samples]: 1 where it is trained on */
+} nnrt_fold;
+
 typedef struct nnrt_training {
     const nnrt_args *args;
     const nnrt_model *model;
+    const nnrt_fold *fold; /* or NULL */
+    nnrt_rows held;        /* the samples that it holds out */
     nnrt_instance *m;
     nnrt_dataset data, other;       /* the training set; validation's own */
     const nnrt_dataset *validation; /* &data, &other or NULL */
@@ -37,6 +47,18 @@ typedef struct nnrt_training {
 /* Files, data, memory, and the run that it goes on with; `args`, `model` and `fault` are set. */
 int nnrt_training_open(nnrt_training *);
 void nnrt_training_close(nnrt_training *);
+
+/* --- nnrt_folds.c ----------------------------------------------------------------------------- */
+
+/* `train --folds K`: all of them, or one. */
+int nnrt_folds_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
+/* Moves the samples that the fold holds out from t->rows to t->held. */
+int nnrt_fold_rows(nnrt_training *);
+/* Loss and metrics of the samples held out, by the weights that a training ends with: 1 + n_metrics figures. */
+int nnrt_fold_score(nnrt_training *, nnrt_figure *out);
+/* Trains for one fold, and measures it. (nnrt_train.c) */
+int nnrt_train_fold(const nnrt_args *, const nnrt_model *, const nnrt_fold *, nnrt_figure *out,
+                    nnrt_fault *);
 
 /* --- nnrt_train_save.c ------------------------------------------------------------------------ */
 

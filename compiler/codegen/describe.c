@@ -6,7 +6,7 @@
 
 #include "emit.h"
 
-static const char *quoted(Arena *arena, const char *text)
+const char *quoted_text(Arena *arena, const char *text)
 {
     if (!text)
         return "NULL";
@@ -132,6 +132,8 @@ static void emit_values(SourceText *s)
         Str rest = str_new(s->arena);
         if (in->classes)
             str_add(&rest, ", .classes = %lld", (long long)in->classes);
+        if (in->may_miss)
+            str_add(&rest, ", .may_miss = 1");
         if (in->has_ignore)
             str_add(&rest, ", .has_ignore = 1, .ignore = %lld", (long long)in->ignore);
         str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i),
@@ -223,10 +225,11 @@ static void emit_metrics(SourceText *s)
 static void emit_columns(SourceText *s, const Source *source, const char *role)
 {
     const char *name = s->p->name;
+    emit_csv_texts(s, source, role);
     if (source->files.n) {
         out_open(s->out, "static const char *const %s_%s_files[] =", name, role);
         for (int i = 0; i < source->files.n; i++)
-            out_line(s->out, "%s,", quoted(s->arena, source->files.at[i]));
+            out_line(s->out, "%s,", quoted_text(s->arena, source->files.at[i]));
         s->out->depth--;
         out_line(s->out, "};");
     }
@@ -236,7 +239,7 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
             continue;
         Str line = str_new(s->arena);
         for (int k = 0; k < c->names.n; k++)
-            str_add(&line, "%s%s", k ? ", " : "", quoted(s->arena, c->names.at[k]));
+            str_add(&line, "%s%s", k ? ", " : "", quoted_text(s->arena, c->names.at[k]));
         out_line(s->out, "static const char *const %s_%s_%d[] = {%s};", name, role, i, line.at);
     }
     if (!source->columns.n)
@@ -245,10 +248,11 @@ static void emit_columns(SourceText *s, const Source *source, const char *role)
     for (int i = 0; i < source->columns.n; i++) {
         const SourceColumn *c = &source->columns.at[i];
         const char *names = c->names.n ? arena_format(s->arena, "%s_%s_%d", name, role, i) : "NULL";
-        out_line(s->out,
-                 "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s},",
-                 s->p->inputs.at[c->input].name, quoted(s->arena, c->file), (long long)c->bytes,
-                 c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "");
+        out_line(
+            s->out, "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s%s},",
+            s->p->inputs.at[c->input].name, quoted_text(s->arena, c->file), (long long)c->bytes,
+            c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "",
+            csv_column_text(s, c, role, i));
     }
     s->out->depth--;
     out_line(s->out, "};");
@@ -273,7 +277,7 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
     if (x->has_text)
         out_line(s->out,
                  "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d, %d};",
-                 s->p->name, role, tokens[t->tokens], quoted(s->arena, t->file), t->lowercase,
+                 s->p->name, role, tokens[t->tokens], quoted_text(s->arena, t->file), t->lowercase,
                  (long long)t->stride, t->refuse_long, t->is_pairs);
     if (x->has_sound)
         out_line(s->out,
@@ -294,8 +298,8 @@ static void source_row(SourceText *s, const Source *x, const char *role)
         return;
     out_line(s->out,
              ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,",
-             role, kind[x->kind], quoted(s->arena, x->file), quoted(s->arena, x->generator),
-             (unsigned long long)x->seed);
+             role, kind[x->kind], quoted_text(s->arena, x->file),
+             quoted_text(s->arena, x->generator), (unsigned long long)x->seed);
     if (x->files.n)
         out_line(s->out, "    .n_files = %d, .files = %s_%s_files,", x->files.n, s->p->name, role);
     if (x->has_text)
@@ -303,6 +307,7 @@ static void source_row(SourceText *s, const Source *x, const char *role)
     if (x->has_sound)
         out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
                  x->is_folder);
+    emit_csv_row(s, x, role);
     if (x->stride)
         out_line(s->out, "    .stride = %lld,", (long long)x->stride);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
@@ -324,7 +329,7 @@ static void more_of_schedule(SourceText *s, const Schedule *c)
                  real_text(a, c->rise), real_text(a, c->start_factor), real_text(a, c->end_factor));
     if (c->monitor)
         out_line(s->out, "        .monitor = %s, .patience = %lld, .threshold = %s, .mode = %d,",
-                 quoted(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
+                 quoted_text(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
                  c->mode);
     if (!c->n_milestones)
         return;
@@ -365,8 +370,8 @@ static void train_rows(SourceText *s)
     out_line(s->out,
              "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, "
              ".stop_patience = %lld,",
-             (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path),
-             quoted(a, t->stop_monitor), (long long)t->stop_patience);
+             (long long)t->checkpoint_keep, quoted_text(a, t->checkpoint_path),
+             quoted_text(a, t->stop_monitor), (long long)t->stop_patience);
     out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
              real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
@@ -512,7 +517,7 @@ static void model_table(SourceText *s)
     out_line(o,
              ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = "
              "\"nncc " NNCC_VERSION "\",",
-             m, quoted(s->arena, p->file), p->target->name);
+             m, quoted_text(s->arena, p->file), p->target->name);
     out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest,
              (long long)p->train.batch, m);
     out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
@@ -551,10 +556,14 @@ static void model_table(SourceText *s)
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
     if (p->fn[FN_step])
         out_line(o, ".generation = &%s_generation,", m);
+    if (p->fn[FN_fit])
+        out_line(o, ".fitting = &%s_fitting,", m);
     if (s->options->main && reads_text(p))
         out_line(o, ".text = &nnrt_text_reader,");
     if (s->options->main && reads_sound(p))
         out_line(o, ".sound = &nnrt_sound_reader,");
+    if (s->options->main && reads_categories(p))
+        out_line(o, ".categories = nnrt_categories_find,");
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
@@ -690,6 +699,7 @@ void emit_model(SourceText *s)
     emit_forms(s, &s->p->data_validation, "validation");
     emit_forms(s, &s->p->data_test, "test");
     emit_generation(s);
+    emit_fitting(s);
     model_table(s);
     out_raw(s->out, "/* clang-format on */\n");
     pass_on(s, "size_t $_size(void)", "return sizeof(struct $);");

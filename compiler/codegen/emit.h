@@ -121,6 +121,9 @@ bool spans_meet(const SpanList *, const SpanList *);
 void emit_body(SourceText *, const Graph *);
 /* step.c: predict, eval, train_step, grad. */
 void emit_steps(SourceText *);
+/* fitting.c: what layers read that are fitted on training data, and the table of them. */
+void emit_fit_values(SourceText *);
+void emit_fitting(SourceText *);
 /* vars.c: names the variables; their structures; the table NAME_vars. */
 void name_vars(SourceText *);
 void emit_var_structs(SourceText *);
@@ -133,6 +136,13 @@ const char *data_name(SourceText *, const Buffer *); /* of an array of constants
 void emit_model(SourceText *);
 const char *real_text(Arena *, double);                       /* as a double of C */
 const char *dims_text(Arena *, const Shape *, int from_axis); /* "{3, 32, 32}" */
+const char *quoted_text(Arena *, const char *); /* a string of C; NULL without quotes */
+/* describe_csv.c: the texts of a csv source; what its row, and that of its column i, say beside the rest; whether a
+ * column of csv may hold categories: programs then link what knows them. */
+void emit_csv_texts(SourceText *, const Source *, const char *role);
+void emit_csv_row(SourceText *, const Source *, const char *role);
+const char *csv_column_text(SourceText *, const SourceColumn *, const char *role, int i);
+bool reads_categories(const Program *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);

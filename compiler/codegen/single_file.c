@@ -30,6 +30,8 @@ typedef enum {
     WHEN_boxes,
     WHEN_main,
     WHEN_text,
+    WHEN_names,
+    WHEN_categories,
     WHEN_sound,
     WHEN_attending,
     WHEN_decoding,
@@ -39,7 +41,7 @@ typedef enum {
 typedef struct RuntimeFile {
     const char *name;
     When
-        when; /* samples: kernels that call it; main: programs; text: those of text or sound; sound: sound */
+        when; /* samples: kernels that call it; main: programs; text: those of text or sound; names: those and of categories; ... */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
@@ -69,22 +71,27 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_npz.c", WHEN_main},
                                     {"nnrt_idx.c", WHEN_main},
                                     {"nnrt_records.c", WHEN_main},
+                                    {"nnrt_csv.h", WHEN_main},
                                     {"nnrt_csv.c", WHEN_main},
+                                    {"nnrt_columns.c", WHEN_main},
+                                    {"nnrt_loans.c", WHEN_main},
+                                    {"nnrt_skips.c", WHEN_main},
                                     {"nnrt_series.c", WHEN_main},
                                     {"nnrt_synthetic.c", WHEN_main},
                                     {"nnrt_meta.c", WHEN_main},
                                     {"nnrt_dataset.c", WHEN_main},
-                                    {"nnrt_text.h", WHEN_text},
-                                    {"nnrt_unicode.c", WHEN_text},
-                                    {"nnrt_json.c", WHEN_text},
-                                    {"nnrt_pieces.c", WHEN_text},
-                                    {"nnrt_vocab.c", WHEN_text},
+                                    {"nnrt_text.h", WHEN_names},
+                                    {"nnrt_unicode.c", WHEN_names},
+                                    {"nnrt_json.c", WHEN_names},
+                                    {"nnrt_pieces.c", WHEN_names},
+                                    {"nnrt_vocab.c", WHEN_names},
+                                    {"nnrt_labels.c", WHEN_names},
+                                    {"nnrt_categories.c", WHEN_categories},
                                     {"nnrt_learn.c", WHEN_text},
                                     {"nnrt_tokenizer.c", WHEN_text},
                                     {"nnrt_stories.c", WHEN_text},
                                     {"nnrt_phrases.c", WHEN_text},
                                     {"nnrt_prompt.c", WHEN_text},
-                                    {"nnrt_labels.c", WHEN_text},
                                     {"nnrt_text.c", WHEN_text},
                                     {"nnrt_sound.h", WHEN_sound},
                                     {"nnrt_wav.c", WHEN_sound},
@@ -97,6 +104,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_common.c", WHEN_main},
                                     {"nnrt_args.c", WHEN_main},
                                     {"nnrt_feed.c", WHEN_main},
+                                    {"nnrt_fit.c", WHEN_main},
                                     {"nnrt_metrics.c", WHEN_main},
                                     {"nnrt_detections.c", WHEN_main},
                                     {"nnrt_classes.c", WHEN_main},
@@ -112,6 +120,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_train_log.c", WHEN_main},
                                     {"nnrt_train_save.c", WHEN_main},
                                     {"nnrt_train_watch.c", WHEN_main},
+                                    {"nnrt_folds.c", WHEN_main},
                                     {"nnrt_train.c", WHEN_main},
                                     {"nnrt_commands.c", WHEN_main},
                                     {"nnrt_bleu.c", WHEN_main},
@@ -137,6 +146,10 @@ static bool needs(const SourceText *s, When when)
     case WHEN_boxes: return s->options->main || calls_samples(s, true);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
+    case WHEN_names:
+        return s->options->main &&
+               (reads_text(s->p) || reads_sound(s->p) || reads_categories(s->p));
+    case WHEN_categories: return s->options->main && reads_categories(s->p);
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
     case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
     case WHEN_searching: return s->options->main || s->p->generate.beam > 1;

@@ -352,4 +352,6 @@ void emit_steps(SourceText *s)
         emit_decoding(s, FN_prefill);
     if (s->p->fn[FN_step])
         emit_decoding(s, FN_step);
+    if (s->p->fn[FN_fit])
+        emit_fit_values(s);
 }

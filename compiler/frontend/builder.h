@@ -248,6 +248,11 @@ void generate_read(Model *, const Y *root);
  * there is no `generate:`, or after a report. */
 Node *generate_scores(Builder *, bool check);
 
+/* --- fits.c ----------------------------------------------------------------------------------- */
+
+/* Whether what is fitted depends on nothing that is trained; reports. `g` is FN_fit's, sorted. */
+bool fits_check(const Graph *g);
+
 /* --- model.c ---------------------------------------------------------------------------------- */
 
 /* The value of an expression that is an output called `name`: one row a sample, f32. */

@@ -138,10 +138,15 @@ Node *call_weight(Call *c, const char *name, const Shape *shape, Init otherwise,
     return c->frozen && !var->frozen ? build_unary(c->g, OP_stop_gradient, node) : node;
 }
 
+Node *call_buffer_as(Call *c, const char *name, const Shape *shape, Init init)
+{
+    Var *var = find_var(c, name, VAR_buffer, shape, init, 1, 1);
+    return var ? build_var(c->g, var) : NULL;
+}
+
 Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
 {
-    Var *var = find_var(c, name, VAR_buffer, shape, (Init){INIT_constant, value, 0}, 1, 1);
-    return var ? build_var(c->g, var) : NULL;
+    return call_buffer_as(c, name, shape, (Init){INIT_constant, value, 0});
 }
 
 Var *call_carried(Call *c, const char *name, const Shape *shape)

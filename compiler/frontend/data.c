@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-enum { CSV_COLUMNS_MAX = 65536 };
-
 static const char *const later_sources[] = {"images"};
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -37,7 +35,7 @@ bool source_map(Reader *r, const char *const *own, int n, const char *example)
     return y_keys(ctx, r->args, r->kind, known.at, known.n, NULL, 0);
 }
 
-static int input_of(const Reader *r, const char *key, const char *const *own, int n)
+int source_input_of(const Reader *r, const char *key, const char *const *own, int n)
 {
     for (int i = 0; i < n; i++)
         if (strcmp(own[i], key) == 0)
@@ -53,7 +51,7 @@ void source_columns(Reader *r, const char *const *own, int n,
 {
     for (int i = 0; i < r->args->pairs.n; i++) {
         const YPair *pair = &r->args->pairs.at[i];
-        SourceColumn made = {.input = input_of(r, pair->key->text, own, n)};
+        SourceColumn made = {.input = source_input_of(r, pair->key->text, own, n)};
         if (made.input < 0)
             continue;
         if (!column(r, pair->value, &r->p->inputs.at[made.input], &made))
@@ -132,12 +130,6 @@ bool source_file(Reader *r)
     return false;
 }
 
-/* Numbers a sample. */
-static int64_t numbers_of(const Input *input)
-{
-    return shape_count(&input->shape);
-}
-
 /* --- idx, npy: {INPUT: FILE, ...} ------------------------------------------------------------- */
 
 static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
@@ -211,11 +203,11 @@ static bool record_column(Reader *r, const Y *y, const Input *input, SourceColum
 {
     if (!y_int(source_ctx(r), r->scope, y, source_title(r, input->name), 1, INT32_MAX, &out->bytes))
         return false;
-    if (out->bytes == numbers_of(input))
+    if (out->bytes == shape_count(&input->shape))
         return true;
     diag_error(&source_ctx(r)->diag, y->loc,
                "records: '%s' is %lld bytes a sample, one a number, not %lld", input->name,
-               (long long)numbers_of(input), (long long)out->bytes);
+               (long long)shape_count(&input->shape), (long long)out->bytes);
     diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
     return false;
 }
@@ -228,110 +220,6 @@ static void read_records(Reader *r)
         return;
     source_columns(r, own, COUNT(own), record_column);
     source_check_complete(r);
-}
-
-/* --- csv: {file: FILE, header: true, delimiter: ",", INPUT: COLUMN or [COLUMNS], ...} --------- */
-
-static bool is_number(const char *text)
-{
-    return *text && text[strspn(text, "0123456789")] == '\0';
-}
-
-bool source_csv_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
-{
-    const char *name;
-    if (!y_word(source_ctx(r), r->scope, y, source_title(r, key), &name))
-        return false;
-    if (!r->out->header && !is_number(name)) {
-        diag_error(&source_ctx(r)->diag, y->loc,
-                   "csv: without a header columns have numbers, from 0; saw '%s'", name);
-        return false;
-    }
-    vec_push(source_ctx(r)->arena, &out->names, name);
-    return true;
-}
-
-static bool csv_column(Reader *r, const Y *written, const Input *input, SourceColumn *out)
-{
-    const Y *y = y_resolve(source_ctx(r), r->scope, written);
-    bool good = y != NULL;
-    if (!y)
-        return false;
-    if (y->kind == Y_map) {
-        diag_error(&source_ctx(r)->diag, y->loc,
-                   "csv: '%s': categorical columns are not supported yet", input->name);
-        return false;
-    }
-    if (y->kind == Y_scalar)
-        good = source_csv_name(r, y, input->name, out);
-    if (y->items.n > CSV_COLUMNS_MAX) {
-        diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
-                   CSV_COLUMNS_MAX);
-        return false;
-    }
-    for (int i = 0; i < y->items.n; i++)
-        good = source_csv_name(r, y->items.at[i], input->name, out) && good;
-    if (!good || out->names.n == numbers_of(input))
-        return good;
-    diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
-               (long long)numbers_of(input), out->names.n);
-    diag_note(&source_ctx(r)->diag, input->loc, "'%s' is made here", input->name);
-    return false;
-}
-
-bool source_delimiter(Reader *r, const Y *y)
-{
-    const char *text;
-    if (!y_word(source_ctx(r), r->scope, y, source_title(r, "delimiter"), &text))
-        return false;
-    bool tab = strcmp(text, "tab") == 0 || strcmp(text, "\\t") == 0;
-    r->out->delimiter = tab ? '\t' : *text;
-    if (tab || (strlen(text) == 1 && *text != '"' && *text != '\n' && *text != '\r' &&
-                *text != '.' && !is_number(text)))
-        return true;
-    diag_error(&source_ctx(r)->diag, y->loc,
-               "%s: delimiter: expected one character, as \",\", or tab", r->kind);
-    return false;
-}
-
-static void read_csv(Reader *r)
-{
-    static const char *const own[] = {"file",      "header", "delimiter", "forecast",
-                                      "generator", "seed",   "count"};
-    r->out->header = true;
-    r->out->delimiter = ',';
-    if (!source_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}"))
-        return;
-    const Y *generator = y_get(r->args, "generator"), *forecast = y_get(r->args, "forecast");
-    if (generator && !forecast) {
-        diag_error(&source_ctx(r)->diag, generator->loc, "csv: generator: goes with 'forecast'");
-        return;
-    }
-    if (generator && y_get(r->args, "file")) {
-        diag_error(&source_ctx(r)->diag, generator->loc, "csv: either 'file' or 'generator'");
-        return;
-    }
-    if (!(generator ? source_generator(r, "waves", NULL) : source_file(r)))
-        return;
-    const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
-    if (header && !y_bool(source_ctx(r), r->scope, header, "csv: header", &r->out->header))
-        return;
-    if (delimiter && !source_delimiter(r, delimiter))
-        return;
-    for (int i = 0; forecast && i < r->args->pairs.n; i++) {
-        const Y *key = r->args->pairs.at[i].key;
-        if (input_of(r, key->text, own, COUNT(own)) < 0)
-            continue;
-        diag_error(&source_ctx(r)->diag, key->loc,
-                   "csv: '%s' beside 'forecast', which names inputs", key->text);
-        return;
-    }
-    if (forecast)
-        source_forecast(r, forecast);
-    else
-        source_columns(r, own, COUNT(own), csv_column);
-    if (!forecast || r->out->stride)
-        source_check_complete(r);
 }
 
 /* --- synthetic: {generator: digits, seed: 1, count: 10000} ------------------------------------ */
@@ -381,7 +269,7 @@ bool source_generator(Reader *r, const char *only, const char *other)
 static const SourceRow sources[] = {
     {"idx", SOURCE_idx, read_files},    {"npy", SOURCE_npy, read_files},
     {"npz", SOURCE_npz, read_npz},      {"records", SOURCE_records, read_records},
-    {"csv", SOURCE_csv, read_csv},      {"synthetic", SOURCE_synthetic, read_synthetic},
+    {"csv", SOURCE_csv, source_csv},    {"synthetic", SOURCE_synthetic, read_synthetic},
     {"text", SOURCE_text, source_text}, {"wav", SOURCE_sound, source_sound},
 };
 

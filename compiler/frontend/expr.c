@@ -306,21 +306,47 @@ static Call call_of(Builder *b, const Scope *scope, const Ex *ex, const CallRow 
                   .scope = scope};
 }
 
+/* The call without its argument `weight`, of which *weight is the value; NULL: it has none. */
+static const Ex *take_weight(Builder *b, const Ex *ex, const ExArg **weight)
+{
+    Ex *rest = arena_take(b->ctx->arena, sizeof *rest);
+    *rest = *ex;
+    rest->arg.n = rest->arg.cap = 0;
+    rest->arg.at = NULL;
+    for (int i = 0; i < ex->arg.n; i++) {
+        const ExArg *arg = &ex->arg.at[i];
+        if (!*weight && arg->key && strcmp(arg->key, "weight") == 0)
+            *weight = arg;
+        else
+            vec_push(b->ctx->arena, &rest->arg, *arg);
+    }
+    return rest;
+}
+
 /* Apart from build_call: a Call is large, and expressions nest. */
 static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex,
-                                               const CallRow *row, const Operands *o)
+                                               const CallRow *row, const Operands *o,
+                                               const ExArg *weight)
 {
     Call c = call_of(b, scope, ex, row, o);
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o->n, c.arg) && o->good;
+    if (weight) {
+        c.weight = build(b, scope, weight->value);
+        c.weight_loc = weight->key_loc;
+        good = good && c.weight;
+    }
     return good ? call_run(&c) : NULL;
 }
 
 static Node *build_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row)
 {
+    const ExArg *weight = NULL;
+    if (row->flags & CALL_weighted)
+        ex = take_weight(b, ex, &weight);
     if (row->operands && !(ex = place_operands(b, ex, row->operands)))
         return NULL;
     Operands o = operands_of(b, scope, ex, row->min_in, row->max_in);
-    return o.counted ? run_row(b, scope, ex, row, &o) : NULL;
+    return o.counted ? run_row(b, scope, ex, row, &o, weight) : NULL;
 }
 
 static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)

@@ -127,7 +127,8 @@ enum {
     CALL_function = 2,   /* may be called in an expression */
     CALL_weights = 4,    /* has weights: layer only; takes init, frozen, shared */
     CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
-    CALL_several = 16    /* gives several values through Call.parts (split) */
+    CALL_several = 16,   /* gives several values through Call.parts (split) */
+    CALL_weighted = 32   /* a loss that takes weight=, an expression: Call.weight */
 };
 
 struct Call {
@@ -141,6 +142,8 @@ struct Call {
     int n_in;
     Node **in;
     Loc *in_loc; /* where each operand is named or made, for notes */
+    Node *weight; /* CALL_weighted: how much each element of the loss counts; NULL: all the same */
+    Loc weight_loc;
     Arg arg[ARGS_MAX];
     const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;
@@ -172,6 +175,13 @@ Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64
                   int64_t fan_out);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
+/* The same with initial values of another kind. */
+Node *call_buffer_as(Call *, const char *name, const Shape *, Init);
+/* Notes that buffers are fitted on training data, of operand 0 as the layer reads it, `x`; fit->name and loc are
+ * filled in. False after a report that they cannot be. (fits.c) */
+bool call_fit(Call *, Fit *, Node *x);
+/* Notes that values of the inputs that x comes from may be NaN: an `impute` sees to it. (fits.c) */
+void call_misses(Call *, const Node *x);
 /* What is carried from one batch to the next, `path.name`, of the shape [N, ...]: 0 at first. */
 Var *call_carried(Call *, const char *name, const Shape *);
 /* The value that a word names; NULL after a report. */
@@ -278,8 +288,8 @@ typedef struct ModelOptions {
 /* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */
 Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
 /* The graph of one function: predict: output roots; eval: loss and metric roots; train and
- * accumulate: loss and metric roots in training mode; grad: the loss root in training mode. NULL
- * when there were errors. */
+ * accumulate: loss and metric roots in training mode; grad: the loss root in training mode; fit: an output
+ * root for each of Program.fits. NULL when there were errors. */
 Graph *model_graph(Program *, Fn);
 /* Of a model with `generate:`: the graph of predict whose one output are the scores of the next token,
  * [N, T, classes]. NULL when there were errors. */

@@ -6,25 +6,6 @@
 
 /* --- embedding -------------------------------------------------------------------------------- */
 
-/* The indices before a conversion to f32, and the input that they come from; reports others. */
-static Node *indices_of(Call *c, Input **input)
-{
-    Node *x = c->in[0];
-    while (x->op == OP_cast && x->dtype == DT_f32)
-        x = x->in[0];
-    Node *from = x;
-    while (from->n_in == 1)
-        from = from->in[0];
-    if (x->dtype != DT_i32 || from->op != OP_input) {
-        diag_error(&c->ctx->diag, c->loc,
-                   "embedding: its input holds no tokens: give it 'tokens' or 'classes'");
-        rows_notes(c);
-        return NULL;
-    }
-    *input = &c->g->program->inputs.at[from->attr->input];
-    return x;
-}
-
 /* Row x of a matrix. The functions of the model refuse other tokens (Input.looked_up). */
 static Node *embedding(Call *c)
 {
@@ -36,22 +17,27 @@ static Node *embedding(Call *c)
                        (long long)c->arg[i].i, (long long)DIM_MAX);
             return NULL;
         }
-    Input *input = NULL;
-    Node *indices = indices_of(c, &input);
-    if (!indices)
-        return NULL;
-    if (input->classes == 0)
-        input->classes = count; /* the program then checks its range */
-    if (input->classes > count) {
-        diag_error(&c->ctx->diag, c->loc, "embedding: '%s' has %lld tokens, the table only %lld",
-                   input->name, (long long)input->classes, (long long)count);
+    Indices k;
+    if (!indices_read(c, 0, &k)) {
+        diag_error(&c->ctx->diag, c->loc,
+                   "embedding: its input holds no tokens: give it 'tokens' or 'classes'");
         rows_notes(c);
         return NULL;
     }
-    input->looked_up = true;
+    if (k.count == 0)
+        k.input[0]->classes = k.count = count; /* the program then checks its range */
+    if (k.count > count) {
+        diag_error(&c->ctx->diag, c->loc, "embedding: '%s' has %lld tokens, the table only %lld",
+                   c->in[0]->name ? c->in[0]->name : k.input[0]->name, (long long)k.count,
+                   (long long)count);
+        rows_notes(c);
+        return NULL;
+    }
+    for (int i = 0; i < k.n_inputs; i++)
+        k.input[i]->looked_up = true;
     const Shape table = shape_of(2, (int64_t[]){count, dim});
     Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
-    return build_binary(c->g, OP_gather, weight, indices);
+    return build_binary(c->g, OP_gather, weight, k.node);
 }
 
 const CallRow call_embedding = {
@@ -84,8 +70,9 @@ static Node *learned(Call *c, int64_t length, int64_t dim)
     int64_t rows = c->arg[1].i ? c->arg[1].i : length;
     const Shape table = shape_of(2, (int64_t[]){rows, dim});
     if (rows < length) {
-        diag_error(&c->ctx->diag, c->loc, "positional: length is %lld, the input has %lld positions",
-                   (long long)rows, (long long)length);
+        diag_error(&c->ctx->diag, c->loc,
+                   "positional: length is %lld, the input has %lld positions", (long long)rows,
+                   (long long)length);
         return NULL;
     }
     Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, rows);
@@ -118,6 +105,7 @@ const CallRow call_positional = {
     .arg = {WORDS("kind", "learned", "learned sinusoidal"), TAKES("length", int, "0")},
     .build = positional,
     .flags = CALL_layer | CALL_weights,
-    .text = "x plus a vector a position of [N, T, dim]; weight: [T, dim] when learned, N(0, 1); length: "
+    .text = "x plus a vector a position of [N, T, dim]; weight: [T, dim] when learned, N(0, 1); "
+            "length: "
             "positions that it has, if more than T",
 };

@@ -87,8 +87,31 @@ static Node *bce(Call *c)
     return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, value, line));
 }
 
+/* 1 + (pos_weight - 1) t, of numbers one a class along the last axis or one for all; NULL after a report. */
+static Node *weight_of_positives(Call *c, const Arg *arg, Node *x, Node *t)
+{
+    Graph *g = c->g;
+    int64_t classes = x->shape.rank > 1 ? x->shape.dim[x->shape.rank - 1] : 1;
+    bool good = arg->n == 1 || arg->n == classes;
+    Shape shape = {.rank = 1, .batch = -1, .dim = {arg->n}};
+    double *less = arena_take(c->ctx->arena, sizeof *less * (size_t)(arg->n + 1));
+    for (int i = 0; i < arg->n; i++) {
+        good = good && arg->reals[i] >= 0;
+        less[i] = arg->reals[i] - 1;
+    }
+    if (!good) {
+        diag_error(&c->ctx->diag, arg->loc,
+                   "%s: pos_weight: expected a number, or %lld, one a class, none below 0",
+                   c->row->name, (long long)classes);
+        return NULL;
+    }
+    Node *more = arg->n == 1 ? build_const(g, less[0]) : build_data(g, &shape, less);
+    return rows_plus(g, build_binary(g, OP_mul, more, t), 1);
+}
+
 /* max(x, 0) - x t + log(1 + exp(-|x|)): exact for large |x| too. The `where` is -|x| with the
- * derivative 1 at 0, so that the gradient is sigmoid(x) - t everywhere. */
+ * derivative 1 at 0, so that the gradient is sigmoid(x) - t everywhere. With pos_weight
+ * (1 - t) x + w (max(-x, 0) + log(1 + exp(-|x|))), w = 1 + (pos_weight - 1) t. */
 static Node *bce_with_logits(Call *c)
 {
     Graph *g = c->g;
@@ -96,10 +119,19 @@ static Node *bce_with_logits(Call *c)
     if (!rows_pair(c, &x, &t))
         return NULL;
     Node *away = build_where(g, rows_above(g, x, 0), build_unary(g, OP_neg, x), x);
-    Node *linear =
-        build_binary(g, OP_sub, build_unary(g, OP_relu, x), build_binary(g, OP_mul, x, t));
-    return rows_reduce(c, &c->arg[0],
-                       build_binary(g, OP_add, linear, build_unary(g, OP_softplus, away)));
+    Node *curve = build_unary(g, OP_softplus, away);
+    if (!c->arg[0].given) {
+        Node *linear =
+            build_binary(g, OP_sub, build_unary(g, OP_relu, x), build_binary(g, OP_mul, x, t));
+        return rows_reduce(c, &c->arg[1], build_binary(g, OP_add, linear, curve));
+    }
+    Node *weight = weight_of_positives(c, &c->arg[0], x, t);
+    if (!weight)
+        return NULL;
+    Node *below = build_binary(g, OP_sub, build_unary(g, OP_relu, x), x);
+    Node *yes = build_binary(g, OP_mul, weight, build_binary(g, OP_add, below, curve));
+    Node *no = build_binary(g, OP_mul, build_binary(g, OP_sub, build_const(g, 1), t), x);
+    return rows_reduce(c, &c->arg[1], build_binary(g, OP_add, no, yes));
 }
 
 /* max(0, 1 - t x), t -1 or 1; class indices 0 and 1 are taken as these. */
@@ -137,7 +169,7 @@ static Node *kl_normal(Call *c)
                                 .max_in = 2,                                                       \
                                 .arg = {__VA_ARGS__},                                              \
                                 .build = row,                                                      \
-                                .flags = CALL_function,                                            \
+                                .flags = CALL_function | CALL_weighted,                            \
                                 .text = says}
 
 LOSS(mse, "(p - t)^2", REDUCTION);
@@ -147,6 +179,8 @@ LOSS(huber, "(p - t)^2 / 2 where |p - t| <= delta, else delta * (|p - t| - delta
 LOSS(smooth_l1, "(p - t)^2 / (2 beta) where |p - t| < beta, else |p - t| - beta / 2",
      TAKES("beta", real, "1"), REDUCTION);
 LOSS(bce, "-(t log(p) + (1 - t) log(1 - p)), logarithms at least -100", REDUCTION);
-LOSS(bce_with_logits, "bce(sigmoid(x), t), exact for large x", REDUCTION);
+LOSS(bce_with_logits,
+     "bce(sigmoid(x), t), exact for large x; its first term times pos_weight (one, or one a class)",
+     TAKES("pos_weight", reals, ""), REDUCTION);
 LOSS(hinge, "max(0, 1 - t x) for t -1 or 1 (class indices: 0 or 1)", REDUCTION);
 LOSS(kl_normal, "(mean^2 + exp(logvar) - 1 - logvar) / 2", REDUCTION);

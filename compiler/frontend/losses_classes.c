@@ -91,9 +91,12 @@ static Node *of_indices(Call *c, const Options *o, const Classes *k, Node *lp)
         loss = smoothed(g, loss, negative_sum(g, times(g, lp, weights), k->axis), o->smoothing,
                         k->count);
     loss = counted(g, loss, k);
-    if (strcmp(o->reduction->s, "mean") == 0 && weight)
+    bool mean = strcmp(o->reduction->s, "mean") == 0 && weight;
+    if (mean && !c->weight)
         return weighted_mean(g, loss, weight);
-    return rows_reduce(c, o->reduction, build_squeeze(g, loss, 1, &k->axis));
+    loss = build_squeeze(g, loss, 1, &k->axis);
+    return mean ? weighted_mean(g, rows_weighted(c, loss), weight)
+                : rows_reduce(c, o->reduction, loss);
 }
 
 static Node *of_probabilities(Call *c, const Options *o, int axis)
@@ -152,7 +155,7 @@ const CallRow call_softmax_cross_entropy = {
     .arg = {TAKES("weights", reals, ""), TAKES("smoothing", real, "0"), TAKES("ignore", int, ""),
             TAKES("axis", int, ""), WORDS("reduction", "mean", "mean sum none")},
     .build = cross_entropy,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text = "-log(softmax(logits)[class]); targets of the logits' shape are probabilities",
 };
 
@@ -163,6 +166,6 @@ const CallRow call_nll = {
     .arg = {TAKES("weights", reals, ""), TAKES("ignore", int, ""), TAKES("axis", int, ""),
             WORDS("reduction", "mean", "mean sum none")},
     .build = nll,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text = "-log_probabilities[class]",
 };

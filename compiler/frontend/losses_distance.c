@@ -109,7 +109,7 @@ const CallRow call_cosine_similarity = {
     .max_in = 3,
     .arg = {TAKES("margin", real, "0"), WORDS("reduction", "mean", "mean sum none")},
     .build = cosine_similarity,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text = "1 - cos(a, b); where a third operand is not above 0, max(0, cos(a, b) - margin)",
 };
 
@@ -120,6 +120,6 @@ const CallRow call_triplet = {
     .arg = {TAKES("margin", real, "1"), TAKES("p", real, "2"), TAKES("swap", bool, "false"),
             WORDS("reduction", "mean", "mean sum none")},
     .build = triplet,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text = "max(0, |anchor - positive| - |anchor - negative| + margin)",
 };

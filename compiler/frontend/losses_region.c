@@ -123,7 +123,7 @@ const CallRow call_focal = {
     .arg = {TAKES("alpha", real, ""), TAKES("gamma", real, "2"), TAKES("axis", int, ""),
             WORDS("reduction", "mean", "mean sum none")},
     .build = focal,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text =
         "(1 - q)^gamma times the cross-entropy of logits, q what the target has of probability; "
         "targets of 0 and 1: times alpha (0.25) and 1 - alpha",
@@ -136,7 +136,7 @@ const CallRow call_dice = {
     .arg = {TAKES("smooth", real, "1"), TAKES("axis", int, ""),
             WORDS("reduction", "mean", "mean sum none")},
     .build = dice,
-    .flags = CALL_function,
+    .flags = CALL_function | CALL_weighted,
     .text = "1 - (2 sum(p t) + smooth) / (sum(p) + sum(t) + smooth), a sample and channel; "
             "p probabilities",
 };

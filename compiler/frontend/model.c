@@ -540,13 +540,15 @@ Graph *model_graph(Program *p, Fn fn)
     frame_build(b, b->frame);
     if (fn == FN_predict)
         build_outputs(b);
-    else
+    else if (fn != FN_fit)
         build_loss(b);
     if (fn == FN_eval || fn == FN_train || fn == FN_accumulate)
         build_metrics(b, false);
     if (p->ctx->diag.errors > errors)
         return NULL;
     graph_sort(b->g);
+    if (fn == FN_fit && !fits_check(b->g))
+        return NULL;
     return b->g;
 }
 

@@ -54,8 +54,32 @@ Node *rows_mean(Graph *g, Node *x)
     return as_scalar(g, build_mean(g, x, 0, NULL));
 }
 
+Node *rows_weighted(Call *c, Node *loss)
+{
+    Node *weight = rows_f32(c->g, c->weight);
+    Shape both;
+    int axis_w, axis_l;
+    if (!weight || !loss)
+        return loss;
+    if (weight->shape.batch == 0 && shape_count(&weight->shape) == weight->shape.dim[0] &&
+        loss->shape.batch == 0) { /* of a sample, whatever axes the loss has */
+        Shape each = {.rank = loss->shape.rank, .batch = 0, .dim = {weight->shape.dim[0]}};
+        for (int i = 1; i < each.rank; i++)
+            each.dim[i] = 1;
+        weight = build_reshape(c->g, weight, &each);
+    }
+    if (shape_broadcast(&loss->shape, &weight->shape, &both, &axis_l, &axis_w) &&
+        shape_equal(&both, &loss->shape))
+        return build_binary(c->g, OP_mul, loss, weight);
+    char a[128], b[128];
+    diag_error(&c->ctx->diag, c->weight_loc, "%s: weight: of shape %s, but the loss's is %s",
+               c->row->name, shape_text(&c->weight->shape, a), shape_text(&loss->shape, b));
+    return NULL;
+}
+
 Node *rows_reduce(Call *c, const Arg *reduction, Node *x)
 {
+    x = rows_weighted(c, x);
     if (strcmp(reduction->s, "none") == 0)
         return x;
     return strcmp(reduction->s, "sum") == 0 ? rows_sum(c->g, x) : rows_mean(c->g, x);

@@ -41,7 +41,10 @@ Node *rows_relu6(Graph *, Node *x);
 /* The sum, or the mean, of all numbers: rank 0. */
 Node *rows_sum(Graph *, Node *x);
 Node *rows_mean(Graph *, Node *x);
-/* The elements of a loss as `reduction` says: their mean, their sum, themselves. */
+/* The elements of a loss, each times the call's weight where it has one: that is of the loss's shape, or broadcasts to
+ * it, or is one number a sample. Reports others. */
+Node *rows_weighted(Call *, Node *loss);
+/* The same as `reduction` says: their mean (over how many they are, as PyTorch's `weight`), their sum, themselves. */
 Node *rows_reduce(Call *, const Arg *reduction, Node *x);
 /* x, one number a sample, as [N] f32; `name`: what it is called in the report of another shape, at `loc`.
  * NULL after that. */
@@ -87,6 +90,17 @@ int classes_input(Call *);
  * at and above that would match nothing, in silence. Marks an input of integers whose count was not said.
  * Reports. */
 bool classes_within(Call *, Node *indices, int axis);
+/* What an integer tensor can hold, by what it is computed from: class inputs, constants, sums, products, remainders. */
+typedef struct Indices {
+    Node *node;    /* the integers, before a conversion to f32 */
+    int64_t count; /* all are from 0 to below it; 0: an input whose count is not said, `input[0]`, as it is */
+    int n_inputs;
+    Input *input[16]; /* that it comes from */
+} Indices;
+
+/* The indices that operand i holds. False where they are not integers, or of unknown range: not reported.
+ * (indices.c) */
+bool indices_read(Call *, int i, Indices *out);
 /* Fills `out` from operands 0 and 1, and marks the input that the indices come from: how many
  * classes it has at most, and that it may hold `ignore`. */
 bool classes_read(Call *, const Arg *axis, const Arg *ignore, Classes *out);

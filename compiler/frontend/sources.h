@@ -46,8 +46,15 @@ bool source_file(Reader *);
 bool source_several_files(Reader *);
 /* The keys `generator`, which must be `only` or, unless NULL, `other`, `seed` and `count`. */
 bool source_generator(Reader *, const char *only, const char *other);
-/* One character, or `tab`. */
+/* One character, `tab`, or of csv `space`: runs of blanks. */
 bool source_delimiter(Reader *, const Y *);
+
+/* The index of the input that a key names, -1: it is one of the kind's own keys. */
+int source_input_of(const Reader *, const char *key, const char *const *own, int n);
+
+/* --- data_csv.c ------------------------------------------------------------------------------- */
+
+void source_csv(Reader *);
 
 /* --- data_forecast.c -------------------------------------------------------------------------- */
 

@@ -377,9 +377,15 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval",   "train",   "accumulate",
-                                               "grad",    "encode", "prefill", "step"};
+    static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate", "grad",
+                                               "encode",  "prefill", "step",  "fit"};
     return text[fn];
+}
+
+const char *graph_output_name(const Graph *g, int index)
+{
+    const Program *p = g->program;
+    return g->fn == FN_fit ? p->fits.at[index].name : p->outputs.at[index].name;
 }
 
 bool fn_decodes(Fn fn)

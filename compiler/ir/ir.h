@@ -206,6 +206,7 @@ typedef enum {
     FN_encode,
     FN_prefill,
     FN_step,
+    FN_fit, /* what is fitted on training data reads: output i is the operand of Program.fits i */
     FN_COUNT
 } Fn;
 
@@ -259,6 +260,7 @@ typedef struct Input {
     bool has_ignore; /* a loss ignores targets of value `ignore` */
     int64_t ignore;
     bool looked_up;       /* its tokens choose rows of a table: functions refuse any other number */
+    bool may_miss;        /* an `impute` reads it: a value may be NaN */
     VEC(Augment) augment; /* what training does to its images, before the network */
 } Input;
 
@@ -401,13 +403,26 @@ typedef enum {
 /* As nnrt_tokens_kind. */
 typedef enum { TOKENS_characters, TOKENS_bytes, TOKENS_words, TOKENS_bpe, TOKENS_file } TokensKind;
 
+typedef VEC(const char *) SourceTexts;
+
 typedef struct SourceColumn {
     int input; /* index of Program.inputs */
     const char *file;
     int64_t bytes;
     VEC(const char *) names;
     const char *of; /* text, sound: lengths of this input's samples */
+    int64_t count;  /* csv: the same fields as nnrt_column */
+    SourceTexts categories;
+    bool has_unseen;
+    int64_t unseen, offset;
 } SourceColumn;
+
+typedef struct SourceWhere { /* csv: rows whose column holds one of these */
+    const char *column;
+    SourceTexts values;
+} SourceWhere;
+
+enum { DELIMITER_BLANKS = 1 }; /* NNRT_BLANKS */
 
 typedef struct TextForm { /* the same fields as nnrt_text */
     TokensKind tokens;
@@ -440,11 +455,28 @@ typedef struct Source { /* the same fields as nnrt_source */
     char delimiter;
     int64_t stride; /* csv: > 0: windows of its rows, so far apart */
     VEC(SourceColumn) columns;
+    SourceTexts missing; /* csv */
+    VEC(SourceWhere) where;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
     bool has_text, has_sound, is_folder;
     TextForm text;
     SoundForm sound;
 } Source;
+
+/* As nnrt_fit_kind. */
+typedef enum { FIT_standardize, FIT_mean, FIT_median, FIT_pca } FitKind;
+
+enum { FIT_VARS = 3 };
+
+/* A layer whose buffers are fitted on training data before the first step: of what it reads, [N, ...]. */
+typedef struct Fit {
+    FitKind kind;
+    const char *name; /* of the layer */
+    Loc loc;
+    int axis;           /* of its features */
+    Var *var[FIT_VARS]; /* mean, std; value; components, mean, explained_variance */
+    double eps;         /* standardize: a deviation at or below it is that of a constant */
+} Fit;
 
 struct Program {
     Ctx *ctx;
@@ -456,6 +488,7 @@ struct Program {
     VEC(Input) inputs;
     VEC(Output) outputs;
     VEC(Metric) metrics;
+    VEC(Fit) fits; /* in the order of the layers */
     int n_sums;      /* metric sums in all */
     VEC(Kept) kept;  /* empty where `keeps` is false */
     bool keeps;      /* for a program, which collects numbers of all samples */
@@ -521,6 +554,8 @@ Var *program_var(Program *, const char *name, VarKind, const Shape *, Init,
                  Loc); /* new; name unique */
 Var *program_find_var(const Program *, const char *name);
 const char *fn_text(Fn);
+/* What the function's output `index` is called. */
+const char *graph_output_name(const Graph *, int index);
 /* Whether the function decodes: encode, prefill, step; their graphs are of one sample, without a batch axis. */
 bool fn_decodes(Fn);
 

@@ -7,6 +7,7 @@
  *   input label i32 [N] classes=10
  *   output probs
  *   var fc1.weight weight [128, 784] init=uniform(-0.1,0.1)
+ *   fit scale standardize axis=1 eps=0 scale.mean scale.std
  *
  *   function train
  *   %0 = input {input=0} : f32 [N, 784]  ; forward image - 4:3
@@ -37,6 +38,8 @@ static const char *const scalar_text[] = {"n", "lr", "step", "at", "last"};
 static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory", "carried"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
                                         "orthogonal"};
+
+static const char *const fit_text[] = {"standardize", "mean", "median", "pca"};
 
 static const char *const optimizer_text[] = {
 #define OPTIMIZER(name, ...) #name,
@@ -252,6 +255,15 @@ static void put_var(FILE *f, const Var *v)
     fputs("\n", f);
 }
 
+static void put_fit(FILE *f, const Fit *fit)
+{
+    fprintf(f, "fit %s %s axis=%d eps=", fit->name, fit_text[fit->kind], fit->axis);
+    put_number(f, fit->eps);
+    for (int i = 0; i < FIT_VARS && fit->var[i]; i++)
+        fprintf(f, " %s", fit->var[i]->name);
+    fputs("\n", f);
+}
+
 void program_print(const Program *p, FILE *f)
 {
     fprintf(f, "program %s batch=%lld\n", p->name, (long long)p->train.batch);
@@ -263,6 +275,8 @@ void program_print(const Program *p, FILE *f)
         fprintf(f, "output %s\n", p->outputs.at[i].name);
     for (int i = 0; i < p->vars.n; i++)
         put_var(f, p->vars.at[i]);
+    for (int i = 0; p->fn[FN_fit] && i < p->fits.n; i++)
+        put_fit(f, &p->fits.at[i]);
     for (int fn = 0; fn < FN_COUNT; fn++)
         if (p->fn[fn]) {
             fputs("\n", f);

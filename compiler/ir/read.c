@@ -81,6 +81,29 @@ static bool read_output(Reader *r)
     return text_line_ends(r);
 }
 
+static bool read_fit(Reader *r)
+{
+    static const char *const kinds[] = {"standardize", "mean", "median", "pca"};
+    static const int vars[] = {2, 1, 1, 3};
+    Fit fit = {.loc = {r->number, 1, 1}};
+    int64_t axis;
+    fit.name = text_word(r, "a name");
+    int kind = fit.name ? text_choice(r, kinds, COUNT(kinds), "what is fitted") : -1;
+    if (kind < 0 || !text_expect(r, "axis=") || !text_integer(r, 1, RANK_MAX - 1, &axis) ||
+        !text_expect(r, "eps=") || !text_real(r, &fit.eps))
+        return false;
+    for (int i = 0; i < vars[kind]; i++) {
+        const char *name = text_word(r, "a variable");
+        fit.var[i] = name ? program_find_var(r->p, name) : NULL;
+        if (!fit.var[i])
+            return text_wrong(r, "a variable that is declared");
+    }
+    fit.kind = (FitKind)kind;
+    fit.axis = (int)axis;
+    vec_push(r->ctx->arena, &r->p->fits, fit);
+    return text_line_ends(r);
+}
+
 static bool read_init(Reader *r, Init *init)
 {
     static const char *const known[] = {"constant", "uniform", "normal", "truncated_normal",
@@ -478,7 +501,7 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "f32 numbers to keep, batch first");
     if ((kind == ROOT_next || kind == ROOT_step) != (r->levels.n > 0))
         return text_wrong(r, "next and step as roots of a body, and no others");
-    if (kind == ROOT_output && index >= r->p->outputs.n)
+    if (kind == ROOT_output && index >= (r->g->fn == FN_fit ? r->p->fits.n : r->p->outputs.n))
         return text_wrong(r, "an output that is declared");
     if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
         return text_wrong(r, "a variable or input that is declared");
@@ -531,15 +554,16 @@ static bool read_line(Reader *r)
         bool (*read)(Reader *);
     } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
                  {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
-                 {"%", read_node},           {"root ", read_root},   {"body", read_body},
-                 {"end", read_end}};
+                 {"fit ", read_fit},         {"%", read_node},       {"root ", read_root},
+                 {"body", read_body},        {"end", read_end}};
     text_skip(r);
     if (r->at == r->end || *r->at == ';')
         return true;
     for (int i = 0; i < COUNT(lines); i++)
         if (text_take(r, lines[i].word))
             return lines[i].read(r);
-    return text_wrong(r, "program, train, input, output, var, function, root, body, end or a node");
+    return text_wrong(
+        r, "program, train, input, output, var, fit, function, root, body, end or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)

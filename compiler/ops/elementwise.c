@@ -123,6 +123,18 @@ static void where_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
         dx[2] = back(g, build_where(g, y->in[0], num(g, 0), dy), y->in[2]);
 }
 
+/* a - b floor(a / b), whose floor is constant. */
+static void mod_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+{
+    Node *a = y->in[0], *b = y->in[1];
+    if (want[0])
+        dx[0] = back(g, dy, a);
+    if (want[1]) {
+        Node *times = unary(g, OP_floor, build_binary(g, OP_div, a, b));
+        dx[1] = back(g, unary(g, OP_neg, mul(g, dy, times)), b);
+    }
+}
+
 /* A gradient of one operand is an expression of x, y and dy. */
 /* clang-format off */
 #define GRAD(name, expression)                                                             \
@@ -190,6 +202,7 @@ EW(sub, sub_grad, 1, "($0 - $1)", A - B)
 EW(mul, mul_grad, 1, "($0 * $1)", A * B)
 EW(div, div_grad, 1, "($0 / $1)", A / B)
 EW(pow, pow_grad, 40, "nnrt_powf($0, $1)", pow(A, B))
+EW(mod, mod_grad, 3, "($0 - $1 * __builtin_floorf($0 / $1))", A - B * floor(A / B))
 EW(max, max_grad, 1, "((($0 > $1) | ($0 != $0)) ? $0 : $1)", isnan(A) || A > B ? A : B)
 EW(min, min_grad, 1, "((($0 < $1) | ($0 != $0)) ? $0 : $1)", isnan(A) || A < B ? A : B)
 EW(equal, NULL, 1, "($0 == $1 ? 1.0f : 0.0f)", A == B)

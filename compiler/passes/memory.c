@@ -130,7 +130,7 @@ static Buffer *root_buffer(Memory *m, const Root *r, Node *y)
 {
     Buffer *b = NULL;
     if (r->kind == ROOT_output) {
-        const char *name = m->g->program->outputs.at[r->index].name;
+        const char *name = graph_output_name(m->g, r->index);
         b = new_buffer(m, BUF_output, r->index, unique_name(m, "", name, ""), y->dtype, &y->shape);
     } else if (r->kind == ROOT_grad) {
         b = new_buffer(m, BUF_grads, r->index, node_name(m, y), y->dtype, &y->shape);

@@ -125,6 +125,46 @@ of_dense("cross_entropy_wide", {"c": classes(131)}, "softmax_cross_entropy(p, c,
          lambda v, x: F.cross_entropy(v["p"], x["c"], label_smoothing=0.1), units=131, x=(33,))
 
 
+# --- sample weights, weights of positives ------------------------------------------------------------------------------
+def weighted(f):
+    """f(p, t) an element, times w, and the mean of it: an element of w, or one a sample."""
+    return lambda v, x: (f(v["p"], x["t"]) * x["w"]).mean() + 0.3 * (f(v["p"], x["t"]) * x["u"][:, None]).sum() / 7
+
+
+WEIGHTED = {
+    "mse": (real(6), None, lambda p, t: (p - t) ** 2), "mae": (real(6), None, lambda p, t: (p - t).abs()),
+    "huber": (real(6), None, lambda p, t: F.huber_loss(p, t, reduction="none")),
+    "bce": (probability(6), "sigmoid", lambda p, t: F.binary_cross_entropy(p, t, reduction="none")),
+    "bce_with_logits": (probability(6), None, lambda p, t: F.binary_cross_entropy_with_logits(p, t, reduction="none"))}
+for name, (target, activation, f) in WEIGHTED.items():
+    of_dense("weight_" + name, {"t": target, "w": probability(6), "u": probability()},
+             "{a: \"%s(p, t, weight=w)\", b: \"%s(p, t, reduction=sum, weight=u) / 7\"}\nloss_weights: {b: 0.3}" % (name, name),
+             weighted(f), activation=activation)
+of_dense("weight_bce_pytorch", {"t": choice([0, 1], 6), "w": probability(6)}, "bce(p, t, weight=w)",
+         lambda v, x: F.binary_cross_entropy(v["p"], x["t"], x["w"]), activation="sigmoid")
+of_dense("weight_positives", {"t": choice([0, 1], 6), "w": probability(6)},
+         "bce_with_logits(p, t, pos_weight=2.5, weight=w) + bce_with_logits(p, t, pos_weight=[1, 2, 0.5, 3, 1, 0])",
+         lambda v, x: F.binary_cross_entropy_with_logits(v["p"], x["t"], x["w"], pos_weight=torch.tensor(2.5, dtype=v["p"].dtype))
+         + F.binary_cross_entropy_with_logits(v["p"], x["t"],
+                                              pos_weight=torch.tensor([1, 2, 0.5, 3, 1, 0], dtype=v["p"].dtype)))
+of_dense("weight_positives_far", {"t": choice([0, 1], 6)}, "bce_with_logits(p * 60, t, pos_weight=3)",
+         lambda v, x: F.binary_cross_entropy_with_logits(v["p"] * 60, x["t"], pos_weight=torch.tensor(3.0, dtype=v["p"].dtype)),
+         train="epochs: 5\nclip_norm: 0.1", clip_norm=0.1)
+of_dense("weight_cross_entropy", {"c": classes(6), "w": probability()},
+         "softmax_cross_entropy(p, c, weight=w) + nll(log_softmax(p), c, reduction=sum, weight=w) / 9",
+         lambda v, x: (F.cross_entropy(v["p"], x["c"], reduction="none") * x["w"]).mean()
+         + (F.cross_entropy(v["p"], x["c"], reduction="none") * x["w"]).sum() / 9)
+of_dense("weight_cross_entropy_classes", {"c": classes(6), "w": probability()},
+         "softmax_cross_entropy(p, c, weights=%s, weight=w)" % W,
+         lambda v, x: (F.cross_entropy(v["p"], x["c"], torch.tensor(W, dtype=v["p"].dtype), reduction="none") * x["w"]).sum()
+         / torch.tensor(W, dtype=v["p"].dtype)[x["c"]].sum())
+of_dense("weight_cross_entropy_places", {"c": classes(6, 4), "w": probability(4), "u": probability()},
+         "softmax_cross_entropy(p, c, ignore=3, weight=w) + softmax_cross_entropy(p, c, weight=u)",
+         lambda v, x: (F.cross_entropy(v["p"].transpose(1, 2), x["c"], ignore_index=3, reduction="none") * x["w"]).sum()
+         / (x["c"] != 3).sum() + (F.cross_entropy(v["p"].transpose(1, 2), x["c"], reduction="none") * x["u"][:, None]).mean(),
+         x=(4, 5))
+
+
 # --- distances and areas ---------------------------------------------------------------------------------------------
 def embedding_loss(p, t, y=None, **options):
     return F.cosine_embedding_loss(p, t, torch.ones(len(p), dtype=p.dtype) if y is None else y, **options)

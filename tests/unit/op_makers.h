@@ -17,7 +17,7 @@ typedef struct OpRange {
 
 static const OpRange ranges[] = {
     {OP_div, {-2, 0.4}, {2, 2}}, {OP_pow, {0.4, -2}, {2, 2}}, {OP_sqrt, {0.3}, {2}},
-    {OP_reciprocal, {0.4}, {2}}, {OP_log, {0.3}, {2}},        {OP_log1p, {-0.6}, {2}},
+    {OP_mod, {2.1, 1.5}, {2.9, 2}}, {OP_reciprocal, {0.4}, {2}}, {OP_log, {0.3}, {2}},        {OP_log1p, {-0.6}, {2}},
 };
 
 FIXTURE Node *operand(Fixture *f, OpKind op, int i, Shape shape)

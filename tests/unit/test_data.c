@@ -115,9 +115,58 @@ Test(data, csv_reports)
           "csv: delimiter: expected one character");
     wrong("train: {csv: {file: t, delimiter: 5, image: [0, 1, 2, 3], label: 4}}",
           "csv: delimiter: expected one character");
-    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, count: 3}}}",
-          "categorical columns are not supported yet");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {count: 3}}}",
+          "csv: 'label': expected {column: NAME, count: 5}");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, cuont: 3}}}",
+          "did you mean 'count'?");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, count: 4}}}",
+          "csv: count: 4 is out of range: 1 to 3");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, count: 2, offset: 1}}}",
+          "csv: 'offset' does not go with 'count'");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, unseen: 3}}}",
+          "csv: unseen: 3 is out of range: 0 to 2");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], "
+          "label: {column: a, categories: [p, q, r, s]}}}",
+          "csv: categories: 4, but 'label' has 3 classes");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: {column: a, categories: [p, p]}}}",
+          "csv: categories: 'p' is there twice");
+    wrong("train: {csv: {file: t, image: {column: [0, 1, 2, 3], offset: 1}, label: a}}",
+          "csv: 'image' takes numbers: categories are for an input of classes or tokens");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: a, where: b}}",
+          "csv: where: expected a map");
+    wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: a, missing: {a: b}}}",
+          "csv: missing: expected a text, or a list");
+    wrong("train: {csv: {generator: lones, image: [0, 1, 2, 3], label: a}}",
+          "expected loans or ratings");
+    wrong("train: {csv: {generator: loans, header: false, image: [0, 1, 2, 3], label: a}}",
+          "csv: 'header' does not go with 'generator'");
     wrong("train: {csv: {image: [0, 1, 2, 3], label: 4}}", "csv: 'file' is missing");
+}
+
+/* Categories, offsets, values that are missing, parts of a table. */
+Test(data, csv_categories)
+{
+    const Source *s = train_of(
+        "train: {csv: {file: t, delimiter: space, image: [a, b, c, d], "
+        "label: {column: e, categories: [no, yes], unseen: 2}, missing: [\"?\", \"\"], "
+        "where: {part: train, year: [1, 2]}}}");
+    cr_assert(s->delimiter == DELIMITER_BLANKS && s->columns.n == 2);
+    const SourceColumn *label = &s->columns.at[1];
+    cr_assert_eq(label->categories.n, 2);
+    cr_expect_str_eq(label->categories.at[1], "yes");
+    cr_expect(label->has_unseen && label->unseen == 2 && !label->count && !label->offset);
+    cr_assert_eq(s->missing.n, 2);
+    cr_expect_str_eq(s->missing.at[1], "");
+    cr_assert(s->where.n == 2 && s->where.at[1].values.n == 2);
+    cr_expect_str_eq(s->where.at[0].column, "part");
+    cr_expect_str_eq(s->where.at[1].values.at[0], "1");
+    s = train_of("train: {csv: {file: t, image: {column: [a, b, c, d]}, "
+                 "label: {column: e, count: 2}}}");
+    cr_expect(s->columns.at[0].names.n == 4 && s->columns.at[1].count == 2);
+    s = train_of("train: {csv: {file: t, image: [a, b, c, d], label: {column: e, offset: -1}}}");
+    cr_expect_eq(s->columns.at[1].offset, -1);
+    s = train_of("train: {csv: {generator: ratings, image: [a, b, c, d], label: e}}");
+    cr_expect(s->count == 10000 && s->seed == 1 && !s->file);
 }
 
 /* A model of series x ([4, 2]), t ([2, 2]) and of one number, u ([4]), v. */

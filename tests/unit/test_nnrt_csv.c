@@ -20,7 +20,7 @@ static int read_ba(const char *text, char delimiter, int header, nnrt_array out[
     };
     nnrt_source source = {
         .header = header, .delimiter = delimiter, .n_columns = 2, .columns = columns};
-    return nnrt_csv_read(scratch_text("t.csv", text), &source, out, fault);
+    return nnrt_csv_read(NULL, scratch_text("t.csv", text), &source, out, fault);
 }
 
 Test(nnrt_csv, forms)
@@ -51,6 +51,9 @@ Test(nnrt_csv, forms)
         {"a,b,c,d\n1,2,,\n3,4,,\n", ',', 1},
         {"a,b\n+1,2e0\n3.,.4e1\n", ',', 1},
         {"a,b\n1,2\n3,4\n", 0, 1}, /* no delimiter said: a comma */
+        {"a b\n1 2\n3 4\n", NNRT_BLANKS, 1},
+        {"  a\t b  \r\n1    2\r\n  3\t4 \r\n  \n", NNRT_BLANKS, 1},
+        {"1 2 \"x  y\"\n3 4 \"\"", NNRT_BLANKS, 0},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         nnrt_array a[2];
@@ -97,6 +100,10 @@ Test(nnrt_csv, errors_name_the_place)
         {"a,b,c\n1,2,\"\n\"\n3,x,\n", ',', "t.csv:4:3:", "found 'x'"},
         {"a,b\n1,\"2\n", ',', "t.csv:2:3:", "closing quote"},
         {"a,b\n1,\"2\"3\n", ',', "t.csv:2:6:", "after the closing quote"},
+        {"a b\n1 2 3\n", NNRT_BLANKS, "t.csv:2:", "found 3"},
+        {"a b\n\n1 2\n", NNRT_BLANKS, "t.csv:2:", "found 1"},
+        {"a b\n  1  x\n", NNRT_BLANKS, "t.csv:2:6:", "found 'x'"},
+        {"a b\n1 \"2\"3\n", NNRT_BLANKS, "t.csv:2:6:", "after the closing quote"},
         {"a,b\n1,2\"3\"\n", ',', "t.csv:2:4:", "no quote inside"},
         {"aa,b\n1,2\n", ',', "t.csv:1:", "column 'a'"}, /* too short to guess at */
         {"a,a,b\n1,2,3\n", ',', "t.csv:1:", "found two"},
@@ -119,21 +126,21 @@ Test(nnrt_csv, guesses_the_name_and_counts_columns)
     nnrt_array a;
     nnrt_fault fault;
     const char *path = scratch_text("i.csv", "petal_length,sepal_length\n1,2\n");
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault,
+    scratch_fault(nnrt_csv_read(NULL, path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault,
                   "i.csv:1:", "did you mean 'sepal_length'?");
     column.names = one; /* a number where no column is called so */
-    cr_assert_eq(nnrt_csv_read(path, &source, &a, &fault), NNRT_OK);
+    cr_assert_eq(nnrt_csv_read(NULL, path, &source, &a, &fault), NNRT_OK);
     cr_expect_eq(nnrt_array_number(&a, 0), 2);
     nnrt_array_free(&a);
     column.names = far;
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "i.csv",
+    scratch_fault(nnrt_csv_read(NULL, path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "i.csv",
                   "'7'");
     source.header = 0;
     path = scratch_text("j.csv", "1,2\n");
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "j.csv",
+    scratch_fault(nnrt_csv_read(NULL, path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "j.csv",
                   "0 to 1");
     column.names = close;
-    scratch_fault(nnrt_csv_read(path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "j.csv",
+    scratch_fault(nnrt_csv_read(NULL, path, &source, &a, &fault), NNRT_BAD_CONTENT, &fault, "j.csv",
                   "no header");
 }
 
@@ -144,17 +151,18 @@ Test(nnrt_csv, limits)
     nnrt_fault fault;
     nnrt_column column = {.input = "x", .n_names = 1, .names = name_b};
     nnrt_source source = {.header = 1, .delimiter = ',', .n_columns = 1, .columns = &column};
-    scratch_fault(nnrt_csv_read(scratch_write("n.csv", "a,b\n1,2\0\n", 9), &source, a, &fault),
-                  NNRT_BAD_CONTENT, &fault, "n.csv:2:3:", "NUL");
+    scratch_fault(
+        nnrt_csv_read(NULL, scratch_write("n.csv", "a,b\n1,2\0\n", 9), &source, a, &fault),
+        NNRT_BAD_CONTENT, &fault, "n.csv:2:3:", "NUL");
     size_t size = (16 << 20) + 100;
     char *text = malloc(size);
     memset(text, '1', size);
     memcpy(text, "a,b\n1,", 6);
-    scratch_fault(nnrt_csv_read(scratch_write("l.csv", text, size), &source, a, &fault),
+    scratch_fault(nnrt_csv_read(NULL, scratch_write("l.csv", text, size), &source, a, &fault),
                   NNRT_NO_MEMORY, &fault, "l.csv:2:", "limit");
     size = 1000001;
     memset(text, ',', size);
-    scratch_fault(nnrt_csv_read(scratch_write("f.csv", text, size), &source, a, &fault),
+    scratch_fault(nnrt_csv_read(NULL, scratch_write("f.csv", text, size), &source, a, &fault),
                   NNRT_NO_MEMORY, &fault, "f.csv:1:", "limit");
     free(text);
 }
@@ -244,7 +252,7 @@ Test(nnrt_csv, one_input)
         nnrt_array a;
         nnrt_fault fault = {""};
         const char *path = scratch_text(cases[i].file, cases[i].text);
-        int status = nnrt_csv_read_input(path, cases[i].input, cases[i].like, &a, &fault);
+        int status = nnrt_csv_read_input(NULL, path, cases[i].input, cases[i].like, &a, &fault);
         if (cases[i].first < 0) {
             scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv:1:", "in all");
             continue;
@@ -260,6 +268,6 @@ Test(nnrt_csv, missing_file)
     nnrt_array a;
     nnrt_fault fault;
     nnrt_source source = {.header = 1};
-    scratch_fault(nnrt_csv_read(scratch_path("none.csv"), &source, &a, &fault), NNRT_BAD_FILE,
+    scratch_fault(nnrt_csv_read(NULL, scratch_path("none.csv"), &source, &a, &fault), NNRT_BAD_FILE,
                   &fault, "none.csv", "cannot open");
 }

@@ -342,7 +342,7 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     scratch_fault(status, NNRT_BAD_CALL, &fault, "one file", "other.csv");
     scratch_text("t.csv", "class,p,q\n3,0.5,1\n");
     status = nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault);
-    scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv: sample 0", "found 3");
+    scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv:2:1: expected an integer from 0 to 2", "found '3'");
 }
 
 Test(nnrt_dataset, idx_npy_and_records_sources)

@@ -305,7 +305,8 @@ static void build_all(Program *p)
                                    [FN_eval] = p->has_loss,
                                    [FN_train] = p->train.given,
                                    [FN_accumulate] = p->train.accumulate > 1,
-                                   [FN_grad] = p->has_loss};
+                                   [FN_grad] = p->has_loss,
+                                   [FN_fit] = p->fits.n > 0};
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             cr_assert_not_null(p->fn[f] = model_graph(p, (Fn)f));
@@ -356,6 +357,7 @@ static void check_model(const char *file)
 Test(print, dumps_of_models_read_back)
 {
     static const char *const files[] = {"models/mixed.yaml",
+                                        "models/prepare.yaml",
                                         "models/digits_linear.yaml",
                                         "../examples/seed/model.yaml",
                                         "../examples/digits/model.yaml",
