@@ -156,6 +156,9 @@ int nnrt_csv_read_input(const struct nnrt_read *read, const char *path, const nn
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);
 int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
+/* `image` and `boxes` of pictures of discs. NNRT_BAD_CALL where the model has neither, or of another shape.
+ * (nnrt_discs.c) */
+int nnrt_discs_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 /* The text of a made-up csv table, `loans` or `ratings`, of `count` rows. NNRT_BAD_CALL: none of that name.
  * (nnrt_loans.c) */
 int nnrt_table_made(const char *generator, uint64_t seed, int64_t count, nnrt_buffer *out);

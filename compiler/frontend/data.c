@@ -226,8 +226,8 @@ static void read_records(Reader *r)
 
 static void read_synthetic(Reader *r)
 {
-    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs"), TAKES("seed", int, "1"),
-                                  TAKES("count", int, "10000"), NOTHING};
+    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs discs"),
+                                  TAKES("seed", int, "1"), TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
     if (!args_read(source_ctx(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
         return;
