@@ -137,7 +137,8 @@ typedef enum {
     NNRT_METRIC_BALANCED_ACCURACY,
     NNRT_METRIC_MCC,
     NNRT_METRIC_ECE,       /* of each bin: targets, sum of confidences, right ones */
-    NNRT_METRIC_PERPLEXITY /* exp(s0 / s1) */
+    NNRT_METRIC_PERPLEXITY, /* exp(s0 / s1) */
+    NNRT_METRIC_DETECTIONS  /* of kept detections and boxes: mean average precision */
 } nnrt_finish;
 
 /* How the figures of classes become one. */
@@ -161,6 +162,7 @@ typedef struct nnrt_metric {
     nnrt_average average;
     int64_t one_class; /* 1 more than the class that is meant; 0: all */
     int target;        /* 1 more than the input that the targets come from; 0: computed */
+    double threshold;  /* of detections: the overlap from which a box is found */
 } nnrt_metric;
 
 typedef enum {

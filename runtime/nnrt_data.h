@@ -169,6 +169,9 @@ int nnrt_synth_images(const nnrt_source *, const nnrt_model *, int64_t count, nn
 /* Generators: nnrt_lungs.c, nnrt_shapes.c. */
 int nnrt_lungs_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 int nnrt_shapes_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
+/* `image` and `boxes` of pictures of discs. NNRT_BAD_CALL where the model has neither, or of another shape.
+ * (nnrt_discs.c) */
+int nnrt_discs_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 /* The text of a made-up csv table, `loans` or `ratings`, of `count` rows. NNRT_BAD_CALL: none of that name.
  * (nnrt_loans.c) */
 int nnrt_table_made(const char *generator, uint64_t seed, int64_t count, nnrt_buffer *out);

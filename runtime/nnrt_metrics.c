@@ -324,6 +324,7 @@ static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, cons
     case NNRT_METRIC_MCC: return metrics_mcc(m, s);
     case NNRT_METRIC_ECE: return metrics_ece(m, s);
     case NNRT_METRIC_PERPLEXITY: return exp(s[0] / s[1]);
+    case NNRT_METRIC_DETECTIONS: return nnrt_detections_figure(score, m);
     }
     return NAN;
 }

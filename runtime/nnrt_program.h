@@ -153,6 +153,12 @@ double nnrt_score_probability(const nnrt_metric *, const float *scores, int64_t 
 /* Whether larger is better of a figure, "val_auc". */
 int nnrt_larger_is_better(const nnrt_model *, const char *figure);
 
+/* --- nnrt_detections.c -------------------------------------------------------------------------- */
+
+/* The mean average precision of what such a metric keeps of a set, or that of its one class. NaN: there are no boxes, or
+ * no memory. */
+double nnrt_detections_figure(const nnrt_score *, const nnrt_metric *);
+
 /* --- nnrt_classes.c: how a classifier did, class by class --------------------------------------- */
 
 enum { NNRT_BINS = 10 };

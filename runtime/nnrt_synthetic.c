@@ -374,6 +374,7 @@ static const synth_generator synth_generators[] = {
     {"digits", digits_make},
     {"lungs", nnrt_lungs_make},
     {"shapes", nnrt_shapes_make},
+    {"discs", nnrt_discs_make},
 };
 
 int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,

@@ -284,7 +284,7 @@ static int64_t shared_from(const Graph *g, int from)
         const Kernel *k = g->kernels.at[i];
         int64_t of = !k->shared ? INT64_MAX
                      : k->scan  ? shared_from(k->scan->attr->scan->body, 0)
-                                : kernel_shared_from(g->program, k);
+                                : k->shared_from;
         least = of < least ? of : least;
     }
     return least;

@@ -175,6 +175,8 @@ static const char *metric_details(SourceText *s, const Metric *m)
         str_add(&t, ", .average = %s", average[m->average]);
     if (m->one_class)
         str_add(&t, ", .one_class = %lld", (long long)m->one_class);
+    if (m->threshold > 0)
+        str_add(&t, ", .threshold = %s", real_text(s->arena, m->threshold));
     if (m->target)
         str_add(&t, ", .target = %d", m->target);
     return t.at;
@@ -197,6 +199,7 @@ static void emit_metrics(SourceText *s)
         [FINISH_mcc] = "MCC",
         [FINISH_ece] = "ECE",
         [FINISH_perplexity] = "PERPLEXITY",
+        [FINISH_detections] = "DETECTIONS",
     };
     const Program *p = s->p;
     if (!p->metrics.n)

@@ -147,7 +147,7 @@ void kernel_cost(const Graph *, Kernel *);
 /* Whether it is worth a barrier and has loops that threads may divide. Its cost is known. */
 bool kernel_is_shared(const Program *, const Kernel *);
 
-/* From how many samples on it is; below, a call is over before a second thread has begun. */
+/* From how many samples on it is. */
 int64_t kernel_shared_from(const Program *, const Kernel *);
 
 /* --- kernel_loops.c, kernel_matmul.c, kernel_conv.c: the body, to e->out ------------------------------------- */

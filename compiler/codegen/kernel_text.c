@@ -304,6 +304,7 @@ static void compare(Texts *t, Graph *g, Kernel *k)
 {
     kernel_cost(g, k);
     k->shared = kernel_is_shared(t->p, k);
+    k->shared_from = kernel_shared_from(t->p, k);
     k->title = kernel_title(t, k);
     if (k->scan) {
         scan_args(t, g, k);

@@ -79,6 +79,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_series.c", WHEN_main},
                                     {"nnrt_lungs.c", WHEN_main},
                                     {"nnrt_shapes.c", WHEN_main},
+                                    {"nnrt_discs.c", WHEN_main},
                                     {"nnrt_synthetic.c", WHEN_main},
                                     {"nnrt_meta.c", WHEN_main},
                                     {"nnrt_dataset.c", WHEN_main},
@@ -108,6 +109,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_feed.c", WHEN_main},
                                     {"nnrt_fit.c", WHEN_main},
                                     {"nnrt_metrics.c", WHEN_main},
+                                    {"nnrt_detections.c", WHEN_main},
                                     {"nnrt_classes.c", WHEN_main},
                                     {"nnrt_details.c", WHEN_main},
                                     {"nnrt_augment.c", WHEN_main},
@@ -161,7 +163,7 @@ static bool needs(const SourceText *s, When when)
     switch (when) {
     case WHEN_always: return true;
     case WHEN_samples: return calls_samples(s, false);
-    case WHEN_boxes: return calls_samples(s, true);
+    case WHEN_boxes: return s->options->main || calls_samples(s, true);
     case WHEN_main: return s->options->main;
     case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
     case WHEN_names:

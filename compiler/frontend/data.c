@@ -226,7 +226,7 @@ static void read_records(Reader *r)
 
 static void read_synthetic(Reader *r)
 {
-    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs shapes"),
+    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs shapes discs"),
                                   TAKES("seed", int, "1"), TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
     if (!args_read(source_ctx(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))

@@ -113,6 +113,7 @@ Node *classes_pick(Graph *, const Classes *, Node *x);
 bool nms_arguments(Call *, const Arg *iou, const Arg *top);
 /* The best `top` of boxes [N, K, 4] with scores [N, K, classes]: [N, top, 6]. */
 Node *nms_build(Graph *, Node *boxes, Node *scores, double iou, int64_t top);
+
 /* --- metrics_count.c -------------------------------------------------------------------------- */
 
 /* 1 at the class with the largest logit, the first of equal ones, else 0; a NaN among them: nowhere 1. */

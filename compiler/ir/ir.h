@@ -302,7 +302,8 @@ typedef enum {
     FINISH_balanced_accuracy,
     FINISH_mcc,
     FINISH_ece,
-    FINISH_perplexity
+    FINISH_perplexity,
+    FINISH_detections
 } Finish; /* the same numbers as nnrt_finish */
 
 typedef struct Metric {
@@ -318,6 +319,7 @@ typedef struct Metric {
     bool logits;            /* scores of classes are not probabilities */
     int average;            /* of classes: 0 macro, 1 micro, 2 weighted */
     int64_t one_class;      /* 1 more than the one that is meant; 0: all */
+    double threshold;       /* of detections: the overlap from which a box is found */
     int target;             /* 1 more than the input that the targets come from; 0: computed */
 } Metric;
 

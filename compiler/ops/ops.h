@@ -100,7 +100,7 @@ typedef struct CtcSizes {
 } CtcSizes;
 CtcSizes ctc_sizes(const Node *);
 enum { CTC_BEAM_MAX = 1024 }; /* ctc_decode's prefixes */
-enum { BOXES_MAX = 4096 };    /* that nms keeps of a sample; of a sample's own boxes */
+enum { BOXES_MAX = 4096 };    /* that nms keeps of a sample */
 
 /* Sum-reduces a gradient to the shape of an operand that was broadcast (helper for gradients). */
 Node *op_unbroadcast(Graph *, Node *dy, const Shape *to);

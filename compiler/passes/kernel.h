@@ -92,6 +92,7 @@ struct Kernel {
     bool kept;   /* runs only after a weight has changed; what it stores stays where it is */
     bool keeps_first; /* of a scan: what its body makes before the first step is kept so */
     bool shared; /* its loops are shared among threads; else one thread runs it */
+    int64_t shared_from; /* from so many samples on that is worth it; below, it is over before a second has begun */
     double flops, bytes;   /* of a full batch */
     double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
     const char *text;      /* the function's C text, comment included; NULL where `same` is set */

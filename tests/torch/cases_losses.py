@@ -30,13 +30,15 @@ ELEMENTWISE = {
     "mse": (real(6), None, F.mse_loss, ""), "mae": (real(6), None, F.l1_loss, ""),
     "huber": (real(6), None, F.huber_loss, ""),
     "huber_delta": (real(6), None, lambda p, t, reduction: F.huber_loss(p, t, delta=0.3, reduction=reduction), ", delta=0.3"),
+    "smooth_l1": (real(6), None, F.smooth_l1_loss, ""),
+    "smooth_l1_beta": (real(6), None, lambda p, t, reduction: F.smooth_l1_loss(p, t, beta=0.3, reduction=reduction), ", beta=0.3"),
     "bce": (probability(6), "sigmoid", F.binary_cross_entropy, ""),
     "bce_with_logits": (probability(6), None, F.binary_cross_entropy_with_logits, ""),
     "hinge": (choice([-1, 1], 6), None,
               lambda p, t, reduction: getattr(F.relu(1 - t * p), reduction)(), ""),
     "kl_normal": (real(6), None, lambda p, t, reduction: getattr(kl(p, t), reduction)(), "")}
 for name, (target, activation, f, options) in ELEMENTWISE.items():
-    kind = "huber" if name == "huber_delta" else name
+    kind = {"huber_delta": "huber", "smooth_l1_beta": "smooth_l1"}.get(name, name)
     text = "{a: \"%s(p, t%s)\", b: \"%s(p, t%s, reduction=sum)\", c: \"sum(%s(p, t%s, reduction=none) * u)\"}\n" % (
         (kind, options) * 3) + "loss_weights: {b: 0.02, c: -0.1}"
     none = {"hinge": lambda p, t: F.relu(1 - t * p), "kl_normal": kl}.get(name) or (
@@ -218,3 +220,33 @@ of_dense("dice_image", {"t": choice([0, 1], 3, 4, 5)}, "dice(p, t)", lambda v, x
          activation="sigmoid")
 of_dense("dice_classes", {"c": classes(3, 4, 5)}, "dice(softmax(p, axis=1), c, smooth=2)",
          lambda v, x: dice(v["p"].softmax(1), F.one_hot(x["c"], 3).permute(0, 3, 1, 2), 2).mean(), units=5, x=(3, 4, 2))
+
+
+# --- boxes -----------------------------------------------------------------------------------------------------------
+def boxes_of(p, t):
+    """Intersection and union of pairs, and the area of the box around both, as torchvision.ops has them."""
+    x = [(p[..., i], t[..., i]) for i in range(4)]
+    near = [torch.maximum(*x[0]), torch.maximum(*x[1]), torch.minimum(*x[2]), torch.minimum(*x[3])]
+    far = [torch.minimum(*x[0]), torch.minimum(*x[1]), torch.maximum(*x[2]), torch.maximum(*x[3])]
+    both = torch.where((near[2] > near[0]) & (near[3] > near[1]), (near[2] - near[0]) * (near[3] - near[1]), torch.zeros_like(near[0]))
+    all_ = sum((x[2][k] - x[0][k]) * (x[3][k] - x[1][k]) for k in (0, 1)) - both
+    return both, all_, (far[2] - far[0]) * (far[3] - far[1])
+
+
+def iou_loss(p, t):
+    both, all_, _ = boxes_of(p, t)
+    return 1 - both / (all_ + 1e-7)
+
+
+def giou_loss(p, t):
+    _, all_, around = boxes_of(p, t)
+    return iou_loss(p, t) + (around - all_) / (around + 1e-7)
+
+
+CORNERS = "concat(p[:, 0:2], p[:, 0:2] + 0.2 + sigmoid(p[:, 2:4]), axis=1)"
+of_dense("boxes", {"t": real(2), "s": probability(2), "u": real()},
+         "{a: \"iou_loss(%s, concat(t, t + 0.2 + s, axis=1))\", b: \"sum(giou_loss(%s, concat(t, t + 0.2 + s, axis=1), reduction=none) * u)\"}"
+         % (CORNERS, CORNERS),
+         lambda v, x: (lambda p, t: iou_loss(p, t).mean() + (giou_loss(p, t) * x["u"]).sum())(
+             torch.cat((v["p"][:, :2], v["p"][:, :2] + 0.2 + torch.sigmoid(v["p"][:, 2:])), 1),
+             torch.cat((x["t"], x["t"] + 0.2 + x["s"]), 1)), units=4)

@@ -207,3 +207,43 @@ Test(metrics, reports)
     WRONG("shape: [3]", "shape: [2]", "rmse(p, t)", "rmse: shapes [N, 3] and [N, 2] do not match");
     WRONG("shape: [3]", "shape: [3]", "rmsee(p, t)", "did you mean 'rmse'?");
 }
+
+/* --- rows of scores --------------------------------------------------------------------------- */
+
+Test(metrics, hit_rate)
+{
+    /* ranks of the wanted: 0, 2 (a tie before it), 3 */
+    Run run = metric_run("shape: [4]", "classes: 4", "hit_rate(p, t, k=2)", 3);
+    SET(&run, 0, 4, 1, 2, 3, 5, 9, 5, 1, 0.5, 7, 8, 9);
+    SET(&run, 1, 0, 2, 0);
+    expect_share(&run, 1, 3);
+    Run rows = metric_run("shape: [4]", "shape: [4]", "hit_rate(p, t, k=2)", 2);
+    SET(&rows, 0, 4, 1, 2, 3, 5, 9, 5, 1);
+    SET(&rows, 1, 0, 1, 0, 0.5, 0, 0, 1, 1);
+    expect_share(&rows, 1, 2);
+    WRONG("shape: [4]", "shape: [4]", "hit_rate(p, t, k=0)", "k is 1 or more");
+    WRONG("shape: [4, 2]", "shape: [4, 2]", "ndcg(p, t)", "scores are a row a sample");
+}
+
+Test(metrics, ndcg)
+{
+    Run run = metric_run("shape: [4]", "classes: 4", "ndcg(p, t, k=3)", 3);
+    SET(&run, 0, 4, 1, 2, 3, 5, 9, 5, 1, 0.5, 7, 8, 9);
+    SET(&run, 1, 0, 2, 0);
+    cr_expect(near(sum_of(&run, 0), 1 + 1 / log2(4), 1e-12));
+    /* order 0, 3, 2, 1; relevances 2, 1, 0, 3: 2 + 1 / log2(3) of 3 + 2 / log2(3) */
+    Run rows = metric_run("shape: [4]", "shape: [4]", "ndcg(p, t, k=2)", 2);
+    SET(&rows, 0, 4, 1, 2, 3, 1, 2, 3, 4);
+    SET(&rows, 1, 2, 3, 0, 1, 0, 0, 0, 0);
+    cr_expect(near(sum_of(&rows, 0), (2 + 1 / log2(3)) / (3 + 2 / log2(3)), 1e-12));
+    cr_expect_eq(sum_of(&rows, 1), 2);
+}
+
+Test(metrics, detections_are_kept)
+{
+    WRONG("shape: [3, 5]", "shape: [2, 5]", "map50(p, t, classes=2)", "detections are [N, top, 6]");
+    WRONG("shape: [3, 6]", "shape: [2, 4]", "map50(p, t, classes=2)", "boxes are [N, M, 5]");
+    WRONG("shape: [3, 6]", "shape: [2, 5]", "map50(p, t, classes=2, iou=0)", "iou is above 0");
+    WRONG("shape: [3, 6]", "shape: [2, 5]", "map50(p, t, classes=2, class=2)", "none of 2 classes");
+    WRONG("shape: [3, 6]", "shape: [2, 5]", "map50(p, t, classes=0)", "classes is 1 or more");
+}

@@ -266,3 +266,50 @@ Test(nnrt_metrics, names_of_classes)
         nnrt_score_close(&k.score);
     }
 }
+
+/* --- detections ------------------------------------------------------------------------------- */
+
+/* Two pictures with room for 3 boxes, of which 4 were detected at most. */
+static double of_detections(double iou, int64_t one, const float *found, const float *boxes)
+{
+    Kit k;
+    nnrt_instance m = {0};
+    nnrt_metric metric = {.name = "it",
+                          .finish = NNRT_METRIC_DETECTIONS,
+                          .n_kept = 2,
+                          .classes = 3,
+                          .one_class = one,
+                          .threshold = iou};
+    kit_open(&k, metric, 24, 2);
+    k.kept[1] = 15;
+    nnrt_score_close(&k.score);
+    cr_assert_eq(nnrt_score_open(&k.score, &k.model, 2, 0, &k.fault), 0);
+    nnrt_score_aim(&k.score, 2, &m);
+    nnrt_keep(&m, 0, found, 48);
+    nnrt_keep(&m, 1, boxes, 30);
+    nnrt_score_add(&k.score, 1, 2);
+    double value = kit_value(&k);
+    nnrt_score_close(&k.score);
+    return value;
+}
+
+/* Class 0: by falling score right, wrong (the box is taken), right, wrong (another picture), of three boxes: precision
+ * 1, then 2 of 3. Class 1: its only box is found with 1 of 2. Class 2: no box. */
+#define NO_BOX -1, -1, -1, -1, -1
+#define FOUND                                                                                      \
+    F(0, 0.9f, 0, 0, 10, 10, 0, 0.8f, 0, 0, 10, 9, 1, 0.7f, 0, 0, 10, 10, -1, NO_BOX, /* second */ \
+      0, 0.7f, 20, 20, 30, 31, 0, 0.6f, 0, 0, 10, 10, 1, 0.6f, 40, 40, 50, 50, 2, 0.5f, 0, 0, 1,   \
+      1)
+#define THERE                                                                                      \
+    F(0, 0, 0, 10, 10, 0, 60, 60, 70, 70, NO_BOX, /* second */ 0, 20, 20, 30, 30, 1, 40, 40, 50,   \
+      50, NO_BOX)
+
+Test(nnrt_metrics, detections)
+{
+    double first = (1 + 2.0 / 3) / 3, second = 0.5;
+    NEAR(of_detections(0.5, 1, FOUND, THERE), first);
+    NEAR(of_detections(0.5, 2, FOUND, THERE), second);
+    NEAR(of_detections(0.5, 0, FOUND, THERE), (first + second) / 2);
+    NEAR(of_detections(0.95, 1, FOUND, THERE), 1.0 / 3);
+    cr_expect(isnan(of_detections(0.5, 3, FOUND, THERE)));
+}

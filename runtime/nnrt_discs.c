@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* nnrt_discs.c: a data set that needs no files: pictures of discs of three kinds, and their boxes. Sample i depends on
+ * the seed and i alone; all arithmetic is on integers, so that every machine makes the same bytes.
+ *
+ * Kind 0 is middling and red, kind 1 large and violet, kind 2 small and blue, as blood cells and platelets under a
+ * microscope. Discs are wholly in the picture, and hardly over each other.
+ */
+#include <string.h>
+
+#include "nnrt_data.h"
+
+enum { DISCS_MOST = 6, DISCS_BOX = 5, DISCS_TRIES = 20, DISCS_COLOURS = 3 };
+
+typedef struct discs_disc {
+    int32_t kind, x, y, radius;
+} discs_disc;
+
+/* The picture's inputs, either of which the model may lack. */
+typedef struct discs_inputs {
+    const nnrt_value *image, *boxes;
+    unsigned char *pixels;
+    float *rows;
+    int32_t channels, height, width, most;
+} discs_inputs;
+
+/* Whether it may lie there: it overlaps none of the others by much. */
+static int discs_free(const discs_disc *disc, int n, const discs_disc *d)
+{
+    for (int i = 0; i < n; i++) {
+        int64_t dx = disc[i].x - d->x, dy = disc[i].y - d->y;
+        int64_t apart = (disc[i].radius + d->radius) * 7 / 8;
+        if (dx * dx + dy * dy < apart * apart)
+            return 0;
+    }
+    return 1;
+}
+
+/* Places up to DISCS_MOST of them; how many. */
+static int discs_place(const discs_inputs *in, uint64_t *r, discs_disc *disc)
+{
+    static const int32_t least[] = {8, 12, 4}, largest[] = {11, 15, 6}; /* of 64 */
+    int32_t side = in->height < in->width ? in->height : in->width;
+    int n = 0, wanted = nnrt_synth_range(r, 1, in->most < DISCS_MOST ? in->most : DISCS_MOST);
+    for (int tries = 0; n < wanted && tries < DISCS_TRIES; tries++) {
+        discs_disc d = {.kind = nnrt_synth_range(r, 0, 2)};
+        d.radius = nnrt_synth_range(r, least[d.kind] * side / 64, largest[d.kind] * side / 64);
+        d.x = nnrt_synth_range(r, d.radius, in->width - 1 - d.radius);
+        d.y = nnrt_synth_range(r, d.radius, in->height - 1 - d.radius);
+        if (discs_free(disc, n, &d))
+            disc[n++] = d;
+    }
+    return n;
+}
+
+static void discs_draw(const discs_inputs *in, uint64_t *r, const discs_disc *disc, int n,
+                       unsigned char *pixels)
+{
+    static const int32_t colour[][DISCS_COLOURS] = {
+        {200, 120, 120}, {130, 80, 160}, {90, 110, 190}};
+    int32_t ground = nnrt_synth_range(r, 190, 230);
+    for (int32_t c = 0; c < in->channels; c++)
+        for (int32_t y = 0; y < in->height; y++)
+            for (int32_t x = 0; x < in->width; x++) {
+                int32_t light = ground;
+                for (int i = 0; i < n; i++) {
+                    int64_t dx = x - disc[i].x, dy = y - disc[i].y, reach = disc[i].radius;
+                    if (dx * dx + dy * dy <= reach * reach)
+                        light = colour[disc[i].kind][c % DISCS_COLOURS];
+                }
+                *pixels++ = (unsigned char)(light + nnrt_synth_range(r, -16, 16));
+            }
+}
+
+/* Rows of class and box, then rows of -1. */
+static void discs_list(const discs_inputs *in, const discs_disc *disc, int n, float *rows)
+{
+    for (int32_t i = 0; i < in->most; i++, rows += DISCS_BOX) {
+        const discs_disc *d = &disc[i < n ? i : 0];
+        const int32_t box[DISCS_BOX] = {d->kind, d->x - d->radius, d->y - d->radius,
+                                        d->x + d->radius + 1, d->y + d->radius + 1};
+        for (int k = 0; k < DISCS_BOX; k++)
+            rows[k] = i < n ? (float)box[k] : -1.0f;
+    }
+}
+
+static int discs_read(const nnrt_source *s, const nnrt_model *m, discs_inputs *in, nnrt_array *out,
+                      nnrt_fault *fault)
+{
+    *in = (discs_inputs){.channels = 1, .height = 64, .width = 64, .most = DISCS_MOST};
+    for (int i = 0; i < m->n_inputs; i++) {
+        const nnrt_value *v = &m->inputs[i];
+        int image = strcmp(v->name, "image") == 0, boxes = strcmp(v->name, "boxes") == 0;
+        int64_t dim[NNRT_RANK] = {s->count};
+        if (!image && !boxes)
+            continue;
+        int fits = image ? v->rank == 3 && v->dim[1] >= 32 && v->dim[2] >= 32
+                         : v->rank == 2 && v->dim[1] == DISCS_BOX;
+        if (!fits)
+            return nnrt_fail(fault, NNRT_BAD_CALL,
+                             "synthetic discs: expected 'image' of [channels, height, width], 32 "
+                             "pixels or more, and 'boxes' of [any, 5]");
+        memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
+        int status = nnrt_array_make("discs", image ? NNRT_ARRAY_U8 : NNRT_ARRAY_F32, v->rank + 1,
+                                     dim, &out[i], fault);
+        if (status)
+            return status;
+        if (boxes) {
+            in->boxes = v;
+            in->rows = (float *)out[i].data;
+            in->most = (int32_t)v->dim[0];
+            continue;
+        }
+        in->image = v;
+        in->pixels = (unsigned char *)out[i].data;
+        in->channels = (int32_t)v->dim[0];
+        in->height = (int32_t)v->dim[1];
+        in->width = (int32_t)v->dim[2];
+    }
+    return in->image || in->boxes
+               ? NNRT_OK
+               : nnrt_fail(fault, NNRT_BAD_CALL,
+                           "synthetic discs: expected an input 'image' or 'boxes', found neither");
+}
+
+int nnrt_discs_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, nnrt_fault *fault)
+{
+    discs_inputs in;
+    int status = discs_read(s, m, &in, out, fault);
+    for (int64_t i = 0; i < s->count && !status; i++) {
+        uint64_t state = s->seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+        discs_disc disc[DISCS_MOST];
+        int n = discs_place(&in, &r, disc);
+        if (in.pixels)
+            discs_draw(&in, &r, disc, n, in.pixels + i * in.image->count);
+        if (in.rows)
+            discs_list(&in, disc, n, in.rows + i * in.boxes->count);
+    }
+    return status;
+}
