@@ -32,7 +32,8 @@ typedef struct nnrt_guess {
 } nnrt_guess;
 
 enum {
-    NNRT_JUDGED_ROWS = 100000, /* samples that are looked at, at most */
+    NNRT_JUDGED_ROWS = 100000, /* samples of a validation set that are looked at, at most */
+    NNRT_JUDGED_TRAINING = 10000, /* of a training set */
     NNRT_JUDGED_CLASSES = 512, /* classes of which pairs are counted, at most */
     NNRT_JUDGED_POINTS = 1500  /* numbers that are drawn against what they should be */
 };

@@ -309,8 +309,8 @@ int nnrt_judge(nnrt_judged *j, nnrt_training *t)
     j->set = t->validation ? "validation" : "training";
     j->data = t->validation ? t->validation : &t->data;
     j->rows = t->validation ? t->validation_rows : t->rows;
-    if (j->rows.n > NNRT_JUDGED_ROWS)
-        j->rows.n = NNRT_JUDGED_ROWS;
+    int64_t most = t->validation ? NNRT_JUDGED_ROWS : NNRT_JUDGED_TRAINING;
+    j->rows.n = j->rows.n < most ? j->rows.n : most;
     if (!t->model->predict)
         j->pair.kind = NNRT_PAIR_NONE;
     if (j->pair.kind == NNRT_PAIR_NONE)

@@ -7,7 +7,7 @@
 #include "nnrt_page.h"
 
 /* A picture of 440 x 250 units, which a card of a page is about as wide as in pixels. */
-enum { SVG_WIDE = 440, SVG_HIGH = 250, SVG_LEFT = 68, SVG_RIGHT = 14, SVG_TOP = 26, SVG_FOOT = 42 };
+enum { SVG_WIDE = 440, SVG_HIGH = 250, SVG_LEFT = 76, SVG_RIGHT = 14, SVG_TOP = 26, SVG_FOOT = 42 };
 enum {
     SVG_DOTS = 400,
     SVG_NAME = 14
@@ -62,7 +62,7 @@ static svg_scale svg_scale_of(double low, double high, int from, int to, int mos
 {
     svg_scale s = {.low = low, .high = high, .from = from, .to = to};
     if (!(high > low)) {
-        double around = whole ? 1 : low == 0 ? 1 : fabs(low) * 0.1;
+        double around = whole ? 0.5 : low == 0 ? 1 : fabs(low) * 0.1;
         s.low = low - around;
         s.high = low + around;
     }
