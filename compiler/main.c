@@ -126,7 +126,7 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
-    if (p->fn[FN_attribute] && p->attributions.n == 1) { /* there are no gradients */
+    if (p->fn[FN_attribute] && p->attributions.n <= 1) { /* there are no gradients */
         p->fn[FN_attribute] = NULL;
         attribute = false;
     }

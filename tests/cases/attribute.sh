@@ -59,6 +59,22 @@ grep -Eq '^income: 0\.[45][0-9]* \+- 0\.0[0-9]+$' "$tmp/said" && ok "permutation
 check "permutation: again" ./table attribute --method permutation
 cmp -s "$tmp/said" all.txt && ok "permutation: the same numbers each time" || bad "permutation: other numbers"
 
+# --- a series, whose two inputs are windows of one array
+awk 'BEGIN { print "a,b"; for (i = 0; i < 120; i++) printf "%.4f,%.4f\n", sin(i / 3), (i * 7919 % 101) / 101 }' >w.csv
+cat >series.yaml <<'EOF'
+model: series
+inputs: {past: {shape: [6, 2]}, next: {shape: [2, 2]}}
+layers: [flatten: {input: past}, dense: {units: 4, name: d}, reshape: {shape: [2, 2], name: out}]
+outputs: {forecast: out}
+loss: mse(out, next)
+train: {batch: 16, epochs: 1, optimizer: {adam: {lr: 1e-2}}}
+data: {train: {csv: {file: w.csv, header: true, forecast: {input: past, target: next, columns: [a, b]}}}, validation: {split: 0.3}}
+EOF
+check "a series: a program" "$nncc" series.yaml -o series
+check "a series: train" ./series train
+check "a series: its window is shuffled as a whole" ./series attribute --method permutation
+[ "$(sed -n '2s/:.*//p' "$tmp/said")" = past ] && ok "a series: by name" || bad "a series: $(cat "$tmp/said")"
+
 # --- one sample: gradients against differences of predictions, integrated gradients against their sum
 printf 'kind\n1\n' >kind.csv
 sample() { printf 'age,height,income\n%s\n' "$1" >s.csv; }
