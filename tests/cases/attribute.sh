@@ -201,12 +201,12 @@ data: {train: {text: {file: r.tsv, tokenizer: words, classify: {text: what, labe
 EOF
 check "tokens: a program" "$nncc" words.yaml -o words
 check "tokens: train" ./words train
-./words attribute --method gradient_input --input "text=text:a good film" --class praise >why.txt
+./words attribute --method gradient_input --input "text=text:a good film a film" --class praise >why.txt
 near "tokens: they add up to the score" "$(sed -n 's/.*score //p' why.txt)" "$(sed 1d why.txt | awk -F ': ' '{ s += $2 } END { print s }')" 1e-4
 grep -q "class 1 'praise', score" why.txt && ok "tokens: a class by its name" || bad "tokens: $(head -n 1 why.txt)"
 at_least "tokens: the word that decides" "$(value why.txt good)" 0.3
 [ "$(sed -n 2p why.txt | cut -d : -f 1)" = a ] && ok "tokens: by their texts" || bad "tokens: $(cat why.txt)"
-refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./words attribute --method integrated_gradients --input "text=text:a good film"
+refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./words attribute --method integrated_gradients --input "text=text:a good film a film"
 
 # --- the C API
 sed 's/^model: .*/model: net/' table.yaml >net.yaml
@@ -250,7 +250,7 @@ check "C: compiled" "$CC" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD
 check "C: gradients by differences, calls out of range" ./app
 status "C: a model without gradients" 0 "$nncc" --attribute --emit=report "$root/tests/models/attention.yaml"
 check "one file without libraries" "$nncc" --single-file words.yaml -o alone
-check "one file: the same" sh -c './alone attribute --weights words.safetensors --method gradient_input --input "text=text:a good film" --class praise | cmp - why.txt'
+check "one file: the same" sh -c './alone attribute --weights words.safetensors --method gradient_input --input "text=text:a good film a film" --class praise | cmp - why.txt'
 
 # --- PyTorch
 if "$python" -c 'import torch, numpy' 2>/dev/null; then
