@@ -137,7 +137,7 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
     if (trains && p->fits.n)
         good = build_fitting(p, o->main || kind == EMIT_exe) && good;
-    if (p->fn[FN_attribute] && p->attributions.n == 1) { /* there are no gradients */
+    if (p->fn[FN_attribute] && p->attributions.n <= 1) { /* there are no gradients */
         p->fn[FN_attribute] = NULL;
         attribute = false;
     }

@@ -190,7 +190,7 @@ static const char *show_token(const nnrt_prompting *text, const void *vocab, int
     plain->size = line->size = 0;
     text->decode(vocab, &token, 1, plain);
     nnrt_buffer_put(plain, "", 1);
-    if (plain->failed || strcmp(plain->at, "<pad>") == 0 || strcmp(plain->at, "[PAD]") == 0)
+    if (plain->failed || plain->size == 1)
         return NULL;
     nnrt_buffer_escaped(line, plain->at, plain->size - 1);
     nnrt_buffer_put(line, "", 1);

@@ -33,6 +33,7 @@ typedef struct perm_state {
     int64_t *order;       /* of the rows */
     double *rise;         /* one a repeat */
     unsigned char *plain; /* the columns of an input as they are */
+    nnrt_array *read;     /* one an input: what was read, which may be another's memory as well */
     nnrt_fault *fault;
 } perm_state;
 
@@ -124,7 +125,7 @@ static int perm_own_column(perm_state *p, int input)
     free(out);
     if (status)
         return status;
-    nnrt_array_free(&p->data.columns[input]);
+    p->read[input] = p->data.columns[input];
     p->data.columns[input] = own;
     free(p->plain);
     p->plain = malloc(bytes + 1);
@@ -216,7 +217,8 @@ static int perm_run(perm_state *p)
     p->figures = malloc(((size_t)p->model->n_metrics + 1) * sizeof *p->figures);
     p->order = malloc(((size_t)p->rows.n + 1) * sizeof *p->order);
     p->rise = calloc((size_t)p->repeats + 1, sizeof *p->rise);
-    if (!status && (!p->figures || !p->order || !p->rise))
+    p->read = calloc((size_t)p->model->n_inputs + 1, sizeof *p->read);
+    if (!status && (!p->figures || !p->order || !p->rise || !p->read))
         status = perm_no_memory(p);
     if (!status)
         status = perm_score(p, &p->before);
@@ -251,6 +253,9 @@ int nnrt_permutation_command(const nnrt_args *args, const nnrt_model *model, nnr
     free(p.rows.at);
     nnrt_feed_close(&p.feed);
     nnrt_dataset_close(&p.data);
+    for (int i = 0; p.read && i < model->n_inputs; i++)
+        nnrt_array_free(&p.read[i]);
+    free(p.read);
     nnrt_meta_free(&p.meta);
     nnrt_free(p.m);
     return status;

@@ -59,6 +59,22 @@ grep -Eq '^income: 0\.[45][0-9]* \+- 0\.0[0-9]+$' "$tmp/said" && ok "permutation
 check "permutation: again" ./table attribute --method permutation
 cmp -s "$tmp/said" all.txt && ok "permutation: the same numbers each time" || bad "permutation: other numbers"
 
+# --- a series, whose two inputs are windows of one array
+awk 'BEGIN { print "a,b"; for (i = 0; i < 120; i++) printf "%.4f,%.4f\n", sin(i / 3), (i * 7919 % 101) / 101 }' >w.csv
+cat >series.yaml <<'EOF'
+model: series
+inputs: {past: {shape: [6, 2]}, next: {shape: [2, 2]}}
+layers: [flatten: {input: past}, dense: {units: 4, name: d}, reshape: {shape: [2, 2], name: out}]
+outputs: {forecast: out}
+loss: mse(out, next)
+train: {batch: 16, epochs: 1, optimizer: {adam: {lr: 1e-2}}}
+data: {train: {csv: {file: w.csv, header: true, forecast: {input: past, target: next, columns: [a, b]}}}, validation: {split: 0.3}}
+EOF
+check "a series: a program" "$nncc" series.yaml -o series
+check "a series: train" ./series train
+check "a series: its window is shuffled as a whole" ./series attribute --method permutation
+[ "$(sed -n '2s/:.*//p' "$tmp/said")" = past ] && ok "a series: by name" || bad "a series: $(cat "$tmp/said")"
+
 # --- one sample: gradients against differences of predictions, integrated gradients against their sum
 printf 'kind\n1\n' >kind.csv
 sample() { printf 'age,height,income\n%s\n' "$1" >s.csv; }
@@ -185,12 +201,12 @@ data: {train: {text: {file: r.tsv, tokenizer: words, classify: {text: what, labe
 EOF
 check "tokens: a program" "$nncc" words.yaml -o words
 check "tokens: train" ./words train
-./words attribute --method gradient_input --input "text=text:a good film" --class praise >why.txt
+./words attribute --method gradient_input --input "text=text:a good film a film" --class praise >why.txt
 near "tokens: they add up to the score" "$(sed -n 's/.*score //p' why.txt)" "$(sed 1d why.txt | awk -F ': ' '{ s += $2 } END { print s }')" 1e-4
 grep -q "class 1 'praise', score" why.txt && ok "tokens: a class by its name" || bad "tokens: $(head -n 1 why.txt)"
 at_least "tokens: the word that decides" "$(value why.txt good)" 0.3
 [ "$(sed -n 2p why.txt | cut -d : -f 1)" = a ] && ok "tokens: by their texts" || bad "tokens: $(cat why.txt)"
-refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./words attribute --method integrated_gradients --input "text=text:a good film"
+refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./words attribute --method integrated_gradients --input "text=text:a good film a film"
 
 # --- the C API
 sed 's/^model: .*/model: net/' table.yaml >net.yaml
@@ -234,7 +250,7 @@ check "C: compiled" "$CC" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD
 check "C: gradients by differences, calls out of range" ./app
 status "C: a model without gradients" 0 "$nncc" --attribute --emit=report "$root/tests/models/attention.yaml"
 check "one file without libraries" "$nncc" --single-file words.yaml -o alone
-check "one file: the same" sh -c './alone attribute --weights words.safetensors --method gradient_input --input "text=text:a good film" --class praise | cmp - why.txt'
+check "one file: the same" sh -c './alone attribute --weights words.safetensors --method gradient_input --input "text=text:a good film a film" --class praise | cmp - why.txt'
 
 # --- PyTorch
 if "$python" -c 'import torch, numpy' 2>/dev/null; then
