@@ -82,6 +82,8 @@ static const args_option args_options[] = {
      "keep the whole state in F"},
     {"resume", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(resume), "F", "go on from a checkpoint"},
     {"log", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(log), "F", "a line of csv an epoch"},
+    {"keep-going", 0, ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT, ARGS_FLAG,
+     ARGS_AT(keep_going), NULL, "leave bad rows out, and say how many"},
     {"no-shuffle", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(no_shuffle), NULL,
      "samples in the order of the files"},
     {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE, ARGS_LIST, ARGS_AT(input),

@@ -366,6 +366,7 @@ typedef struct synth_generator {
 
 static const synth_generator synth_generators[] = {
     {"digits", digits_make},
+    {"cells", nnrt_cells_make},
 };
 
 int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,

@@ -57,6 +57,7 @@ static int train_open_data(nnrt_training *t)
     const char *from = t->args->resume ? t->args->resume : t->args->weights;
     int status = from ? nnrt_open_meta(&t->meta, model, from, t->fault) : 0;
     t->meta.learn = 1;
+    t->meta.keep_going = t->args->keep_going;
     if (!status)
         status = nnrt_open_data(&t->data, model, t->args, source, &model->data_train, NULL,
                                 &t->meta, t->fault);
@@ -102,8 +103,7 @@ static int train_open_memory(nnrt_training *t)
         if (!t->run.best_vars)
             return train_no_memory(t);
     }
-    int status = nnrt_feed_open(&t->feed, model, t->fault);
-    return status ? status : nnrt_augment_open(&t->augmenter, model, nnrt_threads(), t->fault);
+    return nnrt_feed_open(&t->feed, model, t->fault);
 }
 
 static int64_t train_times(int64_t a, int64_t b)
@@ -187,7 +187,6 @@ static int train_begin(nnrt_training *t)
 void nnrt_training_close(nnrt_training *t)
 {
     nnrt_feed_close(&t->feed);
-    nnrt_augment_close(&t->augmenter);
     nnrt_dataset_close(&t->data);
     nnrt_dataset_close(&t->other);
     nnrt_meta_free(&t->meta);

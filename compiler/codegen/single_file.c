@@ -30,6 +30,7 @@ typedef enum {
     WHEN_main,
     WHEN_text,
     WHEN_sound,
+    WHEN_images,
     WHEN_attending,
     WHEN_decoding,
     WHEN_searching
@@ -38,7 +39,8 @@ typedef enum {
 typedef struct RuntimeFile {
     const char *name;
     When
-        when; /* samples: kernels that call it; main: programs; text: those of text or sound; sound: sound */
+        when; /* samples: kernels that call it; main: programs; text: those of text, sound or images;
+                 sound: sound; images: images */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
@@ -69,9 +71,11 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_records.c", WHEN_main},
                                     {"nnrt_csv.c", WHEN_main},
                                     {"nnrt_series.c", WHEN_main},
+                                    {"nnrt_cells.c", WHEN_main},
                                     {"nnrt_synthetic.c", WHEN_main},
                                     {"nnrt_meta.c", WHEN_main},
                                     {"nnrt_dataset.c", WHEN_main},
+                                    {"nnrt_batch.c", WHEN_main},
                                     {"nnrt_text.h", WHEN_text},
                                     {"nnrt_unicode.c", WHEN_text},
                                     {"nnrt_json.c", WHEN_text},
@@ -83,6 +87,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_phrases.c", WHEN_text},
                                     {"nnrt_prompt.c", WHEN_text},
                                     {"nnrt_labels.c", WHEN_text},
+                                    {"nnrt_folder.c", WHEN_text},
                                     {"nnrt_text.c", WHEN_text},
                                     {"nnrt_sound.h", WHEN_sound},
                                     {"nnrt_wav.c", WHEN_sound},
@@ -92,10 +97,19 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_tones.c", WHEN_sound},
                                     {"nnrt_join.c", WHEN_sound},
                                     {"nnrt_sound.c", WHEN_sound},
+                                    {"nnrt_image.h", WHEN_images},
+                                    {"nnrt_png.c", WHEN_images},
+                                    {"nnrt_jpeg.c", WHEN_images},
+                                    {"nnrt_picture.c", WHEN_images},
+                                    {"nnrt_images.c", WHEN_images},
                                     {"nnrt_common.c", WHEN_main},
                                     {"nnrt_args.c", WHEN_main},
                                     {"nnrt_feed.c", WHEN_main},
+                                    {"nnrt_augmenting.h", WHEN_main},
                                     {"nnrt_augment.c", WHEN_main},
+                                    {"nnrt_elastic.c", WHEN_main},
+                                    {"nnrt_along.c", WHEN_main},
+                                    {"nnrt_loader.c", WHEN_main},
                                     {"nnrt_progress.c", WHEN_main},
                                     {"nnrt_checkpoint.c", WHEN_main},
                                     {"nnrt_peak.c", WHEN_main},
@@ -127,11 +141,13 @@ static bool needs(const SourceText *s, When when)
     case WHEN_always: return true;
     case WHEN_samples: return calls_samples(s);
     case WHEN_main: return s->options->main;
-    case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
+    case WHEN_text: return s->options->main &&
+               (reads_text(s->p) || reads_sound(s->p) || reads_images(s->p));
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
     case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
     case WHEN_searching: return s->options->main || s->p->generate.beam > 1;
     case WHEN_sound: return s->options->main && reads_sound(s->p);
+    case WHEN_images: return s->options->main && reads_images(s->p);
     }
     return false;
 }
