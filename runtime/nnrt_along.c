@@ -116,7 +116,7 @@ static void along_box_flip(float *low, float *high, float length)
     *low = kept;
 }
 
-/* What lies within the image; a box of which less than `least` is left is no more there. */
+/* What lies within the image; a box of which less than `least` of what it was is left is no more there. */
 static void along_box_clip(const along_size *s, double least, float *box)
 {
     float w = (float)s->w, h = (float)s->h;
@@ -191,7 +191,17 @@ static void along_apply(const along_work *w, const nnrt_augment *t, const nnrt_a
     }
 }
 
-static void along_changes(const along_work *w, const nnrt_augment_job *job, int64_t row)
+/* What has left the image is gone: a later step does not bring it back. */
+static void along_clip(const along_work *w, double visible)
+{
+    for (int64_t i = 0; w->boxes && i < w->boxes->n; i++) {
+        float *box = w->boxes->at + i * ALONG_BOX;
+        along_box_clip(&w->size, box[0] < 0 ? 2 : visible, box);
+    }
+}
+
+static void along_changes(const along_work *w, const nnrt_augment_job *job, int64_t row,
+                          double visible)
 {
     const nnrt_value *image = job->input;
     for (int i = 0; i < image->n_augment;) {
@@ -199,10 +209,12 @@ static void along_changes(const along_work *w, const nnrt_augment_job *job, int6
             nnrt_augment_map map;
             i = nnrt_augment_group(job, i, row, &map);
             along_affine(w, &map);
+            along_clip(w, visible);
             continue;
         }
         nnrt_augment_draw d = nnrt_augment_draw_of(job, i, row);
         along_apply(w, &image->augment[i++], &d);
+        along_clip(w, visible);
     }
 }
 
@@ -215,10 +227,7 @@ void nnrt_along(const nnrt_augment_job *job, const nnrt_value *v, int64_t row, v
     if (v->is_boxes) {
         along_boxes boxes = {size, v->count / ALONG_BOX, sample};
         const along_work w = {size, &boxes, NULL, room};
-        along_changes(&w, job, row);
-        for (int64_t i = 0; i < boxes.n; i++)
-            along_box_clip(&size, boxes.at[i * ALONG_BOX] < 0 ? 2 : v->visible,
-                           boxes.at + i * ALONG_BOX);
+        along_changes(&w, job, row, v->visible);
         return;
     }
     float *more = room + nnrt_elastic_room(size.h, size.w);
@@ -226,6 +235,6 @@ void nnrt_along(const nnrt_augment_job *job, const nnrt_value *v, int64_t row, v
     const along_work w = {size, NULL, &pixels, room};
     for (int64_t i = 0; i < n; i++)
         pixels.at[i] = (int32_t)i;
-    along_changes(&w, job, row);
+    along_changes(&w, job, row, 0);
     along_gather(&pixels, v, sample, more + 2 * n);
 }
