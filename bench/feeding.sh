@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # sh bench/feeding.sh [IMAGES]: how fast a ResNet on images of 64 x 64 trains from JPEG files, of what it does from memory.
 # The first epoch decodes each file, the second finds them decoded. Prints a line a run: samples a second of each epoch.
-# BUILD: where nncc is. QUIET: a command that runs what is timed, as taskset.
+# BUILD: where nncc is. THREADS: of the step, "1 2". QUIET: a command that runs what is timed, as "taskset -c 0".
 set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 nncc=$(cd "${BUILD:-$root/build}" && pwd)/nncc
@@ -56,7 +56,7 @@ run() { # NAME THREADS PROGRAM DATA...
     awk -F, -v n="$images" -v name="$name" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "time") at = i }
         NR > 1 { s = s sprintf(" %8.0f", n / ($at - before)); before = $at } END { print name ":" s }' "$name.csv"
 }
-for threads in 1 2; do
+for threads in ${THREADS:-1 2}; do
     for program in net changed; do
         run "$program, $threads thread, memory" $threads $program --data image=x.npy --data label=y.npy
         run "$program, $threads thread, JPEG" $threads $program

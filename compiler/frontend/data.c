@@ -359,7 +359,7 @@ static void read_csv(Reader *r)
 
 static void read_synthetic(Reader *r)
 {
-    static const ArgRow rows[] = {WORDS("generator", NULL, "digits"), TAKES("seed", int, "1"),
+    static const ArgRow rows[] = {WORDS("generator", NULL, "digits cells"), TAKES("seed", int, "1"),
                                   TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
     if (!args_read(source_ctx(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))

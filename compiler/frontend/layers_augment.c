@@ -358,7 +358,8 @@ static bool read_along(Call *c, int k, int image_index)
                    "augment: '%s' is %s: what goes along with '%s' of %s is a mask as high and "
                    "wide, or boxes [M, 5]",
                    input->name, shape_text(s, text), image->name, shape_text(i, size));
-    else if (index == image_index || input->augment.n || input->along)
+    else if (index == image_index || input->augment.n ||
+             (input->along && input->along != image_index + 1))
         diag_error(&c->ctx->diag, c->loc, "augment: '%s' is changed twice", input->name);
     else if (boxes && has_elastic(image))
         diag_error(&c->ctx->diag, c->loc, "augment: elastic does not go with boxes: '%s'",

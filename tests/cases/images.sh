@@ -115,6 +115,14 @@ OMP_NUM_THREADS=2 ./net train --steps 7 --checkpoint c --out half.safetensors >/
 OMP_NUM_THREADS=2 ./net train --resume c --epochs 6 --out resumed.safetensors >/dev/null 2>&1
 check "resumed in the middle of an epoch: the same bits" "$python" weights.py files2.safetensors resumed.safetensors
 
+# Ctrl-C in the middle: the threads end with the program.
+if int_ignored; then
+    skip "Ctrl-C: it is ignored here"
+else
+    status "Ctrl-C" 130 timeout --preserve-status -s INT 2 ./net train --epochs 1000000 --out broken-off.safetensors
+    check "weights are there" test -s broken-off.safetensors
+fi
+
 # Every kind of PNG: the pixels that it says.
 for f in rgb alpha wide palette grey; do
     check "predict of $f.png" ./net predict --weights folder.safetensors --input "image=$f.png" --output "pixels=$f.npy"
