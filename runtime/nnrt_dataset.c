@@ -584,7 +584,8 @@ static int ds_read_file(const nnrt_read *o, int input, const char *file, const n
 /* One bare FILE: the same table as `like`, elsewhere. */
 static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_source *like)
 {
-    int pairs = like && like->text && like->text->is_pairs; /* of two files */
+    int pairs = like && ((like->text && like->text->is_pairs) ||
+                         (like->images && like->images->masks)); /* of two files, or folders */
     int table = like && !pairs &&
                 (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
                  like->kind == NNRT_SOURCE_RECORDS || like->kind == NNRT_SOURCE_TEXT ||
@@ -603,6 +604,11 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     other.file = file;
     other.n_files = 0;
     other.generator = NULL;
+    other.rows_end = 0; /* all of its samples */
+    nnrt_images images = {NNRT_RESIZE_NONE, NULL, 0, NULL};
+    if (like->images)
+        images.resize = like->images->resize;
+    other.images = like->images ? &images : NULL;
     return ds_read_source(o, &other);
 }
 
