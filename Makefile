@@ -22,11 +22,16 @@ OPENMP  := $(shell t=$$(mktemp) && echo 'int main(void) { return 0; }' | \
 # libsndfile, where it is: programs that read sound link it then, and know FLAC and its like.
 SNDFILE := $(shell t=$$(mktemp) && printf '\043include <sndfile.h>\nint main(void) { return sf_error(0) & 0; }\n' | \
              $(CC) -x c - -o "$$t" -lsndfile >/dev/null 2>&1 && echo -lsndfile; rm -f "$$t")
-ALL_CPPFLAGS = $(if $(SNDFILE),-DNNRT_SNDFILE='"$(SNDFILE)"') -DNNCC_VERSION='"$(VERSION)"' -D_GNU_SOURCE $(CPPFLAGS)
+# libpng and libjpeg: the same for programs that read images. (jpeglib.h wants stdio.h before it.)
+PNG     := $(shell t=$$(mktemp) && printf '\043include <png.h>\nint main(void) { return png_access_version_number() == 0; }\n' | \
+             $(CC) -x c - -o "$$t" -lpng >/dev/null 2>&1 && echo -lpng; rm -f "$$t")
+JPEG    := $(shell t=$$(mktemp) && printf '\043include <stdio.h>\n\043include <jpeglib.h>\nint main(void) { struct jpeg_error_mgr e; return !jpeg_std_error(&e); }\n' | \
+             $(CC) -x c - -o "$$t" -ljpeg >/dev/null 2>&1 && echo -ljpeg; rm -f "$$t")
+ALL_CPPFLAGS = $(if $(PNG),-DNNRT_PNG='"$(PNG)"') $(if $(JPEG),-DNNRT_JPEG='"$(JPEG)"') $(if $(SNDFILE),-DNNRT_SNDFILE='"$(SNDFILE)"') -DNNCC_VERSION='"$(VERSION)"' -D_GNU_SOURCE $(CPPFLAGS)
 ALL_CFLAGS   = -std=c11 $(WARNINGS) $(CFLAGS)
 # The runtime's bits must not depend on how the compiler contracts a * b + c, nor on errno.
 RT_CFLAGS    = $(ALL_CFLAGS) $(OPENMP) -O3 -fno-math-errno -ffp-contract=off
-LIBS         = -lyaml -lz $(SNDFILE) -lm
+LIBS         = -lyaml -lz $(SNDFILE) $(PNG) $(JPEG) -lpthread -lm
 
 COMPILER_C := $(sort $(wildcard compiler/*/*.c))
 MAIN_C     := $(wildcard compiler/main.c)
@@ -129,7 +134,7 @@ install: all
 	$(if $(TEMPLATES),install -m 644 $(TEMPLATES) "$(DESTDIR)$(PREFIX)/share/nncc/templates/")
 	install -m 644 $(RUNTIME_C) $(RUNTIME_H) "$(DESTDIR)$(PREFIX)/share/nncc/runtime/"
 	install -m 644 nncc.1 "$(DESTDIR)$(PREFIX)/share/man/man1/"
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP@|$(OPENMP)|' -e 's|@SNDFILE@|$(SNDFILE)|' nncc.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@OPENMP@|$(OPENMP)|' -e 's|@SNDFILE@|$(SNDFILE) $(PNG) $(JPEG)|' nncc.pc.in \
 	    >"$(DESTDIR)$(PREFIX)/lib/pkgconfig/nncc.pc"
 
 uninstall:

@@ -15,6 +15,7 @@ need() { needed="$needed $*"; }
 want() { wanted="$wanted $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 header() { [ -n "$cc" ] && echo "#include <$1>" | "$cc" -E -x c - >/dev/null 2>&1; }
+header_after_stdio() { [ -n "$cc" ] && printf '#include <stdio.h>\n#include <%s>\n' "$1" | "$cc" -E -x c - >/dev/null 2>&1; }
 openmp()
 {
     t=$(mktemp -d) || return 1
@@ -34,6 +35,8 @@ find_missing()
     header yaml.h || need libyaml-dev
     header zlib.h || need zlib1g-dev
     header sndfile.h || want libsndfile1-dev
+    header png.h || want libpng-dev
+    header_after_stdio jpeglib.h || want libjpeg-dev
     [ "$what" = test ] || return 0
     header criterion/criterion.h || need libcriterion-dev
     [ -z "$cc" ] || { has gcc && openmp gcc; } || want gcc
@@ -70,5 +73,5 @@ if [ -n "$needed" ]; then
     echo "    sudo apt-get update && sudo apt-get install -y$needed$wanted" >&2
     exit 3
 fi
-[ -n "$wanted" ] && echo "setup: without$wanted, some tests are skipped (libsndfile1-dev: and sound is WAV alone)" >&2
+[ -n "$wanted" ] && echo "setup: without$wanted, some tests are skipped (libsndfile1-dev: and sound is WAV alone; libpng-dev, libjpeg-dev: and such images are not read)" >&2
 exit 0

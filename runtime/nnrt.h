@@ -50,7 +50,8 @@ typedef enum {
     NNRT_AUGMENT_NOISE,         /* normal, of standard deviation `high` */
     NNRT_AUGMENT_CUTOUT,        /* a square of side `high`, its centre in the image, to `fill` */
     NNRT_AUGMENT_TIME_MASK,     /* 0 .. `high` rows anywhere, to `fill` (SpecAugment) */
-    NNRT_AUGMENT_FREQ_MASK      /* the same of columns */
+    NNRT_AUGMENT_FREQ_MASK,     /* the same of columns */
+    NNRT_AUGMENT_ELASTIC        /* smoothed over `low` pixels, times `high` (Simard 2003) */
 } nnrt_augment_kind;
 
 /* One random change of an image. low..high: uniform between them. */
@@ -77,6 +78,10 @@ typedef struct nnrt_value {
      * before the network sees them, in order. */
     int n_augment;
     const nnrt_augment *augment;
+    /* Inputs: 1 + the input whose images it goes along with, turned, moved, cut and flipped as they are: a mask, or
+     * boxes [M, 5] of class, x0, y0, x1, y1 in pixels, which are dropped where less than `visible` of one is left. */
+    int along, is_boxes;
+    double visible;
     int labels; /* outputs: labels, of ctc_decode, up to the first below 0 */
     int may_miss; /* inputs: a value may be NaN, which an `impute` replaces */
 } nnrt_value;
@@ -209,7 +214,8 @@ typedef enum {
     NNRT_SOURCE_CSV,       /* one file, one or several columns an input */
     NNRT_SOURCE_SYNTHETIC, /* made by a seeded generator of the runtime */
     NNRT_SOURCE_TEXT,      /* windows of a long text; tables of texts: a column an input */
-    NNRT_SOURCE_SOUND      /* clips of a folder or a list */
+    NNRT_SOURCE_SOUND,     /* clips of a folder or a list */
+    NNRT_SOURCE_IMAGES     /* PNG and JPEG files of a folder or a list */
 } nnrt_source_kind;
 
 /* How texts become tokens. */
@@ -246,6 +252,22 @@ typedef struct nnrt_sound {
     uint64_t join_seed;
     double join_gap;
 } nnrt_sound;
+
+/* How images of another size than their input's become as large. */
+typedef enum {
+    NNRT_RESIZE_NONE,    /* they are refused */
+    NNRT_RESIZE_STRETCH, /* each axis by itself */
+    NNRT_RESIZE_CROP,    /* both axes alike, until they cover the input: the middle of that */
+    NNRT_RESIZE_PAD      /* both alike, until they fit into it: in the middle, 0 around them */
+} nnrt_resize;
+
+/* What a source of images says beside its columns. */
+typedef struct nnrt_images {
+    nnrt_resize resize;
+    const char *masks;        /* the folder of the masks of a folder's images, or NULL */
+    int n_where;              /* a list: its rows whose columns have these values; 0: all */
+    const char *const *where; /* column, value, column, value, ... */
+} nnrt_images;
 
 typedef struct nnrt_column {
     const char *input; /* which input it feeds */
@@ -293,9 +315,11 @@ typedef struct nnrt_source {
     const nnrt_text *text;   /* text; sound, where its list has texts */
     const nnrt_sound *sound; /* sound: `file` is the list, or the folder where is_folder is set */
     int is_folder;
+    int64_t rows_from, rows_end; /* idx, npy, npz, records: these samples alone; rows_end 0: all */
+    const nnrt_images *images; /* images: `file` is the list or the folder as well */
 } nnrt_source;
 
-/* How a program reads text, or sound: linked only into programs whose model names it. */
+/* How a program reads text, sound or images: linked only into programs whose model names it. */
 typedef struct nnrt_reader nnrt_reader;
 /* Names and values that weights files hold beside the weights: vocabularies. */
 typedef struct nnrt_meta nnrt_meta;
@@ -488,6 +512,7 @@ typedef struct nnrt_model {
     int (*attribute)(nnrt_instance *, int n, const void *const *in, int chosen, float *const *out);
     int n_attributions;
     const nnrt_attribution *attributions;
+    const nnrt_reader *images;         /* of a program whose data is images; else NULL */
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */
@@ -632,8 +657,8 @@ void nnrt_note(nnrt_profile *, int kernel);
 /* to[i * step] = the class index of row i's text; a status where that is not known. */
 int nnrt_categories_find(const nnrt_categories *, double *to);
 
-/* --- nnrt_text.c, nnrt_sound.c ---------------------------------------------------------------- */
+/* --- nnrt_text.c, nnrt_sound.c, nnrt_images.c -------------------------------------------------- */
 
-extern const nnrt_reader nnrt_text_reader, nnrt_sound_reader;
+extern const nnrt_reader nnrt_text_reader, nnrt_sound_reader, nnrt_images_reader;
 
 #endif

@@ -2,6 +2,8 @@
 /* nnrt_array.c: arrays in memory: sizes, byte order, one number at a time. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "nnrt_data.h"
 
@@ -23,8 +25,21 @@ const char *nnrt_array_name(nnrt_array_type type)
 
 void nnrt_array_free(nnrt_array *a)
 {
-    free(a->owned);
+    if (a->lazy.close)
+        a->lazy.close(a->lazy.own);
+    if (a->mapped)
+        munmap(a->owned, a->mapped);
+    else
+        free(a->owned);
     *a = (nnrt_array){0};
+}
+
+void nnrt_array_pass(const nnrt_array *a, const void *at)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t size = (size_t)((const unsigned char *)at - (const unsigned char *)a->owned);
+    if (a->mapped)
+        madvise(a->owned, size / page * page, MADV_DONTNEED);
 }
 
 int64_t nnrt_array_count(int rank, const int64_t *dim)
@@ -92,6 +107,18 @@ int nnrt_array_take(const char *name, nnrt_bytes *bytes, size_t at, int swap, nn
         return status;
     }
     memcpy(out->dim, dim, (size_t)rank * sizeof *dim);
+    if (bytes->mapped && ((swap && item > 1) || at % item)) { /* it must be changed: in memory */
+        nnrt_bytes copy = {malloc(left + 1), left, 0};
+        if (copy.at)
+            memcpy(copy.at, bytes->at + at, left);
+        nnrt_bytes_free(bytes);
+        if (!copy.at)
+            return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for an array of %zu bytes", name,
+                             left);
+        *bytes = copy;
+        at = 0;
+    }
+    out->mapped = bytes->mapped ? bytes->size : 0;
     out->owned = bytes->at;
     if (at % item) { /* malloc's block is aligned, the data in it may not be */
         memmove(bytes->at, bytes->at + at, left);

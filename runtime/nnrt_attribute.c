@@ -268,8 +268,9 @@ static int attr_largest(attr_state *s)
     int status = 0;
     for (int64_t at = 0; !status && at < s->a.n && k > 1; at += s->model->batch) {
         int n = (int)(s->a.n - at < s->model->batch ? s->a.n - at : s->model->batch);
-        nnrt_dataset_batch(&s->data, s->rows.at + at, n, s->feed.in);
-        status = attr_call(s, n, 0);
+        status = nnrt_dataset_batch(&s->data, s->rows.at + at, n, s->feed.in, s->fault);
+        if (!status)
+            status = attr_call(s, n, 0);
         for (int i = 0; !status && i < n; i++)
             for (int32_t c = 1; c < k; c++) {
                 const float *score = s->out[0] + i * k;
@@ -336,8 +337,9 @@ static int attr_single(attr_state *s)
                 break;
             rows[n] = s->rows.at[place[at + n].sample];
         }
-        nnrt_dataset_batch(&s->data, rows, (int)n, s->feed.in);
-        status = attr_call(s, (int)n, place[at].chosen);
+        status = nnrt_dataset_batch(&s->data, rows, (int)n, s->feed.in, s->fault);
+        if (!status)
+            status = attr_call(s, (int)n, place[at].chosen);
         for (int i = 0; !status && i < n; i++)
             attr_take(s, i, place[at + i].sample);
     }
@@ -393,7 +395,9 @@ static int attr_points(attr_state *s, int64_t sample, int64_t from, int n, int64
     const nnrt_model *model = s->model;
     for (int i = 0; i < n; i++)
         rows[i] = s->rows.at[sample];
-    nnrt_dataset_batch(&s->data, rows, n, s->feed.in);
+    int status = nnrt_dataset_batch(&s->data, rows, n, s->feed.in, s->fault);
+    if (status)
+        return status;
     for (int i = 0; i < model->n_attributions; i++)
         for (int p = 0; model->attributions[i].kind == NNRT_ATTRIBUTION_INPUT && p < n; p++)
             attr_point(s, model->attributions[i].input, sample, from + p, p);
@@ -422,11 +426,14 @@ static int attr_path(attr_state *s, int64_t sample, int64_t *rows)
 {
     const nnrt_model *model = s->model;
     int64_t steps = attr_steps(s);
-    nnrt_dataset_batch(&s->data, s->rows.at + sample, 1, s->own.in);
+    int status = nnrt_dataset_batch(&s->data, s->rows.at + sample, 1, s->own.in, s->fault);
     for (int i = 0; i < model->n_attributions; i++)
         for (int64_t k = 0; s->a.found[i] && k < model->attributions[i].count; k++)
             s->sum[i][k] = 0;
-    int status = attr_points(s, sample, ATTR_END, 1, rows);
+    if (!status)
+        status = attr_points(s, sample, ATTR_END, 1, rows);
+    if (status)
+        return status;
     s->a.score[sample] = s->out[0][s->a.chosen[sample]];
     if (!status && s->a.method == NNRT_INTEGRATED_GRADIENTS)
         status = attr_points(s, sample, ATTR_START, 1, rows);

@@ -198,16 +198,17 @@ static const char *show_token(const nnrt_prompting *text, const void *vocab, int
 }
 
 /* A line a token, or a number: what it is, and its attribution. */
-static void show_numbers(const nnrt_attributed *a, int index, int64_t sample,
-                         const nnrt_prompting *text, const void *vocab)
+static int show_numbers(const nnrt_attributed *a, int index, int64_t sample,
+                        const nnrt_prompting *text, const void *vocab, nnrt_fault *fault)
 {
     const nnrt_attribution *t = &a->model->attributions[index];
     const float *score = a->found[index] + sample * t->count;
     char name[NNRT_ERROR_SIZE];
     nnrt_buffer plain = {0}, line = {0};
+    int status = 0;
     if (text)
-        nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in);
-    for (int64_t k = 0; k < t->count; k++) {
+        status = nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in, fault);
+    for (int64_t k = 0; k < t->count && !status; k++) {
         const char *what = name;
         if (text)
             what =
@@ -219,6 +220,7 @@ static void show_numbers(const nnrt_attributed *a, int index, int64_t sample,
     }
     nnrt_buffer_free(&plain);
     nnrt_buffer_free(&line);
+    return status;
 }
 
 /* The lines of all samples, with the numbers of the attributions that are printed. */
@@ -238,8 +240,8 @@ static int show_lines(const nnrt_attributed *a, const unsigned char *printed, nn
     for (int64_t s = 0; !status && s < a->n && (any || a->n <= SHOW_LINES_MAX); s++) {
         show_line(a, s);
         for (int i = 0; i < a->model->n_attributions; i++)
-            if (printed[i])
-                show_numbers(a, i, s, text[i], vocab[i]);
+            if (printed[i] && !status)
+                status = show_numbers(a, i, s, text[i], vocab[i], fault);
     }
     for (int i = 0; text && vocab && i < a->model->n_attributions; i++)
         if (text[i])
@@ -309,7 +311,9 @@ static int show_cell(const show_form *f, const nnrt_canvas *p, int64_t left, int
     nnrt_image image = {f->image, f->channels, f->height, f->width, f->scale};
     nnrt_heat heat = {f->heat, f->height, f->width, 0,
                       a->method == NNRT_GRADIENT_INPUT || a->method == NNRT_INTEGRATED_GRADIENTS};
-    nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in);
+    int status = nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in, fault);
+    if (status)
+        return status;
     for (int64_t i = 0; i < v->count; i++)
         f->image[i] = v->dtype == NNRT_F32 ? ((const float *)a->feed->in[f->input])[i]
                                            : ((const unsigned char *)a->feed->in[f->input])[i];

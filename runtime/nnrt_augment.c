@@ -13,15 +13,13 @@
 #include <omp.h>
 #endif
 
-#include "nnrt_program.h"
-#include "nnrt_rand.h"
+#include "nnrt_augmenting.h"
 
 /* Streams of random numbers that no layer has: one a transform of an input. */
 #define AUGMENT_STREAM 0x80000000u
 
 enum {
     AUGMENT_MOST = 256,   /* transforms of one input that have streams of their own */
-    AUGMENT_DRAWS = 4,    /* indices that a sample takes of a stream */
     AUGMENT_SHARE = 16384 /* numbers in a batch from which threads share it */
 };
 
@@ -31,27 +29,9 @@ typedef struct augment_image {
     float *at, *spare; /* the image now; as much room again */
 } augment_image;
 
-/* The random numbers of one transform for one sample. */
-typedef struct augment_draw {
-    nnrt_rand_key key;
-    uint64_t row;
-} augment_draw;
-
-/* Uniform in [0, 1): number i of the sample. */
-static double augment_uniform(const augment_draw *d, int i)
+static double augment_between(const nnrt_augment_draw *d, int i, double low, double high)
 {
-    return (double)nnrt_rand_uniform(d->key, d->row * AUGMENT_DRAWS + (uint64_t)i);
-}
-
-static double augment_between(const augment_draw *d, int i, double low, double high)
-{
-    return low + (high - low) * augment_uniform(d, i);
-}
-
-/* An integer in 0 .. n-1. */
-static int64_t augment_below(const augment_draw *d, int i, int64_t n)
-{
-    return (int64_t)(augment_uniform(d, i) * (double)n);
+    return low + (high - low) * nnrt_augment_uniform(d, i);
 }
 
 static void augment_swap(augment_image *m)
@@ -63,44 +43,33 @@ static void augment_swap(augment_image *m)
 
 /* --- rotate, scale, translate, shear: one map ------------------------------------------------- */
 
-/* From a place in the result to one in the image, both from the centre, y down:
- * x = xx X + xy Y + x0, y = yx X + yy Y + y0. */
-typedef struct augment_map {
-    double xx, xy, x0, yx, yy, y0;
-} augment_map;
-
-static int augment_is_affine(nnrt_augment_kind kind)
-{
-    return kind <= NNRT_AUGMENT_SHEAR;
-}
-
 /* The way back through one transform. */
-static augment_map augment_back(const nnrt_augment *t, const augment_draw *d,
-                                const augment_image *m)
+static nnrt_augment_map augment_back(const nnrt_augment *t, const nnrt_augment_draw *d,
+                                     const nnrt_value *v)
 {
     const double degree = 3.14159265358979323846 / 180;
-    augment_map back = {1, 0, 0, 0, 1, 0};
-    double v = augment_between(d, 0, t->low, t->high);
+    nnrt_augment_map back = {1, 0, 0, 0, 1, 0};
+    double drawn = augment_between(d, 0, t->low, t->high);
     switch (t->kind) {
     case NNRT_AUGMENT_ROTATE:
-        back.xx = back.yy = cos(v * degree);
-        back.yx = sin(v * degree);
+        back.xx = back.yy = cos(drawn * degree);
+        back.yx = sin(drawn * degree);
         back.xy = -back.yx;
         break;
-    case NNRT_AUGMENT_SCALE: back.xx = back.yy = 1 / v; break;
+    case NNRT_AUGMENT_SCALE: back.xx = back.yy = 1 / drawn; break;
     case NNRT_AUGMENT_TRANSLATE:
-        back.x0 = -v * (double)m->w;
-        back.y0 = -augment_between(d, 1, t->low, t->high) * (double)m->h;
+        back.x0 = -drawn * (double)v->dim[v->rank - 1];
+        back.y0 = -augment_between(d, 1, t->low, t->high) * (double)v->dim[v->rank - 2];
         break;
-    default: back.xy = -tan(v * degree);
+    default: back.xy = -tan(drawn * degree);
     }
     return back;
 }
 
 /* First `back`, then `m`. */
-static augment_map augment_compose(const augment_map *m, const augment_map *back)
+static nnrt_augment_map augment_compose(const nnrt_augment_map *m, const nnrt_augment_map *back)
 {
-    return (augment_map){
+    return (nnrt_augment_map){
         .xx = m->xx * back->xx + m->xy * back->yx,
         .xy = m->xx * back->xy + m->xy * back->yy,
         .x0 = m->xx * back->x0 + m->xy * back->y0 + m->x0,
@@ -131,7 +100,7 @@ static augment_tap augment_taps(float place, int64_t n)
 }
 
 /* Row Y of the result, which begins at number `to` of each plane. */
-static void augment_sample_row(const augment_image *m, const augment_map *map, int64_t Y,
+static void augment_sample_row(const augment_image *m, const nnrt_augment_map *map, int64_t Y,
                                int64_t to)
 {
     double cx = (double)(m->w - 1) / 2, cy = (double)(m->h - 1) / 2, dy = (double)Y - cy;
@@ -158,20 +127,43 @@ static void augment_sample_row(const augment_image *m, const augment_map *map, i
     }
 }
 
-static void augment_sample(augment_image *m, const augment_map *map)
+static void augment_sample(augment_image *m, const nnrt_augment_map *map)
 {
     for (int64_t Y = 0; Y < m->h; Y++)
         augment_sample_row(m, map, Y, Y * m->w);
     augment_swap(m);
 }
 
+/* Each pixel from where the field says, the image's edge going on outside it. `room`: of a field. */
+static void augment_elastic(augment_image *m, const nnrt_augment *t, const nnrt_augment_draw *d,
+                            float *room)
+{
+    int64_t plane = m->h * m->w;
+    nnrt_elastic_field(t, d, m->h, m->w, room);
+    for (int64_t i = 0; i < plane; i++) {
+        float x = (float)(i % m->w) + room[i], y = (float)(i / m->w) + room[plane + i];
+        float right = (float)(m->w - 1), bottom = (float)(m->h - 1);
+        x = x < 0 ? 0 : x > right ? right : x;
+        y = y < 0 ? 0 : y > bottom ? bottom : y;
+        augment_tap tx = augment_taps(x, m->w), ty = augment_taps(y, m->h);
+        for (int64_t p = 0; p < m->planes; p++) {
+            const float *upper = m->at + p * plane + ty.at[0] * m->w;
+            const float *lower = m->at + p * plane + ty.at[1] * m->w;
+            float a = tx.weight[0] * upper[tx.at[0]] + tx.weight[1] * upper[tx.at[1]];
+            float b = tx.weight[0] * lower[tx.at[0]] + tx.weight[1] * lower[tx.at[1]];
+            m->spare[p * plane + i] = ty.weight[0] * a + ty.weight[1] * b;
+        }
+    }
+    augment_swap(m);
+}
+
 /* --- crop, flip, cutout ----------------------------------------------------------------------- */
 
 /* Moves the image by a whole number of pixels, up to `pad` each way; what comes in is 0. */
-static void augment_crop(augment_image *m, int64_t pad, const augment_draw *d)
+static void augment_crop(augment_image *m, int64_t pad, const nnrt_augment_draw *d)
 {
-    int64_t dy = augment_below(d, 0, 2 * pad + 1) - pad,
-            dx = augment_below(d, 1, 2 * pad + 1) - pad;
+    int64_t dy = nnrt_augment_below(d, 0, 2 * pad + 1) - pad,
+            dx = nnrt_augment_below(d, 1, 2 * pad + 1) - pad;
     int64_t from = dx > 0 ? dx : 0, to = dx < 0 ? -dx : 0, n = m->w - from - to;
     if (dy == 0 && dx == 0)
         return;
@@ -217,11 +209,12 @@ static void augment_span(int64_t centre, int64_t side, int64_t n, int64_t *first
     *first = *first > 0 ? *first : 0;
 }
 
-static void augment_cutout(const augment_image *m, const nnrt_augment *t, const augment_draw *d)
+static void augment_cutout(const augment_image *m, const nnrt_augment *t,
+                           const nnrt_augment_draw *d)
 {
     int64_t y0, y1, x0, x1, side = (int64_t)t->high;
-    augment_span(augment_below(d, 0, m->h), side, m->h, &y0, &y1);
-    augment_span(augment_below(d, 1, m->w), side, m->w, &x0, &x1);
+    augment_span(nnrt_augment_below(d, 0, m->h), side, m->h, &y0, &y1);
+    augment_span(nnrt_augment_below(d, 1, m->w), side, m->w, &x0, &x1);
     for (int64_t p = 0; p < m->planes; p++) {
         float fill = t->n_fill ? t->fill[t->n_fill > 1 ? p : 0] : 0;
         for (int64_t y = y0; y < y1; y++)
@@ -231,11 +224,11 @@ static void augment_cutout(const augment_image *m, const nnrt_augment *t, const 
 }
 
 /* Rows, or columns, of all planes: as many as a number drawn of 0 .. high, wherever they fit. */
-static void augment_mask(const augment_image *m, const nnrt_augment *t, const augment_draw *d)
+static void augment_mask(const augment_image *m, const nnrt_augment *t, const nnrt_augment_draw *d)
 {
     int rows = t->kind == NNRT_AUGMENT_TIME_MASK;
-    int64_t n = rows ? m->h : m->w, width = augment_below(d, 0, (int64_t)t->high + 1);
-    int64_t first = augment_below(d, 1, n - width + 1);
+    int64_t n = rows ? m->h : m->w, width = nnrt_augment_below(d, 0, (int64_t)t->high + 1);
+    int64_t first = nnrt_augment_below(d, 1, n - width + 1);
     for (int64_t p = 0; p < m->planes; p++) {
         float fill = t->n_fill ? t->fill[t->n_fill > 1 ? p : 0] : 0;
         for (int64_t y = rows ? first : 0; y < (rows ? first + width : m->h); y++)
@@ -269,7 +262,7 @@ static double augment_mean(const augment_image *m)
     return sum / (double)n;
 }
 
-static void augment_noise(const augment_image *m, double deviation, const augment_draw *d)
+static void augment_noise(const augment_image *m, double deviation, const nnrt_augment_draw *d)
 {
     float s = (float)deviation;
     int64_t n = augment_count(m);
@@ -280,43 +273,34 @@ static void augment_noise(const augment_image *m, double deviation, const augmen
 
 /* --- one sample ------------------------------------------------------------------------------- */
 
-/* What all samples of a batch share. */
-typedef struct augment_batch {
-    const nnrt_value *input;
-    uint32_t input_index;
-    uint64_t seed, epoch;
-} augment_batch;
-
-static augment_draw augment_draw_of(const augment_batch *b, int transform, int64_t row)
+nnrt_augment_draw nnrt_augment_draw_of(const nnrt_augment_job *b, int transform, int64_t row)
 {
     uint32_t stream = AUGMENT_STREAM + b->input_index * AUGMENT_MOST + (uint32_t)transform;
-    return (augment_draw){nnrt_rand_key_of(b->seed, b->epoch, stream), (uint64_t)row};
+    return (nnrt_augment_draw){nnrt_rand_key_of(b->seed, b->epoch, stream), (uint64_t)row};
 }
 
-/* Transform i and the affine ones that follow it as one map; gives the next transform. */
-static int augment_affine(augment_image *m, const augment_batch *b, int i, int64_t row)
+int nnrt_augment_group(const nnrt_augment_job *b, int i, int64_t row, nnrt_augment_map *map)
 {
-    augment_map map = {1, 0, 0, 0, 1, 0};
     const nnrt_value *v = b->input;
-    for (; i < v->n_augment && augment_is_affine(v->augment[i].kind); i++) {
-        augment_draw d = augment_draw_of(b, i, row);
-        augment_map back = augment_back(&v->augment[i], &d, m);
-        map = augment_compose(&map, &back);
+    *map = (nnrt_augment_map){1, 0, 0, 0, 1, 0};
+    for (; i < v->n_augment && nnrt_augment_is_affine(v->augment[i].kind); i++) {
+        nnrt_augment_draw d = nnrt_augment_draw_of(b, i, row);
+        nnrt_augment_map back = augment_back(&v->augment[i], &d, v);
+        *map = augment_compose(map, &back);
     }
-    augment_sample(m, &map);
     return i;
 }
 
-static void augment_apply(augment_image *m, const nnrt_augment *t, const augment_draw *d)
+static void augment_apply(augment_image *m, const nnrt_augment *t, const nnrt_augment_draw *d)
 {
     switch (t->kind) {
     case NNRT_AUGMENT_CROP: augment_crop(m, (int64_t)t->high, d); break;
     case NNRT_AUGMENT_FLIP:
-        if (augment_uniform(d, 0) < t->high)
+        if (nnrt_augment_uniform(d, 0) < t->high)
             augment_mirror(m);
         break;
     case NNRT_AUGMENT_FLIP_VERTICAL:
-        if (augment_uniform(d, 0) < t->high)
+        if (nnrt_augment_uniform(d, 0) < t->high)
             augment_turn_over(m);
         break;
     case NNRT_AUGMENT_BRIGHTNESS:
@@ -339,23 +323,30 @@ static uint8_t augment_byte(float value)
     return value <= 0 ? 0 : value >= 255 ? 255 : (uint8_t)lroundf(value);
 }
 
-/* Changes one image in the batch's buffer; `room`: twice its numbers. */
-static void augment_one(const augment_batch *b, int64_t row, void *image, float *room)
+/* Changes one image in the batch's buffer; `room`: twice its numbers, and then what more is needed. */
+static void augment_one(const nnrt_augment_job *b, int64_t row, void *image, float *room)
 {
     const nnrt_value *v = b->input;
     size_t count = (size_t)v->count;
     int bytes = v->dtype == NNRT_U8;
+    float *more = room + 2 * count;
     augment_image m = {v->rank == 3 ? v->dim[0] : 1, v->dim[v->rank - 2], v->dim[v->rank - 1],
                        bytes ? room + count : image, room};
     for (size_t i = 0; bytes && i < count; i++)
         m.at[i] = ((const uint8_t *)image)[i];
     for (int i = 0; i < v->n_augment;) {
-        if (augment_is_affine(v->augment[i].kind)) {
-            i = augment_affine(&m, b, i, row);
+        if (nnrt_augment_is_affine(v->augment[i].kind)) {
+            nnrt_augment_map map;
+            i = nnrt_augment_group(b, i, row, &map);
+            augment_sample(&m, &map);
             continue;
         }
-        augment_draw d = augment_draw_of(b, i, row);
-        augment_apply(&m, &v->augment[i++], &d);
+        nnrt_augment_draw d = nnrt_augment_draw_of(b, i, row);
+        if (v->augment[i].kind == NNRT_AUGMENT_ELASTIC)
+            augment_elastic(&m, &v->augment[i], &d, more);
+        else
+            augment_apply(&m, &v->augment[i], &d);
+        i++;
     }
     if (!bytes && m.at != image)
         memcpy(image, m.at, count * sizeof *m.at);
@@ -369,9 +360,14 @@ int nnrt_augment_open(nnrt_augmenter *a, const nnrt_model *model, int threads, n
 {
     size_t size;
     *a = (nnrt_augmenter){.model = model, .threads = threads > 1 ? threads : 1};
-    for (int k = 0; k < model->n_inputs; k++)
-        if (model->inputs[k].n_augment && 2 * (size_t)model->inputs[k].count > a->room)
-            a->room = 2 * (size_t)model->inputs[k].count;
+    for (int k = 0; k < model->n_inputs; k++) {
+        const nnrt_value *v = &model->inputs[k];
+        size_t room = 2 * (size_t)v->count;
+        if (!v->n_augment)
+            continue;
+        room += nnrt_along_room(v->dim[v->rank - 2], v->dim[v->rank - 1]);
+        a->room = room > a->room ? room : a->room;
+    }
     if (!a->room)
         return NNRT_OK;
     if (!__builtin_mul_overflow(a->room * sizeof *a->scratch, (size_t)a->threads, &size))
@@ -385,22 +381,33 @@ void nnrt_augment_close(nnrt_augmenter *a)
     a->scratch = NULL;
 }
 
-static void augment_share(const nnrt_augmenter *a, const augment_batch *b, const int64_t *rows,
-                          int n, unsigned char *images)
+/* The image of a sample, and what goes along with it. in[k] holds sample i at place i. */
+static void augment_all(const nnrt_augmenter *a, const nnrt_augment_job *b, int64_t row, int i,
+                        float *room, void *const *in)
 {
-    const nnrt_value *v = b->input;
-    size_t size = (size_t)v->count * (v->dtype == NNRT_U8 ? 1 : 4);
+    const nnrt_model *m = a->model;
+    unsigned char *image = in[b->input_index];
+    augment_one(b, row, image + nnrt_feed_bytes(b->input, i), room);
+    for (int k = 0; k < m->n_inputs; k++)
+        if (m->inputs[k].along == (int)b->input_index + 1)
+            nnrt_along(b, &m->inputs[k], row,
+                       (unsigned char *)in[k] + nnrt_feed_bytes(&m->inputs[k], i), room);
+}
+
+static void augment_share(const nnrt_augmenter *a, const nnrt_augment_job *b, const int64_t *rows,
+                          int n, void *const *in)
+{
 #ifdef _OPENMP
-#pragma omp parallel num_threads(a->threads) if (n * v->count >= AUGMENT_SHARE)
+#pragma omp parallel num_threads(a->threads) if (n * b->input->count >= AUGMENT_SHARE)
     {
         float *room = a->scratch + (size_t)omp_get_thread_num() * a->room;
 #pragma omp for schedule(static)
         for (int i = 0; i < n; i++)
-            augment_one(b, rows[i], images + (size_t)i * size, room);
+            augment_all(a, b, rows[i], i, room, in);
     }
 #else
     for (int i = 0; i < n; i++)
-        augment_one(b, rows[i], images + (size_t)i * size, a->scratch);
+        augment_all(a, b, rows[i], i, a->scratch, in);
 #endif
 }
 
@@ -408,8 +415,18 @@ void nnrt_augment_batch(const nnrt_augmenter *a, uint64_t seed, int64_t epoch, c
                         int n, void *const *in)
 {
     for (int k = 0; k < a->model->n_inputs; k++) {
-        augment_batch b = {&a->model->inputs[k], (uint32_t)k, seed, (uint64_t)epoch};
+        nnrt_augment_job b = {&a->model->inputs[k], (uint32_t)k, seed, (uint64_t)epoch};
         if (b.input->n_augment)
-            augment_share(a, &b, rows, n, in[k]);
+            augment_share(a, &b, rows, n, in);
+    }
+}
+
+void nnrt_augment_sample(const nnrt_augmenter *a, int thread, uint64_t seed, int64_t epoch,
+                         int64_t row, void *const *in)
+{
+    for (int k = 0; k < a->model->n_inputs; k++) {
+        nnrt_augment_job b = {&a->model->inputs[k], (uint32_t)k, seed, (uint64_t)epoch};
+        if (b.input->n_augment)
+            augment_all(a, &b, row, 0, a->scratch + (size_t)thread * a->room, in);
     }
 }

@@ -262,9 +262,15 @@ static int predict_batches(predict_state *p)
     float **out = calloc((size_t)model->n_outputs + 1, sizeof *out);
     if (!status && !out)
         status = predict_no_memory(p);
-    for (int64_t at = 0; !status && at < p->n; at += model->batch) {
-        int n = (int)(p->n - at < model->batch ? p->n - at : model->batch);
-        nnrt_dataset_batch(&p->data, rows.at + at, n, p->feed.in);
+    const nnrt_loading job = {.data = &p->data, .order = rows.at, .n = p->n};
+    if (!status)
+        status = nnrt_feed_begin(&p->feed, &job, p->fault);
+    for (int64_t at = 0, done = 0; !status && at < p->n; at += done) {
+        int n;
+        status = nnrt_feed_next(&p->feed, &n, p->fault);
+        if (status)
+            break;
+        done = n;
         for (int i = 0; i < model->n_outputs; i++)
             out[i] = p->files[i] ? p->all[i] + at * model->outputs[i].count : p->out[i];
         status = model->predict(p->m, n, (const void *const *)p->feed.in, out);
@@ -272,6 +278,7 @@ static int predict_batches(predict_state *p)
             nnrt_fail(p->fault, status, "samples %lld to %lld: %s", (long long)at,
                       (long long)(at + n - 1), p->m->error);
     }
+    nnrt_feed_end(&p->feed);
     free(out);
     free(rows.at);
     return status;
@@ -448,9 +455,12 @@ static int grad_run(const nnrt_args *args, nnrt_instance *m, const nnrt_dataset 
     float *grads = calloc(grad_count(model) + 1, sizeof *grads);
     if (grads) {
         m->seed = args->has_seed ? args->seed : model->train.seed;
-        nnrt_dataset_batch(data, rows.at, (int)rows.n, feed->in);
-        float loss = model->grad(m, (int)rows.n, (const void *const *)feed->in, grads);
-        status = grad_finite(model, grads, loss, fault);
+        float loss = 0;
+        status = nnrt_dataset_batch(data, rows.at, (int)rows.n, feed->in, fault);
+        if (!status) {
+            loss = model->grad(m, (int)rows.n, (const void *const *)feed->in, grads);
+            status = grad_finite(model, grads, loss, fault);
+        }
         if (!status)
             status = grad_write(args->out, model, grads, loss, rows.n, fault);
     } else {

@@ -78,7 +78,7 @@ int nnrt_open_meta(nnrt_meta *meta, const nnrt_model *model, const char *path, n
 {
     char *own = NULL;
     *meta = (nnrt_meta){0};
-    if (!model->text && !model->sound && !model->categories)
+    if (!model->text && !model->sound && !model->images && !model->categories)
         return 0;
     if (!path)
         path = own = nnrt_default_weights(model);

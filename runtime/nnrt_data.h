@@ -34,12 +34,17 @@ int nnrt_scan_take(const unsigned char *bytes, size_t *at, size_t end, const cha
 typedef struct nnrt_bytes {
     unsigned char *at;
     size_t size;
+    int mapped; /* the file itself, to be read only; else memory */
 } nnrt_bytes;
 
 /* The bytes of a file as they are on the disk: what weights are read with, since it needs no zlib.
  * Anything but a regular file is refused. */
 int nnrt_file_raw(const char *path, nnrt_bytes *out, nnrt_fault *);
 void nnrt_bytes_free(nnrt_bytes *);
+/* The same, but a file of NNRT_MAP_LEAST bytes and more is mapped, so that it may be larger than memory; it must not
+ * be cut while it is read. */
+#define NNRT_MAP_LEAST ((size_t)64 << 20)
+int nnrt_file_map(const char *path, nnrt_bytes *out, nnrt_fault *);
 /* A text that grows. After `failed`, for want of memory, it stays as it is. */
 typedef struct nnrt_buffer {
     char *at;
@@ -62,6 +67,8 @@ int nnrt_path_ends(const char *path, const char *ending);
 /* The bytes of a file; a name that ends in .gz is unpacked (refused by name without zlib). Unpacked
  * it may be at most 1000 times as long as packed, and 1 MiB. */
 int nnrt_file_read(const char *path, nnrt_bytes *out, nnrt_fault *);
+/* Either that or, of a name without .gz, nnrt_file_map. */
+int nnrt_file_open(const char *path, nnrt_bytes *out, nnrt_fault *);
 /* Unpacks a raw deflate stream of `size` bytes at byte `at` of the file `name` to exactly
  * `out_size` bytes. */
 int nnrt_inflate(const char *name, size_t at, const unsigned char *bytes, size_t size,
@@ -100,6 +107,14 @@ typedef enum {
     NNRT_ARRAY_BOOL
 } nnrt_array_type;
 
+/* Samples that are made when a batch wants them: images in files. Several threads may ask at once. */
+typedef struct nnrt_lazy {
+    void *own;
+    /* Writes one sample in its input's type. */
+    int (*sample)(void *own, int64_t row, void *to, nnrt_fault *);
+    void (*close)(void *own);
+} nnrt_lazy;
+
 /* Row-major, native byte order (readers convert), samples on axis 0. */
 typedef struct nnrt_array {
     nnrt_array_type type;
@@ -108,13 +123,18 @@ typedef struct nnrt_array {
     void *data;
     void *owned;  /* what nnrt_array_free frees */
     int64_t step; /* numbers from one sample to the next, where samples overlap; 0: their length */
-    int gaps;     /* NaN stands where a table has no value */
+    int gaps;       /* NaN stands where a table has no value */
+    int64_t first;  /* of the file's samples, the number of the first one here */
+    size_t mapped;  /* bytes of the file that `owned` is a map of; 0: memory */
+    nnrt_lazy lazy; /* where data is NULL and lazy.sample is not */
 } nnrt_array;
 
 /* Bytes of a number, and what the type is called in errors: "uint8", ... */
 size_t nnrt_array_item(nnrt_array_type);
 const char *nnrt_array_name(nnrt_array_type);
 void nnrt_array_free(nnrt_array *);
+/* Of a map: the bytes before `at` may leave memory; they come back when they are read. */
+void nnrt_array_pass(const nnrt_array *, const void *at);
 /* The product of dim[0..rank), or -1 where it is over 2^40 or an axis over 2^31 - 1. */
 int64_t nnrt_array_count(int rank, const int64_t *dim);
 /* A new array of the type and shape given, not initialised. `name` is the file, for the fault. */
@@ -159,6 +179,8 @@ void nnrt_png_put(nnrt_buffer *, int channels, int64_t height, int64_t width,
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);
 int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
+/* The generator `cells`. (nnrt_cells.c) */
+int nnrt_cells_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 /* Draws sample i of a seed, and gives its class. */
 typedef unsigned char nnrt_synth_sample(uint64_t seed, int64_t i, unsigned char *pixels);
 enum { NNRT_SYNTH_PIXELS = 4096 };
@@ -277,9 +299,13 @@ int nnrt_dataset_args(nnrt_dataset *, const nnrt_model *, int n, char **args,
                       nnrt_meta *meta, nnrt_fault *);
 /* Where the FILE of NAME=FILE begins; NULL: a bare FILE. A slash before the '=' makes it a path. */
 const char *nnrt_data_named(const char *arg);
-/* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip).
+/* Copies the samples rows[0..n) to buffers of the inputs' types, out[i] one an input (NULL: skip). What is read
+ * when it is wanted may turn out to be broken: a status, and the fault names the file. Threads may call it at once.
  */
-void nnrt_dataset_batch(const nnrt_dataset *, const int64_t *rows, int n, void *const *out);
+int nnrt_dataset_batch(const nnrt_dataset *, const int64_t *rows, int n, void *const *out,
+                       nnrt_fault *);
+/* Whether an input has a column. */
+int nnrt_dataset_has(const nnrt_dataset *, int input);
 void nnrt_dataset_close(nnrt_dataset *);
 
 /* 1: the input may have this value. "an integer from 0 to 9, or -100" */
@@ -332,6 +358,25 @@ struct nnrt_categories {
     const nnrt_cell *cells;
     int step; /* numbers from one result to the next */
 };
+/* --- nnrt_folder.c: files by their names ------------------------------------------------------- */
+
+/* Names, each on the heap. */
+typedef struct nnrt_names {
+    char **at;
+    size_t n, room;
+} nnrt_names;
+
+void nnrt_names_free(nnrt_names *);
+/* Takes the name over. 0 or NNRT_NO_MEMORY; a name that is NULL is none for want of memory. */
+int nnrt_names_put(nnrt_names *, char *name);
+/* What a folder holds, folders or files as wanted, by name; hidden ones are passed over. */
+int nnrt_folder_list(const char *folder, int folders, nnrt_names *out, nnrt_fault *);
+/* Adds the files of a folder, with their paths; `name` (or NULL) is the class of each. */
+int nnrt_folder_files(const char *folder, const char *name, nnrt_names *paths, nnrt_names *classes,
+                      nnrt_fault *);
+/* A folder a class: the files of each, in the order of their names; `what` they are, for the fault. */
+int nnrt_folder_classes(const char *folder, const char *what, nnrt_names *paths,
+                        nnrt_names *classes, nnrt_fault *);
 
 /* A csv of `stride`: its two inputs, windows of one array of its rows. (nnrt_series.c) */
 int nnrt_series_read(const nnrt_read *, const nnrt_source *);

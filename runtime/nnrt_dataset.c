@@ -7,6 +7,8 @@
 
 #include "nnrt_data.h"
 
+enum { DS_PASS = 1 << 24 }; /* bytes of a map that are looked at before they may leave memory */
+
 int nnrt_read_needs(const nnrt_read *o, int input)
 {
     return !o->need || o->need[input];
@@ -146,12 +148,17 @@ static int ds_check_shape(const nnrt_read *o, int input)
                      o->d->names[input], want, v->name, have, have);
 }
 
+int nnrt_dataset_has(const nnrt_dataset *d, int input)
+{
+    return d->columns[input].data || d->columns[input].lazy.sample;
+}
+
 static int ds_check_counts(const nnrt_read *o)
 {
     nnrt_dataset *d = o->d;
     int first = -1;
     for (int i = 0; i < d->model->n_inputs; i++) {
-        if (!d->columns[i].data)
+        if (!nnrt_dataset_has(d, i))
             continue;
         int64_t n = d->columns[i].dim[0];
         if (n == 0)
@@ -233,16 +240,18 @@ static void ds_position(const nnrt_value *v, int64_t at, char *text, size_t size
     ds_shape_text(v->rank, index, text + 4, size - 4);
 }
 
-static int ds_bad_value(const nnrt_read *o, int input, int64_t at)
+/* Number k of sample i, which lies at `at` in the array, is not what the input takes. */
+static int ds_bad_value(const nnrt_read *o, int input, int64_t i, int64_t k, int64_t at)
 {
     const nnrt_value *v = &o->d->model->inputs[input];
+    const nnrt_array *a = &o->d->columns[input];
     char expected[96], position[128];
     nnrt_value_expected(v, expected, sizeof expected);
-    ds_position(v, at % v->count, position, sizeof position);
+    ds_position(v, k, position, sizeof position);
     return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
                      "%s: sample %lld (from 0)%s: expected %s for '%s', found %.9g",
-                     o->d->names[input], (long long)(at / v->count), position, expected, v->name,
-                     nnrt_array_number(&o->d->columns[input], (size_t)at));
+                     o->d->names[input], (long long)(a->first + i), position, expected, v->name,
+                     nnrt_array_number(a, (size_t)at));
 }
 
 /* 1: no number of this type can be wrong for the input. */
@@ -255,29 +264,47 @@ static int ds_always_good(nnrt_array_type type, const nnrt_value *v)
     return v->dtype == NNRT_F32 && type <= NNRT_ARRAY_I64;
 }
 
+/* Number by number, each sample's `step` behind those of the one before. */
+static int ds_check_sample(const nnrt_read *o, int input, int64_t i, int64_t step)
+{
+    const nnrt_array *a = &o->d->columns[input];
+    const nnrt_value *v = &o->d->model->inputs[input];
+    for (int64_t k = 0; k < v->count; k++) {
+        double value = nnrt_array_number(a, (size_t)(i * step + k));
+        if (!nnrt_value_good(v, value) && !(a->gaps && ds_is_nan(value)))
+            return nnrt_skip(o, i, ds_bad_value(o, input, i, k, i * step + k));
+    }
+    return NNRT_OK;
+}
+
 static int ds_check_values(const nnrt_read *o, int input)
 {
     const nnrt_array *a = &o->d->columns[input];
     const nnrt_value *v = &o->d->model->inputs[input];
     if (ds_always_good(a->type, v))
         return NNRT_OK;
-    if (a->step) /* windows, whose reader has checked what they show */
+    if (a->lazy.sample) /* looked at when it is read */
         return NNRT_OK;
-    int64_t count = nnrt_array_count(a->rank, a->dim);
-    int status = NNRT_OK;
-    for (int64_t i = 0; i < count && !status; i++) {
-        double value = nnrt_array_number(a, (size_t)i);
-        if (!nnrt_value_good(v, value) && !(a->gaps && ds_is_nan(value)))
-            status = nnrt_skip(o, i / v->count, ds_bad_value(o, input, i));
+    if (a->step && !a->mapped) /* windows, whose reader has checked what they show */
+        return NNRT_OK;
+    int64_t step = a->step ? a->step : v->count, item = (int64_t)nnrt_array_item(a->type);
+    for (int64_t i = 0, passed = 0; i < a->dim[0]; i++) {
+        int status = ds_check_sample(o, input, i, step);
+        if (status)
+            return status;
+        if ((i - passed) * step * item < DS_PASS) /* a file larger than memory goes through it */
+            continue;
+        nnrt_array_pass(a, (const unsigned char *)a->data + i * step * item);
+        passed = i;
     }
-    return status;
+    return NNRT_OK;
 }
 
 static int ds_check(const nnrt_read *o)
 {
     nnrt_dataset *d = o->d;
     for (int i = 0; i < d->model->n_inputs; i++)
-        if (nnrt_read_needs(o, i) && !d->columns[i].data) {
+        if (nnrt_read_needs(o, i) && !nnrt_dataset_has(d, i)) {
             char list[200];
             ds_list(d->model, list, sizeof list);
             return nnrt_fail(o->fault, NNRT_BAD_CALL,
@@ -286,7 +313,7 @@ static int ds_check(const nnrt_read *o)
         }
     int status = NNRT_OK;
     for (int i = 0; i < d->model->n_inputs && !status; i++)
-        if (d->columns[i].data)
+        if (nnrt_dataset_has(d, i))
             status = ds_check_shape(o, i);
     if (!status)
         status = ds_check_counts(o);
@@ -335,6 +362,29 @@ static int ds_read_columns(const nnrt_read *o, const nnrt_source *s)
         int status = ds_read_column(o, s, &s->columns[i]);
         if (status)
             return status;
+    }
+    return NNRT_OK;
+}
+
+/* The samples of a source's `rows`, of each column that it has filled. */
+static int ds_choose_rows(const nnrt_read *o, const nnrt_source *s)
+{
+    for (int i = 0; s->rows_end && i < s->n_columns; i++) {
+        int input = nnrt_read_input(o, s->columns[i].input);
+        nnrt_array *a = &o->d->columns[input];
+        if (!a->data || a->rank < 1)
+            continue;
+        int64_t n = a->dim[0], all = nnrt_array_count(a->rank, a->dim);
+        if (s->rows_end > n)
+            return nnrt_fail(o->fault, NNRT_BAD_CONTENT,
+                             "%s: rows %lld to %lld are wanted, and there are %lld",
+                             o->d->names[input], (long long)s->rows_from,
+                             (long long)s->rows_end - 1, (long long)n);
+        int64_t step = a->step ? a->step : all / n;
+        a->data =
+            (unsigned char *)a->data + s->rows_from * step * (int64_t)nnrt_array_item(a->type);
+        a->dim[0] = s->rows_end - s->rows_from;
+        a->first = s->rows_from;
     }
     return NNRT_OK;
 }
@@ -423,7 +473,7 @@ static int ds_read_synthetic(const nnrt_read *o, const nnrt_source *s)
     return status;
 }
 
-static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
+static int ds_read_whole(const nnrt_read *o, const nnrt_source *s)
 {
     if (s->kind == NNRT_SOURCE_CSV && s->stride)
         return nnrt_series_read(o, s);
@@ -445,8 +495,18 @@ static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
         if (o->d->model->sound)
             return o->d->model->sound->source(o, s);
         break;
+    case NNRT_SOURCE_IMAGES:
+        if (o->d->model->images)
+            return o->d->model->images->source(o, s);
+        break;
     }
     return nnrt_fail(o->fault, NNRT_BUG, "a data source of unknown kind %d", (int)s->kind);
+}
+
+static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
+{
+    int status = ds_read_whole(o, s);
+    return status ? status : ds_choose_rows(o, s);
 }
 
 /* Checks what was read; whatever fails, nothing is left. */
@@ -475,10 +535,24 @@ int nnrt_dataset_open(nnrt_dataset *d, const nnrt_model *m, const nnrt_source *s
 static int ds_is_sound(const char *path)
 {
     static const char *const endings[] = {".wav", ".flac", ".ogg", ".aiff", ".au"};
-    struct stat st;
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (nnrt_path_ends(path, endings[i]))
             return 1;
+    return 0;
+}
+
+static int ds_is_image(const char *path)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg", ".PNG", ".JPG", ".JPEG"};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        if (nnrt_path_ends(path, endings[i]))
+            return 1;
+    return 0;
+}
+
+static int ds_is_folder(const char *path)
+{
+    struct stat st;
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
@@ -495,12 +569,19 @@ static int ds_is_text(const nnrt_model *m, int input, const char *path)
     return m->text && m->data_train.kind == NNRT_SOURCE_TEXT && v->classes > 0 && v->rank > 0;
 }
 
-/* Reads texts (a line each) or clips for an input. -1: the file is neither. */
+/* Reads images, texts (a line each) or clips for an input. -1: the file is none of these. */
 static int ds_read_by_reader(const nnrt_read *o, int input, const char *path,
                              const nnrt_source *like)
 {
     const nnrt_model *m = o->d->model;
-    int sound = ds_is_sound(path) && o->d->model->sound != NULL;
+    int folder = ds_is_folder(path);
+    int sound = (folder || ds_is_sound(path)) && m->sound != NULL;
+    if (m->images && (ds_is_image(path) || (folder && !sound)))
+        return m->images->file(o, input, path, like);
+    if (ds_is_image(path))
+        return nnrt_fail(o->fault, NNRT_BAD_CALL,
+                         "%s: the model file names no source of images, so this program reads none",
+                         path);
     if (!sound && !ds_is_text(m, input, path))
         return -1;
     const nnrt_reader *reader = sound ? m->sound : m->text;
@@ -538,11 +619,12 @@ static int ds_read_file(const nnrt_read *o, int input, const char *file, const n
 /* One bare FILE: the same table as `like`, elsewhere. */
 static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_source *like)
 {
-    int pairs = like && like->text && like->text->is_pairs; /* of two files */
+    int pairs = like && ((like->text && like->text->is_pairs) ||
+                         (like->images && like->images->masks)); /* of two files, or folders */
     int table = like && !pairs &&
                 (like->kind == NNRT_SOURCE_CSV || like->kind == NNRT_SOURCE_NPZ ||
                  like->kind == NNRT_SOURCE_RECORDS || like->kind == NNRT_SOURCE_TEXT ||
-                 like->kind == NNRT_SOURCE_SOUND);
+                 like->kind == NNRT_SOURCE_SOUND || like->kind == NNRT_SOURCE_IMAGES);
     char list[200];
     ds_list(o->d->model, list, sizeof list);
     if (!table)
@@ -558,6 +640,11 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     other.n_files = 0;
     other.generator = NULL;
     other.n_where = 0; /* all of its rows */
+    other.rows_end = 0; /* all of its samples */
+    nnrt_images images = {NNRT_RESIZE_NONE, NULL, 0, NULL};
+    if (like->images)
+        images.resize = like->images->resize;
+    other.images = like->images ? &images : NULL;
     return ds_read_source(o, &other);
 }
 
@@ -598,52 +685,4 @@ int nnrt_dataset_args(nnrt_dataset *d, const nnrt_model *m, int n, char **args,
     for (int i = 0; i < n && !status; i++)
         status = ds_read_arg(&o, n, args[i], like);
     return ds_end(&o, status);
-}
-
-/* --- batches ---------------------------------------------------------------------------------- */
-
-/* Converts `count` numbers from the index `at` on; any type to any other. */
-static void ds_convert(const nnrt_array *a, size_t at, size_t count, nnrt_dtype dtype, void *to)
-{
-    for (size_t i = 0; i < count; i++) {
-        double value = nnrt_array_number(a, at + i);
-        if (dtype == NNRT_F32)
-            ((float *)to)[i] = (float)value;
-        else if (dtype == NNRT_I32)
-            ((int32_t *)to)[i] = (int32_t)value;
-        else
-            ((uint8_t *)to)[i] = (uint8_t)value;
-    }
-}
-
-/* One sample; the common pairs of types without a detour. */
-static void ds_sample(const nnrt_array *a, size_t at, size_t count, nnrt_dtype dtype, void *to)
-{
-    const unsigned char *from = (const unsigned char *)a->data + at * nnrt_array_item(a->type);
-    if ((a->type == NNRT_ARRAY_F32 && dtype == NNRT_F32) ||
-        (a->type == NNRT_ARRAY_I32 && dtype == NNRT_I32) ||
-        (a->type == NNRT_ARRAY_U8 && dtype == NNRT_U8)) {
-        memcpy(to, from, count * nnrt_array_item(a->type));
-    } else if (a->type == NNRT_ARRAY_U8 && dtype == NNRT_F32) {
-        float *out = to;
-        for (size_t i = 0; i < count; i++)
-            out[i] = from[i];
-    } else {
-        ds_convert(a, at, count, dtype, to);
-    }
-}
-
-void nnrt_dataset_batch(const nnrt_dataset *d, const int64_t *rows, int n, void *const *out)
-{
-    for (int k = 0; k < d->model->n_inputs; k++) {
-        const nnrt_value *v = &d->model->inputs[k];
-        const nnrt_array *a = &d->columns[k];
-        size_t count = (size_t)v->count, item = v->dtype == NNRT_U8 ? 1 : 4;
-        size_t step = a->step ? (size_t)a->step : count;
-        unsigned char *to = out[k];
-        if (!to || !a->data)
-            continue;
-        for (int i = 0; i < n; i++)
-            ds_sample(a, (size_t)rows[i] * step, count, v->dtype, to + (size_t)i * count * item);
-    }
 }

@@ -18,7 +18,8 @@ size_t nnrt_feed_bytes(const nnrt_value *v, int64_t rows)
 
 int nnrt_feed_open(nnrt_feed *f, const nnrt_model *model, nnrt_fault *fault)
 {
-    *f = (nnrt_feed){model, calloc((size_t)model->n_inputs + 1, sizeof *f->in)};
+    *f = (nnrt_feed){.model = model, .in = calloc((size_t)model->n_inputs + 1, sizeof *f->in)};
+    f->own = f->in;
     int ok = f->in != NULL;
     for (int i = 0; ok && i < model->n_inputs; i++) {
         size_t size = nnrt_feed_bytes(&model->inputs[i], model->batch);
@@ -36,10 +37,36 @@ int nnrt_feed_open(nnrt_feed *f, const nnrt_model *model, nnrt_fault *fault)
 
 void nnrt_feed_close(nnrt_feed *f)
 {
-    for (int i = 0; f->in && i < f->model->n_inputs; i++)
-        free(f->in[i]);
-    free(f->in);
-    f->in = NULL;
+    nnrt_loader_close(f->loader);
+    for (int i = 0; f->own && i < f->model->n_inputs; i++)
+        free(f->own[i]);
+    free(f->own);
+    f->in = f->own = NULL;
+    f->loader = NULL;
+}
+
+int nnrt_feed_begin(nnrt_feed *f, const nnrt_loading *job, nnrt_fault *fault)
+{
+    int status = f->loader ? NNRT_OK : nnrt_loader_open(&f->loader, f->model, fault);
+    if (status)
+        return status;
+    nnrt_loader_end(f->loader);
+    return nnrt_loader_begin(f->loader, job, fault);
+}
+
+int nnrt_feed_next(nnrt_feed *f, int *n, nnrt_fault *fault)
+{
+    void **in = f->own;
+    int status = nnrt_loader_next(f->loader, n, &in, fault);
+    f->in = in;
+    return status;
+}
+
+void nnrt_feed_end(nnrt_feed *f)
+{
+    if (f->loader)
+        nnrt_loader_end(f->loader);
+    f->in = f->own;
 }
 
 int nnrt_rows_all(nnrt_rows *rows, int64_t n, nnrt_fault *fault)
@@ -166,11 +193,13 @@ static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
     const nnrt_model *model = f->model;
     const int64_t calls = m->calls;
     float *const *kept = m->metric_kept;
-    int status = 0;
+    const nnrt_loading job = {.data = data, .order = rows->at, .n = rows->n};
+    int n, status = nnrt_feed_begin(f, &job, fault);
     nnrt_score_clear(score);
-    for (int64_t at = 0; at < rows->n && !status; at += model->batch) {
-        int n = (int)(rows->n - at < model->batch ? rows->n - at : model->batch);
-        nnrt_dataset_batch(data, rows->at + at, n, f->in);
+    for (int64_t at = 0; at < rows->n && !status; at += n) {
+        status = nnrt_feed_next(f, &n, fault);
+        if (status)
+            break;
         nnrt_score_aim(score, n, m);
         m->calls = -1 - at; /* random numbers: of no step, and the same whenever the set is taken */
         float loss = model->eval(m, n, (const void *const *)f->in, score->sums);
@@ -178,6 +207,7 @@ static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
             status = feed_not_finite(m, at, n, (double)loss, fault);
         nnrt_score_add(score, (double)loss, n);
     }
+    nnrt_feed_end(f);
     m->calls = calls;
     m->metric_kept = kept;
     return status;

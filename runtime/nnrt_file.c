@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -64,7 +65,10 @@ int nnrt_scan_take(const unsigned char *bytes, size_t *at, size_t end, const cha
 
 void nnrt_bytes_free(nnrt_bytes *b)
 {
-    free(b->at);
+    if (b->mapped)
+        munmap(b->at, b->size);
+    else
+        free(b->at);
     *b = (nnrt_bytes){0};
 }
 
@@ -153,8 +157,8 @@ static int file_fill(const char *path, int fd, unsigned char *at, size_t size, n
     }
 }
 
-/* Checks what the open file is and reads it. */
-static int file_load(const char *path, int fd, nnrt_bytes *out, nnrt_fault *fault)
+/* Checks what the open file is and reads it, or maps it. */
+static int file_load(const char *path, int fd, int maps, nnrt_bytes *out, nnrt_fault *fault)
 {
     struct stat st;
     if (fstat(fd, &st) != 0)
@@ -165,6 +169,13 @@ static int file_load(const char *path, int fd, nnrt_bytes *out, nnrt_fault *faul
         return nnrt_fail(fault, NNRT_BAD_FILE,
                          "%s: expected a regular file, found a pipe, socket or device", path);
     size_t size = (size_t)st.st_size;
+    if (maps && size >= NNRT_MAP_LEAST) {
+        void *at = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
+        *out = (nnrt_bytes){at, size, 1};
+        if (at != MAP_FAILED)
+            return NNRT_OK;
+        *out = (nnrt_bytes){0}; /* some file systems cannot */
+    }
     out->at = malloc(size + 1); /* never 0 */
     if (!out->at)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its %zu bytes", path, size);
@@ -175,14 +186,24 @@ static int file_load(const char *path, int fd, nnrt_bytes *out, nnrt_fault *faul
     return status;
 }
 
-int nnrt_file_raw(const char *path, nnrt_bytes *out, nnrt_fault *fault)
+static int file_get(const char *path, int maps, nnrt_bytes *out, nnrt_fault *fault)
 {
     *out = (nnrt_bytes){0};
     /* Not blocking: opening a pipe that nobody writes to would wait for ever. */
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return nnrt_fail(fault, NNRT_BAD_FILE, "%s: cannot open: %s", path, strerror(errno));
-    int status = file_load(path, fd, out, fault);
+    int status = file_load(path, fd, maps, out, fault);
     close(fd);
     return status;
+}
+
+int nnrt_file_raw(const char *path, nnrt_bytes *out, nnrt_fault *fault)
+{
+    return file_get(path, 0, out, fault);
+}
+
+int nnrt_file_map(const char *path, nnrt_bytes *out, nnrt_fault *fault)
+{
+    return file_get(path, 1, out, fault);
 }

@@ -90,18 +90,21 @@ static void fit_take_products(fit_run *f, const float *x, int64_t runs)
     }
 }
 
-/* Calls `take` with what the layer reads of each batch: runs of `inner` numbers of one feature. */
-static void fit_pass(fit_run *f, void (*take)(fit_run *, const float *, int64_t))
+/* A status where a batch cannot be read. Calls `take` with what the layer reads of each batch: runs of `inner` numbers of one feature. */
+static int fit_pass(fit_run *f, void (*take)(fit_run *, const float *, int64_t))
 {
     const nnrt_model *model = f->m->model;
     const nnrt_fitting *fitting = model->fitting;
     const nnrt_fit_layer *l = f->layer;
     for (int64_t at = 0; at < f->rows->n; at += model->batch) {
         int n = (int)(f->rows->n - at < model->batch ? f->rows->n - at : model->batch);
-        nnrt_dataset_batch(f->data, f->rows->at + at, n, f->feed->in);
+        int status = nnrt_dataset_batch(f->data, f->rows->at + at, n, f->feed->in, f->fault);
+        if (status)
+            return status;
         fitting->values(f->m, n, (const void *const *)f->feed->in, f->out);
         take(f, f->out[l - fitting->layers], n * (l->count / l->inner));
     }
+    return 0;
 }
 
 /* --- what is wrong with the values -------------------------------------------------------------- */
@@ -148,14 +151,15 @@ static int fit_standardize(fit_run *f)
     float *mean = malloc((size_t)l->features * 2 * sizeof *mean), *std = mean + l->features;
     if (!mean)
         return fit_no_memory(f);
-    fit_pass(f, fit_take_moments);
+    int status = fit_pass(f, fit_take_moments);
     for (int64_t i = 0; i < l->features; i++) {
         const fit_moments *at = &f->moments[i];
         double deviation = at->n > 0 ? sqrt(at->squares / at->n) : 0;
         mean[i] = (float)at->mean;
         std[i] = (float)deviation > (float)l->eps ? (float)deviation : 1;
     }
-    int status = f->infinite >= 0 ? fit_infinite(f) : 0;
+    if (!status && f->infinite >= 0)
+        status = fit_infinite(f);
     if (!status) {
         nnrt_var_write(f->m, l->var[0], mean);
         nnrt_var_write(f->m, l->var[1], std);
@@ -185,10 +189,10 @@ static int fit_impute(fit_run *f)
     float *value = malloc((size_t)l->features * sizeof *value);
     f->all = malloc((room + 1) * sizeof *f->all);
     int status = value && f->all ? 0 : fit_no_memory(f);
-    if (!status) {
-        fit_pass(f, median ? fit_take_all : fit_take_moments);
+    if (!status)
+        status = fit_pass(f, median ? fit_take_all : fit_take_moments);
+    if (!status)
         status = fit_check(f, 0);
-    }
     for (int64_t i = 0; i < l->features && !status; i++) {
         const fit_moments *at = &f->moments[i];
         value[i] =
@@ -305,12 +309,13 @@ static int fit_pca(fit_run *f)
     char *taken = calloc((size_t)n, 1);
     f->matrix = calloc((size_t)(2 * n * n), sizeof *f->matrix);
     int status = components && taken && f->matrix ? 0 : fit_no_memory(f);
-    if (!status) {
-        fit_pass(f, fit_take_moments);
+    if (!status)
+        status = fit_pass(f, fit_take_moments);
+    if (!status)
         status = fit_check(f, 1);
-    }
+    if (!status)
+        status = fit_pass(f, fit_take_products);
     if (!status) {
-        fit_pass(f, fit_take_products);
         for (int64_t i = 0; i < n; i++)
             for (int64_t j = i; j < n; j++) {
                 f->matrix[i * n + j] /= samples > 1 ? samples - 1 : 1;

@@ -246,8 +246,9 @@ static int gen_sources(gen_state *s, nnrt_meta *meta)
     if (!status)
         status = nnrt_feed_open(&feed, s->model, s->fault);
     for (int64_t i = 0; !status && i < data.n; i++) {
-        nnrt_dataset_batch(&data, &i, 1, feed.in);
-        status = gen_one(s, (const void *const *)feed.in);
+        status = nnrt_dataset_batch(&data, &i, 1, feed.in, s->fault);
+        if (!status)
+            status = gen_one(s, (const void *const *)feed.in);
         if (!status)
             status = gen_give(s, i);
     }

@@ -110,7 +110,7 @@ static int gz_unpack(const char *path, const nnrt_bytes *packed, nnrt_bytes *out
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to unpack it", path);
     size_t room = packed->size < SIZE_MAX / 8 ? packed->size * 4 + 4096 : packed->size;
-    *out = (nnrt_bytes){malloc(room), room};
+    *out = (nnrt_bytes){malloc(room), room, 0};
     int status = out->at ? gz_members(path, packed, &z, out, fault)
                          : nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to unpack it", path);
     inflateEnd(&z);
@@ -224,4 +224,11 @@ int nnrt_file_read(const char *path, nnrt_bytes *out, nnrt_fault *fault)
     nnrt_bytes_free(&packed);
     return status;
 #endif
+}
+
+int nnrt_file_open(const char *path, nnrt_bytes *out, nnrt_fault *fault)
+{
+    size_t n = strlen(path);
+    int packed = n > 3 && strcmp(path + n - 3, ".gz") == 0;
+    return packed ? nnrt_file_read(path, out, fault) : nnrt_file_map(path, out, fault);
 }

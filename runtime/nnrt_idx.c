@@ -49,7 +49,7 @@ int nnrt_idx_read(const char *path, nnrt_array *out, nnrt_fault *fault)
 {
     *out = (nnrt_array){0};
     nnrt_bytes bytes;
-    int status = nnrt_file_read(path, &bytes, fault);
+    int status = nnrt_file_open(path, &bytes, fault);
     if (status)
         return status;
     nnrt_array head = {0};

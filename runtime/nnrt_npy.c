@@ -275,7 +275,7 @@ int nnrt_npy_read(const char *path, nnrt_array *out, nnrt_fault *fault)
     *out = (nnrt_array){0};
     nnrt_bytes bytes;
     npy_head head;
-    int status = nnrt_file_read(path, &bytes, fault);
+    int status = nnrt_file_open(path, &bytes, fault);
     if (status)
         return status;
     status = npy_header(path, bytes.at, bytes.size, &head, fault);
@@ -292,7 +292,7 @@ int nnrt_npy_parse(const char *name, const unsigned char *bytes, size_t size, nn
     int status = npy_header(name, bytes, size, &head, fault);
     if (status)
         return status;
-    nnrt_bytes copy = {malloc(size), size};
+    nnrt_bytes copy = {malloc(size), size, 0};
     if (!copy.at)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory for its %zu bytes", name, size);
     memcpy(copy.at, bytes, size);

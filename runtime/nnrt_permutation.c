@@ -120,7 +120,7 @@ static int perm_own_column(perm_state *p, int input)
         out ? nnrt_array_make(v->name, type[v->dtype], 2, dim, &own, p->fault) : perm_no_memory(p);
     for (int64_t i = 0; !status && i < p->data.n; i++) {
         out[input] = (unsigned char *)own.data + (size_t)i * row;
-        nnrt_dataset_batch(&p->data, &i, 1, out);
+        status = nnrt_dataset_batch(&p->data, &i, 1, out, p->fault);
     }
     free(out);
     if (status)

@@ -71,14 +71,34 @@ double nnrt_clock(void);
 
 /* --- nnrt_feed.c: batches, and a set as a whole ----------------------------------------------- */
 
+typedef struct nnrt_loader nnrt_loader;
+
 /* Buffers for one batch of every input. */
 typedef struct nnrt_feed {
     const nnrt_model *model;
-    void **in; /* one an input; what no set fills stays zero */
+    void **in;  /* the batch at hand, one an input; what no set fills stays zero */
+    void **own; /* what `in` is where no loader has filled it */
+    nnrt_loader *loader;
 } nnrt_feed;
+
+/* What is read, in batches: the samples order[first .. n) of a set. Set and order stay as they are until the end. */
+typedef struct nnrt_loading {
+    const nnrt_dataset *data;
+    const int64_t *order;
+    int64_t n, first;
+    int augments; /* images are changed at random, as `seed` and `epoch` say */
+    uint64_t seed;
+    int64_t epoch;
+} nnrt_loading;
 
 int nnrt_feed_open(nnrt_feed *, const nnrt_model *, nnrt_fault *);
 void nnrt_feed_close(nnrt_feed *);
+/* The batches that follow are of this; those of something before are no more read. */
+int nnrt_feed_begin(nnrt_feed *, const nnrt_loading *, nnrt_fault *);
+/* The next batch, in feed->in until the next call: *n samples, 0 after the last. A status where one cannot be read. */
+int nnrt_feed_next(nnrt_feed *, int *n, nnrt_fault *);
+/* Nothing of the set or order is read after this. */
+void nnrt_feed_end(nnrt_feed *);
 /* The bytes of `rows` samples of an input. */
 size_t nnrt_feed_bytes(const nnrt_value *, int64_t rows);
 
@@ -216,6 +236,15 @@ int nnrt_details_curves(const char *dir, const nnrt_classes *, const nnrt_score 
  * NNRT_BAD_CONTENT where a feature has no value, NNRT_NOT_FINITE where an infinity arose before a layer. */
 int nnrt_fit(nnrt_instance *, const nnrt_dataset *, const nnrt_rows *rows, nnrt_feed *, nnrt_fault *);
 
+/* --- nnrt_loader.c: batches read in the background ---------------------------------------------- */
+
+/* What nnrt_feed_begin and the others are made of; *out is to be closed whatever open gives. */
+int nnrt_loader_open(nnrt_loader **out, const nnrt_model *, nnrt_fault *);
+void nnrt_loader_close(nnrt_loader *);
+int nnrt_loader_begin(nnrt_loader *, const nnrt_loading *, nnrt_fault *);
+int nnrt_loader_next(nnrt_loader *, int *n, void ***in, nnrt_fault *);
+void nnrt_loader_end(nnrt_loader *);
+
 /* --- nnrt_augment.c: random changes to training images ---------------------------------------- */
 
 typedef struct nnrt_augmenter {
@@ -233,6 +262,9 @@ void nnrt_augment_close(nnrt_augmenter *);
  * alone. */
 void nnrt_augment_batch(const nnrt_augmenter *, uint64_t seed, int64_t epoch, const int64_t *rows,
                         int n, void *const *in);
+/* The same of one sample, in[k] of input k, by the caller's thread, whose number says where it has room. */
+void nnrt_augment_sample(const nnrt_augmenter *, int thread, uint64_t seed, int64_t epoch,
+                         int64_t row, void *const *in);
 
 /* --- nnrt_checkpoint.c: the whole state of a training run ------------------------------------- */
 
@@ -418,7 +450,7 @@ int nnrt_check_writable(const char *path, nnrt_fault *);
 int nnrt_open_data(nnrt_dataset *, const nnrt_model *, const nnrt_args *, const nnrt_source *,
                    const nnrt_source *like, const unsigned char *need, nnrt_meta *, nnrt_fault *);
 /* The vocabularies of a weights file or checkpoint (NULL: the default file), where the model's data
- * is text or sound; else none, and no file is looked at. */
+ * is text, sound or images; else none, and no file is looked at. */
 int nnrt_open_meta(nnrt_meta *, const nnrt_model *, const char *path, nnrt_fault *);
 /* The samples that --input gives for the inputs that are needed; others are not even looked at. (nnrt_commands.c) */
 int nnrt_named_inputs(nnrt_dataset *, const nnrt_args *, const nnrt_model *,

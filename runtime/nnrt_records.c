@@ -2,6 +2,7 @@
 /* nnrt_records.c: files of fixed records of raw bytes, as CIFAR has them. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "nnrt_data.h"
 
@@ -77,6 +78,42 @@ static int records_file(const char *path, int n, const nnrt_column *columns, nnr
     return status;
 }
 
+/* A column of one file that is mapped: it has a map of its own, and records lie as they do there. */
+static int records_map(const char *path, int n, const nnrt_column *columns, int k, nnrt_array *out,
+                       nnrt_fault *fault)
+{
+    nnrt_bytes file;
+    size_t length = 0, at = 0;
+    int status = nnrt_file_open(path, &file, fault);
+    if (!status)
+        status = records_length(path, file.size, n, columns, &length, fault);
+    if (!status && !file.mapped)
+        status = nnrt_fail(fault, NNRT_BAD_FILE, "%s: the file changed while it was read", path);
+    if (!status && file.size / length > INT32_MAX)
+        status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: more than 2^31 - 1 records", path);
+    if (status) {
+        nnrt_bytes_free(&file);
+        return status;
+    }
+    for (int i = 0; i < k; i++)
+        at += (size_t)columns[i].bytes;
+    out->dim[0] = (int64_t)(file.size / length);
+    out->data = file.at + at;
+    out->owned = file.at;
+    out->mapped = file.size;
+    out->step = (int64_t)length;
+    return NNRT_OK;
+}
+
+/* Whether the file is one that nnrt_file_open maps. */
+static int records_is_mapped(const char *path)
+{
+    struct stat st;
+    size_t n = strlen(path);
+    return !(n > 3 && strcmp(path + n - 3, ".gz") == 0) && stat(path, &st) == 0 &&
+           S_ISREG(st.st_mode) && (size_t)st.st_size >= NNRT_MAP_LEAST;
+}
+
 int nnrt_records_read(int n_paths, const char *const *paths, int n, const nnrt_column *columns,
                       nnrt_array *out, nnrt_fault *fault)
 {
@@ -85,7 +122,10 @@ int nnrt_records_read(int n_paths, const char *const *paths, int n, const nnrt_c
         out[i] = (nnrt_array){.type = NNRT_ARRAY_U8,
                               .rank = columns[i].bytes == 1 ? 1 : 2,
                               .dim = {0, columns[i].bytes}};
-    for (int i = 0; i < n_paths && !status; i++)
+    int mapped = n_paths == 1 && records_is_mapped(paths[0]);
+    for (int i = 0; i < n && mapped && !status; i++)
+        status = records_map(paths[0], n, columns, i, &out[i], fault);
+    for (int i = 0; i < n_paths && !mapped && !status; i++)
         status = records_file(paths[i], n, columns, out, fault);
     for (int i = 0; i < n && status; i++)
         nnrt_array_free(&out[i]);

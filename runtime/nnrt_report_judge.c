@@ -167,8 +167,10 @@ static int judge_batch(nnrt_judged *j, int64_t at, int n, int look)
     const nnrt_training *t = j->t;
     int64_t count = t->model->outputs[j->pair.output].count;
     const float *out = j->out[j->pair.output];
-    nnrt_dataset_batch(j->data, j->rows.at + at, n, t->feed.in);
-    int status = t->model->predict(t->m, n, (const void *const *)t->feed.in, j->out);
+    int status = nnrt_dataset_batch(j->data, j->rows.at + at, n, t->feed.in, t->fault);
+    if (status)
+        return status;
+    status = t->model->predict(t->m, n, (const void *const *)t->feed.in, j->out);
     if (status)
         return nnrt_fail(t->fault, status, "samples %lld to %lld: %s", (long long)at,
                          (long long)(at + n - 1), t->m->error);

@@ -102,12 +102,14 @@ void nnrt_report_memory(FILE *f, const nnrt_model *model)
 /* --- time ------------------------------------------------------------------------------------- */
 
 /* Whole optimiser steps of the first batch of the training set. */
-static void plan_steps(nnrt_training *t, nnrt_profiled *to)
+static int plan_steps(nnrt_training *t, nnrt_profiled *to)
 {
     const nnrt_model *model = t->model;
     int64_t whole = model->train.accumulate > 1 ? model->train.accumulate : 1;
     const void *const *in = (const void *const *)t->feed.in;
-    nnrt_dataset_batch(&t->data, t->rows.at, to->n, t->feed.in);
+    int status = nnrt_dataset_batch(&t->data, t->rows.at, to->n, t->feed.in, t->fault);
+    if (status)
+        return status;
     for (int64_t i = 0; i < 2 * whole; i++)
         model->train_step_noted(t->m, to->n, in, &to->profile);
     nnrt_profile_clear(&to->profile, model);
@@ -116,6 +118,7 @@ static void plan_steps(nnrt_training *t, nnrt_profiled *to)
         model->train_step_noted(t->m, to->n, in, &to->profile);
         to->steps++;
     } while (nnrt_clock() < end || to->steps % whole);
+    return 0;
 }
 
 static void plan_row(FILE *f, const nnrt_profile_line *l, double all)
@@ -170,7 +173,9 @@ int nnrt_report_kernels(FILE *f, nnrt_training *t)
         status = nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for a profile");
     if (!status) {
         to.n = (int)(t->rows.n < model->batch ? t->rows.n : model->batch);
-        plan_steps(t, &to);
+        status = plan_steps(t, &to);
+    }
+    if (!status) {
         to.peak = nnrt_measure_peak();
         nnrt_html_section(f, "kernels", "Time a kernel");
         plan_table(f, nnrt_profile_lines(&to, lines), lines, &to);

@@ -306,8 +306,8 @@ static void samples_card(const samples_view *v, const nnrt_guess *g)
 {
     const nnrt_training *t = v->j->t;
     const float *out = v->j->out[v->j->pair.output];
-    nnrt_dataset_batch(v->j->data, &g->row, 1, t->feed.in);
-    if (t->model->predict(t->m, 1, (const void *const *)t->feed.in, v->j->out))
+    if (nnrt_dataset_batch(v->j->data, &g->row, 1, t->feed.in, t->fault) ||
+        t->model->predict(t->m, 1, (const void *const *)t->feed.in, v->j->out))
         return;
     fputs("<div class=\"sample\">", v->f);
     samples_tag(v, g);

@@ -33,17 +33,28 @@ int nnrt_skipped(const nnrt_read *r, int64_t at)
     return r->skips && at < r->skips->room && r->skips->flags[at];
 }
 
-/* Moves the samples that stay to the front of an array. */
-static void skips_shrink(const nnrt_read *r, nnrt_array *a, int64_t kept)
+/* Moves the samples that stay to the front of an array; those of a file that is mapped, to memory. */
+static int skips_shrink(const nnrt_read *r, nnrt_array *a, int64_t kept)
 {
     size_t bytes = nnrt_array_item(a->type);
     for (int i = 1; i < a->rank; i++)
         bytes *= (size_t)a->dim[i];
-    unsigned char *data = a->data;
-    for (int64_t from = 0, to = 0; from < a->dim[0]; from++)
+    size_t apart = a->step ? (size_t)a->step * nnrt_array_item(a->type) : bytes;
+    unsigned char *data = a->data, *to = a->mapped ? malloc((size_t)kept * bytes + 1) : data;
+    if (!to)
+        return nnrt_fail(r->fault, NNRT_NO_MEMORY, "no memory for %lld samples", (long long)kept);
+    for (int64_t from = 0, at = 0; from < a->dim[0]; from++)
         if (!nnrt_skipped(r, from))
-            memmove(data + (size_t)to++ * bytes, data + (size_t)from * bytes, bytes);
+            memmove(to + (size_t)at++ * bytes, data + (size_t)from * apart, bytes);
+    if (a->mapped) {
+        nnrt_array whole = *a;
+        nnrt_array_free(&whole);
+        a->data = a->owned = to;
+        a->mapped = 0;
+        a->step = 0;
+    }
     a->dim[0] = kept;
+    return NNRT_OK;
 }
 
 int nnrt_skips_apply(const nnrt_read *r)
@@ -68,10 +79,11 @@ int nnrt_skips_apply(const nnrt_read *r)
     for (int64_t i = 0, to = 0; i < d->n; i++)
         if (!nnrt_skipped(r, i))
             d->origin[to++] = i;
-    for (int i = 0; i < d->model->n_inputs; i++)
+    int status = NNRT_OK;
+    for (int i = 0; i < d->model->n_inputs && !status; i++)
         if (d->columns[i].data)
-            skips_shrink(r, &d->columns[i], kept);
+            status = skips_shrink(r, &d->columns[i], kept);
     d->total = d->n;
     d->n = kept;
-    return NNRT_OK;
+    return status;
 }

@@ -2,8 +2,6 @@
 /* nnrt_sound.c: sources of sound: a folder a class, or a list of clips; clips for `predict`. A clip
  * is brought to the model's rate, and filled up with silence or cut, so that its features have as
  * many frames as the input. */
-#include <dirent.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -208,102 +206,6 @@ static int sound_column(const nnrt_table *t, const nnrt_sound *how, int input,
     return status;
 }
 
-/* --- folders ---------------------------------------------------------------------------------- */
-
-/* Names, each on the heap. */
-typedef struct sound_names {
-    char **at;
-    size_t n, room;
-} sound_names;
-
-static void sound_names_free(sound_names *names)
-{
-    for (size_t i = 0; i < names->n; i++)
-        free(names->at[i]);
-    free(names->at);
-    *names = (sound_names){0};
-}
-
-/* Takes the name over. 0 or NNRT_NO_MEMORY. */
-static int sound_names_put(sound_names *names, char *name)
-{
-    if (names->n == names->room) {
-        size_t room = names->room ? names->room * 2 : 64;
-        char **grown = realloc(names->at, room * sizeof *grown);
-        if (!grown) {
-            free(name);
-            return NNRT_NO_MEMORY;
-        }
-        names->at = grown;
-        names->room = room;
-    }
-    if (!name)
-        return NNRT_NO_MEMORY;
-    names->at[names->n++] = name;
-    return NNRT_OK;
-}
-
-static int sound_by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* What a folder holds, folders or files as wanted, by name; hidden ones are passed over. */
-static int sound_list(const nnrt_read *r, const char *folder, int folders, sound_names *out)
-{
-    DIR *dir = opendir(folder);
-    if (!dir)
-        return nnrt_fail(r->fault, NNRT_BAD_FILE, "%s: cannot open: %s", folder, strerror(errno));
-    int status = NNRT_OK;
-    for (struct dirent *e; !status && (e = readdir(dir));) {
-        struct stat st;
-        char *path = nnrt_path_join(folder, e->d_name);
-        int fits = path && e->d_name[0] != '.' && stat(path, &st) == 0 &&
-                   (folders ? S_ISDIR(st.st_mode) : S_ISREG(st.st_mode));
-        if (!path || (fits && sound_names_put(out, strdup(e->d_name))))
-            status = sound_no_memory(r, folder);
-        free(path);
-    }
-    closedir(dir);
-    if (out->n)
-        qsort(out->at, out->n, sizeof *out->at, sound_by_name);
-    return status;
-}
-
-/* Adds the files of a folder, with their paths; `name` (or NULL) is the class of each. */
-static int sound_folder_files(const nnrt_read *r, const char *folder, const char *name,
-                              sound_names *paths, sound_names *classes)
-{
-    sound_names files = {0};
-    int status = sound_list(r, folder, 0, &files);
-    for (size_t i = 0; i < files.n && !status; i++) {
-        if (sound_names_put(paths, nnrt_path_join(folder, files.at[i])) ||
-            (name && sound_names_put(classes, strdup(name))))
-            status = sound_no_memory(r, folder);
-    }
-    sound_names_free(&files);
-    return status;
-}
-
-/* A folder a class: the clips of each, in the order of their names. */
-static int sound_folder(const nnrt_read *r, const char *folder, sound_names *paths,
-                        sound_names *classes)
-{
-    sound_names folders = {0};
-    int status = sound_list(r, folder, 1, &folders);
-    for (size_t i = 0; i < folders.n && !status; i++) {
-        char *path = nnrt_path_join(folder, folders.at[i]);
-        status = path ? sound_folder_files(r, path, folders.at[i], paths, classes)
-                      : sound_no_memory(r, folder);
-        free(path);
-    }
-    if (!status && paths->n == 0)
-        status = nnrt_fail(r->fault, NNRT_BAD_CONTENT,
-                           "%s: expected a folder a class, with clips in it; found none", folder);
-    sound_names_free(&folders);
-    return status;
-}
-
 /* --- joined clips ----------------------------------------------------------------------------- */
 
 /* The rows of a table of joined samples: `own`, whose clips `from` has; or `from` itself where the source does
@@ -374,8 +276,8 @@ static int sound_table_column(const nnrt_table *t, int input, const nnrt_span *t
 
 static int sound_from_folder(const nnrt_read *r, const nnrt_source *s, const char *path)
 {
-    sound_names paths = {0}, classes = {0};
-    int status = sound_folder(r, path, &paths, &classes);
+    nnrt_names paths = {0}, classes = {0};
+    int status = nnrt_folder_classes(path, "clips", &paths, &classes, r->fault);
     nnrt_span *texts = malloc((classes.n + 1) * sizeof *texts);
     size_t *lines = malloc((classes.n + 1) * sizeof *lines);
     const nnrt_table t = {
@@ -398,8 +300,8 @@ static int sound_from_folder(const nnrt_read *r, const nnrt_source *s, const cha
             status = sound_table_column(&rows.table, input, column, (const char *const *)paths.at);
     }
     sound_rows_close(&rows, s->n_columns);
-    sound_names_free(&paths);
-    sound_names_free(&classes);
+    nnrt_names_free(&paths);
+    nnrt_names_free(&classes);
     free(texts);
     free(lines);
     return status;
@@ -407,7 +309,7 @@ static int sound_from_folder(const nnrt_read *r, const nnrt_source *s, const cha
 
 /* The paths that a list names, relative to its own folder. */
 static int sound_paths(const nnrt_read *r, const char *list, const nnrt_texts *texts,
-                       const nnrt_span *column, sound_names *out)
+                       const nnrt_span *column, nnrt_names *out)
 {
     const char *slash = strrchr(list, '/');
     char *folder = slash ? strndup(list, (size_t)(slash - list) + 1) : NULL;
@@ -419,7 +321,7 @@ static int sound_paths(const nnrt_read *r, const char *list, const nnrt_texts *t
             break;
         }
         char *name = strndup(column[i].at, column[i].size);
-        if (!name || sound_names_put(out, nnrt_path_join(folder, name)))
+        if (!name || nnrt_names_put(out, nnrt_path_join(folder, name)))
             status = sound_no_memory(r, list);
         free(name);
     }
@@ -431,13 +333,13 @@ static int sound_list_column(sound_rows *rows, int i, int input, const nnrt_text
                              const nnrt_span *column)
 {
     const nnrt_table *t = &rows->table;
-    sound_names paths = {0};
+    nnrt_names paths = {0};
     int status = t->read->d->model->inputs[input].classes <= 0
                      ? sound_paths(t->read, t->name, texts, column, &paths)
                      : sound_rows_texts(rows, i, &column);
     if (!status)
         status = sound_table_column(t, input, column, (const char *const *)paths.at);
-    sound_names_free(&paths);
+    nnrt_names_free(&paths);
     return status;
 }
 
@@ -520,22 +422,22 @@ static int sound_file(const nnrt_read *r, int input, const char *path, const nnr
 {
     const nnrt_value *v = &r->d->model->inputs[input];
     const nnrt_source *train = &r->d->model->data_train;
-    sound_names paths = {0};
+    nnrt_names paths = {0};
     struct stat st;
     (void)like;
     if (v->classes > 0 || !train->sound || v->count % nnrt_sound_width(train->sound))
         return nnrt_fail(r->fault, NNRT_BAD_CALL, "%s: '%s' takes no clips", path, v->name);
     int status = NNRT_OK;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-        status = sound_folder_files(r, path, NULL, &paths, NULL);
-    else if (sound_names_put(&paths, strdup(path)))
+        status = nnrt_folder_files(path, NULL, &paths, NULL, r->fault);
+    else if (nnrt_names_put(&paths, strdup(path)))
         status = sound_no_memory(r, path);
     if (!status && paths.n == 0)
         status = nnrt_fail(r->fault, NNRT_BAD_CONTENT, "%s: a folder without clips", path);
     const nnrt_table t = {.read = r, .source = train, .name = path, .rows = (int64_t)paths.n};
     if (!status)
         status = sound_column(&t, train->sound, input, (const char *const *)paths.at);
-    sound_names_free(&paths);
+    nnrt_names_free(&paths);
     return status;
 }
 

@@ -375,6 +375,7 @@ static const synth_generator synth_generators[] = {
     {"lungs", nnrt_lungs_make},
     {"shapes", nnrt_shapes_make},
     {"discs", nnrt_discs_make},
+    {"cells", nnrt_cells_make},
 };
 
 int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,

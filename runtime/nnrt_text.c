@@ -243,7 +243,7 @@ static int text_made_up(const nnrt_read *r, const nnrt_source *s, nnrt_bytes *te
         nnrt_buffer_free(&made);
         return text_no_memory(r, name);
     }
-    *text = (nnrt_bytes){(unsigned char *)made.at, made.size};
+    *text = (nnrt_bytes){(unsigned char *)made.at, made.size, 0};
     return NNRT_OK;
 }
 
@@ -510,7 +510,7 @@ static int text_table(const nnrt_read *r, const nnrt_source *s)
 /* What follows "text:" in place of a file's name, as if it were one. */
 static int text_literal(const nnrt_read *r, const char *text, nnrt_bytes *out)
 {
-    *out = (nnrt_bytes){(unsigned char *)strdup(text), strlen(text)};
+    *out = (nnrt_bytes){(unsigned char *)strdup(text), strlen(text), 0};
     return out->at ? NNRT_OK : text_no_memory(r, "text:");
 }
 

@@ -56,11 +56,10 @@ static int train_ended(const nnrt_training *t)
 
 static int train_call(nnrt_training *t)
 {
-    int64_t at = t->run.position * t->model->batch;
-    int n = (int)(t->rows.n - at < t->model->batch ? t->rows.n - at : t->model->batch);
     int64_t step = t->m->step;
-    nnrt_dataset_batch(&t->data, t->order + at, n, t->feed.in);
-    nnrt_augment_batch(&t->augmenter, t->m->seed, t->run.epoch, t->order + at, n, t->feed.in);
+    int n, status = nnrt_feed_next(&t->feed, &n, t->fault);
+    if (status)
+        return status;
     nnrt_score_aim(&t->run.score, n, t->m);
     float loss = t->model->train_step(t->m, n, (const void *const *)t->feed.in);
     if (!isfinite(loss))
@@ -112,6 +111,26 @@ static int train_end_epoch(nnrt_training *t)
     return nnrt_training_due(t, 1) ? nnrt_training_save_checkpoint(t) : 0;
 }
 
+/* The batches of an epoch, or what is left of them. */
+static int train_batches(nnrt_training *t)
+{
+    const nnrt_loading job = {.data = &t->data,
+                              .order = t->order,
+                              .n = t->rows.n,
+                              .first = t->run.position * t->model->batch,
+                              .augments = 1,
+                              .seed = t->m->seed,
+                              .epoch = t->run.epoch};
+    int status = nnrt_feed_begin(&t->feed, &job, t->fault);
+    while (!status && t->run.position < t->calls) {
+        status = train_call(t);
+        if (t->run.position < t->calls && train_ended(t))
+            break;
+    }
+    nnrt_feed_end(&t->feed);
+    return status;
+}
+
 /* One epoch, or what is left of it. */
 static int train_epoch(nnrt_training *t)
 {
@@ -126,14 +145,8 @@ static int train_epoch(nnrt_training *t)
         nnrt_reset(t->m);
     nnrt_progress_epoch(&t->progress, t->run.epoch + 1, t->most_steps ? 0 : t->most_epochs,
                         t->calls, position);
-    while (t->run.position < t->calls) {
-        int status = train_call(t);
-        if (status)
-            return status;
-        if (t->run.position < t->calls && train_ended(t))
-            return 0;
-    }
-    return train_end_epoch(t);
+    int status = train_batches(t);
+    return status || t->run.position < t->calls ? status : train_end_epoch(t);
 }
 
 static int train_loop(nnrt_training *t)

@@ -110,8 +110,7 @@ static int train_open_memory(nnrt_training *t)
         if (!t->run.best_vars)
             return train_no_memory(t);
     }
-    status = nnrt_feed_open(&t->feed, model, t->fault);
-    return status ? status : nnrt_augment_open(&t->augmenter, model, nnrt_threads(), t->fault);
+    return nnrt_feed_open(&t->feed, model, t->fault);
 }
 
 static int64_t train_times(int64_t a, int64_t b)
@@ -207,7 +206,6 @@ void nnrt_training_close(nnrt_training *t)
     nnrt_score_close(&t->run.score);
     nnrt_score_close(&t->validation_score);
     nnrt_feed_close(&t->feed);
-    nnrt_augment_close(&t->augmenter);
     nnrt_dataset_close(&t->data);
     nnrt_dataset_close(&t->other);
     nnrt_meta_free(&t->meta);

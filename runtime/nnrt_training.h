@@ -25,7 +25,6 @@ typedef struct nnrt_training {
     int64_t *order; /* of the epoch at hand */
     nnrt_meta meta; /* vocabularies */
     nnrt_feed feed;
-    nnrt_augmenter augmenter;
     nnrt_run run;
     nnrt_score validation_score;
     int64_t calls, most_epochs, most_steps; /* batches an epoch; where it ends, 0: nowhere */

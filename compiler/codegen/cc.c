@@ -21,6 +21,17 @@ enum { BAD_FILE = 3 };
 #else
 #define SNDFILE ""
 #endif
+/* The same of those that read images. */
+#ifdef NNRT_PNG
+#define PNG NNRT_PNG
+#else
+#define PNG ""
+#endif
+#ifdef NNRT_JPEG
+#define JPEG NNRT_JPEG
+#else
+#define JPEG ""
+#endif
 
 /* --- home ------------------------------------------------------------------------------------- */
 
@@ -285,10 +296,11 @@ static int compile(Arena *arena, const Home *home, const Target *t, const CcHow 
     add(arena, &argv, source);
     if (!how->single_file)
         add(arena, &argv, home->library);
-    add_words(arena, &argv,
-              how->single_file ? "-lm"
-              : how->sound     ? "-lz " SNDFILE " -lm"
-                               : "-lz -lm");
+    if (!how->single_file && how->sound)
+        add_words(arena, &argv, SNDFILE);
+    if (!how->single_file && how->images)
+        add_words(arena, &argv, PNG " " JPEG);
+    add_words(arena, &argv, how->single_file ? "-lm" : "-lz -lm");
     vec_push(arena, &argv, NULL);
     int status = program_run(argv.at, false);
     if (status == 0 || status == PROGRAM_INTERRUPTED)
@@ -323,9 +335,15 @@ bool cc_reads_sound(const char *text)
     return strstr(text, "&nnrt_sound_reader") != NULL;
 }
 
+bool cc_reads_images(const char *text)
+{
+    return strstr(text, "&nnrt_images_reader") != NULL;
+}
+
 int cc_program(Arena *arena, const Home *home, const Target *t, const char *text, bool single_file,
                const char *path)
 {
-    const CcHow how = {cc_find(arena), single_file, cc_is_large(text), cc_reads_sound(text)};
+    const CcHow how = {cc_find(arena), single_file, cc_is_large(text), cc_reads_sound(text),
+                       cc_reads_images(text)};
     return how.cc ? cc_program_as(arena, home, t, &how, text, path) : BAD_FILE;
 }

@@ -41,12 +41,13 @@ const char *cc_find(Arena *);
 /* Whether the text is compiled as large programs are. */
 bool cc_is_large(const char *text);
 
-/* Whether the text is a program that reads sound. */
+/* Whether the text is a program that reads sound; images. */
 bool cc_reads_sound(const char *text);
+bool cc_reads_images(const char *text);
 
 typedef struct CcHow {
     const char *cc;
-    bool single_file, large, sound;
+    bool single_file, large, sound, images;
 } CcHow;
 
 /* Compiles the C text to a program at `path`. Gives 0, or 3 after a line on stderr. */

@@ -87,7 +87,7 @@ static void emit_augment(SourceText *s, int i)
 {
     static const char *const kind[] = {"ROTATE", "SCALE",         "TRANSLATE",  "SHEAR",    "CROP",
                                        "FLIP",   "FLIP_VERTICAL", "BRIGHTNESS", "CONTRAST", "NOISE",
-                                       "CUTOUT", "TIME_MASK",     "FREQ_MASK"};
+                                       "CUTOUT", "TIME_MASK",     "FREQ_MASK",  "ELASTIC"};
     const Input *in = &s->p->inputs.at[i];
     const char *name = arena_format(s->arena, "%s_augment_%d", s->p->name, i);
     for (int k = 0; k < in->augment.n; k++) {
@@ -141,6 +141,9 @@ static void emit_values(SourceText *s)
         if (augments && in->augment.n)
             str_add(&rest, ", .n_augment = %d, .augment = %s_augment_%d", in->augment.n, p->name,
                     i);
+        if (augments && in->along)
+            str_add(&rest, ", .along = %d, .is_boxes = %d, .visible = %s", in->along, in->is_boxes,
+                    real_text(s->arena, in->visible));
         value_row(s, in->name, in->dtype, &in->shape, rest.at);
     }
     s->out->depth--;
@@ -268,6 +271,26 @@ bool reads_sound(const Program *p)
     return p->data_train.has_sound || p->data_validation.has_sound || p->data_test.has_sound;
 }
 
+bool reads_images(const Program *p)
+{
+    return p->data_train.has_images || p->data_validation.has_images || p->data_test.has_images;
+}
+
+static void emit_images(SourceText *s, const Source *x, const char *role)
+{
+    static const char *const resize[] = {"NONE", "STRETCH", "CROP", "PAD"};
+    const ImageForm *f = &x->images;
+    Str where = str_new(s->arena);
+    for (int i = 0; i < f->where.n; i++)
+        str_add(&where, "%s%s", i ? ", " : "", quoted(s->arena, f->where.at[i]));
+    if (f->where.n)
+        out_line(s->out, "static const char *const %s_%s_where[] = {%s};", s->p->name, role,
+                 where.at);
+    out_line(s->out, "static const nnrt_images %s_%s_images = {NNRT_RESIZE_%s, %s, %d, %s};",
+             s->p->name, role, resize[f->resize], quoted(s->arena, f->masks), f->where.n / 2,
+             f->where.n ? arena_format(s->arena, "%s_%s_where", s->p->name, role) : "NULL");
+}
+
 /* m_train_text, m_train_sound: what a source of text, of sound, says beside its columns. */
 static void emit_forms(SourceText *s, const Source *x, const char *role)
 {
@@ -288,12 +311,14 @@ static void emit_forms(SourceText *s, const Source *x, const char *role)
                  real_text(s->arena, f->f_min), real_text(s->arena, f->f_max), f->refuse_long,
                  (long long)f->join.least, (long long)f->join.most, (long long)f->join.samples,
                  (unsigned long long)f->join.seed, real_text(s->arena, f->join.gap));
+    if (x->has_images)
+        emit_images(s, x, role);
 }
 
 static void source_row(SourceText *s, const Source *x, const char *role)
 {
-    static const char *const kind[] = {"NONE", "IDX",       "NPY",  "NPZ",  "RECORDS",
-                                       "CSV",  "SYNTHETIC", "TEXT", "SOUND"};
+    static const char *const kind[] = {"NONE", "IDX",       "NPY",  "NPZ",   "RECORDS",
+                                       "CSV",  "SYNTHETIC", "TEXT", "SOUND", "IMAGES"};
     if (x->kind == SOURCE_none)
         return;
     out_line(s->out,
@@ -308,6 +333,12 @@ static void source_row(SourceText *s, const Source *x, const char *role)
         out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
                  x->is_folder);
     emit_csv_row(s, x, role);
+    if (x->has_images)
+        out_line(s->out, "    .images = &%s_%s_images, .is_folder = %d,", s->p->name, role,
+                 x->is_folder);
+    if (x->rows_end)
+        out_line(s->out, "    .rows_from = %lld, .rows_end = %lld,", (long long)x->rows_from,
+                 (long long)x->rows_end);
     if (x->stride)
         out_line(s->out, "    .stride = %lld,", (long long)x->stride);
     const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
@@ -602,6 +633,8 @@ static void model_table(SourceText *s)
         out_line(o, ".sound = &nnrt_sound_reader,");
     if (s->options->main && reads_categories(p))
         out_line(o, ".categories = nnrt_categories_find,");
+    if (s->options->main && reads_images(p))
+        out_line(o, ".images = &nnrt_images_reader,");
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");

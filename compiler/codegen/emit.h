@@ -158,6 +158,7 @@ bool calls_samples(const SourceText *, bool boxes);
 /* Whether a data source of the model is text, or sound: programs then link their readers. */
 bool reads_text(const Program *);
 bool reads_sound(const Program *);
+bool reads_images(const Program *);
 /* The text with the runtime's identifiers made the model's own. */
 const char *prefix_runtime(SourceText *, const char *text);
 

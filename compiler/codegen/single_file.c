@@ -33,6 +33,7 @@ typedef enum {
     WHEN_names,
     WHEN_categories,
     WHEN_sound,
+    WHEN_images,
     WHEN_attending,
     WHEN_decoding,
     WHEN_searching
@@ -41,7 +42,8 @@ typedef enum {
 typedef struct RuntimeFile {
     const char *name;
     When
-        when; /* samples: kernels that call it; main: programs; text: those of text or sound; names: those and of categories; ... */
+        when; /* samples: kernels that call it; main: programs; text: those of text, sound or images; names: those and
+                 of categories; ... */
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
@@ -80,9 +82,11 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_lungs.c", WHEN_main},
                                     {"nnrt_shapes.c", WHEN_main},
                                     {"nnrt_discs.c", WHEN_main},
+                                    {"nnrt_cells.c", WHEN_main},
                                     {"nnrt_synthetic.c", WHEN_main},
                                     {"nnrt_meta.c", WHEN_main},
                                     {"nnrt_dataset.c", WHEN_main},
+                                    {"nnrt_batch.c", WHEN_main},
                                     {"nnrt_text.h", WHEN_names},
                                     {"nnrt_unicode.c", WHEN_names},
                                     {"nnrt_json.c", WHEN_names},
@@ -95,6 +99,7 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_stories.c", WHEN_text},
                                     {"nnrt_phrases.c", WHEN_text},
                                     {"nnrt_prompt.c", WHEN_text},
+                                    {"nnrt_folder.c", WHEN_text},
                                     {"nnrt_text.c", WHEN_text},
                                     {"nnrt_sound.h", WHEN_sound},
                                     {"nnrt_wav.c", WHEN_sound},
@@ -104,6 +109,11 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_tones.c", WHEN_sound},
                                     {"nnrt_join.c", WHEN_sound},
                                     {"nnrt_sound.c", WHEN_sound},
+                                    {"nnrt_image.h", WHEN_images},
+                                    {"nnrt_png.c", WHEN_images},
+                                    {"nnrt_jpeg.c", WHEN_images},
+                                    {"nnrt_picture.c", WHEN_images},
+                                    {"nnrt_images.c", WHEN_images},
                                     {"nnrt_common.c", WHEN_main},
                                     {"nnrt_args.c", WHEN_main},
                                     {"nnrt_feed.c", WHEN_main},
@@ -112,7 +122,11 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_detections.c", WHEN_main},
                                     {"nnrt_classes.c", WHEN_main},
                                     {"nnrt_details.c", WHEN_main},
+                                    {"nnrt_augmenting.h", WHEN_main},
                                     {"nnrt_augment.c", WHEN_main},
+                                    {"nnrt_elastic.c", WHEN_main},
+                                    {"nnrt_along.c", WHEN_main},
+                                    {"nnrt_loader.c", WHEN_main},
                                     {"nnrt_progress.c", WHEN_main},
                                     {"nnrt_checkpoint.c", WHEN_main},
                                     {"nnrt_peak.c", WHEN_main},
@@ -158,6 +172,12 @@ bool calls_samples(const SourceText *s, bool boxes)
     return false;
 }
 
+/* Whether a program reads what text, sound and images share: labels, vocabularies, folders. */
+static bool reads_texts(const Program *p)
+{
+    return reads_text(p) || reads_sound(p) || reads_images(p);
+}
+
 static bool needs(const SourceText *s, When when)
 {
     switch (when) {
@@ -165,15 +185,14 @@ static bool needs(const SourceText *s, When when)
     case WHEN_samples: return calls_samples(s, false);
     case WHEN_boxes: return s->options->main || calls_samples(s, true);
     case WHEN_main: return s->options->main;
-    case WHEN_text: return s->options->main && (reads_text(s->p) || reads_sound(s->p));
-    case WHEN_names:
-        return s->options->main &&
-               (reads_text(s->p) || reads_sound(s->p) || reads_categories(s->p));
+    case WHEN_text: return s->options->main && reads_texts(s->p);
+    case WHEN_names: return s->options->main && (reads_texts(s->p) || reads_categories(s->p));
     case WHEN_categories: return s->options->main && reads_categories(s->p);
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
     case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
     case WHEN_searching: return s->options->main || s->p->generate.beam > 1;
     case WHEN_sound: return s->options->main && reads_sound(s->p);
+    case WHEN_images: return s->options->main && reads_images(s->p);
     }
     return false;
 }

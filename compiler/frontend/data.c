@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-static const char *const later_sources[] = {"images"};
 
 /* --- keys ------------------------------------------------------------------------------------- */
 
@@ -130,6 +129,26 @@ bool source_file(Reader *r)
     return false;
 }
 
+/* The key `rows` of idx, npy, npz and records: [from, end], samples counted from 0, without the end. */
+static bool read_rows(Reader *r)
+{
+    static const ArgRow rows[] = {NEEDS("rows", ints), NOTHING};
+    const Y *y = y_get(r->args, "rows");
+    Arg arg[ARGS_MAX];
+    if (!y)
+        return true;
+    if (!args_read(source_ctx(r), r->scope, source_title(r, "rows"), y->loc, rows, y, NULL, 0, arg))
+        return false;
+    r->out->rows_from = arg[0].n == 2 ? arg[0].list[0] : -1;
+    r->out->rows_end = arg[0].n == 2 ? arg[0].list[1] : 0;
+    if (r->out->rows_from >= 0 && r->out->rows_end > r->out->rows_from)
+        return true;
+    diag_error(&source_ctx(r)->diag, y->loc,
+               "%s: rows: expected the first sample and the one after the last, as [0, 1000]",
+               r->kind);
+    return false;
+}
+
 /* --- idx, npy: {INPUT: FILE, ...} ------------------------------------------------------------- */
 
 static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn *out)
@@ -139,9 +158,11 @@ static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn 
 
 static void read_files(Reader *r)
 {
-    if (!source_map(r, NULL, 0, "{image: train-images.gz, label: train-labels.gz}"))
+    static const char *const own[] = {"rows"};
+    if (!source_map(r, own, COUNT(own), "{image: train-images.gz, label: train-labels.gz}") ||
+        !read_rows(r))
         return;
-    source_columns(r, NULL, 0, file_column);
+    source_columns(r, own, COUNT(own), file_column);
     source_check_complete(r);
 }
 
@@ -158,15 +179,16 @@ static void members_by_name(Reader *r)
 
 static void read_npz(Reader *r)
 {
-    static const char *const own[] = {"file"};
+    static const char *const own[] = {"file", "rows"};
     if (r->args->kind == Y_scalar) {
         if (y_word(source_ctx(r), r->scope, r->args, r->kind, &r->out->file))
             members_by_name(r);
         return;
     }
-    if (!source_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") || !source_file(r))
+    if (!source_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") ||
+        !source_file(r) || !read_rows(r))
         return;
-    if (r->args->pairs.n == 1) {
+    if (r->args->pairs.n == 1 + (r->out->rows_end > 0)) {
         members_by_name(r);
         return;
     }
@@ -214,9 +236,9 @@ static bool record_column(Reader *r, const Y *y, const Input *input, SourceColum
 
 static void read_records(Reader *r)
 {
-    static const char *const own[] = {"file"};
+    static const char *const own[] = {"file", "rows"};
     if (!source_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") ||
-        !source_several_files(r))
+        !source_several_files(r) || !read_rows(r))
         return;
     source_columns(r, own, COUNT(own), record_column);
     source_check_complete(r);
@@ -226,7 +248,7 @@ static void read_records(Reader *r)
 
 static void read_synthetic(Reader *r)
 {
-    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs shapes discs"),
+    static const ArgRow rows[] = {WORDS("generator", NULL, "digits lungs shapes discs cells"),
                                   TAKES("seed", int, "1"), TAKES("count", int, "10000"), NOTHING};
     Arg arg[ARGS_MAX];
     if (!args_read(source_ctx(r), r->scope, "synthetic", r->args->loc, rows, r->args, NULL, 0, arg))
@@ -267,10 +289,15 @@ bool source_generator(Reader *r, const char *only, const char *other)
 /* --- sources ---------------------------------------------------------------------------------- */
 
 static const SourceRow sources[] = {
-    {"idx", SOURCE_idx, read_files},    {"npy", SOURCE_npy, read_files},
-    {"npz", SOURCE_npz, read_npz},      {"records", SOURCE_records, read_records},
-    {"csv", SOURCE_csv, source_csv},    {"synthetic", SOURCE_synthetic, read_synthetic},
-    {"text", SOURCE_text, source_text}, {"wav", SOURCE_sound, source_sound},
+    {"idx", SOURCE_idx, read_files},
+    {"npy", SOURCE_npy, read_files},
+    {"npz", SOURCE_npz, read_npz},
+    {"records", SOURCE_records, read_records},
+    {"csv", SOURCE_csv, source_csv},
+    {"synthetic", SOURCE_synthetic, read_synthetic},
+    {"text", SOURCE_text, source_text},
+    {"wav", SOURCE_sound, source_sound},
+    {"images", SOURCE_images, source_images},
 };
 
 static void read_source(Program *p, const Scope *scope, const Y *y, const char *what, bool complete,
@@ -287,7 +314,7 @@ static void read_source(Program *p, const Scope *scope, const Y *y, const char *
     }
     for (int i = 0; i < COUNT(sources); i++)
         known[i] = sources[i].name;
-    if (!y_keys(p->ctx, map, what, known, COUNT(known), later_sources, COUNT(later_sources)))
+    if (!y_keys(p->ctx, map, what, known, COUNT(known), NULL, 0))
         return;
     const YPair *pair = &map->pairs.at[0];
     Reader r = {.p = p, .scope = scope, .kind = pair->key->text, .out = out, .complete = complete};

@@ -9,7 +9,7 @@
 #include <string.h>
 
 /* Transforms of one input: each has a stream of random numbers of its own. */
-enum { AUGMENTS_MAX = 64 };
+enum { AUGMENTS_MAX = 64, ELASTIC_SIGMA = 85 };
 
 typedef struct TransformRow TransformRow;
 
@@ -160,6 +160,17 @@ static bool read_mask(const Transform *t, Augment *out)
     return read_fill(t, out);
 }
 
+/* alpha: of a random step in [-1, 1], after smoothing over sigma pixels. */
+static bool read_elastic(const Transform *t, Augment *out)
+{
+    out->high = t->arg[0].r;
+    out->low = t->arg[1].r;
+    if (!(out->high >= 0 && out->high <= t->row->most))
+        return out_of_range(t, 0, out->high, 0, t->row->most);
+    return (out->low >= 0.5 && out->low <= ELASTIC_SIGMA) ||
+           out_of_range(t, 1, out->low, 0.5, ELASTIC_SIGMA);
+}
+
 static const TransformRow transforms[] = {
     {"rotate", {NEEDS("degrees", reals), NOTHING}, AUGMENT_rotate, read_angle, -180, 180},
     {"scale", {NEEDS("factor", reals), NOTHING}, AUGMENT_scale, read_scale, 0.01, 100},
@@ -188,6 +199,12 @@ static const TransformRow transforms[] = {
      read_mask,
      0,
      0},
+    {"elastic",
+     {NEEDS("alpha", real), TAKES("sigma", real, "4"), NOTHING},
+     AUGMENT_elastic,
+     read_elastic,
+     0,
+     1e5},
 };
 
 static const TransformRow *transform_find(const char *name)
@@ -274,13 +291,13 @@ static bool read_transforms(Call *c, int input, Input *list)
 
 /* --- the layer -------------------------------------------------------------------------------- */
 
-/* The index of the input that operand 0 is; -1 after a report. */
-static int augmented_input(const Call *c)
+/* The index of the input that operand k is; -1 after a report. */
+static int augmented_input(const Call *c, int k)
 {
     const Builder *b = c->b;
     for (int i = 0; i < b->inputs.n; i++) {
         const Value *value = b->inputs.entry[i].value;
-        if (value->node == c->in[0])
+        if (value->node == c->in[k])
             return value->input;
     }
     diag_error(&c->ctx->diag, c->loc,
@@ -304,9 +321,62 @@ static bool check_image(const Call *c, int index)
     return false;
 }
 
+/* --- masks and boxes along with the image ------------------------------------------------------ */
+
+/* Whether it is [M, 5], and no mask of a narrow image. */
+static bool is_boxes(const Input *input, const Input *image)
+{
+    const Shape *s = &input->shape, *i = &image->shape;
+    return s->rank == 3 && s->dim[2] == 5 && input->dtype == DT_f32 && !input->classes &&
+           (s->dim[1] != i->dim[i->rank - 2] || i->dim[i->rank - 1] != 5);
+}
+
+static bool has_elastic(const Input *image)
+{
+    for (int i = 0; i < image->augment.n; i++)
+        if (image->augment.at[i].kind == AUGMENT_elastic)
+            return true;
+    return false;
+}
+
+/* Operand k goes along with the image; false after a report. */
+static bool read_along(Call *c, int k, int image_index)
+{
+    Program *p = c->b->program;
+    int index = augmented_input(c, k);
+    if (index < 0)
+        return false;
+    const Input *image = &p->inputs.at[image_index];
+    Input *input = &p->inputs.at[index];
+    const Shape *s = &input->shape, *i = &image->shape;
+    bool boxes = is_boxes(input, image);
+    bool mask = s->rank >= 3 && s->rank <= 4 && s->dim[s->rank - 1] == i->dim[i->rank - 1] &&
+                s->dim[s->rank - 2] == i->dim[i->rank - 2];
+    char text[128], size[128];
+    if (!boxes && !mask)
+        diag_error(&c->ctx->diag, c->loc,
+                   "augment: '%s' is %s: what goes along with '%s' of %s is a mask as high and "
+                   "wide, or boxes [M, 5]",
+                   input->name, shape_text(s, text), image->name, shape_text(i, size));
+    else if (index == image_index || input->augment.n ||
+             (input->along && input->along != image_index + 1))
+        diag_error(&c->ctx->diag, c->loc, "augment: '%s' is changed twice", input->name);
+    else if (boxes && has_elastic(image))
+        diag_error(&c->ctx->diag, c->loc, "augment: elastic does not go with boxes: '%s'",
+                   input->name);
+    else {
+        input->along = image_index + 1;
+        input->is_boxes = boxes;
+        input->visible = c->arg[1].r;
+        return true;
+    }
+    diag_note(&c->ctx->diag, input->loc, "'%s' is made here", input->name);
+    return false;
+}
+
 static Node *augment(Call *c)
 {
-    int index = augmented_input(c);
+    int index = augmented_input(c, 0);
     if (index < 0 || !check_image(c, index))
         return NULL;
     Map *read = &c->b->model->augments;
@@ -314,15 +384,27 @@ static Node *augment(Call *c)
     if (map_get(read, c->path)) /* by an earlier graph of this model */
         return c->in[0];
     map_set(read, c->path, input);
-    return read_transforms(c, index, input) ? c->in[0] : NULL;
+    if (!read_transforms(c, index, input))
+        return NULL;
+    if (!(c->arg[1].r >= 0 && c->arg[1].r <= 1)) {
+        diag_error(&c->ctx->diag, c->arg[1].loc,
+                   "augment: min_visibility: %g is out of range: 0 to 1", c->arg[1].r);
+        return NULL;
+    }
+    for (int k = 1; k < c->n_in; k++)
+        if (!read_along(c, k, index))
+            return NULL;
+    return c->in[0];
 }
 
 const CallRow call_augment = {
     .name = "augment",
     .min_in = 1,
-    .max_in = 1,
-    .arg = {NEEDS("transforms", yaml)},
+    .max_in = 16,
+    .arg = {NEEDS("transforms", yaml), TAKES("min_visibility", real, "0.1")},
     .build = augment,
     .flags = CALL_layer,
-    .text = "in `train`, images changed at random as they are read; else the input itself",
+    .text = "in `train`, images changed at random as they are read, masks and boxes with them; "
+            "else the "
+            "first input itself",
 };

@@ -73,4 +73,8 @@ bool source_lengths(Reader *);
 
 void source_sound(Reader *);
 
+/* --- data_images.c ---------------------------------------------------------------------------- */
+
+void source_images(Reader *);
+
 #endif

@@ -243,7 +243,8 @@ typedef enum {
     AUGMENT_noise,
     AUGMENT_cutout,
     AUGMENT_time_mask,
-    AUGMENT_freq_mask
+    AUGMENT_freq_mask,
+    AUGMENT_elastic
 } AugmentKind;
 
 typedef struct Augment { /* the same fields as nnrt_augment */
@@ -264,6 +265,9 @@ typedef struct Input {
     bool looked_up;       /* its tokens choose rows of a table: functions refuse any other number */
     bool may_miss;        /* an `impute` reads it: a value may be NaN */
     VEC(Augment) augment; /* what training does to its images, before the network */
+    int along;            /* 1 + the input whose images it is changed with */
+    bool is_boxes;
+    double visible; /* boxes: the share of one that must be left */
 } Input;
 
 typedef struct Output {
@@ -416,7 +420,8 @@ typedef enum {
     SOURCE_csv,
     SOURCE_synthetic,
     SOURCE_text,
-    SOURCE_sound
+    SOURCE_sound,
+    SOURCE_images
 } SourceKind;
 
 /* As nnrt_tokens_kind. */
@@ -464,6 +469,15 @@ typedef struct SoundForm { /* the same fields as nnrt_sound */
     } join;
 } SoundForm;
 
+/* As nnrt_resize. */
+typedef enum { RESIZE_none, RESIZE_stretch, RESIZE_crop, RESIZE_pad } Resize;
+
+typedef struct ImageForm { /* the same fields as nnrt_images */
+    Resize resize;
+    const char *masks;       /* folder, or NULL */
+    VEC(const char *) where; /* a column's name, a value, and so on */
+} ImageForm;
+
 typedef struct Source { /* the same fields as nnrt_source */
     SourceKind kind;
     Loc loc;
@@ -473,13 +487,15 @@ typedef struct Source { /* the same fields as nnrt_source */
     bool header;
     char delimiter;
     int64_t stride; /* csv: > 0: windows of its rows, so far apart */
+    int64_t rows_from, rows_end; /* idx, npy, npz, records: these samples alone; rows_end 0: all */
     VEC(SourceColumn) columns;
     SourceTexts missing; /* csv */
     VEC(SourceWhere) where;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
-    bool has_text, has_sound, is_folder;
+    bool has_text, has_sound, has_images, is_folder;
     TextForm text;
     SoundForm sound;
+    ImageForm images;
 } Source;
 
 /* As nnrt_fit_kind. */

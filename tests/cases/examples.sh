@@ -73,6 +73,16 @@ if [ -d "$DATA_DIR/pneumonia-mnist" ]; then
     at_least "pneumonia/model_pneumonia.yaml: auc" "$(value learns.txt auc)" $bound
 fi
 
+# Images and masks changed together: where cells are in made-up tissue, where a quarter of the pixels is membrane.
+"$nncc" "$root/examples/membrane/model.yaml" -o membrane && ./membrane train >/dev/null 2>&1 && ./membrane eval >membrane.txt
+at_least "membrane/model.yaml: pixels" "$(value membrane.txt accuracy)" 0.97
+"$nncc" "$root/examples/membrane/model_isbi2012.yaml" -o slices
+if [ -d "${DATA_DIR:-}/isbi2012-membrane" ]; then
+    check "membrane/model_isbi2012.yaml: two steps on the slices" ./slices train --data-dir "$DATA_DIR" --steps 2
+else
+    skip "membrane/model_isbi2012.yaml: no data"
+fi
+
 # A series: the forecast of its last third, far better than that nothing changes.
 "$nncc" "$root/examples/forecast/model.yaml" -o series && ./series train >/dev/null 2>&1 && ./series eval >series.txt
 at_most "forecast/model.yaml: error of a forecast" "$(value series.txt rmse)" 1.05

@@ -71,7 +71,7 @@ Test(nnrt_dataset, opens_arguments_and_makes_batches)
     int32_t label[4];
     unsigned char bytes[16];
     void *out[3] = {x, label, bytes};
-    nnrt_dataset_batch(&d, rows, 4, out);
+    nnrt_dataset_batch(&d, rows, 4, out, NULL);
     static const float want_x[8] = {5, 6, 1, 2, 3, 4, 5, 6};
     static const int32_t want_label[4] = {0, 2, -100, 0};
     static const unsigned char want_aux[16] = {8, 9, 10, 255, 0, 1, 2,  3,
@@ -80,7 +80,7 @@ Test(nnrt_dataset, opens_arguments_and_makes_batches)
     cr_expect_eq(memcmp(label, want_label, sizeof label), 0);
     cr_expect_eq(memcmp(bytes, want_aux, sizeof bytes), 0);
     void *some[3] = {NULL, label, NULL}; /* the others are left alone */
-    nnrt_dataset_batch(&d, rows + 1, 1, some);
+    nnrt_dataset_batch(&d, rows + 1, 1, some, NULL);
     cr_expect(label[0] == 2 && label[1] == 2 && x[0] == 5);
     nnrt_dataset_close(&d);
     nnrt_dataset_close(&(nnrt_dataset){.n = 0});
@@ -123,7 +123,7 @@ Test(nnrt_dataset, converts_every_type)
         int32_t integer;
         unsigned char byte;
         void *out[3] = {&real, &integer, &byte};
-        nnrt_dataset_batch(&d, &(int64_t){1}, 1, out);
+        nnrt_dataset_batch(&d, &(int64_t){1}, 1, out, NULL);
         cr_expect(real == (float)types[i].value && integer == types[i].value &&
                       byte == types[i].value,
                   "%s", types[i].descr);
@@ -174,7 +174,7 @@ Test(nnrt_dataset, images)
     for (int i = 0; i < 2; i++) {
         cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault), 0, "%s",
                      fault.text);
-        nnrt_dataset_batch(&d, &(int64_t){1}, 1, out);
+        nnrt_dataset_batch(&d, &(int64_t){1}, 1, out, NULL);
         cr_expect(d.n == 2 && x[0] == 'g' && x[5] == 'l');
         cr_expect_eq(d.columns[0].type, NNRT_ARRAY_U8); /* kept as bytes */
         nnrt_dataset_close(&d);
@@ -313,7 +313,7 @@ Test(nnrt_dataset, leaves_what_is_not_needed)
     int32_t label = 5;
     float x[2];
     void *out[3] = {x, &label, NULL};
-    nnrt_dataset_batch(&d, &(int64_t){0}, 1, out);
+    nnrt_dataset_batch(&d, &(int64_t){0}, 1, out, NULL);
     cr_expect_eq(label, 5);
     nnrt_dataset_close(&d);
 }
@@ -340,7 +340,7 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     float x[4];
     int32_t label[2];
     void *out[3] = {x, label, NULL};
-    nnrt_dataset_batch(&d, (int64_t[]){0, 1}, 2, out);
+    nnrt_dataset_batch(&d, (int64_t[]){0, 1}, 2, out, NULL);
     cr_expect(x[0] == 0.5f && x[3] == 4 && label[0] == 2 && label[1] == 0);
     nnrt_dataset_close(&d);
 
@@ -348,7 +348,7 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     scratch_text("other.csv", "q,p\n8,9\n");
     cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_x, NULL, &fault),
                  NNRT_OK, "%s", fault.text); /* 'class' is not there and not needed */
-    nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out);
+    nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out, NULL);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
     int status = nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, NULL, &fault);
@@ -356,7 +356,7 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     cr_assert_eq(
         nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, NULL, &fault),
         NNRT_OK, "%s", fault.text);
-    nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out);
+    nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out, NULL);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
     status = nnrt_dataset_args(&d, &model, 2, args, &csv_source, scratch_dir, need_x, NULL, &fault);
@@ -394,7 +394,7 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
                  fault.text);
     unsigned char aux[8];
     void *out[3] = {NULL, NULL, aux};
-    nnrt_dataset_batch(&d, (int64_t[]){1, 0}, 2, out);
+    nnrt_dataset_batch(&d, (int64_t[]){1, 0}, 2, out, NULL);
     cr_expect(memcmp(aux, "efghabcd", 8) == 0 && !d.columns[1].data);
     nnrt_dataset_close(&d);
     scratch_write("s.bin", "\0ijkl\7mnop", 10);
@@ -402,7 +402,7 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     source.file = NULL, source.files = files, source.n_files = 2;
     cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK, "%s",
                  fault.text);
-    nnrt_dataset_batch(&d, (int64_t[]){3, 1}, 2, out);
+    nnrt_dataset_batch(&d, (int64_t[]){3, 1}, 2, out, NULL);
     cr_expect(d.n == 4 && memcmp(aux, "mnopefgh", 8) == 0);
     nnrt_dataset_close(&d);
     static const unsigned char need_la[3] = {0, 1, 1};
@@ -428,7 +428,7 @@ Test(nnrt_dataset, synthetic_source_and_none)
     cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_OK, "%s", fault.text);
     static float image[784];
     void *out[2] = {image, NULL};
-    nnrt_dataset_batch(&d, (int64_t[]){19}, 1, out);
+    nnrt_dataset_batch(&d, (int64_t[]){19}, 1, out, NULL);
     const unsigned char *pixels = (unsigned char *)d.columns[0].data + 19 * 784;
     for (int i = 0; i < 784; i++)
         cr_assert_eq(image[i], (float)pixels[i]);

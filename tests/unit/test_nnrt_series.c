@@ -53,7 +53,7 @@ Test(nnrt_series, windows)
     int64_t rows[2] = {2, 0};
     float x[12], y[8];
     void *out[2] = {x, y};
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     static const float want_x[12] = {4, 104, 5, 105, 6, 106, 0, 100, 1, 101, 2, 102};
     static const float want_y[8] = {7, 107, 8, 108, 3, 103, 4, 104};
     cr_expect_eq(memcmp(x, want_x, sizeof x), 0);

@@ -292,7 +292,7 @@ Test(nnrt_sound, lists)
     int32_t n[2], said[6], n_said[2];
     float clip[80], again[80];
     void *out[5] = {clip, NULL, n, said, n_said};
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     cr_expect(n[0] == 3 && n[1] == 5);
     cr_expect_eq(memcmp(said, (int32_t[]){1, 2, 0, 2, 3, 3}, sizeof said),
                  0); /* <pad> is 0: CTC's blank */
@@ -307,7 +307,7 @@ Test(nnrt_sound, lists)
     cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_clip, &meta, &fault), 0,
                  "%s", fault.text);
     out[0] = again;
-    nnrt_dataset_batch(&d, rows, 1, out);
+    nnrt_dataset_batch(&d, rows, 1, out, NULL);
     cr_expect(d.n == 1 && memcmp(again, clip, 40 * sizeof *clip) == 0);
     nnrt_dataset_close(&d);
     /* what was trained on other features is refused */
@@ -386,7 +386,7 @@ Test(nnrt_sound, folders)
     int32_t label[3];
     float clip[120];
     void *out[5] = {clip, label, NULL, NULL, NULL};
-    nnrt_dataset_batch(&d, rows, 3, out);
+    nnrt_dataset_batch(&d, rows, 3, out, NULL);
     cr_expect_eq(memcmp(label, (int32_t[]){0, 0, 1}, sizeof label), 0);
     cr_expect_str_eq(nnrt_meta_find(&meta, "nncc.labels.", "label"), "[\"no\",\"yes\"]");
     nnrt_dataset_close(&d);

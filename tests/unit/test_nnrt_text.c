@@ -59,7 +59,7 @@ Test(nnrt_text, windows)
     const int64_t rows[2] = {1, 2};
     int32_t x[8], y[8];
     void *out[4] = {x, y, NULL, NULL};
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     cr_expect_eq(memcmp(x, (int32_t[]){2, 3, 4, 5, 4, 5, 6, 7}, sizeof x), 0);
     cr_expect_eq(memcmp(y, (int32_t[]){3, 4, 5, 6, 5, 6, 7, 8}, sizeof y), 0);
     nnrt_dataset_close(&d);
@@ -174,7 +174,7 @@ Test(nnrt_text, tables)
     const int64_t rows[3] = {0, 1, 2};
     int32_t x[12], n[3], label[3];
     void *out[4] = {x, NULL, n, label};
-    nnrt_dataset_batch(&d, rows, 3, out);
+    nnrt_dataset_batch(&d, rows, 3, out, NULL);
     /* a 2, " 3, bad 4, day 5, good 6, long 7 */
     cr_expect_eq(memcmp(x, (int32_t[]){2, 6, 3, 5, 3, 2, 4, 2, 4, 0, 0, 0}, sizeof x), 0);
     cr_expect_eq(memcmp(n, (int32_t[]){4, 4, 1}, sizeof n), 0);
@@ -187,7 +187,7 @@ Test(nnrt_text, tables)
     meta.learn = 0;
     cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_xn, &meta, &fault), 0,
                  "%s", fault.text);
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     cr_expect_eq(memcmp(x, (int32_t[]){6, 5, 0, 0, 1, 1, 0, 0}, 8 * sizeof *x), 0);
     cr_expect(d.n == 2 && n[0] == 2 && n[1] == 2);
     nnrt_dataset_close(&d);
@@ -195,7 +195,7 @@ Test(nnrt_text, tables)
     cr_assert_eq(
         nnrt_dataset_args(&d, &m, 1, direct_args, NULL, scratch_dir, need_x, &meta, &fault), 0,
         "%s", fault.text);
-    nnrt_dataset_batch(&d, rows, 1, out);
+    nnrt_dataset_batch(&d, rows, 1, out, NULL);
     cr_expect_eq(memcmp(x, (int32_t[]){4, 5, 0, 0}, 4 * sizeof *x), 0);
     nnrt_dataset_close(&d);
     scratch_text("t.tsv", "sentence\tlabel\na day\tugly\n");
@@ -217,7 +217,7 @@ Test(nnrt_text, tables_of_numbers_and_csv)
     const int64_t rows[2] = {0, 1};
     int32_t x[8], label[2];
     void *out[4] = {x, NULL, NULL, label};
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     cr_expect(label[0] == 2 && label[1] == 0);
     cr_expect_null(nnrt_meta_find(&meta, "nncc.labels.", "label"));
     nnrt_dataset_close(&d);
@@ -277,7 +277,7 @@ Test(nnrt_text, a_tokenizer_of_a_file)
     const int64_t rows[1] = {0};
     int32_t x[4];
     void *out[4] = {x, NULL, NULL, NULL};
-    nnrt_dataset_batch(&d, rows, 1, out);
+    nnrt_dataset_batch(&d, rows, 1, out, NULL);
     cr_expect_eq(memcmp(x, (int32_t[]){1, 3, 0, 0}, sizeof x), 0);
     nnrt_dataset_close(&d);
     scratch_text("t.tsv", "sentence\tlabel\nb a\t0\n");
@@ -409,7 +409,7 @@ Test(nnrt_text, pairs)
     const int64_t rows[2] = {0, 1};
     int32_t x[8], y[8], z[8], n[2];
     void *out[4] = {x, y, z, n};
-    nnrt_dataset_batch(&d, rows, 2, out);
+    nnrt_dataset_batch(&d, rows, 2, out, NULL);
     /* <pad> 0 <unk> 1, Hund 2 ein 3 da 4 roter 5; <bos> 2 <eos> 3, a 4 dog 5 red 6 there 7 */
     cr_expect_eq(memcmp(x, (int32_t[]){3, 2, 0, 0, 3, 5, 2, 4}, sizeof x), 0);
     cr_expect_eq(memcmp(y, (int32_t[]){2, 4, 5, 0, 2, 4, 6, 5}, sizeof y), 0);

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* data_images.c: `images:` sources: a folder a class, images with their masks, or a list. What a
+ * column holds follows from its input: images feed [C, H, W] and [H, W], masks classes of [H, W]. */
+#include "sources.h"
+
+#include <string.h>
+
+enum { WHERE_MAX = 16 };
+
+typedef enum { HOLDS_image, HOLDS_mask, HOLDS_class, HOLDS_numbers } Holds;
+
+static Holds holds(const Input *input)
+{
+    int rank = input->shape.rank; /* the batch with it */
+    if (input->classes > 0)
+        return rank == 1 ? HOLDS_class : HOLDS_mask;
+    return rank >= 3 ? HOLDS_image : HOLDS_numbers;
+}
+
+/* Whether images, or masks, can have the input's shape. */
+static bool check_input(Reader *r, const Y *y, const Input *input)
+{
+    const Shape *s = &input->shape;
+    char text[128];
+    switch (holds(input)) {
+    case HOLDS_class:
+    case HOLDS_numbers: return true;
+    case HOLDS_mask:
+        if (s->rank == 3)
+            return true;
+        diag_error(&source_ctx(r)->diag, y->loc, "images: '%s' is %s; a mask is classes of [H, W]",
+                   input->name, shape_text(s, text));
+        break;
+    case HOLDS_image:
+        if (input->dtype != DT_i32 &&
+            (s->rank == 3 || (s->rank == 4 && (s->dim[1] == 1 || s->dim[1] == 3))))
+            return true;
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "images: '%s' is %s; an image is u8 or f32 of [1, H, W], [3, H, W] or [H, W]",
+                   input->name, shape_text(s, text));
+    }
+    source_note_input(r, input);
+    return false;
+}
+
+/* A folder's columns: image, mask where it has masks, class where it has none. */
+static bool check_folder_column(Reader *r, const Y *y, const Input *input, const char *name)
+{
+    static const char *const words[] = {"image", "mask", "class", "numbers"};
+    Holds kind = holds(input);
+    if (kind == HOLDS_numbers)
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "images: '%s' is numbers: a folder has none, a list may", input->name);
+    else if (strcmp(name, words[kind]) != 0)
+        diag_error(&source_ctx(r)->diag, y->loc, "images: of a folder '%s' takes '%s', not '%s'",
+                   input->name, words[kind], name);
+    else if (kind == HOLDS_class && r->out->images.masks)
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "images: '%s': with 'masks' the folder holds the images themselves, no classes",
+                   input->name);
+    else if (kind == HOLDS_mask && !r->out->images.masks)
+        diag_error(&source_ctx(r)->diag, y->loc, "images: '%s' wants masks: a folder of them",
+                   input->name);
+    else
+        return true;
+    return false;
+}
+
+/* A column of the list by name, or by number. */
+static bool list_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
+{
+    const char *name;
+    if (!y_word(source_ctx(r), r->scope, y, source_title(r, key), &name))
+        return false;
+    if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "images: without a header columns have numbers, from 0; saw '%s'", name);
+        return false;
+    }
+    vec_push(source_ctx(r)->arena, &out->names, name);
+    return true;
+}
+
+static bool image_column(Reader *r, const Y *written, const Input *input, SourceColumn *out)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *y = y_resolve(ctx, r->scope, written);
+    const char *name;
+    if (!y || !check_input(r, y, input))
+        return false;
+    if (r->out->is_folder) {
+        if (!y_word(ctx, r->scope, y, source_title(r, input->name), &name) ||
+            !check_folder_column(r, y, input, name))
+            return false;
+        vec_push(ctx->arena, &out->names, name);
+        return true;
+    }
+    bool good = y->kind == Y_list || list_name(r, y, input->name, out);
+    for (int i = 0; y->kind == Y_list && i < y->items.n; i++)
+        good = list_name(r, y->items.at[i], input->name, out) && good;
+    int64_t wanted = holds(input) == HOLDS_numbers ? shape_count(&input->shape) : 1;
+    if (!good || out->names.n == wanted)
+        return good;
+    diag_error(&ctx->diag, y->loc, "images: '%s' is %lld columns, not %d", input->name,
+               (long long)wanted, out->names.n);
+    source_note_input(r, input);
+    return false;
+}
+
+/* folder or list: one of them. */
+static bool read_place(Reader *r)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *folder = y_get(r->args, "folder"), *list = y_get(r->args, "list"),
+            *masks = y_get(r->args, "masks");
+    if (!!folder + !!list != 1) {
+        diag_error(&ctx->diag, r->args->loc, "images: expected one of folder and list");
+        return false;
+    }
+    if (list && masks) {
+        diag_error(&ctx->diag, masks->loc, "images: masks: of a list they are a column");
+        return false;
+    }
+    r->out->is_folder = folder != NULL;
+    return y_word(ctx, r->scope, folder ? folder : list,
+                  source_title(r, folder ? "folder" : "list"), &r->out->file) &&
+           (!masks || y_word(ctx, r->scope, masks, "images: masks", &r->out->images.masks));
+}
+
+/* stretch, crop or pad; where it is not given, as the training data has it. */
+static bool read_resize(Reader *r)
+{
+    static const char *const words[] = {"stretch", "crop", "pad"};
+    Ctx *ctx = source_ctx(r);
+    const Y *resize = y_get(r->args, "resize");
+    const char *word;
+    if (!resize) {
+        r->out->images.resize = r->p->data_train.images.resize;
+        return true;
+    }
+    if (!y_word(ctx, r->scope, resize, "images: resize", &word))
+        return false;
+    for (int i = 0; i < COUNT(words); i++)
+        if (strcmp(word, words[i]) == 0) {
+            r->out->images.resize = (Resize)(RESIZE_stretch + i);
+            return true;
+        }
+    diag_error(&ctx->diag, resize->loc, "images: resize: expected stretch, crop or pad, saw '%s'",
+               word);
+    return false;
+}
+
+/* where: {COLUMN: VALUE, ...}: the rows whose columns have these values. */
+static bool read_where(Reader *r)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *written = y_get(r->args, "where"),
+            *where = written ? y_resolve(ctx, r->scope, written) : NULL;
+    if (!written)
+        return true;
+    if (where && (where->kind != Y_map || r->out->is_folder || where->pairs.n > WHERE_MAX)) {
+        diag_error(&ctx->diag, where->loc,
+                   "images: where: columns of a list and the values of the rows that are read, as "
+                   "{split: train}; %d at most",
+                   WHERE_MAX);
+        return false;
+    }
+    for (int i = 0; where && i < where->pairs.n; i++) {
+        SourceColumn name = {0};
+        const char *value;
+        if (!list_name(r, where->pairs.at[i].key, "where", &name) ||
+            !y_word(ctx, r->scope, where->pairs.at[i].value, "images: where", &value))
+            return false;
+        vec_push(ctx->arena, &r->out->images.where, name.names.at[0]);
+        vec_push(ctx->arena, &r->out->images.where, value);
+    }
+    return where != NULL;
+}
+
+void source_images(Reader *r)
+{
+    static const char *const own[] = {"folder", "list",   "header", "delimiter",
+                                      "masks",  "resize", "where"};
+    r->out->header = true;
+    if (!source_map(r, own, COUNT(own), "{folder: photos, image: image, label: class}"))
+        return;
+    const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
+    r->out->has_images = true;
+    if (!read_place(r) ||
+        (header && !y_bool(source_ctx(r), r->scope, header, "images: header", &r->out->header)) ||
+        (delimiter && !source_delimiter(r, delimiter)) || !read_resize(r) || !read_where(r))
+        return;
+    source_columns(r, own, COUNT(own), image_column);
+    source_check_complete(r);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* fuzz_png.c: any bytes as a PNG image, as grey, as colours, as a mask, brought to another size. */
+#include "fuzz_reader.h"
+#include "nnrt_image.h"
+
+static void fuzz_picture(const uint8_t *bytes, size_t size, const nnrt_picture_want *want)
+{
+    nnrt_picture p;
+    nnrt_fault fault = {""};
+    unsigned char image[3 * 7 * 5], sum = 0;
+    int32_t mask[7 * 5];
+    int status = nnrt_png_parse("a.png", bytes, size, want, &p, &fault);
+    fuzz_check_fault(status, &fault);
+    for (int64_t i = 0; !status && i < p.w * p.h * p.planes; i++)
+        sum ^= p.at[i];
+    if (!status && p.planes != want->planes)
+        abort();
+    for (int how = NNRT_RESIZE_STRETCH; !status && how <= NNRT_RESIZE_PAD && p.w * p.h < 1 << 16;
+         how++) {
+        if (want->classes)
+            nnrt_picture_fit_mask(&p, (nnrt_resize)how, 7, 5, -1, mask);
+        else
+            status = nnrt_picture_fit(&p, (nnrt_resize)how, 7, 5, image);
+    }
+    nnrt_picture_free(&p);
+    volatile unsigned char kept = sum;
+    (void)kept;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 1});
+    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 3, .least_w = 5, .least_h = 7});
+    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 1, .classes = 1});
+    return 0;
+}
