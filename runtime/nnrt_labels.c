@@ -116,7 +116,7 @@ int nnrt_label_names(const nnrt_meta *meta, const char *input, nnrt_texts *out, 
     size_t size = 1, at = 0;
     *out = (nnrt_texts){0};
     int status = nnrt_labels_kept(meta, input, &names, fault);
-    if (status || !names.n)
+    if (status || names.n < 1)
         return status;
     for (int32_t i = 0; i < names.n; i++)
         size += names.tokens[i].size;
@@ -127,7 +127,8 @@ int nnrt_label_names(const nnrt_meta *meta, const char *input, nnrt_texts *out, 
         status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the names of '%s'", input);
     for (int32_t i = 0; i < names.n && !status; i++) {
         size_t n = names.tokens[i].size;
-        memcpy(text + at, names.tokens[i].at, n);
+        if (n)
+            memcpy(text + at, names.tokens[i].at, n);
         out->at[out->rows++] = (nnrt_span){text + at, n};
         at += n;
     }

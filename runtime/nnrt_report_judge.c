@@ -48,8 +48,8 @@ static nnrt_pair judge_pair(const nnrt_model *model, int o, int k)
     return p;
 }
 
-/* Classes before numbers, and the first of each; an input that the network sees too, so that what it makes is compared with
- * it was given) only where there is no other. */
+/* Classes before numbers, and the first of each. An input that the network sees too, so that what it makes is compared
+ * with what it was given, only where there is no other. */
 static nnrt_pair judge_find(const nnrt_model *model)
 {
     static const nnrt_pair_kind order[] = {NNRT_PAIR_CLASS, NNRT_PAIR_BINARY, NNRT_PAIR_NUMBERS};

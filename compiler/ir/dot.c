@@ -99,7 +99,7 @@ static void put_root(const Graph *g, int i, FILE *f)
     if (name)
         put_label(f, name);
     else
-        fprintf(f, "%s %d", kind[r->kind], r->index);
+        fprintf(f, "%s %d", (int)r->kind < COUNT(kind) ? kind[r->kind] : "root", r->index);
     fprintf(f,
             "\", shape=plaintext, style=\"\", fontcolor=\"#7d8894\", margin=\"0.05\"];\n"
             "    n%d -> r%d;\n",
