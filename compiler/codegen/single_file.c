@@ -97,10 +97,10 @@ static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
                                     {"nnrt_tones.c", WHEN_sound},
                                     {"nnrt_join.c", WHEN_sound},
                                     {"nnrt_sound.c", WHEN_sound},
-                                    {"nnrt_image.h", WHEN_images},
+                                    {"nnrt_photo.h", WHEN_images},
                                     {"nnrt_png.c", WHEN_images},
                                     {"nnrt_jpeg.c", WHEN_images},
-                                    {"nnrt_picture.c", WHEN_images},
+                                    {"nnrt_photo.c", WHEN_images},
                                     {"nnrt_images.c", WHEN_images},
                                     {"nnrt_common.c", WHEN_main},
                                     {"nnrt_args.c", WHEN_main},
@@ -141,8 +141,8 @@ static bool needs(const SourceText *s, When when)
     case WHEN_always: return true;
     case WHEN_samples: return calls_samples(s);
     case WHEN_main: return s->options->main;
-    case WHEN_text: return s->options->main &&
-               (reads_text(s->p) || reads_sound(s->p) || reads_images(s->p));
+    case WHEN_text:
+        return s->options->main && (reads_text(s->p) || reads_sound(s->p) || reads_images(s->p));
     case WHEN_attending: return s->p->fn[FN_step] != NULL;
     case WHEN_decoding: return s->options->main || s->p->fn[FN_step];
     case WHEN_searching: return s->options->main || s->p->generate.beam > 1;
