@@ -295,7 +295,7 @@ static int columns_open(columns_job *j, const char *name, const nnrt_source *s, 
         nnrt_buffer_free(&text);
         return nnrt_fail(fault, status, "%s: no memory for its rows", name);
     }
-    return nnrt_csv_open_bytes(&j->t, name, (nnrt_bytes){(unsigned char *)text.at, text.size}, ',',
+    return nnrt_csv_open_bytes(&j->t, name, (nnrt_bytes){.at = (unsigned char *)text.at, .size = text.size}, ',',
                                fault);
 }
 

@@ -8,8 +8,8 @@
 
 enum { ELASTIC_RADIUS = 256 }; /* pixels of a Gaussian to each side, at most */
 
-/* Along the rows (step 1) or the columns (step w) of `in`; beyond the ends there is nothing. A number of the kernel after
- * the other, so that whole rows are added. */
+/* Along the rows (step 1) or the columns (step w) of `in`; beyond the ends there is nothing. A number of the kernel
+ * after the other, so that whole rows are added. */
 static void elastic_smooth(const float *kernel, int radius, int64_t h, int64_t w, int64_t step,
                            const float *in, float *out)
 {

@@ -7,7 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 #include "nnrt_program.h"
 #include "nnrt_text.h"
 
@@ -71,24 +71,23 @@ static int images_decode(const images_column *c, int64_t row, void *to, nnrt_fau
     const char *path = c->paths.at[row];
     int64_t h = v->dim[v->rank - 2], w = v->dim[v->rank - 1];
     int mask = images_is_mask(v);
-    nnrt_picture picture;
-    nnrt_picture_want want = {.planes = !mask && v->rank > 2 ? (int)v->dim[0] : 1,
-                              .classes = mask,
-                              .least_w = w,
-                              .least_h = h};
+    nnrt_photo picture;
+    nnrt_photo_want want = {.planes = !mask && v->rank > 2 ? (int)v->dim[0] : 1,
+                            .classes = mask,
+                            .least_w = w,
+                            .least_h = h};
     if (c->resize == NNRT_RESIZE_NONE)
         want.least_w = want.least_h = 0;
-    int status = nnrt_picture_read(path, &want, &picture, fault);
+    int status = nnrt_photo_read(path, &want, &picture, fault);
     if (!status && c->resize == NNRT_RESIZE_NONE && (picture.w != w || picture.h != h))
         status = nnrt_fail(fault, NNRT_BAD_FILE, "%s: the file changed while it was read", path);
     if (!status && mask) {
-        nnrt_picture_fit_mask(&picture, c->resize, h, w, v->has_ignore ? (int32_t)v->ignore : 0,
-                              to);
+        nnrt_photo_fit_mask(&picture, c->resize, h, w, v->has_ignore ? (int32_t)v->ignore : 0, to);
         status = images_classes(c, path, to, fault);
-    } else if (!status && nnrt_picture_fit(&picture, c->resize, h, w, to)) {
+    } else if (!status && nnrt_photo_fit(&picture, c->resize, h, w, to)) {
         status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to resize it", path);
     }
-    nnrt_picture_free(&picture);
+    nnrt_photo_free(&picture);
     return status;
 }
 
@@ -173,7 +172,7 @@ static int images_check(const images_work *w, const images_column *c, int64_t ro
     int64_t want_h = v->dim[v->rank - 2], want_w = v->dim[v->rank - 1], size[2] = {0, 0};
     const char *path = c->paths.at[row];
     int64_t *known = w->sizes[row];
-    int status = nnrt_picture_size(path, &size[0], &size[1], w->read->fault);
+    int status = nnrt_photo_size(path, &size[0], &size[1], w->read->fault);
     if (status)
         return status;
     if (c->resize == NNRT_RESIZE_NONE && (size[0] != want_w || size[1] != want_h))
@@ -530,7 +529,8 @@ static int images_numbers(const images_work *w, const nnrt_source *s, int column
     nnrt_array *a = &w->read->d->columns[input];
     one.columns = &s->columns[column];
     one.n_columns = 1;
-    int status = nnrt_csv_read(w->name, &one, a, w->read->fault);
+    one.n_where = 0; /* rows are chosen below */
+    int status = nnrt_csv_read(NULL, w->name, &one, a, w->read->fault);
     if (status)
         return status;
     size_t size =
@@ -640,4 +640,5 @@ static int images_file(const nnrt_read *r, int input, const char *path, const nn
     return status;
 }
 
-const nnrt_reader nnrt_images_reader = {images_source, images_file, NULL, NULL};
+const nnrt_reader nnrt_images_reader = {
+    .source = images_source, .file = images_file, .labels = nnrt_label_names};

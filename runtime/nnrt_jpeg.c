@@ -10,7 +10,7 @@
 #include <setjmp.h>
 #endif
 
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 
 #ifdef NNRT_JPEG
 
@@ -23,7 +23,7 @@ typedef struct jpeg_work {
     jmp_buf back;
     const char *name;
     nnrt_fault *fault;
-    nnrt_picture *out;
+    nnrt_photo *out;
     int status;
 } jpeg_work;
 
@@ -58,7 +58,7 @@ static void jpeg_on_progress(j_common_ptr c)
 }
 
 /* The smallest of libjpeg's sizes that is large enough. */
-static void jpeg_scale(struct jpeg_decompress_struct *c, const nnrt_picture_want *want)
+static void jpeg_scale(struct jpeg_decompress_struct *c, const nnrt_photo_want *want)
 {
     unsigned part = 1;
     for (unsigned k = 2; k <= 8 && want->least_w > 0; k *= 2)
@@ -70,8 +70,8 @@ static void jpeg_scale(struct jpeg_decompress_struct *c, const nnrt_picture_want
 }
 
 /* Within the long jump of errors. */
-static void jpeg_pixels(struct jpeg_decompress_struct *c, size_t size,
-                        const nnrt_picture_want *want, jpeg_work *w)
+static void jpeg_pixels(struct jpeg_decompress_struct *c, size_t size, const nnrt_photo_want *want,
+                        jpeg_work *w)
 {
     jpeg_read_header(c, TRUE);
     if (c->num_components != 1 && c->num_components != 3) {
@@ -85,8 +85,8 @@ static void jpeg_pixels(struct jpeg_decompress_struct *c, size_t size,
     c->dct_method = JDCT_ISLOW; /* the same bits on every machine */
     jpeg_scale(c, want);
     jpeg_calc_output_dimensions(c);
-    w->status = nnrt_picture_make(w->name, size, c->output_width, c->output_height, want->planes,
-                                  w->out, w->fault);
+    w->status = nnrt_photo_make(w->name, size, c->output_width, c->output_height, want->planes,
+                                w->out, w->fault);
     if (w->status)
         longjmp(w->back, 1);
     jpeg_start_decompress(c);
@@ -99,11 +99,11 @@ static void jpeg_pixels(struct jpeg_decompress_struct *c, size_t size,
 }
 
 int nnrt_jpeg_parse(const char *name, const unsigned char *bytes, size_t size,
-                    const nnrt_picture_want *want, nnrt_picture *out, nnrt_fault *fault)
+                    const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {
     struct jpeg_decompress_struct c = {0};
     jpeg_work w = {.name = name, .fault = fault, .out = out};
-    *out = (nnrt_picture){0};
+    *out = (nnrt_photo){0};
     if (want->classes)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
                          "%s: a mask in JPEG: its numbers are not exact; masks are PNG", name);
@@ -119,17 +119,17 @@ int nnrt_jpeg_parse(const char *name, const unsigned char *bytes, size_t size,
     }
     jpeg_destroy_decompress(&c);
     if (w.status)
-        nnrt_picture_free(out);
+        nnrt_photo_free(out);
     return w.status;
 }
 
 #else
 
 int nnrt_jpeg_parse(const char *name, const unsigned char *bytes, size_t size,
-                    const nnrt_picture_want *want, nnrt_picture *out, nnrt_fault *fault)
+                    const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {
     (void)bytes, (void)size, (void)want;
-    *out = (nnrt_picture){0};
+    *out = (nnrt_photo){0};
     return nnrt_fail(
         fault, NNRT_BAD_CALL,
         "%s: a JPEG image, and this program was built without libjpeg, which reads them", name);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 
 #ifdef NNRT_PNG
 
@@ -16,8 +16,8 @@ typedef struct png_work {
     const char *name;
     const unsigned char *bytes;
     size_t size, at;
-    const nnrt_picture_want *want;
-    nnrt_picture *out;
+    const nnrt_photo_want *want;
+    nnrt_photo *out;
     nnrt_fault *fault;
     unsigned char **rows;
     int status;
@@ -82,7 +82,7 @@ static void png_pixels(png_structp png, png_infop info, png_work *w)
                       w->name, channels);
         png_longjmp(png, 1);
     }
-    w->status = nnrt_picture_make(w->name, w->size, width, height, channels, w->out, w->fault);
+    w->status = nnrt_photo_make(w->name, w->size, width, height, channels, w->out, w->fault);
     w->rows = w->status ? NULL : malloc((size_t)height * sizeof *w->rows);
     if (!w->status && !w->rows)
         w->status = nnrt_fail(w->fault, NNRT_NO_MEMORY, "%s: no memory for its rows", w->name);
@@ -97,7 +97,7 @@ static void png_pixels(png_structp png, png_infop info, png_work *w)
 /* Grey of colour, as ITU-R BT.601 has it, in integers as PIL does; or the other way. In place, or anew. */
 static int png_planes(png_work *w)
 {
-    nnrt_picture *p = w->out;
+    nnrt_photo *p = w->out;
     size_t n = (size_t)(p->w * p->h);
     if (p->planes == w->want->planes)
         return NNRT_OK;
@@ -122,10 +122,10 @@ static int png_planes(png_work *w)
 }
 
 int nnrt_png_parse(const char *name, const unsigned char *bytes, size_t size,
-                   const nnrt_picture_want *want, nnrt_picture *out, nnrt_fault *fault)
+                   const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {
     png_work w = {name, bytes, size, 0, want, out, fault, NULL, NNRT_OK};
-    *out = (nnrt_picture){0};
+    *out = (nnrt_photo){0};
     png_structp png =
         png_create_read_struct(PNG_LIBPNG_VER_STRING, &w, png_on_error, png_on_warning);
     png_infop info = png ? png_create_info_struct(png) : NULL;
@@ -142,17 +142,17 @@ int nnrt_png_parse(const char *name, const unsigned char *bytes, size_t size,
     free(w.rows);
     int status = w.status ? w.status : png_planes(&w);
     if (status)
-        nnrt_picture_free(out);
+        nnrt_photo_free(out);
     return status;
 }
 
 #else
 
 int nnrt_png_parse(const char *name, const unsigned char *bytes, size_t size,
-                   const nnrt_picture_want *want, nnrt_picture *out, nnrt_fault *fault)
+                   const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {
     (void)bytes, (void)size, (void)want;
-    *out = (nnrt_picture){0};
+    *out = (nnrt_photo){0};
     return nnrt_fail(fault, NNRT_BAD_CALL,
                      "%s: a PNG image, and this program was built without libpng, which reads them",
                      name);

@@ -129,13 +129,22 @@ bool source_file(Reader *r)
     return false;
 }
 
+/* 1: the key `rows`, the last of the kind's own, is that; 0: an input is called so, and it is a column. */
+static int has_rows_key(const Reader *r)
+{
+    for (int i = 0; i < r->p->inputs.n; i++)
+        if (strcmp(r->p->inputs.at[i].name, "rows") == 0)
+            return 0;
+    return 1;
+}
+
 /* The key `rows` of idx, npy, npz and records: [from, end], samples counted from 0, without the end. */
 static bool read_rows(Reader *r)
 {
     static const ArgRow rows[] = {NEEDS("rows", ints), NOTHING};
     const Y *y = y_get(r->args, "rows");
     Arg arg[ARGS_MAX];
-    if (!y)
+    if (!y || !has_rows_key(r))
         return true;
     if (!args_read(source_ctx(r), r->scope, source_title(r, "rows"), y->loc, rows, y, NULL, 0, arg))
         return false;
@@ -159,10 +168,10 @@ static bool file_column(Reader *r, const Y *y, const Input *input, SourceColumn 
 static void read_files(Reader *r)
 {
     static const char *const own[] = {"rows"};
-    if (!source_map(r, own, COUNT(own), "{image: train-images.gz, label: train-labels.gz}") ||
-        !read_rows(r))
+    int n = has_rows_key(r);
+    if (!source_map(r, own, n, "{image: train-images.gz, label: train-labels.gz}") || !read_rows(r))
         return;
-    source_columns(r, own, COUNT(own), file_column);
+    source_columns(r, own, n, file_column);
     source_check_complete(r);
 }
 
@@ -185,14 +194,15 @@ static void read_npz(Reader *r)
             members_by_name(r);
         return;
     }
-    if (!source_map(r, own, COUNT(own), "{file: train.npz, image: x, label: y}") ||
-        !source_file(r) || !read_rows(r))
+    int n = 1 + has_rows_key(r);
+    if (!source_map(r, own, n, "{file: train.npz, image: x, label: y}") || !source_file(r) ||
+        !read_rows(r))
         return;
     if (r->args->pairs.n == 1 + (r->out->rows_end > 0)) {
         members_by_name(r);
         return;
     }
-    source_columns(r, own, COUNT(own), file_column);
+    source_columns(r, own, n, file_column);
     source_check_complete(r);
 }
 
@@ -237,10 +247,11 @@ static bool record_column(Reader *r, const Y *y, const Input *input, SourceColum
 static void read_records(Reader *r)
 {
     static const char *const own[] = {"file", "rows"};
-    if (!source_map(r, own, COUNT(own), "{file: train.bin, label: 1, image: 3072}") ||
+    int n = 1 + has_rows_key(r);
+    if (!source_map(r, own, n, "{file: train.bin, label: 1, image: 3072}") ||
         !source_several_files(r) || !read_rows(r))
         return;
-    source_columns(r, own, COUNT(own), record_column);
+    source_columns(r, own, n, record_column);
     source_check_complete(r);
 }
 

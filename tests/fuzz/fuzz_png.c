@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* fuzz_png.c: any bytes as a PNG image, as grey, as colours, as a mask, brought to another size. */
 #include "fuzz_reader.h"
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 
-static void fuzz_picture(const uint8_t *bytes, size_t size, const nnrt_picture_want *want)
+static void fuzz_photo(const uint8_t *bytes, size_t size, const nnrt_photo_want *want)
 {
-    nnrt_picture p;
+    nnrt_photo p;
     nnrt_fault fault = {""};
     unsigned char image[3 * 7 * 5], sum = 0;
     int32_t mask[7 * 5];
@@ -18,19 +18,19 @@ static void fuzz_picture(const uint8_t *bytes, size_t size, const nnrt_picture_w
     for (int how = NNRT_RESIZE_STRETCH; !status && how <= NNRT_RESIZE_PAD && p.w * p.h < 1 << 16;
          how++) {
         if (want->classes)
-            nnrt_picture_fit_mask(&p, (nnrt_resize)how, 7, 5, -1, mask);
+            nnrt_photo_fit_mask(&p, (nnrt_resize)how, 7, 5, -1, mask);
         else
-            status = nnrt_picture_fit(&p, (nnrt_resize)how, 7, 5, image);
+            status = nnrt_photo_fit(&p, (nnrt_resize)how, 7, 5, image);
     }
-    nnrt_picture_free(&p);
+    nnrt_photo_free(&p);
     volatile unsigned char kept = sum;
     (void)kept;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
-    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 1});
-    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 3, .least_w = 5, .least_h = 7});
-    fuzz_picture(bytes, size, &(nnrt_picture_want){.planes = 1, .classes = 1});
+    fuzz_photo(bytes, size, &(nnrt_photo_want){.planes = 1});
+    fuzz_photo(bytes, size, &(nnrt_photo_want){.planes = 3, .least_w = 5, .least_h = 7});
+    fuzz_photo(bytes, size, &(nnrt_photo_want){.planes = 1, .classes = 1});
     return 0;
 }

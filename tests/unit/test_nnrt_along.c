@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_along.c: guards masks and boxes that go along with their image: where the image's pixels move by whole places,
- * the mask is the image and the box is around it; what comes in, what is left, and elastic fields. */
+/* test_nnrt_along.c: guards masks and boxes that go along with their image: where the image's pixels move by whole
+ * places, the mask is the image and the box is around it; what comes in, what is left, and elastic fields. */
 #include <criterion/criterion.h>
 #include <math.h>
 #include <string.h>

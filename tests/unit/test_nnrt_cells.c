@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_cells.c: guards the made-up tissue: samples that depend on seed and index alone, membranes that are dark lines
- * between cells, masks as files or as classes have them, and calls that do not fit. */
+/* test_nnrt_cells.c: guards the made-up tissue: samples that depend on seed and index alone, membranes that are dark
+ * lines between cells, masks as files or as classes have them, and calls that do not fit. */
 #include "nnrt_scratch.h"
 
 TestSuite(nnrt_cells, .timeout = 60);

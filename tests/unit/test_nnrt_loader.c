@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_loader.c: guards batches that are read in the background: those of reading at once, whatever reads them; from
- * the middle of an epoch; ended early; and a sample that cannot be read, which is told with its batch. */
+/* test_nnrt_loader.c: guards batches that are read in the background: those of reading at once, whatever reads them;
+ * from the middle of an epoch; ended early; and a sample that cannot be read, which is told with its batch. */
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* test_nnrt_picture.c: guards images brought to an input's size, by numbers worked out by hand, and heads of files. */
+/* test_nnrt_photo.c: guards images brought to an input's size, by numbers worked out by hand, and heads of files. */
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 
 static void expect_bytes(const unsigned char *is, const unsigned char *want, int n)
 {
@@ -15,74 +15,74 @@ static void expect_bytes(const unsigned char *is, const unsigned char *want, int
 }
 
 /* Four to two: the triangle reaches two pixels to each side: 3/4, 3/4, 1/4 of their sum. One to three: that one. */
-Test(nnrt_picture, triangle)
+Test(nnrt_photo, triangle)
 {
     unsigned char row[] = {0, 70, 140, 210}, out[6];
-    const nnrt_picture p = {4, 1, 1, row};
-    cr_assert_eq(nnrt_picture_fit(&p, NNRT_RESIZE_STRETCH, 1, 2, out), NNRT_OK);
+    const nnrt_photo p = {4, 1, 1, row};
+    cr_assert_eq(nnrt_photo_fit(&p, NNRT_RESIZE_STRETCH, 1, 2, out), NNRT_OK);
     expect_bytes(out, (unsigned char[]){50, 160}, 2);
-    const nnrt_picture column = {1, 4, 1, row};
-    cr_assert_eq(nnrt_picture_fit(&column, NNRT_RESIZE_STRETCH, 2, 3, out), NNRT_OK);
+    const nnrt_photo column = {1, 4, 1, row};
+    cr_assert_eq(nnrt_photo_fit(&column, NNRT_RESIZE_STRETCH, 2, 3, out), NNRT_OK);
     expect_bytes(out, (unsigned char[]){50, 50, 50, 160, 160, 160}, 6);
     /* two to four: places 0.25, 0.75, 1.25, 1.75 of pixels with their middle at 0.5 and 1.5 */
-    const nnrt_picture two = {2, 1, 1, row + 1};
-    cr_assert_eq(nnrt_picture_fit(&two, NNRT_RESIZE_STRETCH, 1, 4, out), NNRT_OK);
+    const nnrt_photo two = {2, 1, 1, row + 1};
+    cr_assert_eq(nnrt_photo_fit(&two, NNRT_RESIZE_STRETCH, 1, 4, out), NNRT_OK);
     expect_bytes(out, (unsigned char[]){70, 88, 123, 140}, 4);
 }
 
 /* Colours lie pixel by pixel in a file, plane by plane in an input. */
-Test(nnrt_picture, planes)
+Test(nnrt_photo, planes)
 {
     unsigned char pixel[] = {1, 2, 3, 4, 5, 6}, out[6];
-    const nnrt_picture p = {2, 1, 3, pixel};
-    cr_assert_eq(nnrt_picture_fit(&p, NNRT_RESIZE_NONE, 1, 2, out), NNRT_OK);
+    const nnrt_photo p = {2, 1, 3, pixel};
+    cr_assert_eq(nnrt_photo_fit(&p, NNRT_RESIZE_NONE, 1, 2, out), NNRT_OK);
     expect_bytes(out, (unsigned char[]){1, 4, 2, 5, 3, 6}, 6);
 }
 
-Test(nnrt_picture, crop_and_pad)
+Test(nnrt_photo, crop_and_pad)
 {
     unsigned char row[] = {10, 20, 30, 40}, out[16];
     int32_t mask[16];
-    const nnrt_picture p = {4, 1, 1, row};
+    const nnrt_photo p = {4, 1, 1, row};
     /* to 2 x 1 as it is, its middle */
-    cr_assert_eq(nnrt_picture_fit(&p, NNRT_RESIZE_CROP, 1, 2, out), NNRT_OK);
+    cr_assert_eq(nnrt_photo_fit(&p, NNRT_RESIZE_CROP, 1, 2, out), NNRT_OK);
     expect_bytes(out, (unsigned char[]){20, 30}, 2);
-    nnrt_picture_fit_mask(&p, NNRT_RESIZE_CROP, 1, 2, 9, mask);
+    nnrt_photo_fit_mask(&p, NNRT_RESIZE_CROP, 1, 2, 9, mask);
     cr_expect(mask[0] == 20 && mask[1] == 30);
     /* to 4 x 4: a row of the four, one above it and two below */
-    cr_assert_eq(nnrt_picture_fit(&p, NNRT_RESIZE_PAD, 4, 4, out), NNRT_OK);
-    nnrt_picture_fit_mask(&p, NNRT_RESIZE_PAD, 4, 4, 9, mask);
+    cr_assert_eq(nnrt_photo_fit(&p, NNRT_RESIZE_PAD, 4, 4, out), NNRT_OK);
+    nnrt_photo_fit_mask(&p, NNRT_RESIZE_PAD, 4, 4, 9, mask);
     for (int i = 0; i < 16; i++) {
         cr_expect_eq(out[i], i / 4 == 1 ? row[i % 4] : 0);
         cr_expect_eq(mask[i], i / 4 == 1 ? row[i % 4] : 9);
     }
 }
 
-Test(nnrt_picture, place)
+Test(nnrt_photo, place)
 {
     double scale, offset;
-    nnrt_picture_place(NNRT_RESIZE_STRETCH, 640, 320, 480, 240, &scale, &offset);
+    nnrt_photo_place(NNRT_RESIZE_STRETCH, 640, 320, 480, 240, &scale, &offset);
     cr_expect(scale == 0.5 && offset == 0);
-    nnrt_picture_place(NNRT_RESIZE_PAD, 640, 320, 480, 320, &scale, &offset);
+    nnrt_photo_place(NNRT_RESIZE_PAD, 640, 320, 480, 320, &scale, &offset);
     cr_expect(scale == 0.5 && offset == 0);
-    nnrt_picture_place(NNRT_RESIZE_PAD, 480, 320, 640, 320, &scale, &offset);
+    nnrt_photo_place(NNRT_RESIZE_PAD, 480, 320, 640, 320, &scale, &offset);
     cr_expect(scale == 0.5 && offset == 40);
-    nnrt_picture_place(NNRT_RESIZE_CROP, 640, 240, 480, 240, &scale, &offset);
+    nnrt_photo_place(NNRT_RESIZE_CROP, 640, 240, 480, 240, &scale, &offset);
     cr_expect(scale == 0.5 && offset == -40);
 }
 
 static int size_of(const void *bytes, size_t n, int64_t *w, int64_t *h, nnrt_fault *fault)
 {
-    char path[] = "/tmp/nnrt_picture_XXXXXX";
+    char path[] = "/tmp/nnrt_photo_XXXXXX";
     int fd = mkstemp(path);
     cr_assert(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
     close(fd);
-    int status = nnrt_picture_size(path, w, h, fault);
+    int status = nnrt_photo_size(path, w, h, fault);
     unlink(path);
     return status;
 }
 
-Test(nnrt_picture, heads)
+Test(nnrt_photo, heads)
 {
     static const unsigned char png[24] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\1\2\0\0\0\7";
     static const unsigned char jpeg[] =
@@ -98,16 +98,16 @@ Test(nnrt_picture, heads)
         cr_expect_eq(size_of(png, n, &w, &h, &fault), NNRT_BAD_CONTENT);
     for (size_t n = 0; n < 22; n++)
         cr_expect_eq(size_of(jpeg, n, &w, &h, &fault), NNRT_BAD_CONTENT, "%zu", n);
-    cr_expect_eq(nnrt_picture_size("/nowhere/a.png", &w, &h, &fault), NNRT_BAD_FILE);
+    cr_expect_eq(nnrt_photo_size("/nowhere/a.png", &w, &h, &fault), NNRT_BAD_FILE);
 }
 
 /* A head that promises more than its file can hold takes no memory. */
-Test(nnrt_picture, promises)
+Test(nnrt_photo, promises)
 {
-    nnrt_picture p;
+    nnrt_photo p;
     nnrt_fault fault;
-    cr_expect_eq(nnrt_picture_make("a", 100, 1 << 20, 1 << 20, 3, &p, &fault), NNRT_BAD_CONTENT);
-    cr_expect_eq(nnrt_picture_make("a", 100, 0, 5, 1, &p, &fault), NNRT_BAD_CONTENT);
-    cr_expect_eq(nnrt_picture_make("a", 100, 500, 400, 3, &p, &fault), NNRT_OK);
-    nnrt_picture_free(&p);
+    cr_expect_eq(nnrt_photo_make("a", 100, 1 << 20, 1 << 20, 3, &p, &fault), NNRT_BAD_CONTENT);
+    cr_expect_eq(nnrt_photo_make("a", 100, 0, 5, 1, &p, &fault), NNRT_BAD_CONTENT);
+    cr_expect_eq(nnrt_photo_make("a", 100, 500, 400, 3, &p, &fault), NNRT_OK);
+    nnrt_photo_free(&p);
 }

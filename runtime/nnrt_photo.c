@@ -1,31 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_picture.c: images of files to the size of an input. */
+/* nnrt_photo.c: images of files to the size of an input. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "nnrt_image.h"
+#include "nnrt_photo.h"
 
 /* Deflate packs a byte in 1/1032 at best, and a JPEG image of one colour takes a bit or two a block. */
-enum { PICTURE_RATIO = 2000, PICTURE_FREE = 1 << 20, PICTURE_SIDE = 1 << 20 };
+enum { PHOTO_RATIO = 2000, PHOTO_FREE = 1 << 20, PHOTO_SIDE = 1 << 20 };
 
-void nnrt_picture_free(nnrt_picture *p)
+void nnrt_photo_free(nnrt_photo *p)
 {
     free(p->at);
-    *p = (nnrt_picture){0};
+    *p = (nnrt_photo){0};
 }
 
-int nnrt_picture_make(const char *name, size_t size, int64_t w, int64_t h, int planes,
-                      nnrt_picture *out, nnrt_fault *fault)
+int nnrt_photo_make(const char *name, size_t size, int64_t w, int64_t h, int planes,
+                    nnrt_photo *out, nnrt_fault *fault)
 {
-    *out = (nnrt_picture){w, h, planes, NULL};
-    if (w < 1 || h < 1 || w > PICTURE_SIDE || h > PICTURE_SIDE)
+    *out = (nnrt_photo){w, h, planes, NULL};
+    if (w < 1 || h < 1 || w > PHOTO_SIDE || h > PHOTO_SIDE)
         return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s: an image of %lld x %lld pixels", name,
                          (long long)w, (long long)h);
     size_t bytes = (size_t)w * (size_t)h * (size_t)planes;
-    if (bytes / PICTURE_RATIO > size + PICTURE_FREE / PICTURE_RATIO)
+    if (bytes / PHOTO_RATIO > size + PHOTO_FREE / PHOTO_RATIO)
         return nnrt_fail(fault, NNRT_BAD_CONTENT,
                          "%s: %lld x %lld pixels in a file of %zu bytes, which cannot hold them",
                          name, (long long)w, (long long)h, size);
@@ -38,47 +38,47 @@ int nnrt_picture_make(const char *name, size_t size, int64_t w, int64_t h, int p
 
 /* --- files ------------------------------------------------------------------------------------ */
 
-static int picture_is_png(const unsigned char *bytes, size_t size)
+static int photo_is_png(const unsigned char *bytes, size_t size)
 {
     return size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0;
 }
 
-static int picture_is_jpeg(const unsigned char *bytes, size_t size)
+static int photo_is_jpeg(const unsigned char *bytes, size_t size)
 {
     return size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0;
 }
 
-static int picture_unknown(const char *name, nnrt_fault *fault)
+static int photo_unknown(const char *name, nnrt_fault *fault)
 {
     return nnrt_fail(fault, NNRT_BAD_CONTENT, "%s: expected a PNG or JPEG image, found neither",
                      name);
 }
 
-int nnrt_picture_parse(const char *name, const unsigned char *bytes, size_t size,
-                       const nnrt_picture_want *want, nnrt_picture *out, nnrt_fault *fault)
+int nnrt_photo_parse(const char *name, const unsigned char *bytes, size_t size,
+                     const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {
-    *out = (nnrt_picture){0};
-    if (picture_is_png(bytes, size))
+    *out = (nnrt_photo){0};
+    if (photo_is_png(bytes, size))
         return nnrt_png_parse(name, bytes, size, want, out, fault);
-    if (picture_is_jpeg(bytes, size))
+    if (photo_is_jpeg(bytes, size))
         return nnrt_jpeg_parse(name, bytes, size, want, out, fault);
-    return picture_unknown(name, fault);
+    return photo_unknown(name, fault);
 }
 
-int nnrt_picture_read(const char *path, const nnrt_picture_want *want, nnrt_picture *out,
-                      nnrt_fault *fault)
+int nnrt_photo_read(const char *path, const nnrt_photo_want *want, nnrt_photo *out,
+                    nnrt_fault *fault)
 {
     nnrt_bytes bytes;
-    *out = (nnrt_picture){0};
+    *out = (nnrt_photo){0};
     int status = nnrt_file_raw(path, &bytes, fault);
     if (status)
         return status;
-    status = nnrt_picture_parse(path, bytes.at, bytes.size, want, out, fault);
+    status = nnrt_photo_parse(path, bytes.at, bytes.size, want, out, fault);
     nnrt_bytes_free(&bytes);
     return status;
 }
 
-static int64_t picture_number(const unsigned char *at, int n)
+static int64_t photo_number(const unsigned char *at, int n)
 {
     int64_t value = 0;
     for (int i = 0; i < n; i++)
@@ -87,7 +87,7 @@ static int64_t picture_number(const unsigned char *at, int n)
 }
 
 /* Walks the segments of a JPEG file up to the one that begins a frame. 1: found. */
-static int picture_jpeg_size(FILE *f, int64_t *w, int64_t *h)
+static int photo_jpeg_size(FILE *f, int64_t *w, int64_t *h)
 {
     unsigned char at[9];
     if (fseek(f, 2, SEEK_SET))
@@ -104,31 +104,31 @@ static int picture_jpeg_size(FILE *f, int64_t *w, int64_t *h)
         if (frame) {
             if (fread(at + 2, 1, 5, f) != 5)
                 return 0;
-            *h = picture_number(at + 3, 2);
-            *w = picture_number(at + 5, 2);
+            *h = photo_number(at + 3, 2);
+            *w = photo_number(at + 5, 2);
             return 1;
         }
-        if (c == 0xD9 || c == 0xDA || fseek(f, (long)picture_number(at, 2) - 2, SEEK_CUR))
+        if (c == 0xD9 || c == 0xDA || fseek(f, (long)photo_number(at, 2) - 2, SEEK_CUR))
             return 0;
     }
 }
 
-int nnrt_picture_size(const char *path, int64_t *w, int64_t *h, nnrt_fault *fault)
+int nnrt_photo_size(const char *path, int64_t *w, int64_t *h, nnrt_fault *fault)
 {
     unsigned char head[24];
     FILE *f = fopen(path, "rbe");
     if (!f)
         return nnrt_fail(fault, NNRT_BAD_FILE, "%s: cannot open: %s", path, strerror(errno));
     size_t n = fread(head, 1, sizeof head, f);
-    int status = NNRT_OK, png = picture_is_png(head, n), found = png && n == sizeof head;
+    int status = NNRT_OK, png = photo_is_png(head, n), found = png && n == sizeof head;
     if (ferror(f)) {
         status = nnrt_fail(fault, NNRT_BAD_FILE, "%s: cannot read: %s", path, strerror(errno));
     } else if (found) {
-        *w = picture_number(head + 16, 4);
-        *h = picture_number(head + 20, 4);
-    } else if (!png && !picture_is_jpeg(head, n)) {
-        status = picture_unknown(path, fault);
-    } else if (png || !picture_jpeg_size(f, w, h)) {
+        *w = photo_number(head + 16, 4);
+        *h = photo_number(head + 20, 4);
+    } else if (!png && !photo_is_jpeg(head, n)) {
+        status = photo_unknown(path, fault);
+    } else if (png || !photo_jpeg_size(f, w, h)) {
         status = nnrt_fail(fault, NNRT_BAD_CONTENT,
                            "%s: a broken %s image: it ends before its size is said", path,
                            png ? "PNG" : "JPEG");
@@ -139,8 +139,8 @@ int nnrt_picture_size(const char *path, int64_t *w, int64_t *h, nnrt_fault *faul
 
 /* --- size ------------------------------------------------------------------------------------- */
 
-void nnrt_picture_place(nnrt_resize how, int64_t n, int64_t to, int64_t other_n, int64_t other_to,
-                        double *scale, double *offset)
+void nnrt_photo_place(nnrt_resize how, int64_t n, int64_t to, int64_t other_n, int64_t other_to,
+                      double *scale, double *offset)
 {
     double own = (double)to / (double)n, other = (double)other_to / (double)other_n;
     *scale = own;
@@ -154,29 +154,29 @@ void nnrt_picture_place(nnrt_resize how, int64_t n, int64_t to, int64_t other_n,
 }
 
 /* What one number of an axis is made of: the pixels from `first` on, n of them. */
-typedef struct picture_tap {
+typedef struct photo_tap {
     int64_t first;
     int n; /* 0: it lies outside */
-} picture_tap;
+} photo_tap;
 
-typedef struct picture_axis {
-    picture_tap *taps; /* one a number */
-    float *weights;    /* `most` a number */
+typedef struct photo_axis {
+    photo_tap *taps; /* one a number */
+    float *weights;  /* `most` a number */
     int most;
-} picture_axis;
+} photo_axis;
 
-static void picture_axis_free(picture_axis *a)
+static void photo_axis_free(photo_axis *a)
 {
     free(a->taps);
     free(a->weights);
 }
 
 /* The triangle filter, as wide as a pixel of the larger of the two sizes. 0, or -1: no memory. */
-static int picture_axis_make(picture_axis *a, nnrt_resize how, int64_t n, int64_t to,
-                             int64_t other_n, int64_t other_to)
+static int photo_axis_make(photo_axis *a, nnrt_resize how, int64_t n, int64_t to, int64_t other_n,
+                           int64_t other_to)
 {
     double scale, offset;
-    nnrt_picture_place(how, n, to, other_n, other_to, &scale, &offset);
+    nnrt_photo_place(how, n, to, other_n, other_to, &scale, &offset);
     double wide = scale < 1 ? 1 / scale : 1, end = (double)n * scale;
     a->most = (int)ceil(wide) * 2 + 1;
     a->taps = malloc((size_t)to * sizeof *a->taps);
@@ -186,8 +186,8 @@ static int picture_axis_make(picture_axis *a, nnrt_resize how, int64_t n, int64_
     for (int64_t i = 0; i < to; i++) {
         double at = (double)i - offset, centre = (at + 0.5) / scale, sum = 0;
         float *weight = a->weights + i * a->most;
-        picture_tap *t = &a->taps[i];
-        *t = (picture_tap){0, 0};
+        photo_tap *t = &a->taps[i];
+        *t = (photo_tap){0, 0};
         if (at < 0 || at + 0.5 > end)
             continue;
         int64_t first = (int64_t)floor(centre - wide + 0.5),
@@ -208,12 +208,11 @@ static int picture_axis_make(picture_axis *a, nnrt_resize how, int64_t n, int64_
 }
 
 /* The columns of one row: out[w, planes]. */
-static void picture_row(const nnrt_picture *p, const picture_axis *x, int64_t w, int64_t row,
-                        float *out)
+static void photo_row(const nnrt_photo *p, const photo_axis *x, int64_t w, int64_t row, float *out)
 {
     const unsigned char *from = p->at + row * p->w * p->planes;
     for (int64_t i = 0; i < w; i++) {
-        const picture_tap *t = &x->taps[i];
+        const photo_tap *t = &x->taps[i];
         const float *weight = x->weights + i * x->most;
         for (int c = 0; c < p->planes; c++) {
             float sum = 0;
@@ -224,13 +223,13 @@ static void picture_row(const nnrt_picture *p, const picture_axis *x, int64_t w,
     }
 }
 
-static unsigned char picture_byte(float value)
+static unsigned char photo_byte(float value)
 {
     return value <= 0 ? 0 : value >= 255 ? 255 : (unsigned char)(value + 0.5f);
 }
 
 /* The image at its own size: its planes apart. */
-static void picture_apart(const nnrt_picture *p, unsigned char *out)
+static void photo_apart(const nnrt_photo *p, unsigned char *out)
 {
     int64_t n = p->w * p->h;
     if (p->planes == 1) {
@@ -242,44 +241,43 @@ static void picture_apart(const nnrt_picture *p, unsigned char *out)
             out[c * n + i] = p->at[i * p->planes + c];
 }
 
-int nnrt_picture_fit(const nnrt_picture *p, nnrt_resize how, int64_t h, int64_t w,
-                     unsigned char *out)
+int nnrt_photo_fit(const nnrt_photo *p, nnrt_resize how, int64_t h, int64_t w, unsigned char *out)
 {
     if (p->w == w && p->h == h) {
-        picture_apart(p, out);
+        photo_apart(p, out);
         return NNRT_OK;
     }
-    picture_axis x = {0}, y = {0};
+    photo_axis x = {0}, y = {0};
     size_t width = (size_t)w * (size_t)p->planes;
     float *rows = malloc((size_t)p->h * width * sizeof *rows);
-    int status = rows && !picture_axis_make(&x, how, p->w, w, p->h, h) &&
-                         !picture_axis_make(&y, how, p->h, h, p->w, w)
+    int status = rows && !photo_axis_make(&x, how, p->w, w, p->h, h) &&
+                         !photo_axis_make(&y, how, p->h, h, p->w, w)
                      ? NNRT_OK
                      : NNRT_NO_MEMORY;
     for (int64_t i = 0; i < p->h && !status; i++)
-        picture_row(p, &x, w, i, rows + (size_t)i * width);
+        photo_row(p, &x, w, i, rows + (size_t)i * width);
     for (int64_t i = 0; i < h && !status; i++) {
-        const picture_tap *t = &y.taps[i];
+        const photo_tap *t = &y.taps[i];
         const float *weight = y.weights + i * y.most;
         for (int64_t k = 0; k < (int64_t)width; k++) {
             float sum = 0;
             for (int j = 0; j < t->n; j++)
                 sum += weight[j] * rows[(size_t)(t->first + j) * width + (size_t)k];
-            out[(k % p->planes * h + i) * w + k / p->planes] = picture_byte(sum);
+            out[(k % p->planes * h + i) * w + k / p->planes] = photo_byte(sum);
         }
     }
-    picture_axis_free(&x);
-    picture_axis_free(&y);
+    photo_axis_free(&x);
+    photo_axis_free(&y);
     free(rows);
     return status;
 }
 
-void nnrt_picture_fit_mask(const nnrt_picture *p, nnrt_resize how, int64_t h, int64_t w,
-                           int32_t outside, int32_t *out)
+void nnrt_photo_fit_mask(const nnrt_photo *p, nnrt_resize how, int64_t h, int64_t w,
+                         int32_t outside, int32_t *out)
 {
     double sx, ox, sy, oy;
-    nnrt_picture_place(how, p->w, w, p->h, h, &sx, &ox);
-    nnrt_picture_place(how, p->h, h, p->w, w, &sy, &oy);
+    nnrt_photo_place(how, p->w, w, p->h, h, &sx, &ox);
+    nnrt_photo_place(how, p->h, h, p->w, w, &sy, &oy);
     for (int64_t i = 0; i < h; i++)
         for (int64_t k = 0; k < w; k++) {
             double x = ((double)k + 0.5 - ox) / sx, y = ((double)i + 0.5 - oy) / sy;
