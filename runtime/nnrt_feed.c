@@ -18,7 +18,7 @@ size_t nnrt_feed_bytes(const nnrt_value *v, int64_t rows)
 
 int nnrt_feed_open(nnrt_feed *f, const nnrt_model *model, nnrt_fault *fault)
 {
-    *f = (nnrt_feed){model, calloc((size_t)model->n_inputs + 1, sizeof *f->in)};
+    *f = (nnrt_feed){model, calloc((size_t)model->n_inputs + 1, sizeof *f->in), NULL};
     int ok = f->in != NULL;
     for (int i = 0; ok && i < model->n_inputs; i++) {
         size_t size = nnrt_feed_bytes(&model->inputs[i], model->batch);
@@ -166,6 +166,9 @@ static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
         score->sums[i] = 0;
     for (int64_t at = 0; at < rows->n && !status; at += model->batch) {
         int n = (int)(rows->n - at < model->batch ? rows->n - at : model->batch);
+        if (f->progress)
+            nnrt_progress_validation(f->progress, at / model->batch,
+                                     (rows->n + model->batch - 1) / model->batch);
         nnrt_dataset_batch(data, rows->at + at, n, f->in);
         m->calls = -1 - at; /* random numbers: of no step, and the same whenever the set is taken */
         float loss = model->eval(m, n, (const void *const *)f->in, score->sums);

@@ -319,6 +319,14 @@ static void train_rows(SourceText *s)
              ".stop_patience = %lld,",
              (long long)t->checkpoint_keep, quoted(a, t->checkpoint_path),
              quoted(a, t->stop_monitor), (long long)t->stop_patience);
+    if (s->p->mixup > 0)
+        out_line(s->out, "    .mixup = %s, .mixup_input = %d,", real_text(a, s->p->mixup),
+                 s->p->mixup_input);
+    if (t->averages)
+        out_line(s->out, "    .averages = 1,");
+    if (t->best_monitor)
+        out_line(s->out, "    .best_monitor = %s, .best_mode = %d,", quoted(a, t->best_monitor),
+                 t->best_mode);
     out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
              real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
@@ -499,6 +507,10 @@ static void model_table(SourceText *s)
         out_line(o, ".predict_noted = %s_predict_noted_any,", m);
     if (p->fn[FN_train] && notes_times(s, FN_train))
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
+    for (int f = 0; f < COUNT(s->places); f++)
+        if (s->places[f].n)
+            out_line(o, ".places[%d] = %s_places_%d, .n_places[%d] = %d,", f, m, f, f,
+                     s->places[f].n);
     if (p->fn[FN_step])
         out_line(o, ".generation = &%s_generation,", m);
     if (s->options->main && reads_text(p))
@@ -630,6 +642,7 @@ void emit_model(SourceText *s)
     out_raw(s->out, "%s", "");
     out_raw(s->out, "/* clang-format off */");
     emit_marks(s);
+    emit_places(s);
     emit_values(s);
     emit_vars(s);
     emit_metrics(s);

@@ -33,6 +33,12 @@ typedef struct Slot {
     uint32_t stream;
 } Slot;
 
+/* What a kernel of a training step stores, or where a loop begins and ends: a row of nnrt_place. */
+typedef struct Stored {
+    const Node *y;
+    int64_t times;
+} Stored;
+
 typedef enum { PART_vars, PART_caches, PART_memory, PART_COUNT } VarPart;
 
 typedef struct SourceText {
@@ -42,12 +48,13 @@ typedef struct SourceText {
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
     VarList vars[PART_COUNT];
-    const char **var;    /* by var id: what it is called in struct NAME_vars */
-    VarPlace *var_place; /* by var id */
-    GraphList graphs;    /* the functions, behind each body the graph around it */
-    Map marks;           /* profile.c: a kernel's name to its Mark */
-    VEC(Slot) slots;     /* of the line at hand */
-    bool noted;          /* the function at hand notes when its kernels are done */
+    const char **var;     /* by var id: what it is called in struct NAME_vars */
+    VarPlace *var_place;  /* by var id */
+    GraphList graphs;     /* the functions, behind each body the graph around it */
+    Map marks;            /* profile.c: a kernel's name to its Mark */
+    VEC(Slot) slots;      /* of the line at hand */
+    VEC(Stored) places[2]; /* of train, of accumulate, in the order of their calls */
+    bool noted;           /* the function at hand notes when its kernels are done */
 } SourceText;
 
 /* A kernel in the table for bench --profile. */
@@ -138,6 +145,7 @@ bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);
 int mark_number(const SourceText *, const Kernel *);
 void emit_marks(SourceText *);
+void emit_places(SourceText *);
 /* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has. */
 void emit_runtime(SourceText *);
 bool calls_samples(const SourceText *);

@@ -90,7 +90,8 @@ typedef enum {
     SCALAR_lr,   /* the learning rate of this step, schedule applied */
     SCALAR_step, /* optimiser steps taken, this one included: 1, 2, ... */
     SCALAR_at,   /* decoding: positions before the first of this call */
-    SCALAR_last  /* decoding: which position of this call is wanted, from 0 */
+    SCALAR_last, /* decoding: which position of this call is wanted, from 0 */
+    SCALAR_mix   /* mixup: the share that a sample has of the one it is mixed with */
 } Scalar;
 
 enum { SPATIAL_MAX = 3 };
@@ -319,12 +320,17 @@ typedef struct Train {
     bool batchify; /* row i of a batch continues row i of the one before */
     int64_t accumulate;
     double clip_norm, clip_value; /* 0: none */
+    bool averages;                /* an exponential moving average of each weight is kept */
+    double ema_decay;
+    int64_t ema_start; /* steps in which the average is the weight itself */
     Optimizer optimizer;
     Schedule schedule;
     double validation_split;
     int64_t checkpoint_every, checkpoint_keep;
     bool checkpoint_every_in_epochs;
     const char *checkpoint_path;
+    const char *best_monitor; /* the figure whose best has a checkpoint of its own; NULL: none */
+    int best_mode;
     const char *stop_monitor; /* early stopping; NULL: none */
     int64_t stop_patience;
     double stop_min_delta;
@@ -424,6 +430,8 @@ struct Program {
     VEC(Metric) metrics;
     int n_sums; /* metric sums in all */
     bool has_loss;
+    double mixup;    /* training mixes images in pairs, by shares of Beta(mixup, mixup); 0: it does not */
+    int mixup_input; /* which input: index of inputs */
     Train train;
     Source data_train, data_validation, data_test;
     Generate generate;
@@ -636,6 +644,7 @@ typedef struct InterpInput {
     uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, index) */
     int64_t calls;
     int64_t at, last; /* decoding: SCALAR_at, SCALAR_last */
+    double mix;       /* SCALAR_mix */
 } InterpInput;
 
 /* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the

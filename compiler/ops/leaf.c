@@ -101,6 +101,7 @@ static void scalar_eval(const Node *y, const InterpInput *run, const Tensor *in,
     case SCALAR_step: out->data[0] = (double)run->step; break;
     case SCALAR_at: out->data[0] = (double)run->at; break;
     case SCALAR_last: out->data[0] = (double)run->last; break;
+    case SCALAR_mix: out->data[0] = run->mix; break;
     }
 }
 
