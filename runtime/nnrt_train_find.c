@@ -14,7 +14,8 @@
 #define FIND_STEPS    100
 #define FIND_KEEP     0.98 /* of the smoothed loss, a step */
 #define FIND_DIVERGED 4.0  /* times the least */
-#define FIND_SKIP     10   /* steps at the begin, whose mean is of too few */
+#define FIND_SKIP     20   /* steps at the begin, whose mean is of too few */
+#define FIND_WINDOW   5    /* steps to each side over which a fall is measured: batches differ */
 #define OVERFIT_STEPS 300
 #define OVERFIT_ROWS  15
 #define OVERFIT_GOOD  0.1 /* of the first loss */
@@ -72,13 +73,13 @@ static int find_points(nnrt_training *t, int most, find_point *point)
     return most;
 }
 
-/* The point where the smoothed loss falls the most from one step to the next; -1: it never does. */
+/* The point about which the smoothed loss falls the most; -1: it never does. */
 static int find_steepest(int n, const find_point *point)
 {
     double fall = 0;
     int best = -1;
-    for (int i = FIND_SKIP; i + 1 < n; i++) {
-        double here = (point[i - 1].smooth - point[i + 1].smooth) / 2;
+    for (int i = FIND_SKIP; i + FIND_WINDOW < n; i++) {
+        double here = point[i - FIND_WINDOW].smooth - point[i + FIND_WINDOW].smooth;
         if (here > fall) {
             fall = here;
             best = i;
