@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_mixup.c: mixup (Zhang, Cisse, Dauphin, Lopez-Paz 2018): a batch's samples mixed with those of the batch backwards.
+/* nnrt_mixup.c: mixup (Zhang et al., 2018): a batch's samples mixed with those of the batch backwards.
  *
  * Image i becomes (1 - mix) image i + mix image n-1-i; of its class the network is given both, packed in one number as
  * own + classes * (1 + other), and takes the loss of both. The share is one a batch, drawn by the seed and the call.
@@ -12,8 +12,8 @@
 #define MIXUP_STREAM  0xFFFFFFFDu /* that no layer has */
 #define MIXUP_CLASSES 1024        /* the compiler takes no more */
 
-/* The logarithm of a draw of Gamma(a, 1) by Marsaglia and Tsang (2000), and for a < 1 Gamma(a + 1) U^(1/a); *at: numbers
- * used so far. */
+/* The logarithm of a draw of Gamma(a, 1) by Marsaglia and Tsang (2000), and for a < 1 Gamma(a + 1) U^(1/a);
+ * *at: numbers used so far. */
 static double mixup_gamma(double a, nnrt_rand_key k, uint64_t *at)
 {
     double shape = a < 1 ? a + 1 : a, d = shape - 1.0 / 3, c = 1 / sqrt(9 * d), log_less = 0;

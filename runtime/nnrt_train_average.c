@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_train_average.c: `train: {ema: ...}`: figures of validation and the weights that are saved are of averages.
  *
- * Each weight that is trained has a state ema.NAME, which the optimiser's update moves (passes/optimizer.c). Buffers, as
- * batchnorm's statistics, are taken as they are.
+ * Each weight that is trained has a state ema.NAME, which the optimiser's update moves (passes/optimizer.c).
+ * Buffers, as batchnorm's statistics, are taken as they are.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_train_why.c: where the first number that is not finite came from.
  *
- * While it trains, a copy of the state is kept that is about a second old. Where a loss is not finite, the same steps are
- * taken again from there, which gives the same bits, by the form of train_step that notes when kernels are done
- * (--profile's): after each it is looked at what it stored. Normal steps cost nothing but the copies.
+ * While it trains, a copy of the state is kept that is about a second old. Where a loss is not finite, the same
+ * steps are taken again from there, which gives the same bits, by the form of train_step that notes when kernels are
+ * done (--profile's): after each it is looked at what it stored. Normal steps cost nothing but the copies.
  */
 #include <math.h>
 #include <stdlib.h>

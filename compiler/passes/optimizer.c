@@ -7,8 +7,9 @@
  *
  * accumulate: each gradient is added to `accumulate.NAME`. train: the gradients, with what was
  * accumulated, are clipped by value, then by their common norm, and go through the optimiser's
- * formula, which is PyTorch's to the order of its operations; averages of weights are of what they become. What is the same for a whole step
- * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
+ * formula, which is PyTorch's to the order of its operations; averages of weights are of what they
+ * become. What is the same for a whole step (rates, bias corrections) is a rank-0 subgraph of scalars
+ * and constants: the host computes it.
  */
 #include <math.h>
 #include <string.h>

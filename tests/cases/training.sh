@@ -126,6 +126,49 @@ origin "a layer's output" "the first that is not finite: layer 'act' (g.yaml:6:1
 origin "a gradient" "the gradient of 'fc2' (h.yaml:5:5)" h 3 'sqrt(exp(-10000 * fc2 * fc2))'
 origin "an update" "(i.yaml:" i 3 '' '' 1e30
 
+# In what stands once for several blocks, and in a loop.
+cat >r.yaml <<'EOF'
+model: r
+inputs: {x: {shape: [8]}, t: {shape: [8]}}
+blocks: {b: {layers: [{dense: {units: 8, name: fc, activation: relu}}, {dense: {units: 8, name: gc, activation: tanh}}]}}
+layers: [b: {repeat: 6, name: h}]
+loss: mse(h, t)
+train: {batch: 16, optimizer: {sgd: {lr: 0.05}}}
+EOF
+cat >s.yaml <<'EOF'
+model: s
+inputs: {x: {shape: [5, 8]}, t: {shape: [5, 8]}}
+layers:
+  - scan:
+      state: {h: 8}
+      body:
+        - {name: pre, expr: "h * 2 + input * input"}
+        - dense: {units: 8, name: mid, input: pre}
+        - {name: next, expr: "exp(mid * 9)"}
+      name: rec
+loss: mse(rec, t)
+train: {batch: 16, optimizer: {sgd: {lr: 3}}}
+EOF
+for m in r s; do CC=$cc "$nncc" $m.yaml -o $m; done
+./r init -o r.init
+"$python" - "$root/tests/torch" <<'EOF'
+import sys
+import numpy as np
+sys.path.insert(0, sys.argv[1])
+import safetensors
+w = safetensors.load("r.init")
+w["h.3.fc.weight"][...] = np.sign(w["h.3.fc.weight"]) * 1e38
+w["h.3.fc.bias"][...] = 3.4e38
+safetensors.save("r.huge", w)
+r = np.random.default_rng(2)
+for name, shape in ("rx", (40, 8)), ("sx", (40, 5, 8)):
+    np.save(name + ".npy", r.normal(size=shape).astype("f4"))
+EOF
+status "a block" 5 ./r train --data x=rx.npy --data t=rx.npy --weights r.huge
+says "a block of several" "layer 'h.3.fc' (r.yaml:3:24), its output"
+status "a loop" 5 ./s train --data x=sx.npy --data t=sx.npy
+says "a layer in a loop" "layer 'rec.next' (s.yaml:9:24), its output"
+
 # --- mixup: one step is that of the mixed images and losses, for some share --------------------------------------------------
 cat >u.yaml <<'EOF'
 model: u

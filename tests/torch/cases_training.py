@@ -16,7 +16,7 @@ CASES = []
 LAYERS = "  - dense: {units: 9, activation: tanh, name: h, input: x}\n  - dense: {units: 4, name: p}\n"
 
 
-STEPS, EPOCHS, BOUND = 50, 13, 1e-4
+STEPS, EPOCHS, BOUND = 50, 13, 2e-5
 TOTAL = 4 * EPOCHS  # steps: the horizon of schedules
 
 
