@@ -319,7 +319,7 @@ typedef struct nnrt_kernel {
     double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
 } nnrt_kernel;
 
-typedef enum {
+typedef enum { /* emitted as numbers */
     NNRT_PLACE_FORWARD,
     NNRT_PLACE_LOSS,
     NNRT_PLACE_BACKWARD,

@@ -163,13 +163,25 @@ static bool is_looked_at(const Listing *l)
     return l->s->noted && (fn == FN_train || fn == FN_accumulate);
 }
 
-/* A row of the table of what a function stores; `times`: as nnrt_place's. */
+/* A row of the table of what a function stores; `times`: as nnrt_place's. A loop with nothing in it is none. */
 static void add_place(Listing *l, const Node *y, int64_t times)
 {
     if (!is_looked_at(l))
         return;
-    vec_push(l->s->arena, &l->s->places[l->list->g->fn == FN_accumulate],
-             ((Stored){.y = y, .times = times}));
+    StoredList *list = &l->s->places[l->list->g->fn == FN_accumulate];
+    if (times < 0 && list->n && list->at[list->n - 1].times > 0)
+        list->n--;
+    else
+        vec_push(l->s->arena, list, ((Stored){.y = y, .times = times}));
+}
+
+/* Whether something can be told of what a node holds: numbers of their own place in memory, and no state of an
+ * optimiser's, which is updated with its weight. */
+static bool can_look(const Listing *l, const Node *y, const Buffer *b)
+{
+    bool state = b && b->kind == BUF_var && b->var->kind == VAR_state;
+    return b && b->dtype == DT_f32 && !y->whole && y->role != ROLE_metric &&
+           !(state && l->list->g->fn == FN_train);
 }
 
 /* How many numbers a buffer has with n samples. Where the batch is not the first of its axes, rows that are not there
@@ -193,7 +205,7 @@ static void list_looks(Listing *l, const Calls *c, const Kernel *k, bool paralle
     for (int i = 0; i < k->stores.n && is_looked_at(l) && k->kind != KERNEL_pack; i++) {
         const Node *y = k->stores.at[i];
         const Buffer *b = node_buffer(c->g, y);
-        if (!b || b->dtype != DT_f32 || y->whole || y->role == ROLE_metric)
+        if (!can_look(l, y, b))
             continue;
         add_place(l, y, 0);
         const char *at = buffer_address(l->s, &c->frame, b);

@@ -39,6 +39,8 @@ typedef struct Stored {
     int64_t times;
 } Stored;
 
+typedef VEC(Stored) StoredList;
+
 typedef enum { PART_vars, PART_caches, PART_memory, PART_COUNT } VarPart;
 
 typedef struct SourceText {
@@ -53,7 +55,7 @@ typedef struct SourceText {
     GraphList graphs;     /* the functions, behind each body the graph around it */
     Map marks;            /* profile.c: a kernel's name to its Mark */
     VEC(Slot) slots;      /* of the line at hand */
-    VEC(Stored) places[2]; /* of train, of accumulate, in the order of their calls */
+    StoredList places[2]; /* of train, of accumulate, in the order of their calls */
     bool noted;           /* the function at hand notes when its kernels are done */
 } SourceText;
 

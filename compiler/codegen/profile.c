@@ -56,11 +56,12 @@ static const char *place_name(const Node *y)
 
 void emit_places(SourceText *s)
 {
-    static const char *const role[] = {[ROLE_forward] = "FORWARD",
-                                       [ROLE_loss] = "LOSS",
-                                       [ROLE_metric] = "FORWARD",
-                                       [ROLE_backward] = "BACKWARD",
-                                       [ROLE_update] = "UPDATE"};
+    static const int role[] = {/* as nnrt_place_role */
+                               [ROLE_forward] = 0,
+                               [ROLE_loss] = 1,
+                               [ROLE_metric] = 0,
+                               [ROLE_backward] = 2,
+                               [ROLE_update] = 3};
     for (int f = 0; f < COUNT(s->places); f++) {
         if (!s->places[f].n)
             continue;
@@ -72,8 +73,8 @@ void emit_places(SourceText *s)
             if (p->times)
                 out_line(s->out, "{.times = %lld},", (long long)p->times);
             else
-                out_line(s->out, "{\"%s\", NNRT_PLACE_%s, %d, %d, 0},", place_name(p->y),
-                         role[p->y->role], p->y->loc.line, p->y->loc.col);
+                out_line(s->out, "{\"%s\", %d, %d, %d, 0},", place_name(p->y), role[p->y->role],
+                         p->y->loc.line, p->y->loc.col);
         }
         s->out->depth--;
         out_line(s->out, "};");

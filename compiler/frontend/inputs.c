@@ -214,7 +214,8 @@ static Node *mixed_classes(Builder *b, const Input *input, Node *packed)
     Node *rest = rows_times(g, pair, -count);
     MixedClasses m = {.input = packed};
     m.own = build_cast(g, build_binary(g, OP_add, x, rest), DT_i32);
-    Node *other = build_binary(g, OP_max, rows_plus(g, pair, -1), build_const(g, 0));
+    Node *other = rows_plus(g, pair, -1);
+    other = build_binary(g, OP_max, other, build_const(g, 0));
     m.other = build_cast(g, other, DT_i32);
     if (!m.own || !m.other)
         return NULL;

@@ -316,8 +316,7 @@ static void build_loss(Builder *b)
     if (loss && steps && b->program->mixup > 0 && !b->mixes)
         diag_error(&b->ctx->diag, y->loc,
                    "augment: mixup wants a loss that is softmax_cross_entropy or nll of an input "
-                   "of classes, one a "
-                   "sample, %d at most",
+                   "of classes, one a sample, %d at most",
                    MIXED_CLASSES_MAX);
     graph_root(b->g, ROOT_loss, 0, loss);
 }

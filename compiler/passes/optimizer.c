@@ -452,7 +452,8 @@ static void average(Graph *g, Var *var, Node *weight)
     const Train *train = &g->program->train;
     double start = train->ema_start > 1 ? (double)train->ema_start : 1;
     Var *mean = state_var(g->program, "ema", "", var);
-    Node *late = build_binary(g, OP_greater, build_scalar(g, SCALAR_step), num(g, start));
+    Node *step = build_scalar(g, SCALAR_step);
+    Node *late = build_binary(g, OP_greater, step, num(g, start));
     Node *keep = scaled(g, train->ema_decay, late);
     Node *kept = mul(g, keep, build_var(g, mean));
     Node *rest = sub(g, num(g, 1), keep);
