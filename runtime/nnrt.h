@@ -344,6 +344,11 @@ typedef struct nnrt_train {
     double stop_min_delta;
     int stop_mode; /* -1 smaller is better, +1 larger, 0 as the metric's row says */
     int stop_restore_best;
+    const char *best_monitor; /* the figure whose best has a checkpoint of its own, or NULL */
+    int best_mode;            /* as stop_mode */
+    double mixup; /* > 0: images are mixed in pairs, by a share drawn of Beta(mixup, mixup) a batch */
+    int mixup_input;
+    int averages; /* of each weight that is trained there is a STATE var ema.NAME, kept in its order */
 } nnrt_train;
 
 typedef struct nnrt_instance nnrt_instance;
@@ -419,12 +424,34 @@ typedef struct nnrt_kernel {
     double fixed_flops, fixed_bytes; /* of these, what a batch of any size takes */
 } nnrt_kernel;
 
+typedef enum { /* emitted as numbers */
+    NNRT_PLACE_FORWARD,
+    NNRT_PLACE_LOSS,
+    NNRT_PLACE_BACKWARD,
+    NNRT_PLACE_UPDATE
+} nnrt_place_role;
+
+/* What a kernel of a training step stores, in the order of the calls: a layer's output, its gradient, a weight. */
+typedef struct nnrt_place {
+    const char *name;
+    nnrt_place_role role;
+    int line, column; /* in the model file */
+    int64_t times;    /* > 0: here a loop begins that runs so often; < 0: here it ends */
+} nnrt_place;
+
+/* What is found where kernels have stored; see nnrt_train_why.c. */
+typedef struct nnrt_looks {
+    int64_t n, room; /* looks of the call at hand so far, and room for */
+    unsigned char *found;
+} nnrt_looks;
+
 /* Where `bench --profile` sums the time of each kernel, by its index in the model's table. */
 typedef struct nnrt_profile {
     double *seconds;
     int64_t *calls;
     double last; /* seconds: when the last kernel was done */
     double cost; /* seconds: what noting takes by itself */
+    nnrt_looks *looks; /* NULL: nothing is looked at */
 } nnrt_profile;
 
 /* A buffer of a training step: where it lies in scratch, and the first and last call of a kernel that it is alive in. */
@@ -501,6 +528,8 @@ typedef struct nnrt_model {
     int (*predict_noted)(nnrt_instance *, int n, const void *const *in, float *const *out,
                          nnrt_profile *);
     float (*train_step_noted)(nnrt_instance *, int n, const void *const *in, nnrt_profile *);
+    const nnrt_place *places[2]; /* what train_step_noted stores, and a call of it that only accumulates */
+    int n_places[2];
     const nnrt_reader *text, *sound; /* of a program whose data is text, sound; else NULL */
     const nnrt_generation *generation; /* of a model that can be continued; else NULL */
     int (*categories)(const nnrt_categories *, double *to); /* of a program that reads classes from csv; else NULL */
@@ -536,6 +565,7 @@ struct nnrt_instance {
     int64_t total_steps; /* the schedule's horizon; 0: unknown, the rate stays at the base rate */
     int64_t epoch_steps; /* optimiser steps an epoch, for schedules in epochs; 0: unknown */
     double lr;           /* base rate */
+    double mix;          /* mixup: the share of the second of two samples in the batch at hand; 0: none are mixed */
     double *metric_sums; /* where train_step adds its metric sums, or NULL */
     /* One for each kind of numbers that metrics keep: where eval and train_step write those of the batch, or NULL; or
      * NULL: nowhere. */
@@ -605,6 +635,9 @@ int nnrt_list_rows(int n, const int32_t *row, int64_t rows, int64_t slots, int32
  * anything is changed: 0, or a status, and m->error says what and where. After 0, m->error names
  * the tensors that the model does not use, or is empty. (nnrt_load.c) */
 int nnrt_load_memory(nnrt_instance *, const void *bytes, size_t size);
+/* The same of what fits by name and shape: other weights stay as they are, and m->error names them. NNRT_BAD_CONTENT
+ * where nothing fits. */
+int nnrt_load_memory_partly(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
 double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
                int64_t epoch_steps);
@@ -639,6 +672,7 @@ int nnrt_beam(nnrt_instance *, const void *const *in, int n_prompt, const int32_
  * Written beside, synced, renamed into place: the old file or the new one, never a part. */
 int nnrt_save(const nnrt_instance *, const char *path);
 int nnrt_load(nnrt_instance *, const char *path);
+int nnrt_load_partly(nnrt_instance *, const char *path); /* as nnrt_load_memory_partly */
 /* An instance on the heap; one with weights of 0. NULL: no memory. */
 nnrt_instance *nnrt_new(const nnrt_model *, uint64_t seed);
 nnrt_instance *nnrt_new_blank(const nnrt_model *, uint64_t seed);
@@ -651,6 +685,8 @@ void nnrt_free(nnrt_instance *);
 int nnrt_main(int argc, char **argv, const nnrt_model *m);
 /* Adds the time since the last call to that of a kernel; of index -1: to none. (nnrt_profile.c) */
 void nnrt_note(nnrt_profile *, int kernel);
+/* Looks at n numbers that a kernel has stored. (nnrt_train_why.c) */
+void nnrt_look(nnrt_looks *, const float *at, int64_t n);
 
 /* --- nnrt_categories.c ------------------------------------------------------------------------ */
 

@@ -193,10 +193,13 @@ static int feed_score(nnrt_feed *f, nnrt_instance *m, const nnrt_dataset *data,
     const nnrt_model *model = f->model;
     const int64_t calls = m->calls;
     float *const *kept = m->metric_kept;
+    const int64_t batches = (rows->n + model->batch - 1) / model->batch;
     const nnrt_loading job = {.data = data, .order = rows->at, .n = rows->n};
     int n, status = nnrt_feed_begin(f, &job, fault);
     nnrt_score_clear(score);
     for (int64_t at = 0; at < rows->n && !status; at += n) {
+        if (f->progress)
+            nnrt_progress_validation(f->progress, at / model->batch, batches);
         status = nnrt_feed_next(f, &n, fault);
         if (status)
             break;

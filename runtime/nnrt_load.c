@@ -361,6 +361,7 @@ typedef struct load_file {
     const unsigned char *data;
     uint64_t data_size;
     uint64_t tensors, filled; /* all, and those with data */
+    int averages; /* some name begins with ema.: a checkpoint with averages, it may be */
 } load_file;
 
 static int load_bad(load_text *e, const char *what)
@@ -384,10 +385,12 @@ static int load_open(load_file *f, const unsigned char *bytes, size_t size, load
                      .data_size = size - 8 - n};
     load_scan s = f->header;
     load_tensor t;
+    load_string rest;
     int more;
     while ((more = load_next(&s, &t, &f->meta)) > 0) {
         f->tensors++;
         f->filled += t.end > t.begin;
+        f->averages |= load_begins(t.name, "ema.", &rest);
         if (t.end > f->data_size)
             more = load_wrong(&s, "before it, offsets within the file");
         if (more < 0)
@@ -455,6 +458,24 @@ static int load_is_float(load_string dtype)
            load_equals(dtype, "F64");
 }
 
+enum { LOAD_NAME = 300 };
+
+/* The same for a weight, and the tensor's name: of a checkpoint its average, where it has one. */
+static int load_find_var(const load_file *f, const nnrt_var *v, char *name, load_tensor *out)
+{
+    static const char prefix[] = "ema.";
+    size_t n = strlen(v->name);
+    if (n + sizeof prefix > LOAD_NAME)
+        return 0;
+    memcpy(name, prefix, sizeof prefix);
+    memcpy(name + sizeof prefix - 1, v->name, n + 1);
+    int found = f->averages ? load_find(f, name, out) : 0;
+    if (found)
+        return found;
+    memcpy(name, v->name, n + 1);
+    return load_find(f, name, out);
+}
+
 /* Whether the tensor's bytes are those that its checksum, if it has one, was taken of. */
 static int load_intact(const load_file *f, const load_tensor *t, const char *name)
 {
@@ -472,12 +493,13 @@ static int load_intact(const load_file *f, const load_tensor *t, const char *nam
     return load_equals(sum, hex);
 }
 
-/* Appends what is wrong with the tensor of a weight; 0 if nothing. */
+/* Appends what is wrong with the tensor of a weight; 0 if nothing, -1 where it is missing or has another shape. */
 static int load_check_var(const load_file *f, const nnrt_var *v, load_text *e)
 {
     load_tensor t;
-    int n = load_find(f, v->name, &t);
-    if (n == 1 && load_same_shape(&t, v) && load_is_float(t.dtype) && load_intact(f, &t, v->name))
+    char name[LOAD_NAME];
+    int n = load_find_var(f, v, name, &t);
+    if (n == 1 && load_same_shape(&t, v) && load_is_float(t.dtype) && load_intact(f, &t, name))
         return 0;
     load_say(e, e->used ? "; " : "");
     load_say(e, v->name);
@@ -492,7 +514,7 @@ static int load_check_var(const load_file *f, const nnrt_var *v, load_text *e)
         load_say(e, !load_is_float(t.dtype) ? " is not F32, F16, BF16 or F64"
                                             : " does not match its checksum: the file is damaged");
     }
-    return 1;
+    return n == 0 || (n == 1 && !load_same_shape(&t, v)) ? -1 : 1;
 }
 
 static float load_half(unsigned h)
@@ -533,7 +555,8 @@ static float load_value(const load_tensor *t, int is_bf16, const unsigned char *
 static void load_copy(nnrt_instance *m, const load_file *f, const nnrt_var *v)
 {
     load_tensor t = {0};
-    load_find(f, v->name, &t);
+    char name[LOAD_NAME];
+    load_find_var(f, v, name, &t);
     int is_bf16 = load_equals(t.dtype, "BF16");
     int64_t dim[NNRT_RANK], stride[NNRT_RANK] = {0}, at[NNRT_RANK] = {0}, step = 1, offset = 0;
     int rank = nnrt_var_axes(v, dim);
@@ -577,10 +600,14 @@ static void load_warn(const nnrt_model *model, const load_file *f, load_text *e)
     load_scan s = f->header;
     load_tensor t;
     const unsigned char *meta = NULL;
+    int listed = 0;
     while (load_next(&s, &t, &meta) > 0) {
         if (load_known(model, t.name))
             continue;
-        load_say(e, e->used ? ", " : "not used by the model: ");
+        load_say(e, listed    ? ", "
+                    : e->used ? "; not used by the model: "
+                              : "not used by the model: ");
+        listed = 1;
         for (const unsigned char *c = t.name.at; c < t.name.end; c++) {
             char one[2] = {*c == 127 ? '?' : (char)*c, '\0'};
             load_say(e, one);
@@ -588,10 +615,35 @@ static void load_warn(const nnrt_model *model, const load_file *f, load_text *e)
     }
 }
 
-/* On success m->error holds the warning, if there is one, else it is empty. */
-int nnrt_load_memory(nnrt_instance *m, const void *bytes, size_t size)
+/* Checks the tensors of all weights, then copies them; `partly`: those that are missing or of another shape are left
+ * alone and listed, unless that is all. */
+static int load_weights(nnrt_instance *m, const load_file *f, int partly, load_text *e)
 {
     const nnrt_model *model = m->model;
+    int wrong = 0, other = 0, fit = 0;
+    for (int i = 0; i < model->n_vars; i++) {
+        int is = model->vars[i].kind == NNRT_STATE ? 0 : load_check_var(f, &model->vars[i], e);
+        wrong += is > 0;
+        other += is < 0;
+        fit += is == 0 && model->vars[i].kind != NNRT_STATE;
+    }
+    if (wrong || (other && (!partly || !fit)))
+        return NNRT_BAD_CONTENT;
+    for (int i = 0; i < model->n_vars; i++) {
+        char scrap[4];
+        load_text none = {scrap, sizeof scrap, 0};
+        if (model->vars[i].kind != NNRT_STATE &&
+            (!other || load_check_var(f, &model->vars[i], &none) == 0))
+            load_copy(m, f, &model->vars[i]);
+    }
+    if (other)
+        load_say(e, ": as drawn");
+    return NNRT_OK;
+}
+
+/* On success m->error holds the warning, if there is one, else it is empty. */
+static int load_memory(nnrt_instance *m, const void *bytes, size_t size, int partly)
+{
     load_text e = {m->error, sizeof m->error, 0};
     load_file f;
     m->error[0] = '\0';
@@ -602,17 +654,19 @@ int nnrt_load_memory(nnrt_instance *m, const void *bytes, size_t size)
     int status = load_open(&f, bytes, size, &e);
     if (!status)
         status = load_check_cover(&f, &e);
-    if (status)
-        return status;
-    int wrong = 0;
-    for (int i = 0; i < model->n_vars; i++)
-        if (model->vars[i].kind != NNRT_STATE)
-            wrong += load_check_var(&f, &model->vars[i], &e);
-    if (wrong)
-        return NNRT_BAD_CONTENT;
-    for (int i = 0; i < model->n_vars; i++)
-        if (model->vars[i].kind != NNRT_STATE)
-            load_copy(m, &f, &model->vars[i]);
-    load_warn(model, &f, &e);
-    return NNRT_OK;
+    if (!status)
+        status = load_weights(m, &f, partly, &e);
+    if (!status)
+        load_warn(m->model, &f, &e);
+    return status;
+}
+
+int nnrt_load_memory(nnrt_instance *m, const void *bytes, size_t size)
+{
+    return load_memory(m, bytes, size, 0);
+}
+
+int nnrt_load_memory_partly(nnrt_instance *m, const void *bytes, size_t size)
+{
+    return load_memory(m, bytes, size, 1);
 }

@@ -28,6 +28,7 @@ typedef struct nnrt_args {
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
+    int partial, find_lr, overfit_batch;
     int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, details, json, help, version;
 } nnrt_args;
 
@@ -52,8 +53,8 @@ typedef struct nnrt_progress {
     FILE *to;
     int live, color, utf8; /* redrawn in place; in colours; with a bar of UTF-8 */
     int64_t epoch, epochs, total,
-        first;             /* from 1; 0: not known; steps an epoch; done at the start */
-    double started, drawn; /* seconds, of a monotonic clock */
+        first;                         /* from 1; 0: not known; steps an epoch; done at the start */
+    double started, drawn, validation; /* seconds, of a monotonic clock */
 } nnrt_progress;
 
 /* Looks at the stream and the environment: NO_COLOR, TERM, the locale. */
@@ -64,6 +65,8 @@ void nnrt_progress_epoch(nnrt_progress *, int64_t epoch, int64_t epochs, int64_t
 void nnrt_progress_step(nnrt_progress *, int64_t done, int n, const nnrt_figure *);
 /* The last line of an epoch, also where lines are plain. */
 void nnrt_progress_end(nnrt_progress *, int64_t done, int n, const nnrt_figure *);
+/* In place of the epoch's line, on a terminal, where a validation takes long: batches done; 0: it begins. */
+void nnrt_progress_validation(nnrt_progress *, int64_t done, int64_t total);
 /* Ends a line half drawn, before something else is printed. */
 void nnrt_progress_break(nnrt_progress *);
 /* Seconds of a monotonic clock. */
@@ -79,6 +82,7 @@ typedef struct nnrt_feed {
     void **in;  /* the batch at hand, one an input; what no set fills stays zero */
     void **own; /* what `in` is where no loader has filled it */
     nnrt_loader *loader;
+    nnrt_progress *progress; /* where a pass over a set is drawn, or NULL */
 } nnrt_feed;
 
 /* What is read, in batches: the samples order[first .. n) of a set. Set and order stay as they are until the end. */
@@ -266,6 +270,14 @@ void nnrt_augment_batch(const nnrt_augmenter *, uint64_t seed, int64_t epoch, co
 void nnrt_augment_sample(const nnrt_augmenter *, int thread, uint64_t seed, int64_t epoch,
                          int64_t row, void *const *in);
 
+/* --- nnrt_mixup.c: samples mixed in pairs ----------------------------------------------------- */
+
+/* The share that the second of two samples has in call `call` of a training: the smaller part of a draw of
+ * Beta(alpha, alpha). */
+double nnrt_mixup_share(double alpha, uint64_t seed, int64_t call);
+/* Mixes the samples of a batch in place, where the model says so, and sets m->mix. */
+void nnrt_mixup_batch(nnrt_instance *, int n, void *const *in);
+
 /* --- nnrt_checkpoint.c: the whole state of a training run ------------------------------------- */
 
 typedef struct nnrt_run {
@@ -280,6 +292,7 @@ typedef struct nnrt_run {
     int stopped;              /* early */
     double plateau_best;      /* of the figure that the schedule watches; NaN: none yet */
     int64_t plateau_waited;   /* epochs since, or since the rate fell */
+    double checkpoint_best;   /* of the figure of the best checkpoint; NaN: none yet */
     unsigned char *best_vars; /* the weights then, vars_bytes, or NULL */
     int has_best_vars;
 } nnrt_run;

@@ -15,6 +15,7 @@
 
 #define PROGRESS_CELLS 20
 #define PROGRESS_PAUSE 0.05 /* seconds between two drawings */
+#define PROGRESS_LONG  1.0  /* seconds of a validation before it is drawn */
 
 double nnrt_clock(void)
 {
@@ -207,6 +208,31 @@ void nnrt_progress_end(nnrt_progress *p, int64_t done, int n, const nnrt_figure 
 {
     progress_draw(p, done, n, figures, 1);
     p->drawn = 0;
+}
+
+void nnrt_progress_validation(nnrt_progress *p, int64_t done, int64_t total)
+{
+    if (!p->live)
+        return;
+    double now = nnrt_clock();
+    if (done == 0)
+        p->validation = now;
+    if (now - p->validation < PROGRESS_LONG || now - p->drawn < PROGRESS_PAUSE)
+        return;
+    p->drawn = now;
+    nnrt_progress part = *p;
+    part.total = total;
+    part.first = 0;
+    part.started = p->validation;
+    progress_line l = {.width = progress_width(p) - 1};
+    progress_counts(&part, &l, done);
+    progress_say(&l, " ");
+    progress_bar(&part, &l, done);
+    progress_say(&l, " ");
+    progress_times(&part, &l, done, 0);
+    progress_say(&l, " - validation");
+    fprintf(p->to, "\r%s\033[K", l.text);
+    fflush(p->to);
 }
 
 void nnrt_progress_break(nnrt_progress *p)

@@ -142,4 +142,25 @@ static inline __attribute__((unused)) void nnrt_mark_all(nnrt_team *t, nnrt_prof
     nnrt_note(p, kernel);
 }
 
+/* Looks at what a kernel has stored, where that is wanted. Called by one thread. */
+static inline __attribute__((unused)) void nnrt_see(nnrt_profile *p, const float *at, int64_t n)
+{
+    if (p && p->looks)
+        nnrt_look(p->looks, at, n);
+}
+
+/* The same, called by all threads, none of which goes on before it is done. */
+static inline __attribute__((unused)) void nnrt_see_all(nnrt_team *t, nnrt_profile *p,
+                                                        const float *at, int64_t n)
+{
+    if (!p || !p->looks)
+        return;
+    nnrt_wait(t);
+#ifdef _OPENMP
+    if (omp_get_thread_num() == 0)
+#endif
+        nnrt_look(p->looks, at, n);
+    nnrt_wait(t);
+}
+
 #endif

@@ -57,7 +57,7 @@ static int train_ended(const nnrt_training *t)
 static int train_call(nnrt_training *t)
 {
     int64_t step = t->m->step;
-    int n, status = nnrt_feed_next(&t->feed, &n, t->fault);
+    int n, status = nnrt_training_batch(t, t->run.epoch, t->run.position, &n);
     if (status)
         return status;
     nnrt_score_aim(&t->run.score, n, t->m);
@@ -68,6 +68,7 @@ static int train_call(nnrt_training *t)
     nnrt_score_add(&t->run.score, (double)loss, n);
     t->run.position++;
     t->unsaved = 1;
+    nnrt_training_remember(t, 0);
     t->n_figures = nnrt_score_running(t->model, &t->run.score, t->figures);
     nnrt_progress_step(&t->progress, t->run.position, t->n_figures, t->figures);
     if (t->m->step == step || !nnrt_training_due(t, 0))
@@ -75,13 +76,25 @@ static int train_call(nnrt_training *t)
     return nnrt_training_save_checkpoint(t);
 }
 
+/* The score of the validation set, of the averages of weights where they are kept. */
+static int train_validate(nnrt_training *t)
+{
+    unsigned char *own = t->m->vars;
+    t->m->vars = nnrt_training_vars(t);
+    t->m->changes++;
+    int status = nnrt_feed_score(&t->feed, t->m, t->validation, &t->validation_rows,
+                                 &t->validation_score, t->fault);
+    t->m->vars = own;
+    t->m->changes++;
+    return status;
+}
+
 /* Figures of the epoch as far as it has come, validation with them; the progress line; the log. */
 static int train_report(nnrt_training *t)
 {
     t->n_figures = nnrt_score_figures(t->model, &t->run.score, "", t->figures);
     if (t->validation) {
-        int status = nnrt_feed_score(&t->feed, t->m, t->validation, &t->validation_rows,
-                                     &t->validation_score, t->fault);
+        int status = train_validate(t);
         if (status == NNRT_NOT_FINITE)
             return nnrt_fail(t->fault, status,
                              "step %lld, epoch %lld: validation: the loss is not "
@@ -108,26 +121,22 @@ static int train_end_epoch(nnrt_training *t)
     t->run.position = 0;
     nnrt_score_clear(&t->run.score);
     t->unsaved = 1;
-    return nnrt_training_due(t, 1) ? nnrt_training_save_checkpoint(t) : 0;
+    if (t->best_checkpoint && nnrt_training_is_best(t))
+        status = nnrt_training_save_best(t);
+    return !status && nnrt_training_due(t, 1) ? nnrt_training_save_checkpoint(t) : status;
 }
 
 /* The batches of an epoch, or what is left of them. */
 static int train_batches(nnrt_training *t)
 {
-    const nnrt_loading job = {.data = &t->data,
-                              .order = t->order,
-                              .n = t->rows.n,
-                              .first = t->run.position * t->model->batch,
-                              .augments = 1,
-                              .seed = t->m->seed,
-                              .epoch = t->run.epoch};
-    int status = nnrt_feed_begin(&t->feed, &job, t->fault);
+    int status = 0;
     while (!status && t->run.position < t->calls) {
         status = train_call(t);
         if (t->run.position < t->calls && train_ended(t))
             break;
     }
     nnrt_feed_end(&t->feed);
+    t->loads = 0;
     return status;
 }
 
@@ -135,12 +144,7 @@ static int train_batches(nnrt_training *t)
 static int train_epoch(nnrt_training *t)
 {
     int64_t position = t->run.position;
-    if (t->run.shuffle)
-        nnrt_rows_shuffle(&t->rows, t->m->seed, t->run.epoch, t->order);
-    else if (t->model->train.batchify)
-        nnrt_rows_batchify(&t->rows, t->model->batch, t->order);
-    else
-        memcpy(t->order, t->rows.at, (size_t)t->rows.n * sizeof *t->order);
+    nnrt_training_order(t, t->run.epoch);
     if (position == 0)
         nnrt_reset(t->m);
     nnrt_progress_epoch(&t->progress, t->run.epoch + 1, t->most_steps ? 0 : t->most_epochs,
@@ -152,6 +156,7 @@ static int train_epoch(nnrt_training *t)
 static int train_loop(nnrt_training *t)
 {
     int status = 0;
+    nnrt_training_remember(t, 1);
     while (!status && !train_ended(t))
         status = train_epoch(t);
     if (!status && !train_signalled && t->run.position > 0 && t->n_figures > 0)
@@ -182,6 +187,8 @@ static void train_banner(const nnrt_training *t)
         nnrt_say(t->model, "the run had been stopped early: nothing is left to do");
     train_warn_unwatched(t, t->model->train.stop_monitor, "stop training early");
     train_warn_unwatched(t, t->model->train.schedule.monitor, "lower the rate");
+    if (t->best_checkpoint)
+        train_warn_unwatched(t, t->model->train.best_monitor, "choose the best checkpoint");
 }
 
 /* Weights and checkpoint, then the figures of the last epoch on standard output. */
@@ -219,14 +226,17 @@ static int train_run(const nnrt_args *args, const nnrt_model *model, const nnrt_
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "this program cannot train: the model has no loss, or "
                          "it was made with --no-train");
-    int status = nnrt_training_open(&t);
+    int status = nnrt_training_open(&t), looks = args->find_lr || args->overfit_batch;
     if (fold && !args->fold)
         t.checkpoint = NULL;
-    if (!status)
+    if (!status && looks)
+        status = (args->find_lr ? nnrt_training_find_lr : nnrt_training_overfit)(&t);
+    else if (!status)
         status = nnrt_training_log_open(&t);
-    if (!status) {
+    if (!status && !looks) {
         train_banner(&t);
         t.progress = nnrt_progress_on(stderr);
+        t.feed.progress = &t.progress;
         t.started = nnrt_clock();
         train_signals_take(&signals);
         status = train_loop(&t);

@@ -11,15 +11,18 @@ static int train_no_memory(const nnrt_training *t)
     return nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for training");
 }
 
-static char *train_path(const char *given, const nnrt_model *model, const char *ending)
+static char *train_joined(const char *name, const char *ending)
 {
-    if (given)
-        return strdup(given);
-    size_t size = strlen(model->name) + strlen(ending) + 1;
+    size_t size = strlen(name) + strlen(ending) + 1;
     char *path = malloc(size);
     if (path)
-        snprintf(path, size, "%s%s", model->name, ending);
+        snprintf(path, size, "%s%s", name, ending);
     return path;
+}
+
+static char *train_path(const char *given, const nnrt_model *model, const char *ending)
+{
+    return given ? strdup(given) : train_joined(model->name, ending);
 }
 
 /* Decides on the files to write, and whether they can be. */
@@ -38,6 +41,9 @@ static int train_files(nnrt_training *t)
         if (strcmp(t->checkpoint, t->out) == 0)
             return nnrt_fail(t->fault, NNRT_BAD_CALL, "%s: weights and checkpoint need two files",
                              t->out);
+        t->best_checkpoint = train->best_monitor ? train_joined(t->checkpoint, ".best") : NULL;
+        if (train->best_monitor && !t->best_checkpoint)
+            return train_no_memory(t);
     }
     int status = nnrt_check_writable(t->out, t->fault);
     if (!status && t->checkpoint)
@@ -110,7 +116,8 @@ static int train_open_memory(nnrt_training *t)
         if (!t->run.best_vars)
             return train_no_memory(t);
     }
-    return nnrt_feed_open(&t->feed, model, t->fault);
+    status = nnrt_training_average_open(t);
+    return status ? status : nnrt_feed_open(&t->feed, model, t->fault);
 }
 
 static int64_t train_times(int64_t a, int64_t b)
@@ -178,14 +185,16 @@ static int train_begin(nnrt_training *t)
 {
     t->run.samples = t->rows.n;
     t->run.shuffle = t->model->train.shuffle;
-    t->run.best = t->run.plateau_best = NAN;
+    t->run.best = t->run.plateau_best = t->run.checkpoint_best = NAN;
     int status = 0;
     if (t->args->weights && t->args->resume)
         return nnrt_fail(t->fault, NNRT_BAD_CALL, "--weights and --resume exclude each other");
+    if (t->args->partial && !t->args->weights)
+        return nnrt_fail(t->fault, NNRT_BAD_CALL, "--partial: of which --weights?");
     if (t->args->resume)
         status = train_resume(t);
     else if (t->args->weights)
-        status = nnrt_load(t->m, t->args->weights);
+        status = (t->args->partial ? nnrt_load_partly : nnrt_load)(t->m, t->args->weights);
     if (status && !t->args->resume)
         nnrt_fail(t->fault, 0, "%s", t->m->error);
     if (status)
@@ -217,6 +226,10 @@ void nnrt_training_close(nnrt_training *t)
     free(t->figures);
     free(t->out);
     free(t->own_checkpoint);
+    free(t->best_checkpoint);
+    free(t->averaged);
+    free(t->average_of);
+    free(t->snapshot.vars);
     nnrt_free(t->m);
     if (t->log)
         fclose(t->log);

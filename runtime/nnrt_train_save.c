@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_train_save.c: weights and checkpoints of a training, when they are due, and what may not be saved. */
-#include <math.h>
-#include <string.h>
-
 #include "nnrt_training.h"
-
-int nnrt_training_not_finite(const nnrt_training *t, double loss)
-{
-    int var = nnrt_first_not_finite(t->m);
-    const char *what = var < 0 ? "loss" : t->model->vars[var].name;
-    return nnrt_fail(t->fault, NNRT_NOT_FINITE,
-                     "step %lld, epoch %lld: the loss is %g; the first that is not finite: %s",
-                     (long long)t->m->step, (long long)t->run.epoch + 1,
-                     isnan(loss) ? fabs(loss) : loss, what);
-}
 
 /* Weights that are no numbers replace no file. */
 static int train_check_weights(const nnrt_training *t)
@@ -37,20 +24,25 @@ int nnrt_training_save_checkpoint(nnrt_training *t)
     return status;
 }
 
+int nnrt_training_save_best(nnrt_training *t)
+{
+    int status = train_check_weights(t);
+    return status ? status : nnrt_checkpoint_save(t->m, &t->run, t->best_checkpoint, 0, t->fault);
+}
+
 int nnrt_training_save_weights(const nnrt_training *t)
 {
-    nnrt_instance best = *t->m;
-    const nnrt_instance *m = t->m;
+    nnrt_instance m = *t->m;
     if (t->run.best_vars && t->run.has_best_vars) {
-        best.vars = t->run.best_vars;
-        m = &best;
+        m.vars = t->run.best_vars;
     } else {
         int status = train_check_weights(t);
         if (status)
             return status;
+        m.vars = nnrt_training_vars(t);
     }
-    int status = nnrt_save(m, t->out);
-    return status ? nnrt_fail(t->fault, status, "%s", m->error) : 0;
+    int status = nnrt_save(&m, t->out);
+    return status ? nnrt_fail(t->fault, status, "%s", m.error) : 0;
 }
 
 /* Whether a checkpoint is due after the step at hand, or after the epoch. */

@@ -34,7 +34,7 @@ void nnrt_training_watch(nnrt_training *t)
         t->run.best = f->value;
         t->run.waited = 0;
         if (t->run.best_vars) {
-            memcpy(t->run.best_vars, t->m->vars, t->model->vars_bytes);
+            memcpy(t->run.best_vars, nnrt_training_vars(t), t->model->vars_bytes);
             t->run.has_best_vars = 1;
         }
     } else if (++t->run.waited >= train->stop_patience) {
@@ -58,6 +58,20 @@ void nnrt_training_plateau(nnrt_training *t)
     } else if (++t->run.plateau_waited > s->patience) {
         double lower = t->m->lr * s->gamma;
         t->m->lr = lower > s->to ? lower : s->to < t->m->lr ? s->to : t->m->lr;
+        nnrt_training_remember(t, 1); /* steps from before would be taken again with this rate */
         t->run.plateau_waited = 0;
     }
+}
+
+int nnrt_training_is_best(nnrt_training *t)
+{
+    const nnrt_train *train = &t->model->train;
+    const nnrt_figure *f = train_monitored(t, train->best_monitor);
+    if (!f || isnan(f->value))
+        return 0;
+    int mode = nnrt_figure_mode(t->model, train->best_monitor, train->best_mode);
+    if (!isnan(t->run.checkpoint_best) && mode * (f->value - t->run.checkpoint_best) <= 0)
+        return 0;
+    t->run.checkpoint_best = f->value;
+    return 1;
 }

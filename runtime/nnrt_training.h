@@ -13,6 +13,14 @@ typedef struct nnrt_fold {
     unsigned char *learn;  /* [samples]: 1 where it is trained on */
 } nnrt_fold;
 
+/* The state of a while ago, so that steps can be taken again. */
+typedef struct nnrt_snapshot {
+    unsigned char *vars; /* NULL: none is taken */
+    nnrt_instance head;
+    int64_t epoch, position; /* of the run then */
+    double taken, cost;      /* seconds: when, and how long it took */
+} nnrt_snapshot;
+
 typedef struct nnrt_training {
     const nnrt_args *args;
     const nnrt_model *model;
@@ -25,12 +33,17 @@ typedef struct nnrt_training {
     int64_t *order; /* of the epoch at hand */
     nnrt_meta meta; /* vocabularies */
     nnrt_feed feed;
+    int loads; /* the feed goes on with this batch of this epoch: */
+    int64_t load_epoch, load_position;
     nnrt_run run;
     nnrt_score validation_score;
     int64_t calls, most_epochs, most_steps; /* batches an epoch; where it ends, 0: nowhere */
     char *out;
-    const char *checkpoint; /* or NULL */
-    char *own_checkpoint;
+    const char *checkpoint;                 /* or NULL */
+    char *own_checkpoint, *best_checkpoint; /* best_checkpoint: or NULL */
+    unsigned char *averaged; /* room for vars whose weights are averages; NULL: there are none */
+    int *average_of;         /* by var: the weight that it is the average of, or -1 */
+    nnrt_snapshot snapshot;
     int unsaved; /* the checkpoint is older than the run */
     FILE *log, *events; /* of --log and --tensorboard, or NULL */
     int log_failed;
@@ -60,12 +73,40 @@ int nnrt_fold_score(nnrt_training *, nnrt_figure *out);
 int nnrt_train_fold(const nnrt_args *, const nnrt_model *, const nnrt_fold *, nnrt_figure *out,
                     nnrt_fault *);
 
+/* --- nnrt_train_batch.c ----------------------------------------------------------------------- */
+
+/* Puts the samples in the order that they have in an epoch. */
+void nnrt_training_order(nnrt_training *, int64_t epoch);
+/* Fills t->feed with a batch of that order, augmented: *n samples. A status where it cannot be read. */
+int nnrt_training_batch(nnrt_training *, int64_t epoch, int64_t position, int *n);
+
+/* --- nnrt_train_average.c --------------------------------------------------------------------- */
+
+int nnrt_training_average_open(nnrt_training *);
+/* The instance's vars, or where averages are kept (and a step was taken) a copy in which these are the weights; valid
+ * till the next call. */
+unsigned char *nnrt_training_vars(const nnrt_training *);
+
+/* --- nnrt_train_find.c ------------------------------------------------------------------------ */
+
+/* --find-lr: the loss by the learning rate, and a rate to take; no file is written. */
+int nnrt_training_find_lr(nnrt_training *);
+/* --overfit-batch: trains on one batch, and says whether its loss falls towards 0; no file is written. */
+int nnrt_training_overfit(nnrt_training *);
+
+/* --- nnrt_train_why.c ------------------------------------------------------------------------- */
+
+/* Takes a snapshot, where the last one is old enough; `now`: whatever its age. */
+void nnrt_training_remember(nnrt_training *, int now);
+/* Says that the loss of a step is not finite, and where the first such number came from: NNRT_NOT_FINITE. The instance
+ * is of no use after it. */
+int nnrt_training_not_finite(nnrt_training *, double loss);
+
 /* --- nnrt_train_save.c ------------------------------------------------------------------------ */
 
-/* Says that the loss of a step is not finite, and where the first such number is. */
-int nnrt_training_not_finite(const nnrt_training *, double loss);
 /* Weights that are not finite replace no file: NNRT_NOT_FINITE. */
 int nnrt_training_save_checkpoint(nnrt_training *);
+int nnrt_training_save_best(nnrt_training *); /* the checkpoint of the best epoch so far */
 int nnrt_training_save_weights(const nnrt_training *);
 /* Whether a checkpoint is due after the step at hand, or after the epoch. */
 int nnrt_training_due(const nnrt_training *, int epoch_ended);
@@ -77,6 +118,8 @@ void nnrt_training_rescue(nnrt_training *);
 /* Early stopping and the plateau schedule, after an epoch's figures. */
 void nnrt_training_watch(nnrt_training *);
 void nnrt_training_plateau(nnrt_training *);
+/* Whether the figure that the best checkpoint is chosen by is the best so far; it is then noted. */
+int nnrt_training_is_best(nnrt_training *);
 
 /* --- nnrt_train_log.c ------------------------------------------------------------------------- */
 

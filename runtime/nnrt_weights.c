@@ -89,7 +89,8 @@ int nnrt_save(const nnrt_instance *instance, const char *path)
     return status;
 }
 
-int nnrt_load(nnrt_instance *m, const char *path)
+static int weights_load(nnrt_instance *m, const char *path,
+                        int (*from)(nnrt_instance *, const void *, size_t))
 {
     nnrt_bytes bytes = {0};
     nnrt_fault fault = {""};
@@ -98,9 +99,19 @@ int nnrt_load(nnrt_instance *m, const char *path)
         memcpy(m->error, fault.text, sizeof m->error);
         return status;
     }
-    status = nnrt_load_memory(m, bytes.at, bytes.size);
+    status = from(m, bytes.at, bytes.size);
     nnrt_bytes_free(&bytes);
     if (m->error[0])
         weights_name_file(m, path);
     return status;
+}
+
+int nnrt_load(nnrt_instance *m, const char *path)
+{
+    return weights_load(m, path, nnrt_load_memory);
+}
+
+int nnrt_load_partly(nnrt_instance *m, const char *path)
+{
+    return weights_load(m, path, nnrt_load_memory_partly);
 }

@@ -70,6 +70,7 @@ static void uniform_line(SourceText *s, const Node *y)
         [SCALAR_at] = "(double)at",
         [SCALAR_last] = "(double)last",
         [SCALAR_chosen] = "(double)chosen",
+        [SCALAR_mix] = "m->head.mix",
         [SCALAR_lr] = ("nnrt_lr(&m->head.model->train.schedule, m->head.lr, m->head.step, "
                        "m->head.total_steps, m->head.epoch_steps)")};
     Str text = str_new(s->arena);

@@ -157,6 +157,65 @@ static void list_mark(Listing *l, const Kernel *k, bool parallel)
              arena_format(l->s->arena, "nnrt_mark%sprofile, %d);", all, mark_number(l->s, k)));
 }
 
+/* Whether what the function's kernels store is looked at, in its form with marks. */
+static bool is_looked_at(const Listing *l)
+{
+    const Fn fn = l->list->g->fn;
+    return l->s->noted && (fn == FN_train || fn == FN_accumulate);
+}
+
+/* A row of the table of what a function stores; `times`: as nnrt_place's. A loop with nothing in it is none. */
+static void add_place(Listing *l, const Node *y, int64_t times)
+{
+    if (!is_looked_at(l))
+        return;
+    StoredList *list = &l->s->places[l->list->g->fn == FN_accumulate];
+    if (times < 0 && list->n && list->at[list->n - 1].times > 0)
+        list->n--;
+    else
+        vec_push(l->s->arena, list, ((Stored){.y = y, .times = times}));
+}
+
+/* Whether something can be told of what a node holds: numbers of their own place in memory, and no state of an
+ * optimiser's, which is updated with its weight. */
+static bool can_look(const Listing *l, const Node *y, const Buffer *b)
+{
+    bool state = b && b->kind == BUF_var && b->var->kind == VAR_state;
+    return b && b->dtype == DT_f32 && !y->whole && y->role != ROLE_metric &&
+           !(state && l->list->g->fn == FN_train);
+}
+
+/* How many numbers a buffer has with n samples. Where the batch is not the first of its axes, rows that are not there
+ * leave holes: nothing is looked at then. */
+static const char *look_count(SourceText *s, const Buffer *b)
+{
+    long long count = shape_count(&b->shape);
+    if (b->shape.batch < 0)
+        return arena_format(s->arena, "%lld", count);
+    bool first = true;
+    for (int i = 0; i < b->shape.rank && b->perm[i] != b->shape.batch; i++)
+        first &= b->shape.dim[b->perm[i]] == 1;
+    return first ? arena_format(s->arena, "(int64_t)n * %lld", count)
+                 : arena_format(s->arena, "n == %lld ? %lld : 0", (long long)s->p->train.batch,
+                                count * (long long)s->p->train.batch);
+}
+
+/* Behind the call of a kernel of a training step, before its mark: looks at what it stored. */
+static void list_looks(Listing *l, const Calls *c, const Kernel *k, bool parallel)
+{
+    for (int i = 0; i < k->stores.n && is_looked_at(l) && k->kind != KERNEL_pack; i++) {
+        const Node *y = k->stores.at[i];
+        const Buffer *b = node_buffer(c->g, y);
+        if (!can_look(l, y, b))
+            continue;
+        add_place(l, y, 0);
+        const char *at = buffer_address(l->s, &c->frame, b);
+        add_line(l, LINE_plain, false,
+                 arena_format(l->s->arena, "nnrt_see%sprofile, %s, %s);",
+                              parallel ? "_all(&team, " : "(", at, look_count(l->s, b)));
+    }
+}
+
 /* --- the calls -------------------------------------------------------------------------------- */
 
 /* Kernels that no thread shares, in a row: how many from `from` on without a wait between them. */
@@ -189,7 +248,9 @@ static void list_scan(Listing *l, const Calls *c, bool parallel)
         l, scan->backwards
                ? arena_format(l->s->arena, "for (int %s = %lld; %s >= 0; %s--)", t, last, t, t)
                : arena_format(l->s->arena, "for (int %s = 0; %s < %lld; %s++)", t, t, last + 1, t));
+    add_place(l, NULL, last + 1);
     list_some(l, c, parallel, once, c->g->kernels.n);
+    add_place(l, NULL, -1);
     close_block(l);
 }
 
@@ -202,6 +263,7 @@ static void list_plain(Listing *l, const Calls *c, int from, int to)
             continue;
         }
         list_call(l, c, i, false);
+        list_looks(l, c, c->g->kernels.at[i], false);
         list_mark(l, c->g->kernels.at[i], false);
     }
 }
@@ -221,8 +283,10 @@ static void list_alone(Listing *l, const Calls *c, int from, int to)
             list_call(l, c, last, false);
         close_block(l);
     }
-    if (!c->body[last])
-        list_mark(l, c->g->kernels.at[last], true);
+    if (c->body[last])
+        return;
+    list_looks(l, c, c->g->kernels.at[last], true);
+    list_mark(l, c->g->kernels.at[last], true);
 }
 
 /* Inside a parallel region: kernels from .. to-1, and waits between those in conflict and at the end. */
@@ -246,6 +310,7 @@ static void list_shared(Listing *l, const Calls *c, int from, int to)
             since = i + 1; /* each step ends with a wait */
         } else {
             list_call(l, c, i, false);
+            list_looks(l, c, k, true);
             list_mark(l, k, true);
         }
         if (waits_inside(k))

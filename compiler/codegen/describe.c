@@ -282,12 +282,12 @@ static void emit_images(SourceText *s, const Source *x, const char *role)
     const ImageForm *f = &x->images;
     Str where = str_new(s->arena);
     for (int i = 0; i < f->where.n; i++)
-        str_add(&where, "%s%s", i ? ", " : "", quoted(s->arena, f->where.at[i]));
+        str_add(&where, "%s%s", i ? ", " : "", quoted_text(s->arena, f->where.at[i]));
     if (f->where.n)
         out_line(s->out, "static const char *const %s_%s_where[] = {%s};", s->p->name, role,
                  where.at);
     out_line(s->out, "static const nnrt_images %s_%s_images = {NNRT_RESIZE_%s, %s, %d, %s};",
-             s->p->name, role, resize[f->resize], quoted(s->arena, f->masks), f->where.n / 2,
+             s->p->name, role, resize[f->resize], quoted_text(s->arena, f->masks), f->where.n / 2,
              f->where.n ? arena_format(s->arena, "%s_%s_where", s->p->name, role) : "NULL");
 }
 
@@ -403,6 +403,14 @@ static void train_rows(SourceText *s)
              ".stop_patience = %lld,",
              (long long)t->checkpoint_keep, quoted_text(a, t->checkpoint_path),
              quoted_text(a, t->stop_monitor), (long long)t->stop_patience);
+    if (s->p->mixup > 0)
+        out_line(s->out, "    .mixup = %s, .mixup_input = %d,", real_text(a, s->p->mixup),
+                 s->p->mixup_input);
+    if (t->averages)
+        out_line(s->out, "    .averages = 1,");
+    if (t->best_monitor)
+        out_line(s->out, "    .best_monitor = %s, .best_mode = %d,",
+                 quoted_text(a, t->best_monitor), t->best_mode);
     out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
              real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
 }
@@ -621,6 +629,10 @@ static void model_table(SourceText *s)
         out_line(o, ".predict_noted = %s_predict_noted_any,", m);
     if (p->fn[FN_train] && notes_times(s, FN_train))
         out_line(o, ".train_step_noted = %s_train_step_noted_any,", m);
+    for (int f = 0; f < COUNT(s->places); f++)
+        if (s->places[f].n)
+            out_line(o, ".places[%d] = %s_places_%d, .n_places[%d] = %d,", f, m, f, f,
+                     s->places[f].n);
     if (p->fn[FN_step])
         out_line(o, ".generation = &%s_generation,", m);
     if (p->fn[FN_fit])
@@ -761,6 +773,7 @@ void emit_model(SourceText *s)
     out_raw(s->out, "%s", "");
     out_raw(s->out, "/* clang-format off */");
     emit_marks(s);
+    emit_places(s);
     emit_values(s);
     emit_vars(s);
     emit_metrics(s);

@@ -33,6 +33,14 @@ typedef struct Slot {
     uint32_t stream;
 } Slot;
 
+/* What a kernel of a training step stores, or where a loop begins and ends: a row of nnrt_place. */
+typedef struct Stored {
+    const Node *y;
+    int64_t times;
+} Stored;
+
+typedef VEC(Stored) StoredList;
+
 typedef enum { PART_vars, PART_caches, PART_memory, PART_COUNT } VarPart;
 
 typedef struct SourceText {
@@ -42,12 +50,13 @@ typedef struct SourceText {
     Out *out;
     const char *upper; /* the model's name in capitals, for constants */
     VarList vars[PART_COUNT];
-    const char **var;    /* by var id: what it is called in struct NAME_vars */
-    VarPlace *var_place; /* by var id */
-    GraphList graphs;    /* the functions, behind each body the graph around it */
-    Map marks;           /* profile.c: a kernel's name to its Mark */
-    VEC(Slot) slots;     /* of the line at hand */
-    bool noted;          /* the function at hand notes when its kernels are done */
+    const char **var;     /* by var id: what it is called in struct NAME_vars */
+    VarPlace *var_place;  /* by var id */
+    GraphList graphs;     /* the functions, behind each body the graph around it */
+    Map marks;            /* profile.c: a kernel's name to its Mark */
+    VEC(Slot) slots;      /* of the line at hand */
+    StoredList places[2]; /* of train, of accumulate, in the order of their calls */
+    bool noted;           /* the function at hand notes when its kernels are done */
 } SourceText;
 
 /* A kernel in the table for bench --profile. */
@@ -151,6 +160,7 @@ void emit_marks(SourceText *);
 /* about.c: what train --report tells, of programs that train; whether the file has it. */
 void emit_about(SourceText *);
 bool tells_about(const SourceText *);
+void emit_places(SourceText *);
 /* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has
  * or, of boxes, nnrt_boxes.h. */
 void emit_runtime(SourceText *);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* profile.c: what a program's `bench --profile` knows of the kernels: a table of those that predict and
- * train_step call, and the number of each in it, by which marks behind the calls name it. */
+ * train_step call, and the number of each in it, by which marks behind the calls name it. What those of train_step
+ * store, for the report of a loss that is not finite. */
 #include "emit.h"
 
 /* Whether the functions of the file note the times of kernels. */
@@ -45,4 +46,37 @@ void emit_marks(SourceText *s)
     }
     s->out->depth--;
     out_line(s->out, "};");
+}
+
+/* A layer's name, or where it has none what a reader calls it. */
+static const char *place_name(const Node *y)
+{
+    return y->name ? y->name : y->what ? y->what : "?";
+}
+
+void emit_places(SourceText *s)
+{
+    static const int role[] = {/* as nnrt_place_role */
+                               [ROLE_forward] = 0,
+                               [ROLE_loss] = 1,
+                               [ROLE_metric] = 0,
+                               [ROLE_backward] = 2,
+                               [ROLE_update] = 3};
+    for (int f = 0; f < COUNT(s->places); f++) {
+        if (!s->places[f].n)
+            continue;
+        out_line(s->out, "/* What train_step%s stores, in order. */",
+                 f ? ", where it only accumulates," : "");
+        out_open(s->out, "static const nnrt_place %s_places_%d[] =", s->p->name, f);
+        for (int i = 0; i < s->places[f].n; i++) {
+            const Stored *p = &s->places[f].at[i];
+            if (p->times)
+                out_line(s->out, "{.times = %lld},", (long long)p->times);
+            else
+                out_line(s->out, "{\"%s\", %d, %d, %d, 0},", place_name(p->y), role[p->y->role],
+                         p->y->loc.line, p->y->loc.col);
+        }
+        s->out->depth--;
+        out_line(s->out, "};");
+    }
 }

@@ -152,6 +152,13 @@ struct Frame {
     int depth;
 };
 
+enum { MIXED_CLASSES_MAX = 1024 }; /* with more, packed indices were not exact in f32 */
+
+/* Class indices of an input that mixup's runtime has packed in pairs (inputs.c). */
+typedef struct MixedClasses {
+    Node *own, *other, *input; /* of the sample, of the one it is mixed with; both packed */
+} MixedClasses;
+
 struct Builder {
     Model *model;
     Ctx *ctx;
@@ -160,6 +167,8 @@ struct Builder {
     Map inputs;  /* name to Value */
     Map unknown; /* names reported already */
     Map made;    /* names of the weights that this graph has so far */
+    VEC(MixedClasses) mixed; /* class indices whose samples training mixes in pairs */
+    bool mixes;              /* a loss has taken some of them so */
     Frame *frame;
     Value *into;        /* values looked up are noted in its `from`; NULL: in roots */
     VEC(Value *) all;   /* every layer's value */
@@ -265,5 +274,10 @@ void attribute_roots(Builder *, Node *output);
 
 /* The value of an expression that is an output called `name`: one row a sample, f32. */
 Node *output_build(Builder *, const char *name, Loc, const Y *);
+
+/* --- classes.c -------------------------------------------------------------------------------- */
+
+/* What stands for these class indices where training mixes samples; NULL: they are not mixed. */
+const MixedClasses *mixed_find(const Builder *, const Node *own);
 
 #endif

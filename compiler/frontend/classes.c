@@ -3,6 +3,7 @@
  * and which element of it an index means. Nothing is gathered: an index is compared with every
  * position, in the loop that reads the logits anyway.
  */
+#include "builder.h"
 #include "rows.h"
 
 #include <string.h>
@@ -36,6 +37,14 @@ Node *classes_integers(Call *c)
     diag_error(&c->ctx->diag, c->loc, "%s: class indices are integers: give their input 'classes'",
                c->row->name);
     rows_notes(c);
+    return NULL;
+}
+
+const MixedClasses *mixed_find(const Builder *b, const Node *own)
+{
+    for (int i = 0; i < b->mixed.n; i++)
+        if (b->mixed.at[i].own == own)
+            return &b->mixed.at[i];
     return NULL;
 }
 
@@ -96,8 +105,11 @@ int classes_axis(Call *c, const Arg *arg)
  * computed. */
 static Input *source(Call *c, Node *indices)
 {
-    while (indices->n_in == 1)
-        indices = indices->in[0];
+    for (bool more = true; more;) {
+        const MixedClasses *mixed = mixed_find(c->b, indices);
+        more = mixed || indices->n_in == 1;
+        indices = mixed ? mixed->input : more ? indices->in[0] : indices;
+    }
     return indices->op == OP_input ? &c->g->program->inputs.at[indices->attr->input] : NULL;
 }
 

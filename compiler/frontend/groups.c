@@ -4,12 +4,12 @@
  * `*` stands for any characters, `?` for one. The first pattern that a weight fits counts for it. A rate follows the
  * schedule as the optimiser's does: it is kept as a factor of that.
  */
-#include "rows.h"
+#include "training.h"
 
 #include <math.h>
 
-/* Whether the name fits; goes back to the last star alone, so that no pattern takes long. */
-static bool fits(const char *pattern, const char *name)
+/* Goes back to the last star alone, so that no pattern takes long. */
+bool pattern_fits(const char *pattern, const char *name)
 {
     const char *star = NULL, *from = NULL;
     while (*name) {
@@ -39,7 +39,7 @@ static int give(Program *p, const char *pattern, const Arg *arg, double rate, bo
     int found = 0;
     for (int i = 0; i < p->vars.n; i++) {
         Var *var = p->vars.at[i];
-        if (var->kind != VAR_weight || !fits(pattern, var->name))
+        if (var->kind != VAR_weight || !pattern_fits(pattern, var->name))
             continue;
         found++;
         if (in_group[i])

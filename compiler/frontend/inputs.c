@@ -2,6 +2,7 @@
 /* inputs.c: the inputs of a model: shapes, classes, tokens, and their normalisation in the network.
  * */
 #include "builder.h"
+#include "rows.h"
 
 #include <string.h>
 
@@ -201,6 +202,27 @@ static Node *channel_numbers(Builder *b, const struct Channels *numbers, int ran
     return build_data(b->g, &shape, numbers->at);
 }
 
+/* Of indices that the runtime packs as own + classes * (1 + other), where samples are mixed in pairs: own. Those below
+ * `classes` are of samples that are not. Exact in f32 below 2^24. */
+static Node *mixed_classes(Builder *b, const Input *input, Node *packed)
+{
+    Graph *g = b->g;
+    double count = (double)input->classes;
+    Node *x = build_cast(g, packed, DT_f32);
+    Node *half = rows_plus(g, x, 0.5);
+    Node *pair = build_unary(g, OP_floor, rows_times(g, half, 1 / count));
+    Node *rest = rows_times(g, pair, -count);
+    MixedClasses m = {.input = packed};
+    m.own = build_cast(g, build_binary(g, OP_add, x, rest), DT_i32);
+    Node *other = rows_plus(g, pair, -1);
+    other = build_binary(g, OP_max, other, build_const(g, 0));
+    m.other = build_cast(g, other, DT_i32);
+    if (!m.own || !m.other)
+        return NULL;
+    vec_push(b->ctx->arena, &b->mixed, m);
+    return m.own;
+}
+
 Node *input_build(Builder *b, int i)
 {
     const Input *input = &b->program->inputs.at[i];
@@ -217,6 +239,10 @@ Node *input_build(Builder *b, int i)
 
     Node *x = build_input(g, i);
     x->name = input->name;
+    bool steps = g->fn == FN_train || g->fn == FN_accumulate;
+    if (b->program->mixup > 0 && steps && input->classes && input->shape.rank == 1 &&
+        input->classes <= MIXED_CLASSES_MAX)
+        x = mixed_classes(b, input, x);
     g->what = "normalize";
     if (note->flat && input->dtype != DT_f32)
         x = build_cast(g, x, DT_f32);

@@ -171,7 +171,24 @@ static bool read_elastic(const Transform *t, Augment *out)
            out_of_range(t, 1, out->low, 0.5, ELASTIC_SIGMA);
 }
 
+/* No transform of one image: kept in the program, for the loss and the runtime. */
+static bool read_mixup(const Transform *t, Augment *out)
+{
+    Program *p = t->call->b->program;
+    (void)out;
+    if (p->mixup > 0) {
+        diag_error(&t->call->ctx->diag, t->loc, "augment: mixup is given twice");
+        return false;
+    }
+    if (!(t->arg[0].r > 0 && t->arg[0].r <= t->row->most))
+        return out_of_range(t, 0, t->arg[0].r, 0, t->row->most);
+    p->mixup = t->arg[0].r;
+    p->mixup_input = t->input;
+    return true;
+}
+
 static const TransformRow transforms[] = {
+    {"mixup", {NEEDS("alpha", real), NOTHING}, AUGMENT_rotate, read_mixup, 0, 100},
     {"rotate", {NEEDS("degrees", reals), NOTHING}, AUGMENT_rotate, read_angle, -180, 180},
     {"scale", {NEEDS("factor", reals), NOTHING}, AUGMENT_scale, read_scale, 0.01, 100},
     {"translate", {NEEDS("share", reals), NOTHING}, AUGMENT_translate, read_share, -1, 1},
@@ -223,9 +240,7 @@ static void unknown_transform(const Call *c, Loc loc, const char *name)
     for (int i = 0; i < COUNT(transforms); i++)
         known[i] = transforms[i].name;
     const char *best = diag_nearest(name, known, COUNT(known));
-    if (strcmp(name, "mixup") == 0)
-        diag_error(&c->ctx->diag, loc, "augment: 'mixup' is not supported yet");
-    else if (best)
+    if (best)
         diag_error(&c->ctx->diag, loc, "augment: unknown transform '%s'; did you mean '%s'?", name,
                    best);
     else
@@ -260,6 +275,8 @@ static bool read_transform(Call *c, const Scope *scope, const Y *item, int input
     Augment made = {.kind = row->kind};
     if (!row->read(&t, &made))
         return false;
+    if (row->read == read_mixup)
+        return true;
     vec_push(c->ctx->arena, &list->augment, made);
     if (row->kind == AUGMENT_flip && strcmp(arg[0].s, "both") == 0) {
         made.kind = AUGMENT_flip_vertical;

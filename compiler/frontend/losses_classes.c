@@ -9,7 +9,11 @@
  *     mean   = sum of loss / sum of w[y] over what counts
  * Targets that are probabilities q:  loss = -sum over k of w[k] ((1 - s) q[k] + s / K) lp[k],
  * whose mean is over its elements.
+ *
+ * Where training mixes samples (augment: mixup; Zhang et al., 2018), the loss of class indices is
+ * (1 - mix) loss(own class) + mix loss(the other's).
  */
+#include "builder.h"
 #include "rows.h"
 
 #include <string.h>
@@ -99,6 +103,29 @@ static Node *of_indices(Call *c, const Options *o, const Classes *k, Node *lp)
                 : rows_reduce(c, o->reduction, loss);
 }
 
+/* The loss of the classes, and where samples are mixed its mean with that of those that they are mixed with. */
+static Node *of_mixed(Call *c, const Options *o, const Classes *k, Node *lp)
+{
+    Graph *g = c->g;
+    Node *loss = of_indices(c, o, k, lp);
+    const MixedClasses *mixed = mixed_find(c->b, classes_integers(c));
+    if (!loss || !mixed)
+        return loss;
+    if (o->ignore->given) {
+        diag_error(&c->ctx->diag, o->ignore->loc, "%s: ignore: samples are mixed (augment: mixup)",
+                   c->row->name);
+        return NULL;
+    }
+    c->b->mixes = true;
+    Classes other = *k;
+    other.hit = build_one_hot(g, mixed->other, k->count, k->axis);
+    Node *second = of_indices(c, o, &other, lp), *mix = build_scalar(g, SCALAR_mix);
+    Node *rest = build_binary(g, OP_sub, build_const(g, 1), mix);
+    loss = build_binary(g, OP_mul, rest, loss);
+    second = build_binary(g, OP_mul, mix, second);
+    return build_binary(g, OP_add, loss, second);
+}
+
 static Node *of_probabilities(Call *c, const Options *o, int axis)
 {
     Graph *g = c->g;
@@ -136,7 +163,7 @@ static Node *cross_entropy(Call *c)
     Classes k;
     if (!classes_read(c, o.axis, o.ignore, &k))
         return NULL;
-    return of_indices(c, &o, &k, build_log_softmax(c->g, k.logits, k.axis));
+    return of_mixed(c, &o, &k, build_log_softmax(c->g, k.logits, k.axis));
 }
 
 /* -log_probabilities[class] */
@@ -145,7 +172,7 @@ static Node *nll(Call *c)
     const Options o = {
         .weights = &c->arg[0], .ignore = &c->arg[1], .axis = &c->arg[2], .reduction = &c->arg[3]};
     Classes k;
-    return classes_read(c, o.axis, o.ignore, &k) ? of_indices(c, &o, &k, k.logits) : NULL;
+    return classes_read(c, o.axis, o.ignore, &k) ? of_mixed(c, &o, &k, k.logits) : NULL;
 }
 
 const CallRow call_softmax_cross_entropy = {

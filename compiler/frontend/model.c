@@ -308,6 +308,16 @@ static void build_loss(Builder *b)
     Node *loss = y->kind == Y_map ? build_losses(b, y) : build_loss_term(b, "loss", y);
     if (loss && !loss->name)
         loss->name = "loss";
+    for (int i = 0; i < b->program->inputs.n && b->program->mixup > 0; i++)
+        if (b->program->inputs.at[i].looked_up && b->program->inputs.at[i].shape.rank == 1)
+            diag_error(&b->ctx->diag, b->program->inputs.at[i].loc,
+                       "augment: mixup: classes that choose rows of a table cannot be mixed");
+    bool steps = b->g->fn == FN_train || b->g->fn == FN_accumulate;
+    if (loss && steps && b->program->mixup > 0 && !b->mixes)
+        diag_error(&b->ctx->diag, y->loc,
+                   "augment: mixup wants a loss that is softmax_cross_entropy or nll of an input "
+                   "of classes, one a sample, %d at most",
+                   MIXED_CLASSES_MAX);
     graph_root(b->g, ROOT_loss, 0, loss);
 }
 

@@ -86,12 +86,13 @@ typedef enum {
 
 /* Scalars known only at run time, the same for a whole step; computed on the host in double. */
 typedef enum {
-    SCALAR_n,     /* samples in this call */
-    SCALAR_lr,    /* the learning rate of this step, schedule applied */
-    SCALAR_step,  /* optimiser steps taken, this one included: 1, 2, ... */
-    SCALAR_at,    /* decoding: positions before the first of this call */
-    SCALAR_last,  /* decoding: which position of this call is wanted, from 0 */
-    SCALAR_chosen /* attribute: of which score gradients are wanted, from 0 */
+    SCALAR_n,      /* samples in this call */
+    SCALAR_lr,     /* the learning rate of this step, schedule applied */
+    SCALAR_step,   /* optimiser steps taken, this one included: 1, 2, ... */
+    SCALAR_at,     /* decoding: positions before the first of this call */
+    SCALAR_last,   /* decoding: which position of this call is wanted, from 0 */
+    SCALAR_chosen, /* attribute: of which score gradients are wanted, from 0 */
+    SCALAR_mix     /* mixup: the share that a sample has of the one it is mixed with */
 } Scalar;
 
 enum { SPATIAL_MAX = 3 };
@@ -378,12 +379,17 @@ typedef struct Train {
     bool batchify; /* row i of a batch continues row i of the one before */
     int64_t accumulate;
     double clip_norm, clip_value; /* 0: none */
+    bool averages;                /* an exponential moving average of each weight is kept */
+    double ema_decay;
+    int64_t ema_start; /* steps in which the average is the weight itself */
     Optimizer optimizer;
     Schedule schedule;
     double validation_split;
     int64_t checkpoint_every, checkpoint_keep;
     bool checkpoint_every_in_epochs;
     const char *checkpoint_path;
+    const char *best_monitor; /* the figure whose best has a checkpoint of its own; NULL: none */
+    int best_mode;
     const char *stop_monitor; /* early stopping; NULL: none */
     int64_t stop_patience;
     double stop_min_delta;
@@ -529,6 +535,8 @@ struct Program {
     VEC(Kept) kept;                /* empty where `keeps` is false */
     bool keeps;                    /* for a program, which collects numbers of all samples */
     bool has_loss;
+    double mixup;    /* training mixes images in pairs, by shares of Beta(mixup, mixup); 0: it does not */
+    int mixup_input; /* which input: index of inputs */
     Train train;
     Source data_train, data_validation, data_test;
     Generate generate;
@@ -766,6 +774,7 @@ typedef struct InterpInput {
     int64_t calls;
     int64_t at, last; /* decoding: SCALAR_at, SCALAR_last */
     int64_t chosen;   /* attribute: SCALAR_chosen */
+    double mix;       /* SCALAR_mix */
 } InterpInput;
 
 /* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the

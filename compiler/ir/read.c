@@ -328,7 +328,7 @@ static bool read_scan(Reader *r, Attr *a)
 
 static bool read_scalar(Reader *r, Attr *a)
 {
-    static const char *const known[] = {"n", "lr", "step", "at", "last", "chosen"};
+    static const char *const known[] = {"n", "lr", "step", "at", "last", "chosen", "mix"};
     int k = text_choice(r, known, COUNT(known), "n, lr or step");
     a->scalar = (Scalar)k;
     return k >= 0;

@@ -102,6 +102,7 @@ static void scalar_eval(const Node *y, const InterpInput *run, const Tensor *in,
     case SCALAR_at: out->data[0] = (double)run->at; break;
     case SCALAR_last: out->data[0] = (double)run->last; break;
     case SCALAR_chosen: out->data[0] = (double)run->chosen; break;
+    case SCALAR_mix: out->data[0] = run->mix; break;
     }
 }
 

@@ -7,8 +7,9 @@
  *
  * accumulate: each gradient is added to `accumulate.NAME`. train: the gradients, with what was
  * accumulated, are clipped by value, then by their common norm, and go through the optimiser's
- * formula, which is PyTorch's to the order of its operations. What is the same for a whole step
- * (rates, bias corrections) is a rank-0 subgraph of scalars and constants: the host computes it.
+ * formula, which is PyTorch's to the order of its operations; averages of weights are of what they
+ * become. What is the same for a whole step (rates, bias corrections) is a rank-0 subgraph of scalars
+ * and constants: the host computes it.
  */
 #include <math.h>
 #include <string.h>
@@ -93,12 +94,13 @@ static Node *rate(const Update *u)
     return u->var->rate == 1 ? lr : scaled(u->g, u->var->rate, lr);
 }
 
-/* The variable becomes `value`, in rows that occur. */
-static void assign(const Update *u, Var *var, Node *value)
+/* The variable becomes `value`, in rows that occur. Gives what it becomes. */
+static Node *assign(const Update *u, Var *var, Node *value)
 {
     if (u->occurs)
         value = build_where(u->g, u->occurs, value, build_var(u->g, var));
     build_assign(u->g, var, value);
+    return value;
 }
 
 /* The state `name` becomes keep * state + add. */
@@ -443,13 +445,30 @@ static Optimizer of_weight(const Optimizer *by, const Var *var)
     return own;
 }
 
+/* `ema.NAME` becomes decay * itself + (1 - decay) * the new weight; in the first steps the weight itself, as
+ * torch.optim.swa_utils' and Keras' averages begin. */
+static void average(Graph *g, Var *var, Node *weight)
+{
+    const Train *train = &g->program->train;
+    double start = train->ema_start > 1 ? (double)train->ema_start : 1;
+    Var *mean = state_var(g->program, "ema", "", var);
+    Node *step = build_scalar(g, SCALAR_step);
+    Node *late = build_binary(g, OP_greater, step, num(g, start));
+    Node *keep = scaled(g, train->ema_decay, late);
+    Node *kept = mul(g, keep, build_var(g, mean));
+    Node *rest = sub(g, num(g, 1), keep);
+    build_assign(g, mean, add(g, kept, mul(g, rest, weight)));
+}
+
 static void update(Graph *g, const Grad *grad)
 {
     const Optimizer own = of_weight(&g->program->train.optimizer, grad->var), *by = &own;
     int first = write_for(g, grad->var, optimizer_rows[by->kind].name);
     Update u = {g, by, grad->var, build_var(g, grad->var), grad->node, NULL};
     leave_rows(&u);
-    assign(&u, grad->var, formulas[by->kind](&u));
+    Node *weight = assign(&u, grad->var, formulas[by->kind](&u));
+    if (g->program->train.averages)
+        average(g, grad->var, weight);
     name_new(g, first, grad->var->name);
 }
 

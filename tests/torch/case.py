@@ -62,12 +62,15 @@ class Case:
     weights: shapes by name, which those of nncc must be. varied: weights that start as 0 or 1 are drawn.
     quick: its program is compiled with -O1: a large one, of kernels that another case has with -O3.
     single: PyTorch, too, computes in f32 (where rounding is the matter).
+    ema: decay and start of the averages that are then the weights. plateau: options of PyTorch's ReduceLROnPlateau, which
+    sees the loss of each epoch. bound: of the largest difference after the steps, as a share of what a weight changed by;
+    rounding comes on top of it, see check.py.
     rough: see check.py."""
 
     def __init__(self, name, inputs, layers, forward, outputs, loss, loss_of, optimizer="{sgd: {lr: 0.1}}",
                  make=lambda p: torch.optim.SGD(p, 0.1), top="", train="epochs: 5", clip_norm=0, clip_value=0,
                  accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False, weights=None,
-                 varied=False, quick=False):
+                 varied=False, quick=False, ema=None, plateau=None, bound=5e-3):
         self.name, self.inputs, self.layers, self.forward = name, inputs, layers, forward
         self.out = outputs if isinstance(outputs, dict) else {n: n for n in outputs}
         self.loss_text, self.loss_of, self.optimizer, self.make = loss, loss_of, optimizer, make
@@ -76,6 +79,7 @@ class Case:
         self.rate = rate or (lambda base, step, per_epoch: base)
         self.metrics, self.steps, self.flags, self.no_grad = metrics or {}, steps, flags, no_grad
         self.rough, self.weights, self.varied, self.quick = rough, weights, varied, quick
+        self.ema, self.plateau, self.bound = ema, plateau, bound
 
     def yaml(self):
         loss = self.loss_text if self.loss_text.startswith("{") else '"%s"' % self.loss_text

@@ -203,13 +203,17 @@ def train_in_torch(case, weights, data):
     optimizer = case.make(list(trained.values()))
     per_epoch = -(-SAMPLES // case.batch)
     bases, step, call = [group["lr"] for group in optimizer.param_groups], 0, 0
+    means, total = {}, 0.0
+    plateau = case.plateau and torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, **case.plateau)
     while step < case.steps:
         at = call % per_epoch * case.batch
         if at == 0:
             w.carried = {}
         x = case.tensors({k: a[at:at + case.batch] for k, a in data.items()}, False)
-        (case.loss_of(case.forward(w, x), x) / case.accumulate).backward()
+        loss = case.loss_of(case.forward(w, x), x)
+        (loss / case.accumulate).backward()
         call += 1
+        total += loss.item() * min(case.batch, SAMPLES - at)
         if call % case.accumulate:
             continue
         for name, t in trained.items():
@@ -219,10 +223,18 @@ def train_in_torch(case, weights, data):
         if case.clip_norm:
             torch.nn.utils.clip_grad_norm_(trained.values(), case.clip_norm)
         for base, group in zip(bases, optimizer.param_groups):
-            group["lr"] = case.rate(base, step, per_epoch / case.accumulate)
+            if not plateau:
+                group["lr"] = case.rate(base, step, per_epoch / case.accumulate)
         optimizer.step()
         optimizer.zero_grad()
         step += 1
+        for name, t in trained.items() if case.ema else ():
+            new, (decay, start) = t.detach(), case.ema
+            means[name] = decay * means[name] + (1 - decay) * new if step > max(start, 1) else new.clone()
+        if plateau and call % per_epoch == 0:
+            plateau.step(total / SAMPLES)
+            total = 0.0
+    w.update(means)
     return {k: t.detach().numpy() for k, t in w.items()}, most
 
 
@@ -245,7 +257,7 @@ def check_train(b):
         rounding = 2e-7 * np.linalg.norm(start) * math.sqrt(case.steps)  # of the weights themselves, in f32
         error, size = np.linalg.norm(other - change), np.linalg.norm(change)
         slack = np.linalg.norm(rough[name] - want[name])
-        if not error <= 5e-3 * size + rounding + 4 * (slack if math.isfinite(slack) else 0):
+        if not error <= case.bound * size + rounding + 4 * (slack if math.isfinite(slack) else 0):
             b.faults.append("train: %s off by %.3g of its change" % (name, error / max(size, 1e-30)))
         b.worst["train"] = max(b.worst.get("train", 0), (error - rounding) / max(size, 1e-30))
 

@@ -136,8 +136,9 @@ Test(augment, unknown)
     wrong("{rotat: 10}", "augment: unknown transform 'rotat'; did you mean 'rotate'?");
     wrong("flop", "unknown transform 'flop'; did you mean 'flip'?");
     wrong("{solarize: 3}", "augment: unknown transform 'solarize'");
-    wrong("{mixup: 0.2}", "augment: 'mixup' is not supported yet");
-    wrong("mixup", "augment: 'mixup' is not supported yet");
+    wrong("mixup", "augment: mixup: 'alpha' is missing");
+    wrong("{mixup: 0}", "augment: mixup: 0 is out of range: 0 to 100");
+    wrong("{mixup: 0.2}, {mixup: 0.1}", "augment: mixup is given twice");
     wrong("{rotate: 10, flip: both}", "expected one transform an item");
     wrong("[flip]", "expected one transform an item");
     wrong("{flip: {direction: both}}", "augment: flip: unknown key 'direction'");

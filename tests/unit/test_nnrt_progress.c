@@ -56,6 +56,29 @@ Test(nnrt_progress, live)
     cr_assert_not_null(strstr(text, "\033[1m1/4\033[0m"));
 }
 
+/* A validation is drawn where it takes long, in place of the epoch's line. */
+Test(nnrt_progress, validation)
+{
+    char *at = NULL;
+    size_t size;
+    FILE *f = open_memstream(&at, &size);
+    nnrt_progress p = {.to = f, .live = 1};
+    nnrt_progress_epoch(&p, 2, 5, 4, 0);
+    nnrt_progress_validation(&p, 0, 9);
+    nnrt_progress_validation(&p, 3, 9);
+    fflush(f);
+    cr_expect_str_eq(at, "Epoch 2/5\n", "a short one is not drawn");
+    p.validation -= 6;
+    nnrt_progress_validation(&p, 3, 9);
+    fflush(f);
+    cr_expect_str_eq(at, "Epoch 2/5\n\r3/9 ======>............. 12s 2s/step - validation\033[K");
+    p.live = 0;
+    nnrt_progress_validation(&p, 4, 9);
+    fclose(f);
+    cr_expect_null(strstr(at, "4/9"), "nothing but a line an epoch where it is no terminal");
+    free(at);
+}
+
 /* No line is longer than the terminal: it could not be drawn over. */
 Test(nnrt_progress, fits_the_width)
 {

@@ -2,7 +2,7 @@
 /* Guards compiler/passes/optimizer.c: steps of every optimiser, clipping and accumulation against
  * the numbers of PyTorch 1.13 in double (nadam's of 2.0, where a fault is mended; lion's and lamb's
  * of their papers' formulas); what state there is and what it is called; that what is the same for a
- * whole step is rank 0.
+ * whole step is rank 0; averages of weights.
  */
 #include "frontend/frontend.h"
 #include "graph_fixture.h"
@@ -17,6 +17,9 @@ typedef struct Case {
     double want[7]; /* a, b */
     double clip_norm, clip_value;
     int accumulate;
+    bool averages;
+    double decay;
+    int start;
 } Case;
 
 static const Case cases[] = {
@@ -160,6 +163,9 @@ static Fixture *case_new(const Case *c)
                           .accumulate = c->accumulate,
                           .clip_norm = c->clip_norm,
                           .clip_value = c->clip_value,
+                          .averages = c->averages,
+                          .ema_decay = c->decay,
+                          .ema_start = c->start,
                           .optimizer.kind = (int)c->kind};
     memcpy(f->p->train.optimizer.arg, c->arg, sizeof c->arg);
     for (int i = 0; i < 4; i++) {
@@ -201,6 +207,39 @@ Test(optimizer, steps_are_those_of_pytorch)
     }
     for (int i = 0; i < OPT_COUNT; i++)
         cr_expect(seen[i], "%s has no case", optimizer_rows[i].name);
+}
+
+/* --- averages --------------------------------------------------------------------------------- */
+
+/* Of what the weights become: the weight itself in the first `start` steps, and in the first one. */
+static void check_averages(double decay, int start)
+{
+    Fixture *f = case_new(&(Case){
+        .kind = OPT_sgd, .arg = {0.1, 0.9}, .averages = true, .decay = decay, .start = start});
+    double want[7] = {0};
+    for (int step = 1; step <= 5; step++) {
+        for (int i = 0; i < 4; i++) {
+            f->inputs[0][i % 3] = gradient(step, 0, i % 3);
+            f->inputs[1][i] = gradient(step, 1, i);
+        }
+        run_step(f, f->p->fn[FN_train], 0.1, step);
+        for (int i = 0; i < 7; i++) {
+            const char *name = i < 3 ? "ema.a" : "ema.b.weight";
+            double now = i < 3 ? f->vars[0][i] : f->vars[1][i - 3];
+            double mean = f->vars[program_find_var(f->p, name)->id][i < 3 ? i : i - 3];
+            want[i] = step <= start || step == 1 ? now : decay * want[i] + (1 - decay) * now;
+            cr_expect_float_eq(mean, want[i], 1e-15, "step %d: %s is %.16g, not %.16g", step, name,
+                               mean, want[i]);
+        }
+    }
+    fixture_free(f);
+}
+
+Test(optimizer, averages)
+{
+    check_averages(0.9, 0);
+    check_averages(0.5, 3);
+    check_averages(0, 0);
 }
 
 /* --- state ------------------------------------------------------------------------------------ */

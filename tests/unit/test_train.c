@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards compiler/frontend/train.c and optimizers.def: every key of `train:`, defaults and ranges,
+/* Guards compiler/frontend/train*.c and optimizers.def: every key of `train:`, defaults and ranges,
  * optimisers with their numbers in order, schedules, and that what is not there yet is refused by
  * name.
  */
@@ -69,7 +69,6 @@ Test(train, numbers_out_of_range)
 Test(train, keys)
 {
     wrong("{optimizer: adam, epoch: 3}", "did you mean 'epochs'?");
-    wrong("{optimizer: adam, ema: 0.9}", "train: 'ema' is not supported yet");
     wrong("{players: []}", "train: 'players' is not supported yet");
     wrong("{epochs: 3}", "train: 'optimizer' is missing");
     wrong("adam", "train: expected a map");
@@ -262,6 +261,56 @@ Test(train, checkpoint)
     wrong("{optimizer: adam, checkpoint: {keep: -1}}", "checkpoint: keep: -1 is out of range");
     wrong("{optimizer: adam, checkpoint: {file: x}}", "checkpoint: unknown key 'file'");
     wrong("{optimizer: adam, checkpoint: [x]}", "checkpoint: path: expected a word");
+}
+
+Test(train, best_checkpoint)
+{
+    cr_expect_null(train_of("{optimizer: adam, checkpoint: {every: 1}}")->best_monitor);
+    cr_expect_null(train_of("{optimizer: adam, checkpoint: {best: false}}")->best_monitor);
+    const Train *t = train_of("{optimizer: adam, checkpoint: {best: true}}");
+    cr_expect_str_eq(t->best_monitor, "val_loss");
+    cr_expect(t->best_mode == 0 && t->checkpoint_every == 1 && t->checkpoint_every_in_epochs);
+    t = train_of("{optimizer: adam, checkpoint: {best: true}, early_stopping: {patience: 2, "
+                 "monitor: val_err, mode: max}}");
+    cr_expect_str_eq(t->best_monitor, "val_err");
+    cr_expect_eq(t->best_mode, 1, "what early stopping watches, as it does");
+    t = train_of("{optimizer: adam, checkpoint: {best: err, mode: min}, early_stopping: "
+                 "{patience: 2, monitor: val_err, mode: max}}");
+    cr_expect_str_eq(t->best_monitor, "err");
+    cr_expect_eq(t->best_mode, -1);
+    wrong("{optimizer: adam, checkpoint: {best: val_accuracy}}",
+          "checkpoint: monitor: 'val_accuracy'");
+    wrong("{optimizer: adam, checkpoint: {best: val_los}}", "did you mean 'val_loss'?");
+    wrong("{optimizer: adam, checkpoint: {mode: max}}", "'mode' without 'best' does nothing");
+    wrong("{optimizer: adam, checkpoint: {best: true, mode: up}}", "unknown 'up'");
+    wrong("{optimizer: adam, checkpoint: {best: [a]}}", "checkpoint: best: expected a word");
+}
+
+Test(train, averages)
+{
+    cr_expect(!train_of("{optimizer: adam}")->averages);
+    const Train *t = train_of("{optimizer: adam, ema: 0.999}");
+    cr_expect(t->averages && t->ema_decay == 0.999 && t->ema_start == 0);
+    t = train_of("{optimizer: adam, ema: {decay: 0.9, start: 100}}");
+    cr_expect(t->averages && t->ema_decay == 0.9 && t->ema_start == 100);
+    wrong("{optimizer: adam, ema: 1}", "ema: decay: 1 is out of range: from 0, below 1");
+    wrong("{optimizer: adam, ema: {start: 3}}", "ema: 'decay' is missing");
+    wrong("{optimizer: adam, ema: {decay: 0.9, start: -1}}", "ema: start: -1 is out of range");
+    wrong("{optimizer: adam, ema: {decai: 0.9}}", "did you mean 'decay'?");
+}
+
+Test(train, frozen)
+{
+    const Program *p = good_model(with_train("{optimizer: adam, frozen: \"*.b?as\"}"));
+    for (int i = 0; i < p->vars.n; i++)
+        cr_expect_eq(p->vars.at[i]->frozen, strcmp(p->vars.at[i]->name, "h.bias") == 0);
+    p = good_model(with_train("{optimizer: adam, frozen: [h.weight]}"));
+    cr_expect(program_find_var(p, "h.weight")->frozen && !program_find_var(p, "h.bias")->frozen);
+    wrong("{optimizer: adam, frozen: [h.weight, g.*]}", "frozen: no weight is called 'g.*'");
+    wrong("{optimizer: adam, frozen: \"h.*\"}", "frozen: no weight is left to train");
+    wrong("{optimizer: adam, frozen: []}", "frozen: expected patterns of names");
+    wrong("{optimizer: adam, frozen: {h: 1}}", "frozen: expected patterns of names");
+    wrong("{optimizer: adam, frozen: [[h]]}", "train: frozen: expected a word");
 }
 
 Test(train, early_stopping)
