@@ -76,7 +76,7 @@ bool indices_read(Call *c, int i, Indices *out)
     *out = (Indices){.node = x};
     Walk w = {.p = c->g->program, .out = out};
     Range r;
-    if (x->dtype == DT_f32)
+    if (x->dtype != DT_i32)
         return false;
     if (range_of(&w, x, &r)) {
         out->count = (int64_t)r.high + 1;

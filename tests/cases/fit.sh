@@ -77,7 +77,8 @@ v *= np.sign(v[np.arange(len(v)), np.argmax(abs(v), 1)])[:, None]
 near("components", w["turn.components"], v[:3], 2e-4)
 near("variance", w["turn.explained_variance"], (s ** 2 / (len(x) - 1))[:3], 1e-4)
 if len(sys.argv) > 3:
-    near("predict", np.load(sys.argv[3]), ((full - full.mean(0)) @ v[:3].T / np.sqrt(w["turn.explained_variance"])), 2e-3)
+    turned = (full - full.mean(0)) @ v[:3].T / np.sqrt(w["turn.explained_variance"])
+    near("predict", np.load(sys.argv[3]), turned, 2e-3)
 END
 # All rows, without a split; then predict on raw rows.
 sed '/validation/d; s/^model: prep/model: whole/' prep.yaml >whole.yaml
@@ -103,8 +104,9 @@ for i in range(0, 90, 9):
     y = x.copy()
     y[i, 1] = 1000
     np.save("moved.npy", y)
-    subprocess.run(["./prep", "train", "--steps", "1", "--out", "moved.st", "--checkpoint", "moved.ck", "--data", "x=moved.npy",
-                    "--data", "kind=kind.npy", "--data", "group=group.npy", "--data", "y=y.npy"], check=True, capture_output=True)
+    data = ["x=moved.npy", "kind=kind.npy", "group=group.npy", "y=y.npy"]
+    subprocess.run(["./prep", "train", "--steps", "1", "--out", "moved.st", "--checkpoint", "moved.ck"] +
+                   [word for name in data for word in ("--data", name)], check=True, capture_output=True)
     m = mean("moved.st")
     assert m == 0 or abs(m - 1000 / 68) < 1e-3, m
     rows.append(m != 0)
@@ -158,9 +160,15 @@ int main(void)
 }
 END
 check "fit: C for an app" "$nncc" whole.yaml -o whole.c
-check "fit: an app" "$quick" -std=gnu11 -Wall -Wextra -Werror -fopenmp -march=native $include app.c whole.c "$BUILD/libnnrt.a" -lz -lm -o app
+check "fit: an app" "$quick" -std=gnu11 -Wall -Wextra -Werror -fopenmp -march=native $include app.c whole.c \
+    "$BUILD/libnnrt.a" -lz -lm -o app
 ./app >app.txt
-check "fit: an app gives what predict gives" "$python" -c 'import numpy as np; a = np.loadtxt("app.txt").reshape(16, 3); b = np.load("turn.npy")[:16]; assert np.allclose(a, b, atol=1e-5), (a, b)'
+cat >same.py <<'END'
+import numpy as np
+a, b = np.loadtxt("app.txt").reshape(16, 3), np.load("turn.npy")[:16]
+assert np.allclose(a, b, atol=1e-5), (a, b)
+END
+check "fit: an app gives what predict gives" "$python" same.py
 check "fit: a single file" env CC="$quick" "$nncc" --single-file prep.yaml -o single
 check "fit: trains" ./single train --out s.st --checkpoint s.ck
 
@@ -170,5 +178,6 @@ CC=$quick "$nncc" gap.yaml -o gap
 status "fit: NaN without an impute" 1 ./gap train
 says "fit: names the sample" "x.npy: sample"
 "$python" -c 'import numpy; x = numpy.load("x.npy"); x[:, 2] = numpy.nan; numpy.save("none.npy", x)'
-status "fit: a feature without a value" 1 ./prep train --data x=none.npy --data kind=kind.npy --data group=group.npy --data y=y.npy --out z.st --checkpoint z.ck
+status "fit: a feature without a value" 1 ./prep train --data x=none.npy --data kind=kind.npy --data group=group.npy \
+    --data y=y.npy --out z.st --checkpoint z.ck
 says "fit: names the feature" "'fill': its feature 2 (from 0) has no value in the training data"

@@ -172,8 +172,8 @@ Test(nnrt_dataset, images)
     nnrt_fault fault;
     scratch_write("i", three, sizeof three - 1);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault), 0, "%s",
-                     fault.text);
+        cr_assert_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, NULL, NULL, &fault), 0,
+                     "%s", fault.text);
         nnrt_dataset_batch(&d, &(int64_t){1}, 1, out, NULL);
         cr_expect(d.n == 2 && x[0] == 'g' && x[5] == 'l');
         cr_expect_eq(d.columns[0].type, NNRT_ARRAY_U8); /* kept as bytes */
@@ -245,8 +245,8 @@ Test(nnrt_dataset, values_that_may_be_missing)
     char arg[] = "x=x.npy", *args[] = {arg};
     const float gap[4] = {1, NAN, 3, 4}, infinite[4] = {1, NAN, 3, -INFINITY};
     npy("x.npy", "<f4", "(2, 2)", gap, sizeof gap);
-    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_x, NULL, &fault), 0, "%s",
-                 fault.text);
+    cr_expect_eq(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_x, NULL, &fault), 0,
+                 "%s", fault.text);
     nnrt_dataset_close(&d);
     npy("x.npy", "<f4", "(2, 2)", infinite, sizeof infinite);
     scratch_fault(nnrt_dataset_args(&d, &m, 1, args, NULL, scratch_dir, need_x, NULL, &fault),
@@ -335,8 +335,8 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     scratch_text("t.csv", "class,p,q\n2,0.5,1\n0,3,4\n");
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault), NNRT_OK,
-                 "%s", fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault),
+                 NNRT_OK, "%s", fault.text);
     float x[4];
     int32_t label[2];
     void *out[3] = {x, label, NULL};
@@ -346,12 +346,14 @@ Test(nnrt_dataset, csv_source_and_bare_file)
 
     char bare[] = "other.csv", named[] = "x=other.csv", *args[] = {bare, named};
     scratch_text("other.csv", "q,p\n8,9\n");
-    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_x, NULL, &fault),
-                 NNRT_OK, "%s", fault.text); /* 'class' is not there and not needed */
+    cr_assert_eq(
+        nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_x, NULL, &fault),
+        NNRT_OK, "%s", fault.text); /* 'class' is not there and not needed */
     nnrt_dataset_batch(&d, (int64_t[]){0}, 1, out, NULL);
     cr_expect(x[0] == 9 && x[1] == 8);
     nnrt_dataset_close(&d);
-    int status = nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, NULL, &fault);
+    int status =
+        nnrt_dataset_args(&d, &model, 1, args, &csv_source, scratch_dir, need_xl, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CONTENT, &fault, "other.csv:1", "'class'");
     cr_assert_eq(
         nnrt_dataset_args(&d, &model, 1, args + 1, &csv_source, scratch_dir, need_x, NULL, &fault),
@@ -363,7 +365,8 @@ Test(nnrt_dataset, csv_source_and_bare_file)
     scratch_fault(status, NNRT_BAD_CALL, &fault, "one file", "other.csv");
     scratch_text("t.csv", "class,p,q\n3,0.5,1\n");
     status = nnrt_dataset_open(&d, &model, &csv_source, scratch_dir, need_xl, NULL, &fault);
-    scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv:2:1: expected an integer from 0 to 2", "found '3'");
+    scratch_fault(status, NNRT_BAD_CONTENT, &fault, "t.csv:2:1: expected an integer from 0 to 2",
+                  "found '3'");
 }
 
 Test(nnrt_dataset, idx_npy_and_records_sources)
@@ -376,22 +379,23 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     nnrt_source source = {.kind = NNRT_SOURCE_IDX, .n_columns = 1, .columns = &column};
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_l, NULL, &fault), NNRT_OK, "%s",
-                 fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_l, NULL, &fault), NNRT_OK,
+                 "%s", fault.text);
     cr_expect(d.n == 3 && !d.columns[0].data && strstr(d.names[1], "l-idx"));
     nnrt_dataset_close(&d);
     int status = nnrt_dataset_open(&d, &model, &source, scratch_dir, need_xl, NULL, &fault);
     scratch_fault(status, NNRT_BAD_CALL, &fault, "no data for the input 'x'", "x=FILE");
     source = (nnrt_source){.kind = NNRT_SOURCE_NPY, .n_columns = 1, .columns = &other};
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault), NNRT_OK);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_x, NULL, &fault),
+                 NNRT_OK);
     nnrt_dataset_close(&d);
 
     scratch_write("r.bin", "\1abcd\2efgh", 10);
     nnrt_column fields[] = {{.input = "label", .bytes = 1}, {.input = "aux", .bytes = 4}};
     source = (nnrt_source){
         .kind = NNRT_SOURCE_RECORDS, .file = "r.bin", .n_columns = 2, .columns = fields};
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK, "%s",
-                 fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK,
+                 "%s", fault.text);
     unsigned char aux[8];
     void *out[3] = {NULL, NULL, aux};
     nnrt_dataset_batch(&d, (int64_t[]){1, 0}, 2, out, NULL);
@@ -400,8 +404,8 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     scratch_write("s.bin", "\0ijkl\7mnop", 10);
     static const char *const files[] = {"r.bin", "s.bin"};
     source.file = NULL, source.files = files, source.n_files = 2;
-    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK, "%s",
-                 fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_a, NULL, &fault), NNRT_OK,
+                 "%s", fault.text);
     nnrt_dataset_batch(&d, (int64_t[]){3, 1}, 2, out, NULL);
     cr_expect(d.n == 4 && memcmp(aux, "mnopefgh", 8) == 0);
     nnrt_dataset_close(&d);
@@ -409,8 +413,9 @@ Test(nnrt_dataset, idx_npy_and_records_sources)
     scratch_fault(nnrt_dataset_open(&d, &model, &source, scratch_dir, need_la, NULL, &fault),
                   NNRT_BAD_CONTENT, &fault, "r.bin and 1 more: sample 3", "found 7");
     char bare[] = "r.bin", *args[] = {bare}; /* takes the place of them all */
-    cr_assert_eq(nnrt_dataset_args(&d, &model, 1, args, &source, scratch_dir, need_la, NULL, &fault),
-                 NNRT_OK, "%s", fault.text);
+    cr_assert_eq(
+        nnrt_dataset_args(&d, &model, 1, args, &source, scratch_dir, need_la, NULL, &fault),
+        NNRT_OK, "%s", fault.text);
     cr_expect_eq(d.n, 2);
     nnrt_dataset_close(&d);
 }
@@ -425,7 +430,8 @@ Test(nnrt_dataset, synthetic_source_and_none)
         .kind = NNRT_SOURCE_SYNTHETIC, .generator = "digits", .seed = 3, .count = 20};
     nnrt_dataset d;
     nnrt_fault fault;
-    cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_OK, "%s", fault.text);
+    cr_assert_eq(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_OK, "%s",
+                 fault.text);
     static float image[784];
     void *out[2] = {image, NULL};
     nnrt_dataset_batch(&d, (int64_t[]){19}, 1, out, NULL);
@@ -434,11 +440,11 @@ Test(nnrt_dataset, synthetic_source_and_none)
         cr_assert_eq(image[i], (float)pixels[i]);
     nnrt_dataset_close(&d);
     digits[1].classes = 5;
-    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CONTENT, &fault,
-                  "synthetic digits: sample", "from 0 to 4");
+    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CONTENT,
+                  &fault, "synthetic digits: sample", "from 0 to 4");
     source.kind = NNRT_SOURCE_NONE;
-    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CALL, &fault,
-                  "no data", "model file");
+    scratch_fault(nnrt_dataset_open(&d, &m, &source, NULL, NULL, NULL, &fault), NNRT_BAD_CALL,
+                  &fault, "no data", "model file");
 }
 
 Test(nnrt_dataset, sources_that_are_wrong)
