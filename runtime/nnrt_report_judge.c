@@ -224,10 +224,10 @@ void *nnrt_report_vocabulary(const nnrt_training *t, int input)
 }
 
 /* A token as text, in quotes where blanks would not be seen; NULL: as nothing. */
-static char *judge_token(const nnrt_model *model, const void *vocab, int32_t id)
+static char *judge_token(const nnrt_prompting *by, const void *vocab, int32_t id)
 {
     nnrt_buffer text = {0}, name = {0};
-    model->text->prompting->decode(vocab, &id, 1, &text);
+    by->decode(vocab, &id, 1, &text);
     if (text.size && !text.failed && !memchr(text.at, 0, text.size)) {
         int quoted = strchr(" \t\n\r", text.at[0]) || strchr(" \t\n\r", text.at[text.size - 1]);
         nnrt_buffer_say(&name, quoted ? "\"" : "");
@@ -258,10 +258,11 @@ static int judge_names(nnrt_judged *j)
     const nnrt_reader *reader = model->text ? model->text : model->sound;
     nnrt_texts labels = {0};
     nnrt_fault ignored;
-    void *vocab = nnrt_report_vocabulary(j->t, j->pair.target);
+    const nnrt_prompting *by = model->text ? model->text->prompting : NULL;
+    void *vocab = by ? nnrt_report_vocabulary(j->t, j->pair.target) : NULL;
     j->names = calloc((size_t)v->classes + 1, sizeof *j->names);
-    if (!j->names && vocab)
-        model->text->prompting->close(vocab);
+    if (!j->names && by && vocab)
+        by->close(vocab);
     if (!j->names)
         return nnrt_fail(j->t->fault, NNRT_NO_MEMORY, "no memory for the report");
     if (reader && reader->labels && nnrt_meta_find(&j->t->meta, "nncc.labels.", v->name))
@@ -269,14 +270,14 @@ static int judge_names(nnrt_judged *j)
     int good = 1;
     for (int64_t i = 0; i < v->classes && good; i++) {
         j->names[i] = i < labels.rows ? strndup(labels.at[i].at, labels.at[i].size)
-                      : vocab         ? judge_token(model, vocab, (int32_t)i)
+                      : by && vocab   ? judge_token(by, vocab, (int32_t)i)
                                       : NULL;
         if (!j->names[i])
             j->names[i] = judge_number(i);
         good = j->names[i] != NULL;
     }
-    if (vocab)
-        model->text->prompting->close(vocab);
+    if (by && vocab)
+        by->close(vocab);
     nnrt_texts_free(&labels);
     return good ? 0 : nnrt_fail(j->t->fault, NNRT_NO_MEMORY, "no memory for the report");
 }

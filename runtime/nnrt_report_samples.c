@@ -111,8 +111,9 @@ static void samples_show(FILE *f, int rank, const int64_t *dim, int64_t count, c
 typedef struct samples_view {
     FILE *f;
     const nnrt_judged *j;
-    void **vocab;  /* one an input: of its texts, or NULL */
-    double *value; /* room for the numbers of any input or output */
+    const nnrt_prompting *by; /* of text; else NULL, and there are no vocabularies */
+    void **vocab;             /* one an input: of its texts, or NULL */
+    double *value;            /* room for the numbers of any input or output */
 } samples_view;
 
 /* The column of a table that number `at` of an input comes from; NULL: not known. */
@@ -149,8 +150,8 @@ static void samples_token(const samples_view *v, const void *vocab, int32_t id, 
 {
     const int32_t twice[2] = {id, id};
     nnrt_buffer text = {0};
-    if (vocab)
-        v->j->t->model->text->prompting->decode(vocab, twice, 2, &text);
+    if (v->by && vocab)
+        v->by->decode(vocab, twice, 2, &text);
     if ((!vocab || text.size % 2) && !first)
         fputc(' ', v->f);
     if (!vocab)
@@ -170,8 +171,8 @@ static void samples_text(const samples_view *v, int input)
     for (int64_t i = 0; ids && i < shown; i++)
         ids[i] = (int32_t)nnrt_feed_number(&v->j->t->feed, input, i);
     fputs("<q>", v->f);
-    if (ids && v->vocab[input])
-        v->j->t->model->text->prompting->decode(v->vocab[input], ids, (size_t)shown, &text);
+    if (ids && v->by && v->vocab[input])
+        v->by->decode(v->vocab[input], ids, (size_t)shown, &text);
     if (text.at && !text.failed)
         nnrt_html_put(v->f, text.at, text.size);
     for (int64_t i = 0; ids && !v->vocab[input] && i < shown; i++)
@@ -352,10 +353,11 @@ void nnrt_report_samples(FILE *f, const nnrt_judged *j)
     for (int i = 0; i < model->n_outputs; i++)
         most = model->outputs[i].count > most ? model->outputs[i].count : most;
     samples_view v = {.f = f, .j = j, .value = malloc((size_t)most * sizeof *v.value)};
+    v.by = model->text ? model->text->prompting : NULL;
     v.vocab = calloc((size_t)model->n_inputs + 1, sizeof *v.vocab);
     if (v.value && v.vocab) {
         for (int i = 0; i < model->n_inputs; i++)
-            v.vocab[i] = nnrt_report_vocabulary(j->t, i);
+            v.vocab[i] = v.by ? nnrt_report_vocabulary(j->t, i) : NULL;
         nnrt_html_section(f, "samples", "Samples");
         fprintf(f,
                 "<p class=\"soft\">Of the %s set, by number from 0: the most wrong first, then "
@@ -366,8 +368,8 @@ void nnrt_report_samples(FILE *f, const nnrt_judged *j)
         nnrt_html_section_end(f);
     }
     for (int i = 0; v.vocab && i < model->n_inputs; i++)
-        if (v.vocab[i])
-            model->text->prompting->close(v.vocab[i]);
+        if (v.by && v.vocab[i])
+            v.by->close(v.vocab[i]);
     free(v.vocab);
     free(v.value);
 }

@@ -24,7 +24,7 @@ enum {
 /* A box, or a point on the way of an edge. */
 typedef struct Spot {
     int layer; /* -1: a point */
-    int rank, place;
+    int rank;
     double x, wish; /* the middle */
     double sum;     /* of its neighbours' x, and how many */
     int near;
@@ -44,6 +44,13 @@ typedef struct Drawing {
     Ints *ranks; /* by rank: its spots in order */
     int n_ranks;
 } Drawing;
+
+static Spot *spot_of(const Drawing *d, int i)
+{
+    if (!d->spots.at || i < 0 || i >= d->spots.n)
+        BUG("a picture has no spot %d", i);
+    return &d->spots.at[i];
+}
 
 /* --- the layers ------------------------------------------------------------------------------- */
 
@@ -161,7 +168,7 @@ static int *ranks_of(const Picture *p, Arena *arena, int *most)
 static int add_spot(Drawing *d, int layer, int rank)
 {
     Ints *row = &d->ranks[rank];
-    Spot s = {.layer = layer, .rank = rank, .place = row->n};
+    Spot s = {.layer = layer, .rank = rank};
     vec_push(d->arena, &d->spots, s);
     vec_push(d->arena, row, d->spots.n - 1);
     return d->spots.n - 1;
@@ -170,13 +177,13 @@ static int add_spot(Drawing *d, int layer, int rank)
 static void add_edge(Drawing *d, const int *spot, const PictureEdge *e)
 {
     int from = spot[e->from], to = spot[e->to];
-    if (d->spots.at[from].rank > d->spots.at[to].rank) {
+    if (spot_of(d, from)->rank > spot_of(d, to)->rank) {
         int kept = from;
         from = to;
         to = kept;
     }
-    int end = d->spots.at[to].rank;
-    for (int rank = d->spots.at[from].rank + 1; rank < end; rank++) {
+    int end = spot_of(d, to)->rank;
+    for (int rank = spot_of(d, from)->rank + 1; rank < end; rank++) {
         int point = add_spot(d, -1, rank);
         vec_push(d->arena, &d->lines, ((Line){from, point}));
         from = point;
@@ -204,9 +211,9 @@ static void build(Drawing *d)
 static void wishes(Drawing *d, int way)
 {
     for (int i = 0; i < d->spots.n; i++)
-        d->spots.at[i].sum = d->spots.at[i].near = 0;
+        spot_of(d, i)->sum = spot_of(d, i)->near = 0;
     for (int i = 0; i < d->lines.n; i++) {
-        Spot *above = &d->spots.at[d->lines.at[i].from], *below = &d->spots.at[d->lines.at[i].to];
+        Spot *above = spot_of(d, d->lines.at[i].from), *below = spot_of(d, d->lines.at[i].to);
         if (way <= 0) {
             below->sum += above->x;
             below->near++;
@@ -217,7 +224,7 @@ static void wishes(Drawing *d, int way)
         }
     }
     for (int i = 0; i < d->spots.n; i++) {
-        Spot *s = &d->spots.at[i];
+        Spot *s = spot_of(d, i);
         s->wish = s->near ? s->sum / s->near : s->x;
     }
 }
@@ -234,13 +241,13 @@ static void spread(Drawing *d, int rank)
     Ints *row = &d->ranks[rank];
     double *left = arena_take(d->arena, sizeof *left * (size_t)(row->n + 1)), edge = 0;
     for (int i = 0; i < row->n; i++) {
-        const Spot *s = &d->spots.at[row->at[i]];
+        const Spot *s = spot_of(d, row->at[i]);
         double least = i ? edge + GAP_X + width_of(s) / 2 : s->wish;
         left[i] = s->wish > least ? s->wish : least;
         edge = left[i] + width_of(s) / 2;
     }
     for (int i = row->n - 1; i >= 0; i--) {
-        Spot *s = &d->spots.at[row->at[i]];
+        Spot *s = spot_of(d, row->at[i]);
         double most = i + 1 < row->n ? edge - GAP_X - width_of(s) / 2 : s->wish;
         double right = s->wish < most ? s->wish : most;
         edge = right - width_of(s) / 2;
@@ -254,7 +261,7 @@ static void sort_rank(Drawing *d, int rank)
     Ints *row = &d->ranks[rank];
     for (int i = 1; i < row->n; i++)
         for (int k = i;
-             k > 0 && d->spots.at[row->at[k - 1]].wish > d->spots.at[row->at[k]].wish + 1e-9; k--) {
+             k > 0 && spot_of(d, row->at[k - 1])->wish > spot_of(d, row->at[k])->wish + 1e-9; k--) {
             int kept = row->at[k];
             row->at[k] = row->at[k - 1];
             row->at[k - 1] = kept;
@@ -265,7 +272,7 @@ static void place(Drawing *d)
 {
     for (int r = 0; r < d->n_ranks; r++)
         for (int i = 0; i < d->ranks[r].n; i++)
-            d->spots.at[d->ranks[r].at[i]].x = i * (BOX_WIDE + GAP_X);
+            spot_of(d, d->ranks[r].at[i])->x = i * (BOX_WIDE + GAP_X);
     for (int sweep = 0; sweep < SWEEPS; sweep++)
         for (int k = 0; k < d->n_ranks; k++) {
             int r = sweep % 2 ? d->n_ranks - 1 - k : k;
@@ -289,7 +296,7 @@ static double top_of(int rank)
 
 static void put_line(const Drawing *d, const Line *l, FILE *f)
 {
-    const Spot *a = &d->spots.at[l->from], *b = &d->spots.at[l->to];
+    const Spot *a = spot_of(d, l->from), *b = spot_of(d, l->to);
     double y0 = top_of(a->rank) + (a->layer < 0 ? BOX_HIGH / 2.0 : BOX_HIGH);
     double y1 = top_of(b->rank) + (b->layer < 0 ? BOX_HIGH / 2.0 : -6), bend = (y1 - y0) / 2;
     fprintf(f, "<path class=\"edge\" d=\"M%.1f %.1fC%.1f %.1f %.1f %.1f %.1f %.1f\"/>", a->x, y0,

@@ -341,7 +341,8 @@ def events(folder):
 def f32(x):
     return struct.unpack('<f', struct.pack('<f', x))[0]
 
-known = {'words': {'embedding_1.weight': 96}, 'images': {'fc1.weight': 12544, 'logits.bias': 10}, 'table': {}, 'letters': {}}
+known = {'words': {'embedding_1.weight': 96}, 'images': {'fc1.weight': 12544, 'logits.bias': 10},
+         'table': {}, 'letters': {}}
 for name, weights in known.items():
     scalars, histograms = events('board/' + name)
     log = list(csv.DictReader(open(name + '.csv')))
