@@ -23,6 +23,8 @@ static bool nms_shape(Graph *g, Node *y)
     if (!good)
         return op_error(g, y, "boxes %s and scores %s: they are not [N, K, 4] and [N, K, classes]",
                         shape_text(b, text[0]), shape_text(s, text[1]));
+    if (s->dim[1] > INT32_MAX / s->dim[2])
+        return op_error(g, y, "scores %s: they are more than 2^31 - 1", shape_text(s, text[1]));
     y->dtype = DT_f32;
     y->shape = *b;
     y->shape.dim[1] = y->attr->numbers[0];

@@ -124,6 +124,22 @@ else
     at_least "credit_default/model_taiwan.yaml: auc of a fold after 2 epochs" "$(sed -n 's/^fold 1 auc: //p' taiwan.txt)" 0.76
 fi
 
+# Ratings: made up, and MovieLens' of users and films that ua.test keeps.
+"$nncc" "$root/examples/movielens/model.yaml" -o ratings && ./ratings train >/dev/null 2>&1 && ./ratings eval >ratings.txt
+at_most "movielens/model.yaml: error of a rating" "$(value ratings.txt rmse)" 0.4
+"$nncc" "$root/examples/movielens/model_movielens.yaml" -o films
+if [ -d "$DATA_DIR/movielens-100k" ]; then
+    sh "$root/examples/movielens/prepare.sh" "$DATA_DIR/movielens-100k" films.data
+    ./films train --data-dir films.data >/dev/null 2>&1 && ./films eval --data-dir films.data >films.txt
+    at_most "movielens/model_movielens.yaml: error of a rating" "$(value films.txt rmse)" 0.928
+else
+    skip "movielens/model_movielens.yaml: $DATA_DIR/movielens-100k is not there"
+fi
+
+# Boxes: discs of three kinds that the program draws.
+"$nncc" "$root/examples/blood_cells/model.yaml" -o cells && ./cells train >/dev/null 2>&1 && ./cells eval >cells.txt
+at_least "blood_cells/model.yaml: mean average precision" "$(value cells.txt map50)" 0.98
+
 # Characters: nats a character of the last tenth of the text, and text that goes on.
 # characters NAME PROMPT BOUND
 characters()

@@ -177,3 +177,54 @@ Test(nnrt_synthetic, calls_that_do_not_fit)
     inputs[1].name = "y";
     scratch_fault(make(1, 10, "digits", a, &fault), NNRT_BAD_CALL, &fault, "'image'", "neither");
 }
+
+/* --- discs ------------------------------------------------------------------------------------ */
+
+static nnrt_value pictures[] = {
+    {.name = "boxes", .dtype = NNRT_F32, .rank = 2, .dim = {4, 5}, .count = 20},
+    {.name = "image", .dtype = NNRT_U8, .rank = 3, .dim = {3, 40, 56}, .count = 6720},
+};
+
+static int make_discs(nnrt_value *inputs_of, int64_t count, nnrt_array a[2], nnrt_fault *f)
+{
+    nnrt_model m = {.n_inputs = 2, .inputs = inputs_of};
+    nnrt_source s = {
+        .kind = NNRT_SOURCE_SYNTHETIC, .generator = "discs", .seed = 1, .count = count};
+    return nnrt_synthetic_make(&s, &m, a, f);
+}
+
+/* Whether what a box is around is darker in the middle than the corner of the picture of its first row. */
+static void expect_disc(const float *box, const unsigned char *image)
+{
+    int x = (int)(box[1] + box[3]) / 2, y = (int)(box[2] + box[4]) / 2;
+    cr_expect(box[0] >= 0 && box[0] <= 2);
+    cr_expect(box[1] >= 0 && box[2] >= 0 && box[3] <= 56 && box[4] <= 40);
+    cr_expect_eq(box[3] - box[1], box[4] - box[2]);
+    cr_expect_lt(image[40 * 56 + y * 56 + x], 150, "green at %d, %d", x, y);
+}
+
+Test(nnrt_synthetic, discs)
+{
+    nnrt_array a[2];
+    nnrt_fault fault;
+    cr_assert_eq(make_discs(pictures, 200, a, &fault), NNRT_OK, "%s", fault.text);
+    const float *box = (const float *)a[0].data;
+    int kinds[3] = {0}, none = 0;
+    for (int i = 0; i < 200; i++) {
+        cr_expect(box[i * 20] >= 0, "picture %d has no disc", i);
+        for (int k = 0; k < 4; k++) {
+            const float *one = box + i * 20 + k * 5;
+            none += one[0] < 0;
+            if (one[0] < 0)
+                continue;
+            kinds[(int)one[0]]++;
+            expect_disc(one, (const unsigned char *)a[1].data + i * 6720);
+        }
+    }
+    cr_expect(none > 50 && kinds[0] > 50 && kinds[1] > 50 && kinds[2] > 50);
+    for (int i = 0; i < 2; i++)
+        nnrt_array_free(&a[i]);
+    nnrt_value wrong[2] = {pictures[0], pictures[1]};
+    wrong[0].dim[1] = 4;
+    cr_expect_eq(make_discs(wrong, 2, a, &fault), NNRT_BAD_CALL);
+}
