@@ -79,6 +79,7 @@ at_least "membrane/model.yaml: pixels" "$(value membrane.txt accuracy)" 0.97
 "$nncc" "$root/examples/membrane/model_isbi2012.yaml" -o slices
 if [ -d "${DATA_DIR:-}/isbi2012-membrane" ]; then
     check "membrane/model_isbi2012.yaml: two steps on the slices" ./slices train --data-dir "$DATA_DIR" --steps 2
+    [ "${LONG:-0}" = 1 ] && learns membrane/model_isbi2012.yaml isbi2012-membrane 0.92
 else
     skip "membrane/model_isbi2012.yaml: no data"
 fi
