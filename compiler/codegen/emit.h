@@ -138,6 +138,8 @@ bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);
 int mark_number(const SourceText *, const Kernel *);
 void emit_marks(SourceText *);
+/* attributions.c: the table of what function attribute gives. */
+void emit_attributions(SourceText *);
 /* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has. */
 void emit_runtime(SourceText *);
 bool calls_samples(const SourceText *);
