@@ -107,28 +107,34 @@ static int attr_layer(attr_state *s)
     return status;
 }
 
-/* Whether an option has a meaning for the method. */
+#define ATTR_BIT(method) (1u << (method))
+
+/* Whether each option that is given has a meaning for the method. */
 static int attr_options(const attr_state *s)
 {
     const nnrt_args *a = s->args;
-    const nnrt_method method = s->a.method;
-    const char *of = NULL, *option = NULL;
-    if (a->layer && method != NNRT_GRAD_CAM)
-        option = "layer", of = "grad_cam";
-    else if (a->baseline.n && method != NNRT_INTEGRATED_GRADIENTS)
-        option = "baseline", of = "integrated_gradients";
-    else if (a->steps && method != NNRT_INTEGRATED_GRADIENTS && method != NNRT_SMOOTHGRAD)
-        option = "steps", of = "integrated_gradients and smoothgrad";
-    else if ((a->repeats || a->metric) && method != NNRT_PERMUTATION)
-        option = a->repeats ? "repeats" : "metric", of = "permutation";
-    else if ((a->chosen_class || a->output.n || a->input.n) && method == NNRT_PERMUTATION)
-        option = a->chosen_class ? "class"
-                 : a->output.n   ? "output"
-                                 : "input",
-        of = "the other methods";
-    if (option)
-        return nnrt_fail(s->fault, NNRT_BAD_CALL, "--%s is of %s, not of %s", option, of,
-                         a->method);
+    const unsigned sample = ~ATTR_BIT(NNRT_PERMUTATION);
+    const unsigned points = ATTR_BIT(NNRT_INTEGRATED_GRADIENTS) | ATTR_BIT(NNRT_SMOOTHGRAD);
+    const struct attr_option {
+        int given;
+        const char *name;
+        unsigned methods;
+        const char *of;
+    } rows[] = {
+        {a->layer != NULL, "layer", ATTR_BIT(NNRT_GRAD_CAM), "grad_cam"},
+        {a->baseline.n > 0, "baseline", ATTR_BIT(NNRT_INTEGRATED_GRADIENTS),
+         "integrated_gradients"},
+        {a->steps > 0, "steps", points, "integrated_gradients and smoothgrad"},
+        {a->repeats > 0, "repeats", ~sample, "permutation"},
+        {a->metric != NULL, "metric", ~sample, "permutation"},
+        {a->chosen_class != NULL, "class", sample, "the other methods"},
+        {a->output.n > 0, "output", sample, "the other methods"},
+        {a->input.n > 0, "input", sample, "the other methods"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (rows[i].given && !(rows[i].methods & ATTR_BIT(s->a.method)))
+            return nnrt_fail(s->fault, NNRT_BAD_CALL, "--%s is of %s, not of %s", rows[i].name,
+                             rows[i].of, a->method);
     return 0;
 }
 

@@ -161,6 +161,8 @@ void emit_marks(SourceText *);
 void emit_about(SourceText *);
 bool tells_about(const SourceText *);
 void emit_places(SourceText *);
+/* attributions.c: the table of what function attribute gives. */
+void emit_attributions(SourceText *);
 /* single_file.c: the runtime's text, headers first; whether a kernel calls what runtime/nnrt_ctc.h has
  * or, of boxes, nnrt_boxes.h. */
 void emit_runtime(SourceText *);
