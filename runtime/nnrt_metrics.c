@@ -307,7 +307,7 @@ static double metrics_ece(const nnrt_metric *m, const double *s)
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
-static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, const double *s)
+static double metrics_value(const nnrt_score *score, const nnrt_metric *m, const double *s)
 {
     switch (m->finish) {
     case NNRT_METRIC_MEAN: return s[0] / s[1];
@@ -326,6 +326,13 @@ static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, cons
     case NNRT_METRIC_PERPLEXITY: return exp(s[0] / s[1]);
     }
     return NAN;
+}
+
+/* NaN has no sign here: it is printed. */
+static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, const double *s)
+{
+    double value = metrics_value(score, m, s);
+    return isnan(value) ? NAN : value;
 }
 
 /* Loss and metrics; `all`: also those for which all samples are sorted. */
