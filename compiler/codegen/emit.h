@@ -133,7 +133,7 @@ const char *data_name(SourceText *, const Buffer *); /* of an array of constants
 void emit_model(SourceText *);
 const char *real_text(Arena *, double);                       /* as a double of C */
 const char *dims_text(Arena *, const Shape *, int from_axis); /* "{3, 32, 32}" */
-/* metrics.c: the table NAME_metrics, and NAME_kept where they keep something. */
+/* metric_rows.c: the table NAME_metrics, and NAME_kept where they keep something. */
 void emit_metric_rows(SourceText *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* metrics.c: the rows of metrics in the emitted file, and what they keep of each sample. */
+/* metric_rows.c: the rows of metrics in the emitted file, and what they keep of each sample. */
 #include "emit.h"
 
 /* What else a metric's row says, ", .larger = 1". */
