@@ -50,9 +50,12 @@ int nnrt_score_open(nnrt_score *score, const nnrt_model *model, int64_t rows, in
         score->kept[i] = metrics_room(rows, model->kept[i], sizeof **score->kept);
         ok = score->kept[i] != NULL;
     }
-    for (int k = 0; k < model->n_metrics; k++)
-        if (metrics_targets(model, &model->metrics[k]) > most)
-            most = metrics_targets(model, &model->metrics[k]);
+    for (int k = 0; k < model->n_metrics; k++) {
+        const nnrt_metric *m = &model->metrics[k];
+        int64_t targets = report || !m->report ? metrics_targets(model, m) : 0;
+        if (targets > most)
+            most = targets;
+    }
     if (ok && most)
         ok = (score->work = metrics_room(rows, most, sizeof *score->work)) != NULL;
     if (ok)
