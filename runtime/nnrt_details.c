@@ -8,7 +8,10 @@
 
 #include "nnrt_program.h"
 
-enum { DETAILS_MATRIX = 30 }; /* classes of a matrix that is printed */
+enum {
+    DETAILS_MATRIX = 30, /* classes of a matrix that is printed */
+    DETAILS_WIDTH = 40   /* bytes of a name that are printed as text */
+};
 
 /* --- names ------------------------------------------------------------------------------------ */
 
@@ -22,7 +25,7 @@ static const char *details_string(const char *list, int64_t k, int *length)
         if (!*end)
             return NULL;
         if (k-- == 0) {
-            *length = end - at < 200 ? (int)(end - at) : 200;
+            *length = (int)(end - at);
             return at;
         }
         at = end + 1;
@@ -44,12 +47,27 @@ static const char *details_name(const nnrt_classes *c, const nnrt_model *model,
     return number;
 }
 
+/* The name as one line of text. */
+static const char *details_text(const nnrt_classes *c, const nnrt_model *model,
+                                const nnrt_meta *meta, int64_t k, char text[DETAILS_WIDTH + 1])
+{
+    int length;
+    char number[24];
+    const char *name = details_name(c, model, meta, k, number, &length);
+    if (length > DETAILS_WIDTH)
+        length = DETAILS_WIDTH;
+    for (int i = 0; i < length; i++)
+        text[i] = (unsigned char)name[i] < ' ' ? '?' : name[i];
+    text[length] = '\0';
+    return text;
+}
+
 static int details_widest(const nnrt_classes *c, const nnrt_model *model, const nnrt_meta *meta)
 {
-    int widest = 12, length;
-    char number[24];
+    int widest = 12;
+    char text[DETAILS_WIDTH + 1];
     for (int64_t k = 0; k < c->n; k++) {
-        details_name(c, model, meta, k, number, &length);
+        int length = (int)strlen(details_text(c, model, meta, k, text));
         if (length > widest)
             widest = length;
     }
@@ -61,19 +79,15 @@ static int details_widest(const nnrt_classes *c, const nnrt_model *model, const 
 static void details_matrix(FILE *to, const nnrt_classes *c, const nnrt_model *model,
                            const nnrt_meta *meta, int widest)
 {
-    int length;
-    char number[24];
+    char text[DETAILS_WIDTH + 1];
     if (c->n > DETAILS_MATRIX)
         return;
     fprintf(to, "\nconfusion matrix (rows: what they are; columns: what they are taken for)\n%*s",
             widest, "");
+    for (int64_t k = 0; k < c->n; k++)
+        fprintf(to, " %7.7s", details_text(c, model, meta, k, text));
     for (int64_t k = 0; k < c->n; k++) {
-        const char *name = details_name(c, model, meta, k, number, &length);
-        fprintf(to, " %7.*s", length < 7 ? length : 7, name);
-    }
-    for (int64_t k = 0; k < c->n; k++) {
-        const char *name = details_name(c, model, meta, k, number, &length);
-        fprintf(to, "\n%*.*s", widest, length, name);
+        fprintf(to, "\n%*s", widest, details_text(c, model, meta, k, text));
         for (int64_t j = 0; j < c->n; j++)
             fprintf(to, " %7lld", (long long)c->confusion[k * c->n + j]);
     }
@@ -100,31 +114,28 @@ static nnrt_class_figures details_mean(const nnrt_classes *c, int weighted)
     return sum;
 }
 
-static void details_row(FILE *to, int widest, int length, const char *name,
-                        const nnrt_class_figures *at)
+static void details_row(FILE *to, int widest, const char *name, const nnrt_class_figures *at)
 {
-    fprintf(to, "%*.*s %9.4f %9.4f %9.4f %9lld", widest, length, name, at->precision, at->recall,
-            at->f1, (long long)at->support);
+    fprintf(to, "%*s %9.4f %9.4f %9.4f %9lld", widest, name, at->precision, at->recall, at->f1,
+            (long long)at->support);
 }
 
 static void details_classes(FILE *to, const nnrt_classes *c, const nnrt_model *model,
                             const nnrt_meta *meta, int widest)
 {
-    char number[24];
+    char text[DETAILS_WIDTH + 1];
     fprintf(to, "\n%*s %9s %9s %9s %9s %9s\n", widest, "", "precision", "recall", "f1", "support",
             "auc");
     for (int64_t k = 0; k < c->n; k++) {
-        int length;
-        const char *name = details_name(c, model, meta, k, number, &length);
-        details_row(to, widest, length, name, &c->at[k]);
+        details_row(to, widest, details_text(c, model, meta, k, text), &c->at[k]);
         fprintf(to, " %9.4f\n", c->at[k].auc);
     }
     fprintf(to, "%*s %9s %9s %9.4f %9lld\n", widest, "accuracy", "", "", c->accuracy,
             (long long)c->targets);
     nnrt_class_figures macro = details_mean(c, 0), weighted = details_mean(c, 1);
-    details_row(to, widest, 9, "macro avg", &macro);
+    details_row(to, widest, "macro avg", &macro);
     fputc('\n', to);
-    details_row(to, widest, 12, "weighted avg", &weighted);
+    details_row(to, widest, "weighted avg", &weighted);
     fputc('\n', to);
 }
 
@@ -163,8 +174,10 @@ void nnrt_details_json(FILE *to, const nnrt_classes *c, const nnrt_model *model,
         int length;
         const nnrt_class_figures *at = &c->at[k];
         const char *name = details_name(c, model, meta, k, number, &length);
-        fprintf(to, "%s{\"name\": \"%.*s\", \"support\": %lld", k ? ", " : "", length, name,
-                (long long)at->support);
+        fprintf(to, "%s{\"name\": \"", k ? ", " : "");
+        for (int i = 0; i < length; i++)
+            fputc((unsigned char)name[i] < ' ' ? '?' : name[i], to);
+        fprintf(to, "\", \"support\": %lld", (long long)at->support);
         details_number(to, "precision", at->precision);
         details_number(to, "recall", at->recall);
         details_number(to, "f1", at->f1);

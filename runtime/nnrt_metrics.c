@@ -50,9 +50,12 @@ int nnrt_score_open(nnrt_score *score, const nnrt_model *model, int64_t rows, in
         score->kept[i] = metrics_room(rows, model->kept[i], sizeof **score->kept);
         ok = score->kept[i] != NULL;
     }
-    for (int k = 0; k < model->n_metrics; k++)
-        if (metrics_targets(model, &model->metrics[k]) > most)
-            most = metrics_targets(model, &model->metrics[k]);
+    for (int k = 0; k < model->n_metrics; k++) {
+        const nnrt_metric *m = &model->metrics[k];
+        int64_t targets = report || !m->report ? metrics_targets(model, m) : 0;
+        if (targets > most)
+            most = targets;
+    }
     if (ok && most)
         ok = (score->work = metrics_room(rows, most, sizeof *score->work)) != NULL;
     if (ok)
@@ -307,7 +310,7 @@ static double metrics_ece(const nnrt_metric *m, const double *s)
 
 /* --- figures ---------------------------------------------------------------------------------- */
 
-static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, const double *s)
+static double metrics_value(const nnrt_score *score, const nnrt_metric *m, const double *s)
 {
     switch (m->finish) {
     case NNRT_METRIC_MEAN: return s[0] / s[1];
@@ -327,6 +330,13 @@ static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, cons
     case NNRT_METRIC_DETECTIONS: return nnrt_detections_figure(score, m);
     }
     return NAN;
+}
+
+/* NaN has no sign here: it is printed. */
+static double metrics_finish(const nnrt_score *score, const nnrt_metric *m, const double *s)
+{
+    double value = metrics_value(score, m, s);
+    return isnan(value) ? NAN : value;
 }
 
 /* Loss and metrics; `all`: also those for which all samples are sorted. */

@@ -152,6 +152,8 @@ void emit_csv_texts(SourceText *, const Source *, const char *role);
 void emit_csv_row(SourceText *, const Source *, const char *role);
 const char *csv_column_text(SourceText *, const SourceColumn *, const char *role, int i);
 bool reads_categories(const Program *);
+/* metric_rows.c: the table NAME_metrics, and NAME_kept where they keep something. */
+void emit_metric_rows(SourceText *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);

@@ -77,7 +77,7 @@ printf 'x,y\n1,1\n2,1\n3,1\n' >one.csv
 check "one class: nncc" "$nncc" one.yaml -o one
 ./one init -o one.safetensors
 ./one eval >one.eval 2>one.err
-check "one class: auc is nan, and eval goes on" sh -c 'grep -qx "auc: -\{0,1\}nan" one.eval && grep -q "^f1: [01]" one.eval'
+check "one class: auc is nan, and eval goes on" sh -c 'grep -qx "auc: nan" one.eval && grep -q "^f1: [01]" one.eval'
 check "one class: it is said" grep -q "warning: auc is not defined on this set" one.err
 check "one class: null in JSON" sh -c './one eval --json 2>/dev/null | grep -q "\"auc\": null"'
 printf 'x,y\n1,1\n2,0\n3,1\n' >one.csv
