@@ -14,7 +14,8 @@
 typedef struct folds_run {
     const nnrt_args *args;
     const nnrt_model *model;
-    nnrt_fold fold; /* the one at hand; fold.of is owned */
+    nnrt_fold fold; /* the one at hand; fold.of and fold.learn are owned */
+    nnrt_score pooled;
     nnrt_figure *figures;
     int n_figures;
     double *sum,
@@ -114,6 +115,9 @@ static int folds_open(folds_run *f)
     int status = nnrt_open_data(&data, f->model, f->args, source, train, NULL, &meta, f->fault);
     if (!status)
         status = folds_draw(f, &data);
+    if (!status)
+        status = nnrt_score_open(&f->pooled, f->model, data.n, 0, f->fault);
+    f->fold.pooled = &f->pooled;
     nnrt_dataset_close(&data);
     nnrt_meta_free(&meta);
     return status;
@@ -144,6 +148,21 @@ int nnrt_fold_rows(nnrt_training *t)
                      (long long)fold->number, n ? "measure it on" : "train on");
 }
 
+/* Adds what one part found to that of those before. */
+static void folds_pool(nnrt_score *all, const nnrt_score *part)
+{
+    const nnrt_model *model = all->model;
+    size_t before = (size_t)all->samples, n = (size_t)part->samples;
+    for (int i = 0; i < model->n_sums; i++)
+        all->sums[i] += part->sums[i];
+    for (int i = 0; i < model->n_kept; i++) {
+        size_t each = (size_t)model->kept[i];
+        if (all->kept[i] && part->kept[i])
+            memcpy(all->kept[i] + before * each, part->kept[i], n * each * sizeof(float));
+    }
+    nnrt_score_add(all, part->loss_sum / part->samples, (int)n);
+}
+
 int nnrt_fold_score(nnrt_training *t, nnrt_figure *out)
 {
     if (t->run.best_vars && t->run.has_best_vars) { /* those that a file would have */
@@ -154,8 +173,10 @@ int nnrt_fold_score(nnrt_training *t, nnrt_figure *out)
     int status = nnrt_score_open(&score, t->model, t->held.n, 0, t->fault);
     if (!status)
         status = nnrt_feed_score(&t->feed, t->m, &t->data, &t->held, &score, t->fault);
-    if (!status)
+    if (!status) {
         nnrt_score_figures(t->model, &score, "", out);
+        folds_pool(t->fold->pooled, &score);
+    }
     nnrt_score_close(&score);
     return status;
 }
@@ -175,14 +196,16 @@ static void folds_add(folds_run *f, int64_t number)
     fflush(stdout);
 }
 
-/* Mean, and standard deviation of a fold (by one less than there are). */
-static int folds_print(const folds_run *f)
+/* Mean, standard deviation of a fold (by one less than there are), and the figure of all samples held out. */
+static int folds_print(folds_run *f)
 {
     double n = (double)f->fold.folds;
+    nnrt_score_figures(f->model, &f->pooled, "", f->figures);
     for (int i = 0; i < f->n_figures; i++) {
         double mean = f->sum[i] / n, spread = f->square[i] / n - mean * mean;
         printf("%s: %.7g\n", f->figures[i].name, f->first[i] + mean);
         printf("%s_std: %.7g\n", f->figures[i].name, sqrt(spread < 0 ? 0.0 : spread * n / (n - 1)));
+        printf("%s_pooled: %.7g\n", f->figures[i].name, f->figures[i].value);
     }
     return nnrt_flush_results(f->fault);
 }
@@ -252,6 +275,7 @@ int nnrt_folds_command(const nnrt_args *args, const nnrt_model *model, nnrt_faul
         status = args->fold ? folds_one(&f, args->fold) : folds_all(&f);
     if (!status && args->fold)
         status = nnrt_flush_results(fault);
+    nnrt_score_close(&f.pooled);
     free(f.fold.of);
     free(f.fold.learn);
     free(f.figures);

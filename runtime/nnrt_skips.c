@@ -8,7 +8,7 @@
 int nnrt_skip(const nnrt_read *r, int64_t at, int status)
 {
     nnrt_skips *s = r->skips;
-    if (!s || status != NNRT_BAD_CONTENT)
+    if (!s || status != NNRT_BAD_CONTENT || r->d->window) /* windows share their rows */
         return status;
     if (at >= s->room) {
         int64_t room = at * 2 + 64;

@@ -11,6 +11,7 @@ typedef struct nnrt_fold {
     int64_t samples;       /* of the source, those that were left out among them */
     int32_t *of;           /* [samples]: its part, from 0; -1: it was left out */
     unsigned char *learn;  /* [samples]: 1 where it is trained on */
+    nnrt_score *pooled;    /* what all parts measured so far found */
 } nnrt_fold;
 
 /* The state of a while ago, so that steps can be taken again. */

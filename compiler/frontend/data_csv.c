@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-enum { CSV_COLUMNS_MAX = 65536, CSV_TEXTS_MAX = 65536 };
+enum { CSV_COLUMNS_MAX = 65536, CSV_TEXTS_MAX = 4096 };
 
 /* --- columns ---------------------------------------------------------------------------------- */
 

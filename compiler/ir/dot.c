@@ -94,7 +94,7 @@ static void put_root(const Graph *g, int i, FILE *f)
     static const char *const kind[] = {"output", "loss", "metric", "grad",
                                        "assign", "next", "step", "kept"};
     const Root *r = &g->roots.at[i];
-    const char *name = r->kind == ROOT_output ? g->program->outputs.at[r->index].name : NULL;
+    const char *name = r->kind == ROOT_output ? graph_output_name(g, r->index) : NULL;
     fprintf(f, "    r%d [label=\"", i);
     if (name)
         put_label(f, name);

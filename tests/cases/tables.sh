@@ -151,6 +151,8 @@ status "folds: trains" 0 ./loans train --folds 4
 awk '/^fold . accuracy/ { n++; s += $4; q += $4 * $4 } /^accuracy:/ { m = $2 } /^accuracy_std:/ { d = $2 }
     END { e = sqrt((q - s * s / n) / (n - 1)); exit !(n == 4 && (m - s / n) ^ 2 < 1e-10 && (d - e) ^ 2 < 1e-10) }' out &&
     ok "folds: mean and standard deviation" || bad "folds: $(cat out)"
+awk '/^accuracy:/ { m = $2 } /^accuracy_pooled:/ { p = $2 * 403 } END { exit !((p / 403 - m) ^ 2 < 1e-4 && (p - int(p + 0.5)) ^ 2 < 1e-6) }' out &&
+    ok "folds: all together" || bad "folds: all together: $(cat out)"
 ls loans.safetensors loans.checkpoint >/dev/null 2>&1 && bad "folds: no file is left" || ok "folds: no file is left"
 cp out all.txt
 status "folds: one alone" 0 ./loans train --folds 4 --fold 3
