@@ -106,32 +106,24 @@ static bool build_decoding(Program *p)
     return good;
 }
 
-/* What programs fit with; built for apps' C as well, so that the same models are wrong. */
-static bool build_fitting(Program *p, bool program)
-{
-    Graph *g = model_graph(p, FN_fit);
-    p->fn[FN_fit] = program ? g : NULL;
-    return g != NULL;
-}
-
 /* The functions that the output needs, their graphs built. */
 static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
     bool trains = p->has_loss && p->train.given && !o->no_train;
     bool grad = p->has_loss && !o->no_train && (o->grad || o->main || kind == EMIT_exe);
+    bool fit = trains && p->fits.n && (o->main || kind == EMIT_exe);
     const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
                                    [FN_eval] = p->has_loss && !o->no_train,
                                    [FN_train] = trains,
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
-                                   [FN_grad] = grad};
+                                   [FN_grad] = grad,
+                                   [FN_fit] = fit};
     bool good = true;
     if (o->grad && !p->has_loss)
         fprintf(stderr, "nncc: warning: --grad has no effect: the model has no loss\n");
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
-    if (trains && p->fits.n)
-        good = build_fitting(p, o->main || kind == EMIT_exe) && good;
     return good && (!p->generate.given || build_decoding(p));
 }
 
