@@ -858,7 +858,7 @@ static const nnrt_var mlp_vars[] = {
     {"adam.exp_avg_sq.logits.bias", NNRT_STATE, 1, {5}, 5, 13568, {0}, NNRT_INIT_CONSTANT, 0, 0, 0, {0}},
 };
 static const nnrt_metric mlp_metrics[] = {
-    {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2},
+    {.name = "accuracy", .finish = NNRT_METRIC_MEAN, .n_sums = 2, .larger = 1, .classes = 5, .scores = 1, .logits = 1, .target = 2},
 };
 
 static nnrt_instance *mlp_init_any(void *memory, uint64_t seed)
