@@ -107,27 +107,21 @@ static bool build_decoding(Program *p)
     return good;
 }
 
-/* What programs fit with; built for apps' C as well, so that the same models are wrong. */
-static bool build_fitting(Program *p, bool program)
-{
-    Graph *g = model_graph(p, FN_fit);
-    p->fn[FN_fit] = program ? g : NULL;
-    return g != NULL;
-}
-
 /* The functions that the output needs, their graphs built. */
 static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
     bool trains = p->has_loss && p->train.given && !o->no_train;
-    bool grad = p->has_loss && !o->no_train && (o->grad || o->main || kind == EMIT_exe);
+    bool program = o->main || kind == EMIT_exe;
+    bool grad = p->has_loss && !o->no_train && (o->grad || program);
+    bool fit = trains && p->fits.n && program;
     bool attribute =
-        p->outputs.n > 0 &&
-        (o->attribute || (trains && !p->generate.given && (o->main || kind == EMIT_exe)));
+        p->outputs.n > 0 && (o->attribute || (trains && !p->generate.given && program));
     const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
                                    [FN_eval] = p->has_loss && !o->no_train,
                                    [FN_train] = trains,
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
                                    [FN_grad] = grad,
+                                   [FN_fit] = fit,
                                    [FN_attribute] = attribute};
     bool good = true;
     if (o->grad && !p->has_loss)
@@ -135,8 +129,6 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
-    if (trains && p->fits.n)
-        good = build_fitting(p, o->main || kind == EMIT_exe) && good;
     if (p->fn[FN_attribute] && p->attributions.n <= 1) { /* there are no gradients */
         p->fn[FN_attribute] = NULL;
         attribute = false;

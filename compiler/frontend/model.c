@@ -539,6 +539,8 @@ Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, siz
                  .augments = map_new(ctx->arena)};
     sha256_hex(text, size, p->digest);
     read_file(m, root, options);
+    if (ctx->diag.errors == errors && p->train.given && p->fits.n)
+        model_graph(p, FN_fit); /* for what it reports */
     return ctx->diag.errors == errors ? p : NULL;
 }
 
