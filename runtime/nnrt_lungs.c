@@ -18,7 +18,7 @@ typedef struct lungs_spot {
 /* 65536 at the centre, 0 from the edge on. */
 static int32_t lungs_inside(const lungs_spot *s, int32_t x, int32_t y)
 {
-    int64_t dx = ((int64_t)(x - s->x) << 8) / s->rx, dy = ((int64_t)(y - s->y) << 8) / s->ry;
+    int64_t dx = (int64_t)(x - s->x) * 256 / s->rx, dy = (int64_t)(y - s->y) * 256 / s->ry;
     int64_t away = dx * dx + dy * dy;
     return away >= 65536 ? 0 : (int32_t)(65536 - away);
 }

@@ -86,7 +86,7 @@ void nnrt_score_clear(nnrt_score *score)
 void nnrt_score_aim(const nnrt_score *score, int n, nnrt_instance *m)
 {
     m->metric_kept = NULL;
-    if (!score->model->n_kept)
+    if (!score->model->n_kept || n == 0)
         return;
     int64_t at = (int64_t)score->samples;
     for (int i = 0; i < score->model->n_kept; i++)

@@ -158,7 +158,8 @@ int nnrt_score_open(nnrt_score *, const nnrt_model *, int64_t rows, int report, 
 void nnrt_score_close(nnrt_score *);
 /* Before the first batch. */
 void nnrt_score_clear(nnrt_score *);
-/* Before a batch of n samples: tells the instance where their kept numbers go. After it: adds its loss and samples. */
+/* Before a batch of n samples: tells the instance where their kept numbers go; of n 0: nowhere, which must follow, as
+ * the place is that of this batch. After it: adds its loss and samples. */
 void nnrt_score_aim(const nnrt_score *, int n, nnrt_instance *);
 void nnrt_score_add(nnrt_score *, double loss, int n);
 /* Loss and then each metric of the model, under "val_" or "": writes 1 + n_metrics figures. */

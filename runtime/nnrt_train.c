@@ -62,6 +62,7 @@ static int train_call(nnrt_training *t)
         return status;
     nnrt_score_aim(&t->run.score, n, t->m);
     float loss = t->model->train_step(t->m, n, (const void *const *)t->feed.in);
+    nnrt_score_aim(&t->run.score, 0, t->m);
     if (!isfinite(loss))
         return nnrt_training_not_finite(t, (double)loss);
     nnrt_training_board_step(t, (double)loss);

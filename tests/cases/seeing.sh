@@ -15,7 +15,7 @@ layers:
   - dense: {units: 3, name: logits}
 outputs: {probs: softmax(logits)}
 loss: softmax_cross_entropy(logits, kind)
-metrics: {accuracy: "accuracy(logits, kind)"}
+metrics: {accuracy: "accuracy(logits, kind)", auc: "auc(logits, kind)"}
 train: {batch: 4, epochs: 3, clip_norm: 5, optimizer: {adam: {lr: 1e-2}}}
 data: {train: {text: {file: words.tsv, tokenizer: words, classify: {x: what, kind: how}}}, validation: {split: 0.3}}
 END
