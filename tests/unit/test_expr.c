@@ -160,8 +160,8 @@ Test(expr, wrong_calls)
     wrong("mse(x, x, reduction=avg)", "reduction: unknown 'avg'");
     wrong("dense(x)", "'dense' has weights");
     wrong("accuracy(x, label)", "is a metric");
-    wrong("pca(x)", "'pca' is not supported yet");
-    wrong("pca(x, 2)", "'pca' is not supported yet");
+    wrong("pca(x)", "'pca' has weights");
+    wrong("pca(x, 2)", "'pca' has weights");
     wrong("sotfmax(x)", "did you mean 'softmax'?");
     wrong("reduce_sum(x)", "unknown function"); /* ops without CALL are nobody's business */
     wrong("const(x)", "unknown function");
