@@ -310,10 +310,21 @@ static int compile(Arena *arena, const Home *home, const Target *t, const CcHow 
     return BAD_FILE;
 }
 
+/* A program replaces what is there, so that must be a file: never /dev/null. */
+static int check_replaceable(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return 0;
+    fprintf(stderr, "nncc: error: cannot write '%s': a program would replace what is no file\n",
+            path);
+    return BAD_FILE;
+}
+
 int cc_program_as(Arena *arena, const Home *home, const Target *t, const CcHow *how,
                   const char *text, const char *path)
 {
-    char *folder = folder_make(arena);
+    char *folder = check_replaceable(path) == 0 ? folder_make(arena) : NULL;
     if (!folder)
         return BAD_FILE;
     const char *source = arena_format(arena, "%s/model.c", folder);

@@ -51,5 +51,9 @@ grep -q train_step infer.h && bad "--no-train still trains" || ok "--no-train le
 for target in generic x86-64-v2 x86-64-v3 x86-64-v4 armv8-a rv64gc cortex-m4 cortex-m7; do
     status "--target=$target" 0 "$nncc" "$model" --target=$target -o target.c
 done
+mkfifo pipe
+status "a program does not replace a pipe" 3 "$nncc" "$model" -o pipe
+says "and says so" "no file"
+check "which is still there" test -p pipe
 status "-o /dev/stdout" 0 "$nncc" "$model" -o /dev/stdout --emit=c
 [ -L /dev/stdout ] && grep -q 'mixed_predict' out && ok "a link is written through" || bad "a link was not written through"

@@ -467,7 +467,7 @@ Test(data, validation)
 
 Test(data, sources_refused)
 {
-    wrong("train: {images: folder}", "data: train: 'images' is not supported yet");
+    wrong("train: {images: folder}", "images: expected a map, as {folder: photos");
     wrong("train: {cvs: {file: a}}", "did you mean 'csv'?");
     wrong("train: {idx: {image: a, label: b}, npy: {image: a, label: b}}",
           "data: train: expected one source");

@@ -160,8 +160,7 @@ Test(expr, wrong_calls)
     wrong("mse(x, x, reduction=avg)", "reduction: unknown 'avg'");
     wrong("dense(x)", "'dense' has weights");
     wrong("accuracy(x, label)", "is a metric");
-    wrong("pca(x)", "'pca' has weights");
-    wrong("pca(x, 2)", "'pca' has weights");
+    wrong("pca(x)", "'pca' has weights: it is a layer");
     wrong("sotfmax(x)", "did you mean 'softmax'?");
     wrong("reduce_sum(x)", "unknown function"); /* ops without CALL are nobody's business */
     wrong("const(x)", "unknown function");
