@@ -92,9 +92,11 @@ static int perm_figure(perm_state *p)
 
 static int perm_score(perm_state *p, double *out)
 {
-    nnrt_score score = {.sums = calloc((size_t)p->model->n_sums + 1, sizeof *score.sums)};
-    int status = score.sums ? nnrt_feed_score(&p->feed, p->m, &p->data, &p->rows, &score, p->fault)
-                            : perm_no_memory(p);
+    nnrt_score score;
+    int status = nnrt_score_open(&score, p->model, p->rows.n, 0, p->fault);
+    if (status)
+        return status;
+    status = nnrt_feed_score(&p->feed, p->m, &p->data, &p->rows, &score, p->fault);
     if (!status) {
         nnrt_score_figures(p->model, &score, "", p->figures);
         *out = p->figures[p->figure].value;
@@ -102,7 +104,7 @@ static int perm_score(perm_state *p, double *out)
             status =
                 nnrt_fail(p->fault, NNRT_NOT_FINITE, "%s is %g", p->figures[p->figure].name, *out);
     }
-    free(score.sums);
+    nnrt_score_close(&score);
     return status;
 }
 

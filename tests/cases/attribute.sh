@@ -40,7 +40,7 @@ layers:
   - dense: {units: 2, name: logits}
 outputs: {probs: softmax(logits), logits: logits}
 loss: softmax_cross_entropy(logits, label)
-metrics: {accuracy: "accuracy(logits, label)"}
+metrics: {accuracy: "accuracy(logits, label)", auc: "auc(logits, label)"}
 train: {batch: 16, epochs: 12, seed: 3, optimizer: {adam: {lr: 1e-2}}}
 data:
   train: {csv: {file: t.csv, header: true, x: [age, height, income], kind: kind, label: label}}
@@ -56,6 +56,8 @@ at_least "permutation: without it the loss is much larger" "$(sed -n 's/^income:
 for c in age height kind; do
     at_most "permutation: $c says little" "$(sed -n "s/^$c: \([^ ]*\) .*/\1/p" all.txt)" 0.1
 done
+check "permutation: of a metric of all scores" ./table attribute --method permutation --metric auc
+at_least "permutation: the auc falls by almost a half" "$(sed -n 's/^income: \([^ ]*\) .*/\1/p' "$tmp/said")" 0.4
 check "permutation: of a metric" ./table attribute --method permutation --metric accuracy --repeats 20
 # Half of the classes are then wrong: 0.5 is the mean, and its deviation that of 400 draws, some hundredths.
 near "permutation: accuracy falls by a half" "$(sed -n 's/^income: \([^ ]*\) .*/\1/p' "$tmp/said")" 0.5 0.06

@@ -89,7 +89,8 @@ if ldd ./net | grep -q libpng; then ok "it is linked with libpng"; else
     skip "images: nncc was built without libpng"
     exit 0
 fi
-check "train from a folder" ./net train --out folder.safetensors
+check "train from a folder" ./net train --out folder.safetensors --report page.html
+grep -q 'is blue, taken for ' page.html && ok "the page names classes as folders are" || bad "the page: no names"
 ./net eval --weights folder.safetensors >eval.txt
 at_least "classes by folder are learnt" "$(value eval.txt accuracy)" 0.95
 check "the names of classes are kept" grep -q 'nncc.labels.label.*blue.*red' folder.safetensors
