@@ -94,9 +94,8 @@ static int perm_score(perm_state *p, double *out)
 {
     nnrt_score score;
     int status = nnrt_score_open(&score, p->model, p->rows.n, 0, p->fault);
-    if (status)
-        return status;
-    status = nnrt_feed_score(&p->feed, p->m, &p->data, &p->rows, &score, p->fault);
+    if (!status)
+        status = nnrt_feed_score(&p->feed, p->m, &p->data, &p->rows, &score, p->fault);
     if (!status) {
         nnrt_score_figures(p->model, &score, "", p->figures);
         *out = p->figures[p->figure].value;
