@@ -96,7 +96,7 @@ asan:
 # Fuzzers of the front end and the readers: FUZZ_SECONDS of each, from a corpus made of the tests' files.
 FUZZERS  := $(patsubst tests/fuzz/%.c,$(BUILD)/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-$(BUILD)/fuzz/%: tests/fuzz/%.c tests/fuzz/fuzz_reader.h $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
+$(BUILD)/fuzz/%: tests/fuzz/%.c $(wildcard tests/fuzz/*.h) $(BUILD)/libnncc.a $(BUILD)/libnnrt.a Makefile
 	$(call say,FUZZ,$@)
 	$(Q)mkdir -p $(@D) && $(CC) $(ALL_CPPFLAGS) -DFUZZ_TEMPLATES='"$(CURDIR)/templates"' -Icompiler -Iruntime \
 	    $(ALL_CFLAGS) -fsanitize=fuzzer $(LDFLAGS) -o $@ $< $(BUILD)/libnncc.a $(BUILD)/libnnrt.a $(LIBS)

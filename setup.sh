@@ -15,7 +15,9 @@ need() { needed="$needed $*"; }
 want() { wanted="$wanted $*"; }
 has() { command -v "$1" >/dev/null 2>&1; }
 header() { [ -n "$cc" ] && echo "#include <$1>" | "$cc" -E -x c - >/dev/null 2>&1; }
-header_after_stdio() { [ -n "$cc" ] && printf '#include <stdio.h>\n#include <%s>\n' "$1" | "$cc" -E -x c - >/dev/null 2>&1; }
+header_after_stdio() {
+    [ -n "$cc" ] && printf '#include <stdio.h>\n#include <%s>\n' "$1" | "$cc" -E -x c - >/dev/null 2>&1
+}
 openmp()
 {
     t=$(mktemp -d) || return 1
@@ -73,5 +75,6 @@ if [ -n "$needed" ]; then
     echo "    sudo apt-get update && sudo apt-get install -y$needed$wanted" >&2
     exit 3
 fi
-[ -n "$wanted" ] && echo "setup: without$wanted, some tests are skipped (libsndfile1-dev: and sound is WAV alone; libpng-dev, libjpeg-dev: and such images are not read)" >&2
+[ -n "$wanted" ] &&
+    echo "setup: without$wanted, some tests are skipped (libsndfile1-dev: and sound is WAV alone; libpng-dev, libjpeg-dev: and such images are not read)" >&2
 exit 0

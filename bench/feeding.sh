@@ -39,7 +39,8 @@ loss: softmax_cross_entropy(logits, label)
 train: {batch: 64, epochs: 2, optimizer: {sgd: {lr: 0.01, momentum: 0.9}}}
 data: {train: {images: {folder: photos, image: image, label: class}}}
 YAML
-sed 's/^layers:/layers:\n  - augment: [{rotate: 10}, {crop: 4}, flip]/; s/model: net/model: changed/' net.yaml >changed.yaml
+sed 's/^layers:/layers:\n  - augment: [{rotate: 10}, {crop: 4}, flip]/; s/model: net/model: changed/' net.yaml \
+    >changed.yaml
 "$nncc" net.yaml -o net
 "$nncc" changed.yaml -o changed
 ./net init -o start.safetensors
@@ -52,7 +53,8 @@ np.save('y.npy', np.repeat([0, 1], [len(p) for p in parts]).astype('i4'))"
 run() { # NAME THREADS PROGRAM DATA...
     name=$1 threads=$2 program=$3
     shift 3
-    OMP_NUM_THREADS=$threads ${QUIET:-} "./$program" train "$@" --out "$name.safetensors" --log "$name.csv" >/dev/null 2>&1
+    OMP_NUM_THREADS=$threads ${QUIET:-} "./$program" train "$@" --out "$name.safetensors" --log "$name.csv" \
+        >/dev/null 2>&1
     awk -F, -v n="$images" -v name="$name" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == "time") at = i }
         NR > 1 { s = s sprintf(" %8.0f", n / ($at - before)); before = $at } END { print name ":" s }' "$name.csv"
 }

@@ -454,7 +454,7 @@ typedef struct nnrt_profile {
     nnrt_looks *looks; /* NULL: nothing is looked at */
 } nnrt_profile;
 
-/* A buffer of a training step: where it lies in scratch, and the first and last call of a kernel that it is alive in. */
+/* A buffer of a training step: where it lies in scratch, and the first and last call of a kernel that it lives in. */
 typedef struct nnrt_block {
     const char *name;
     int64_t offset, bytes;

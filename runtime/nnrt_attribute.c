@@ -43,7 +43,7 @@ typedef struct attr_state {
     float **out;             /* one an attribution, of a batch */
     double **sum;            /* the same, of a sample */
     attr_baseline *baseline; /* one an input */
-    char **labels, *label_text;
+    char **labels;           /* one a score, or NULL */
     nnrt_fault *fault;
 } attr_state;
 
@@ -140,43 +140,37 @@ static int attr_options(const attr_state *s)
 
 /* --- labels ----------------------------------------------------------------------------------- */
 
-/* The texts of a JSON list of texts, as they stand in it; *n of them. They point into `json`, which is cut up. */
-static char **attr_texts(char *json, int64_t *n)
+/* A copy of a label that can be printed. */
+static char *attr_label(const char *at, int length)
 {
-    size_t size = strlen(json);
-    char **texts = malloc((size / 2 + 1) * sizeof *texts);
-    *n = 0;
-    for (char *c = strchr(json, '"'); texts && c; c = strchr(c, '"')) {
-        texts[(*n)++] = ++c;
-        for (int quoted = 0; *c && (quoted || *c != '"'); c++) {
-            quoted = !quoted && *c == '\\';
-            *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c; /* they are printed */
-        }
-        if (*c)
-            *c++ = '\0';
-    }
-    return texts;
+    char *text = strndup(at, (size_t)length);
+    for (char *c = text; c && *c; c++)
+        *c = (unsigned char)*c < ' ' || *c == 127 ? '?' : *c;
+    return text;
 }
 
-/* The labels of the one input of as many classes as there are scores. */
+/* The labels of the one input of as many classes as there are scores, where all of these have one. */
 static int attr_labels(attr_state *s)
 {
-    const char *kept = NULL;
-    int64_t n;
-    for (int i = 0; i < s->model->n_inputs; i++) {
+    const char *input = NULL, *at;
+    int64_t n = s->model->attributions[0].count;
+    int length;
+    for (int i = 0; i < s->model->n_inputs && !input; i++) {
         const nnrt_value *v = &s->model->inputs[i];
-        if (v->classes == s->model->attributions[0].count && !v->in_predict && !kept)
-            kept = nnrt_meta_find(&s->meta, "nncc.labels.", v->name);
+        if (v->classes == n && !v->in_predict && nnrt_meta_label(&s->meta, v->name, n - 1, &length))
+            input = v->name;
     }
-    if (!kept)
+    if (!input || nnrt_meta_label(&s->meta, input, n, &length))
         return 0;
-    s->label_text = strdup(kept);
-    s->labels = s->label_text ? attr_texts(s->label_text, &n) : NULL;
-    if (!s->labels)
-        return attr_no_memory(s);
-    if (n == s->model->attributions[0].count) /* else some classes have none */
-        s->a.labels = (const char *const *)s->labels;
-    return 0;
+    s->labels = calloc((size_t)n, sizeof *s->labels);
+    for (int64_t k = 0; s->labels && k < n; k++) {
+        at = nnrt_meta_label(&s->meta, input, k, &length);
+        s->labels[k] = attr_label(at, length);
+        if (!s->labels[k])
+            return attr_no_memory(s);
+    }
+    s->a.labels = (const char *const *)s->labels;
+    return s->labels ? 0 : attr_no_memory(s);
 }
 
 /* The class of --class: a number, or a label. */
@@ -597,8 +591,9 @@ static void attr_close(attr_state *s)
     free(s->a.score);
     free(s->a.at_baseline);
     free(s->a.sum);
+    for (int64_t k = 0; s->labels && k < s->model->attributions[0].count; k++)
+        free(s->labels[k]);
     free(s->labels);
-    free(s->label_text);
     free(s->rows.at);
     nnrt_feed_close(&s->feed);
     nnrt_feed_close(&s->own);

@@ -335,7 +335,7 @@ static int show_grid(const show_form *f, const char *path, nnrt_fault *fault)
         columns++;
     nnrt_canvas p;
     int status = nnrt_canvas_make(&p, columns * w + SHOW_GAP,
-                                   (n + columns - 1) / columns * h + SHOW_GAP, fault);
+                                  (n + columns - 1) / columns * h + SHOW_GAP, fault);
     for (int64_t i = 0; !status && i < n; i++)
         status = show_cell(f, &p, SHOW_GAP + i % columns * w, SHOW_GAP + i / columns * h, i, fault);
     if (!status)

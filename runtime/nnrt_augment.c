@@ -99,6 +99,20 @@ static augment_tap augment_taps(float place, int64_t n)
     return t;
 }
 
+/* Pixel (x, y), bilinearly between its four neighbours, of each plane. */
+static inline void augment_pixel(const augment_image *m, float x, float y, float *out)
+{
+    int64_t plane = m->h * m->w;
+    augment_tap tx = augment_taps(x, m->w), ty = augment_taps(y, m->h);
+    for (int64_t p = 0; p < m->planes; p++) {
+        const float *upper = m->at + p * plane + ty.at[0] * m->w;
+        const float *lower = m->at + p * plane + ty.at[1] * m->w;
+        float a = tx.weight[0] * upper[tx.at[0]] + tx.weight[1] * upper[tx.at[1]];
+        float b = tx.weight[0] * lower[tx.at[0]] + tx.weight[1] * lower[tx.at[1]];
+        out[p * plane] = ty.weight[0] * a + ty.weight[1] * b;
+    }
+}
+
 /* Row Y of the result, which begins at number `to` of each plane. */
 static void augment_sample_row(const augment_image *m, const nnrt_augment_map *map, int64_t Y,
                                int64_t to)
@@ -116,14 +130,7 @@ static void augment_sample_row(const augment_image *m, const nnrt_augment_map *m
                 out[p * plane] = 0;
             continue;
         }
-        augment_tap tx = augment_taps(x, m->w), ty = augment_taps(y, m->h);
-        for (int64_t p = 0; p < m->planes; p++) {
-            const float *upper = m->at + p * plane + ty.at[0] * m->w;
-            const float *lower = m->at + p * plane + ty.at[1] * m->w;
-            float a = tx.weight[0] * upper[tx.at[0]] + tx.weight[1] * upper[tx.at[1]];
-            float b = tx.weight[0] * lower[tx.at[0]] + tx.weight[1] * lower[tx.at[1]];
-            out[p * plane] = ty.weight[0] * a + ty.weight[1] * b;
-        }
+        augment_pixel(m, x, y, out);
     }
 }
 
@@ -145,14 +152,7 @@ static void augment_elastic(augment_image *m, const nnrt_augment *t, const nnrt_
         float right = (float)(m->w - 1), bottom = (float)(m->h - 1);
         x = x < 0 ? 0 : x > right ? right : x;
         y = y < 0 ? 0 : y > bottom ? bottom : y;
-        augment_tap tx = augment_taps(x, m->w), ty = augment_taps(y, m->h);
-        for (int64_t p = 0; p < m->planes; p++) {
-            const float *upper = m->at + p * plane + ty.at[0] * m->w;
-            const float *lower = m->at + p * plane + ty.at[1] * m->w;
-            float a = tx.weight[0] * upper[tx.at[0]] + tx.weight[1] * upper[tx.at[1]];
-            float b = tx.weight[0] * lower[tx.at[0]] + tx.weight[1] * lower[tx.at[1]];
-            m->spare[p * plane + i] = ty.weight[0] * a + ty.weight[1] * b;
-        }
+        augment_pixel(m, x, y, m->spare + i);
     }
     augment_swap(m);
 }

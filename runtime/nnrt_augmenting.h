@@ -71,6 +71,7 @@ static inline size_t nnrt_along_room(int64_t h, int64_t w)
     return nnrt_elastic_room(h, w) + 3 * (size_t)(h * w);
 }
 /* Changes one sample of `v`, a mask or boxes, as the image's geometric transforms have changed that. */
-void nnrt_along(const nnrt_augment_job *, const nnrt_value *v, int64_t row, void *sample, float *room);
+void nnrt_along(const nnrt_augment_job *, const nnrt_value *v, int64_t row, void *sample,
+                float *room);
 
 #endif

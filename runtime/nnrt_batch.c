@@ -48,7 +48,8 @@ int nnrt_dataset_batch(const nnrt_dataset *d, const int64_t *rows, int n, void *
         if (!to || !nnrt_dataset_has(d, k))
             continue;
         for (int i = 0; i < n && a->lazy.sample && !status; i++)
-            status = a->lazy.sample(a->lazy.own, d->origin ? d->origin[rows[i]] : rows[i], to + (size_t)i * count * item, fault);
+            status = a->lazy.sample(a->lazy.own, d->origin ? d->origin[rows[i]] : rows[i],
+                                    to + (size_t)i * count * item, fault);
         for (int i = 0; i < n && a->data; i++)
             batch_sample(a, (size_t)rows[i] * step, count, v->dtype, to + (size_t)i * count * item);
     }

@@ -130,8 +130,8 @@ static double picture_full(const nnrt_heat *heat, float *scratch)
     return heat->is_smooth || near == 0 ? most : near;
 }
 
-int nnrt_canvas_heat(const nnrt_canvas *p, int64_t left, int64_t top, int64_t width,
-                      int64_t height, const nnrt_heat *heat, nnrt_fault *fault)
+int nnrt_canvas_heat(const nnrt_canvas *p, int64_t left, int64_t top, int64_t width, int64_t height,
+                     const nnrt_heat *heat, nnrt_fault *fault)
 {
     float *scratch = malloc((size_t)(heat->height * heat->width) * sizeof *scratch);
     if (!scratch)

@@ -3,14 +3,13 @@
  * membranes are. Cells are what lies nearest to points strewn at random (Voronoi); in integers, so that every machine
  * makes the same bytes. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "nnrt_data.h"
 
 enum {
-    CELLS_SIDE = 22,  /* pixels of a cell, about */
-    CELLS_WALL = 3,   /* pixels of a membrane, about: twice as far from the middle as its edge is */
-    CELLS_DOTS = 24,  /* of a hundred cells, how many have a dark dot beside their middle */
+    CELLS_SIDE = 22, /* pixels of a cell, about */
+    CELLS_WALL = 3,  /* pixels of a membrane, about: twice as far from the middle as its edge is */
+    CELLS_DOTS = 24, /* of a hundred cells, how many have a dark dot beside their middle */
     CELLS_INSIDE = 168,
     CELLS_DARK = 82,
     CELLS_NOISE = 34
@@ -92,58 +91,50 @@ static void cells_draw(cells_picture *p, unsigned char *image, unsigned char *ma
 
 /* The array of an input of that name, of pictures of [h, w]; NULL in *made: there is none. */
 static int cells_array(const nnrt_source *s, const nnrt_model *m, const char *name, int32_t size[2],
-                       nnrt_array *out, nnrt_array **made, const nnrt_value **value,
-                       nnrt_fault *fault)
+                       nnrt_array *out, nnrt_array **made, nnrt_fault *fault)
 {
-    *made = NULL;
-    for (int i = 0; i < m->n_inputs; i++) {
-        const nnrt_value *v = &m->inputs[i];
-        if (strcmp(v->name, name) != 0)
-            continue;
-        int fits = v->rank >= 2 && v->rank < NNRT_RANK && v->dim[v->rank - 2] <= 4096 &&
-                   v->dim[v->rank - 1] <= 4096 &&
-                   v->count == v->dim[v->rank - 2] * v->dim[v->rank - 1];
-        if (fits && !size[0]) {
-            size[0] = (int32_t)v->dim[v->rank - 2];
-            size[1] = (int32_t)v->dim[v->rank - 1];
-        }
-        if (!fits || v->dim[v->rank - 2] != size[0] || v->dim[v->rank - 1] != size[1])
-            return nnrt_fail(fault, NNRT_BAD_CALL,
-                             "synthetic cells: expected '%s' of one plane, as high and wide as the "
-                             "other, at most 4096",
-                             name);
-        int64_t dim[NNRT_RANK] = {s->count};
-        memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
-        *made = &out[i];
-        *value = v;
-        return nnrt_array_make(s->generator, NNRT_ARRAY_U8, v->rank + 1, dim, &out[i], fault);
+    int i = nnrt_synth_input(m, name);
+    *made = i < 0 ? NULL : &out[i];
+    if (i < 0)
+        return NNRT_OK;
+    const nnrt_value *v = &m->inputs[i];
+    int fits = v->rank >= 2 && v->rank < NNRT_RANK && v->dim[v->rank - 2] <= 4096 &&
+               v->dim[v->rank - 1] <= 4096 && v->count == v->dim[v->rank - 2] * v->dim[v->rank - 1];
+    if (fits && !size[0]) {
+        size[0] = (int32_t)v->dim[v->rank - 2];
+        size[1] = (int32_t)v->dim[v->rank - 1];
     }
-    return NNRT_OK;
+    if (!fits || v->dim[v->rank - 2] != size[0] || v->dim[v->rank - 1] != size[1])
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "synthetic cells: expected '%s' of one plane, as high and wide as the "
+                         "other, at most 4096",
+                         name);
+    return nnrt_synth_array(s, m, i, NNRT_ARRAY_U8, out, fault);
 }
 
 int nnrt_cells_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, nnrt_fault *fault)
 {
     nnrt_array *image, *mask = NULL;
-    const nnrt_value *value = NULL;
     int32_t size[2] = {0, 0};
-    int status = cells_array(s, m, "image", size, out, &image, &value, fault);
+    int status = cells_array(s, m, "image", size, out, &image, fault);
     if (!status)
-        status = cells_array(s, m, "mask", size, out, &mask, &value, fault);
+        status = cells_array(s, m, "mask", size, out, &mask, fault);
     if (status)
         return status;
     if (!image && !mask)
         return nnrt_fail(fault, NNRT_BAD_CALL,
                          "synthetic cells: expected an input 'image' or 'mask', found neither");
     int64_t plane = (int64_t)size[0] * size[1];
-    int inside = mask && value->classes > 0 ? 1 : 255; /* as files of masks have it, or a class */
+    int inside = mask && m->inputs[mask - out].classes > 0
+                     ? 1
+                     : 255; /* as files of masks have it, or a class */
     int n = (int)((size[0] + 2 * CELLS_SIDE) * (int64_t)(size[1] + 2 * CELLS_SIDE) /
                   (CELLS_SIDE * CELLS_SIDE));
     cells_picture p = {size[0], size[1], n, malloc((size_t)n * sizeof *p.points), 0};
     if (!p.points)
         return nnrt_fail(fault, NNRT_NO_MEMORY, "synthetic cells: no memory");
     for (int64_t i = 0; i < s->count; i++) {
-        uint64_t state = s->seed;
-        p.random = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+        p.random = nnrt_synth_state(s->seed, i);
         nnrt_synth_next(&p.random);
         cells_strew(&p);
         cells_draw(&p, image ? (unsigned char *)image->data + i * plane : NULL,

@@ -52,20 +52,25 @@ static double classes_over(double a, double b)
     return b > 0 ? a / b : 0;
 }
 
+nnrt_class_figures nnrt_classes_figures(int64_t n, const int64_t *confusion, int64_t k)
+{
+    nnrt_class_figures at = {.right = confusion[k * n + k], .auc = NAN, .average_precision = NAN};
+    for (int64_t j = 0; j < n; j++) {
+        at.support += confusion[k * n + j];
+        at.taken += confusion[j * n + k];
+    }
+    at.precision = classes_over((double)at.right, (double)at.taken);
+    at.recall = classes_over((double)at.right, (double)at.support);
+    at.f1 = classes_over(2 * (double)at.right, (double)(at.taken + at.support));
+    return at;
+}
+
 static void classes_finish(nnrt_classes *c)
 {
     int64_t right = 0;
     for (int64_t k = 0; k < c->n; k++) {
-        nnrt_class_figures *at = &c->at[k];
-        at->right = c->confusion[k * c->n + k];
-        for (int64_t j = 0; j < c->n; j++) {
-            at->support += c->confusion[k * c->n + j];
-            at->taken += c->confusion[j * c->n + k];
-        }
-        at->precision = classes_over((double)at->right, (double)at->taken);
-        at->recall = classes_over((double)at->right, (double)at->support);
-        at->f1 = classes_over(2 * (double)at->right, (double)(at->taken + at->support));
-        right += at->right;
+        c->at[k] = nnrt_classes_figures(c->n, c->confusion, k);
+        right += c->at[k].right;
     }
     c->accuracy = (double)right / (double)c->targets;
     for (int i = 0; i < NNRT_BINS; i++) {
@@ -121,15 +126,16 @@ nnrt_curve_point *nnrt_classes_curve(const nnrt_classes *c, const nnrt_score *sc
     *n = 0;
     if (!points)
         return NULL;
-    points[(*n)++] = (nnrt_curve_point){INFINITY, 1, 0, 0};
+    points[(*n)++] = (nnrt_curve_point){.threshold = INFINITY, .precision = 1};
     for (int64_t i = 0; i < all; i++) {
         hits += ranked[i].positive;
         if (i + 1 < all && ranked[i + 1].score == ranked[i].score)
             continue;
-        points[(*n)++] =
-            (nnrt_curve_point){ranked[i].score, (double)hits / (double)(i + 1),
-                               classes_over((double)hits, (double)positive),
-                               classes_over((double)(i + 1 - hits), (double)(all - positive))};
+        points[(*n)++] = (nnrt_curve_point){
+            .threshold = ranked[i].score,
+            .precision = (double)hits / (double)(i + 1),
+            .recall = classes_over((double)hits, (double)positive),
+            .false_positive_rate = classes_over((double)(i + 1 - hits), (double)(all - positive))};
     }
     return points;
 }

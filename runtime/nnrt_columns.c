@@ -295,8 +295,8 @@ static int columns_open(columns_job *j, const char *name, const nnrt_source *s, 
         nnrt_buffer_free(&text);
         return nnrt_fail(fault, status, "%s: no memory for its rows", name);
     }
-    return nnrt_csv_open_bytes(&j->t, name, (nnrt_bytes){.at = (unsigned char *)text.at, .size = text.size}, ',',
-                               fault);
+    return nnrt_csv_open_bytes(
+        &j->t, name, (nnrt_bytes){.at = (unsigned char *)text.at, .size = text.size}, ',', fault);
 }
 
 int nnrt_csv_read(const nnrt_read *read, const char *path, const nnrt_source *source,

@@ -19,11 +19,11 @@ typedef struct nnrt_csv {
     const char *path;
     nnrt_bytes bytes;
     size_t at, line, line_start, record_start; /* where the scanner stands */
-    char delimiter;    /* NNRT_BLANKS: runs of blanks */
-    int header;        /* the first record holds names */
-    int literal;       /* quotes are characters like others */
-    int ragged;        /* the last record that failed has another number of fields, and was passed */
-    size_t fields;     /* a record */
+    char delimiter;                            /* NNRT_BLANKS: runs of blanks */
+    int header;                                /* the first record holds names */
+    int literal;                               /* quotes are characters like others */
+    int ragged;    /* the last record that failed has another number of fields, and was passed */
+    size_t fields; /* a record */
     nnrt_field *names; /* the first record, [fields] */
     nnrt_field *row;   /* the present one, [fields] */
     locale_t locale;   /* "C": what strtod_l reads with, whatever the program has set */

@@ -121,11 +121,11 @@ typedef struct nnrt_array {
     int rank;
     int64_t dim[NNRT_RANK];
     void *data;
-    void *owned;  /* what nnrt_array_free frees */
-    int64_t step; /* numbers from one sample to the next, where samples overlap; 0: their length */
-    int gaps;       /* NaN stands where a table has no value */
-    int64_t first;  /* of the file's samples, the number of the first one here */
-    size_t mapped;  /* bytes of the file that `owned` is a map of; 0: memory */
+    void *owned;   /* what nnrt_array_free frees */
+    int64_t step;  /* numbers from one sample to the next, where samples overlap; 0: their length */
+    int gaps;      /* NaN stands where a table has no value */
+    int64_t first; /* of the file's samples, the number of the first one here */
+    size_t mapped; /* bytes of the file that `owned` is a map of; 0: memory */
     nnrt_lazy lazy; /* where data is NULL and lazy.sample is not */
 } nnrt_array;
 
@@ -179,13 +179,20 @@ void nnrt_png_put(nnrt_buffer *, int channels, int64_t height, int64_t width,
  * likely. What is made of these is the same on every machine. */
 uint64_t nnrt_synth_next(uint64_t *state);
 int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high);
+/* The state that sample i of a seed begins with. */
+uint64_t nnrt_synth_state(uint64_t seed, int64_t i);
+/* The model's input of that name; -1: it has none. */
+int nnrt_synth_input(const nnrt_model *, const char *name);
+/* The array of an input in `out`: [count of the source, its dimensions]. NNRT_NO_MEMORY. */
+int nnrt_synth_array(const nnrt_source *, const nnrt_model *, int input, nnrt_array_type,
+                     nnrt_array *out, nnrt_fault *);
 /* The generator `cells`. (nnrt_cells.c) */
 int nnrt_cells_make(const nnrt_source *, const nnrt_model *, nnrt_array *out, nnrt_fault *);
 /* Draws sample i of a seed, and gives its class. */
 typedef unsigned char nnrt_synth_sample(uint64_t seed, int64_t i, unsigned char *pixels);
 enum { NNRT_SYNTH_PIXELS = 4096 };
-/* Fills the inputs `image`, of `count` bytes (at most NNRT_SYNTH_PIXELS), and `label`, or the one of them that the model
- * has. */
+/* Fills the inputs `image`, of `count` bytes (at most NNRT_SYNTH_PIXELS), and `label`, or the one of them that the
+ * model has. */
 int nnrt_synth_images(const nnrt_source *, const nnrt_model *, int64_t count, nnrt_synth_sample *,
                       nnrt_array *out, nnrt_fault *);
 /* Generators: nnrt_lungs.c, nnrt_shapes.c. */
@@ -255,12 +262,16 @@ struct nnrt_meta {
     int n;
     nnrt_st_pair *at;
     int learn; /* vocabularies that are missing are made from what is read */
-    const unsigned char *learn_from; /* of a table only from these rows, one flag each; NULL: from all */
-    int keep_going;                  /* bad rows are left out */
+    /* Of a table only from these rows, one flag each; NULL: from all. */
+    const unsigned char *learn_from;
+    int keep_going; /* bad rows are left out */
 };
 
 /* The value of `prefix` and `name`, or NULL. */
 const char *nnrt_meta_find(const nnrt_meta *, const char *prefix, const char *name);
+/* What class k of an input is called (nncc.labels.INPUT), as JSON's strings have it, and its length; not
+ * NUL-terminated. NULL: it has no name. */
+const char *nnrt_meta_label(const nnrt_meta *, const char *input, int64_t k, int *length);
 /* Takes the value over, even when it fails; in the place of an earlier one. */
 int nnrt_meta_put(nnrt_meta *, const char *prefix, const char *name, char *value, nnrt_fault *);
 /* Takes over what a weights file or checkpoint has of these. */
@@ -274,7 +285,8 @@ typedef struct nnrt_dataset {
     int64_t n;           /* samples */
     nnrt_array *columns; /* one an input of the model; data NULL where the source has none */
     const char **names;  /* the file that each column came from, for errors */
-    int64_t *origin;     /* which of the source's `total` samples each is, where some were left out; else NULL */
+    /* Which of the source's `total` samples each is, where some were left out; else NULL. */
+    int64_t *origin;
     int64_t total;
     /* Windows of a text or a series: its tokens or rows, those of a window (what it foretells but
      * the last is of it), and from one window to the next; 0: none. Kept windows may begin `before`
@@ -418,8 +430,6 @@ struct nnrt_reader {
     /* Prints n samples of `each` labels, up to the first below 0, as texts, a line each. NULL: cannot. */
     int (*say)(const nnrt_meta *, const float *labels, int64_t n, int64_t each, nnrt_fault *);
     const struct nnrt_prompting *prompting; /* of text; else NULL */
-    /* The names of an input's classes, in their order, as the weights file has them; freed by nnrt_texts_free. */
-    int (*labels)(const nnrt_meta *, const char *input, struct nnrt_texts *, nnrt_fault *);
 };
 
 /* A text among others: bytes, not NUL-terminated. */

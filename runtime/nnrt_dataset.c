@@ -427,13 +427,13 @@ static int ds_read_table(const nnrt_read *o, const nnrt_source *s, int n_paths,
     return status;
 }
 
-/* "generator loans", what stands for a file's name. */
-static char *ds_generator_name(const nnrt_source *s)
+/* "generator loans": `what` and its name, which stand for a file's name. */
+static char *ds_generator_name(const char *what, const nnrt_source *s)
 {
-    size_t size = strlen(s->generator) + 16;
+    size_t size = strlen(what) + strlen(s->generator) + 2;
     char *name = malloc(size);
     if (name)
-        snprintf(name, size, "generator %s", s->generator);
+        snprintf(name, size, "%s %s", what, s->generator);
     return name;
 }
 
@@ -445,7 +445,8 @@ static int ds_read_tables(const nnrt_read *o, const nnrt_source *s)
     char **paths = calloc((size_t)n, sizeof *paths), name[NNRT_ERROR_SIZE / 2];
     int status = paths ? NNRT_OK : ds_no_memory(o);
     for (int i = 0; i < n && !status; i++)
-        if (!(paths[i] = s->generator ? ds_generator_name(s) : nnrt_path_join(o->dir, files[i])))
+        if (!(paths[i] = s->generator ? ds_generator_name("generator", s)
+                                      : nnrt_path_join(o->dir, files[i])))
             status = ds_no_memory(o);
     if (!status && n > 1)
         snprintf(name, sizeof name, "%s and %d more", paths[0], n - 1);
@@ -461,12 +462,9 @@ static int ds_read_synthetic(const nnrt_read *o, const nnrt_source *s)
 {
     int status = nnrt_synthetic_make(s, o->d->model, o->d->columns, o->fault);
     for (int i = 0; i < o->d->model->n_inputs && !status; i++) {
-        size_t size = strlen(s->generator) + 16;
-        char *name = malloc(size);
-        if (!name)
+        o->d->names[i] = ds_generator_name("synthetic", s);
+        if (!o->d->names[i])
             return ds_no_memory(o);
-        snprintf(name, size, "synthetic %s", s->generator);
-        o->d->names[i] = name;
         if (!nnrt_read_needs(o, i))
             nnrt_array_free(&o->d->columns[i]);
     }
@@ -639,7 +637,7 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     other.file = file;
     other.n_files = 0;
     other.generator = NULL;
-    other.n_where = 0; /* all of its rows */
+    other.n_where = 0;  /* all of its rows */
     other.rows_end = 0; /* all of its samples */
     nnrt_images images = {NNRT_RESIZE_NONE, NULL, 0, NULL};
     if (like->images)

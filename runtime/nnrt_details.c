@@ -15,32 +15,13 @@ enum {
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* The k-th string of a JSON list of strings, as it is written, and its length; NULL: there is none. */
-static const char *details_string(const char *list, int64_t k, int *length)
-{
-    for (const char *at = list ? strchr(list, '"') : NULL; at; at = strchr(at, '"')) {
-        const char *end = ++at;
-        while (*end && *end != '"')
-            end += *end == '\\' && end[1] ? 2 : 1;
-        if (!*end)
-            return NULL;
-        if (k-- == 0) {
-            *length = (int)(end - at);
-            return at;
-        }
-        at = end + 1;
-    }
-    return NULL;
-}
-
 /* What class k is called, as JSON's strings have it: its name in the weights file, else its number, in `number`. */
 static const char *details_name(const nnrt_classes *c, const nnrt_model *model,
                                 const nnrt_meta *meta, int64_t k, char number[24], int *length)
 {
-    const char *labels = NULL, *name;
+    const char *name = NULL;
     if (c->metric->target)
-        labels = nnrt_meta_find(meta, "nncc.labels.", model->inputs[c->metric->target - 1].name);
-    name = details_string(labels, k, length);
+        name = nnrt_meta_label(meta, model->inputs[c->metric->target - 1].name, k, length);
     if (name)
         return name;
     *length = snprintf(number, 24, "%lld", (long long)k);

@@ -5,8 +5,6 @@
  * Kind 0 is middling and red, kind 1 large and violet, kind 2 small and blue, as blood cells and platelets under a
  * microscope. Discs are wholly in the picture, and hardly over each other.
  */
-#include <string.h>
-
 #include "nnrt_data.h"
 
 enum { DISCS_MOST = 6, DISCS_BOX = 5, DISCS_TRIES = 20, DISCS_COLOURS = 3 };
@@ -83,43 +81,35 @@ static void discs_list(const discs_inputs *in, const discs_disc *disc, int n, fl
     }
 }
 
+/* The arrays of the inputs that the model has, and their sizes. */
 static int discs_read(const nnrt_source *s, const nnrt_model *m, discs_inputs *in, nnrt_array *out,
                       nnrt_fault *fault)
 {
+    int image = nnrt_synth_input(m, "image"), boxes = nnrt_synth_input(m, "boxes"), status = 0;
     *in = (discs_inputs){.channels = 1, .height = 64, .width = 64, .most = DISCS_MOST};
-    for (int i = 0; i < m->n_inputs; i++) {
-        const nnrt_value *v = &m->inputs[i];
-        int image = strcmp(v->name, "image") == 0, boxes = strcmp(v->name, "boxes") == 0;
-        int64_t dim[NNRT_RANK] = {s->count};
-        if (!image && !boxes)
-            continue;
-        int fits = image ? v->rank == 3 && v->dim[1] >= 32 && v->dim[2] >= 32
-                         : v->rank == 2 && v->dim[1] == DISCS_BOX;
-        if (!fits)
-            return nnrt_fail(fault, NNRT_BAD_CALL,
-                             "synthetic discs: expected 'image' of [channels, height, width], 32 "
-                             "pixels or more, and 'boxes' of [any, 5]");
-        memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
-        int status = nnrt_array_make("discs", image ? NNRT_ARRAY_U8 : NNRT_ARRAY_F32, v->rank + 1,
-                                     dim, &out[i], fault);
-        if (status)
-            return status;
-        if (boxes) {
-            in->boxes = v;
-            in->rows = (float *)out[i].data;
-            in->most = (int32_t)v->dim[0];
-            continue;
-        }
-        in->image = v;
-        in->pixels = (unsigned char *)out[i].data;
-        in->channels = (int32_t)v->dim[0];
-        in->height = (int32_t)v->dim[1];
-        in->width = (int32_t)v->dim[2];
+    in->image = image < 0 ? NULL : &m->inputs[image];
+    in->boxes = boxes < 0 ? NULL : &m->inputs[boxes];
+    if (!in->image && !in->boxes)
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "synthetic discs: expected an input 'image' or 'boxes', found neither");
+    if ((in->image && (in->image->rank != 3 || in->image->dim[1] < 32 || in->image->dim[2] < 32)) ||
+        (in->boxes && (in->boxes->rank != 2 || in->boxes->dim[1] != DISCS_BOX)))
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "synthetic discs: expected 'image' of [channels, height, width], 32 "
+                         "pixels or more, and 'boxes' of [any, 5]");
+    if (in->image) {
+        status = nnrt_synth_array(s, m, image, NNRT_ARRAY_U8, out, fault);
+        in->pixels = (unsigned char *)out[image].data;
+        in->channels = (int32_t)in->image->dim[0];
+        in->height = (int32_t)in->image->dim[1];
+        in->width = (int32_t)in->image->dim[2];
     }
-    return in->image || in->boxes
-               ? NNRT_OK
-               : nnrt_fail(fault, NNRT_BAD_CALL,
-                           "synthetic discs: expected an input 'image' or 'boxes', found neither");
+    if (in->boxes && !status) {
+        status = nnrt_synth_array(s, m, boxes, NNRT_ARRAY_F32, out, fault);
+        in->rows = (float *)out[boxes].data;
+        in->most = (int32_t)in->boxes->dim[0];
+    }
+    return status;
 }
 
 int nnrt_discs_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, nnrt_fault *fault)
@@ -127,7 +117,7 @@ int nnrt_discs_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out, 
     discs_inputs in;
     int status = discs_read(s, m, &in, out, fault);
     for (int64_t i = 0; i < s->count && !status; i++) {
-        uint64_t state = s->seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+        uint64_t r = nnrt_synth_state(s->seed, i);
         discs_disc disc[DISCS_MOST];
         int n = discs_place(&in, &r, disc);
         if (in.pixels)

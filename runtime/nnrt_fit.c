@@ -90,7 +90,8 @@ static void fit_take_products(fit_run *f, const float *x, int64_t runs)
     }
 }
 
-/* A status where a batch cannot be read. Calls `take` with what the layer reads of each batch: runs of `inner` numbers of one feature. */
+/* Calls `take` with what the layer reads of each batch: runs of `inner` numbers of one feature. A status where a batch
+ * cannot be read. */
 static int fit_pass(fit_run *f, void (*take)(fit_run *, const float *, int64_t))
 {
     const nnrt_model *model = f->m->model;

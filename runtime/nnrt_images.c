@@ -640,5 +640,4 @@ static int images_file(const nnrt_read *r, int input, const char *path, const nn
     return status;
 }
 
-const nnrt_reader nnrt_images_reader = {
-    .source = images_source, .file = images_file, .labels = nnrt_label_names};
+const nnrt_reader nnrt_images_reader = {.source = images_source, .file = images_file};

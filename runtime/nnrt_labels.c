@@ -109,35 +109,6 @@ int nnrt_labels_kept(const nnrt_meta *meta, const char *key, nnrt_vocab *out, nn
     return status;
 }
 
-/* The names as spans of one piece of memory. */
-int nnrt_label_names(const nnrt_meta *meta, const char *input, nnrt_texts *out, nnrt_fault *fault)
-{
-    nnrt_vocab names;
-    size_t size = 1, at = 0;
-    *out = (nnrt_texts){0};
-    int status = nnrt_labels_kept(meta, input, &names, fault);
-    if (status || names.n < 1)
-        return status;
-    for (int32_t i = 0; i < names.n; i++)
-        size += names.tokens[i].size;
-    char *text = malloc(size);
-    out->at = calloc((size_t)names.n, sizeof *out->at);
-    out->owned = text;
-    if (!text || !out->at)
-        status = nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for the names of '%s'", input);
-    for (int32_t i = 0; i < names.n && !status; i++) {
-        size_t n = names.tokens[i].size;
-        if (n)
-            memcpy(text + at, names.tokens[i].at, n);
-        out->at[out->rows++] = (nnrt_span){text + at, n};
-        at += n;
-    }
-    nnrt_vocab_free(&names);
-    if (status)
-        nnrt_texts_free(out);
-    return status;
-}
-
 int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
 {
     const nnrt_value *v = &t->read->d->model->inputs[input];

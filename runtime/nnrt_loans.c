@@ -9,7 +9,7 @@
 /* The state that row i's numbers are drawn from. */
 static uint64_t loans_row(uint64_t seed, int64_t i)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     nnrt_synth_next(&r);
     return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_lungs.c: the generator `lungs`: made-up X-rays of two lungs, clear (class 0) or with soft spots (1). In integers,
- * so that every machine makes the same bytes. */
+/* nnrt_lungs.c: the generator `lungs`: made-up X-rays of two lungs, clear (class 0) or with soft spots (1). In
+ * integers, so that every machine makes the same bytes. */
 #include "nnrt_data.h"
 
 enum {
@@ -26,7 +26,7 @@ static int32_t lungs_inside(const lungs_spot *s, int32_t x, int32_t y)
 /* Two lungs in a chest; in a sample of class 1 one to three soft spots in them. */
 static unsigned char lungs_sample(uint64_t seed, int64_t i, unsigned char *pixels)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     lungs_spot spots[5];
     int n = 2, ground = nnrt_synth_range(&r, 130, 190);
     unsigned char ill = (unsigned char)(nnrt_synth_next(&r) >> 63);

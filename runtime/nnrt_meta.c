@@ -17,6 +17,24 @@ const char *nnrt_meta_find(const nnrt_meta *m, const char *prefix, const char *n
     return NULL;
 }
 
+const char *nnrt_meta_label(const nnrt_meta *m, const char *input, int64_t k, int *length)
+{
+    const char *list = nnrt_meta_find(m, "nncc.labels.", input);
+    for (const char *at = list ? strchr(list, '"') : NULL; at; at = strchr(at, '"')) {
+        const char *end = ++at;
+        while (*end && *end != '"')
+            end += *end == '\\' && end[1] ? 2 : 1;
+        if (!*end)
+            return NULL;
+        if (k-- == 0) {
+            *length = (int)(end - at);
+            return at;
+        }
+        at = end + 1;
+    }
+    return NULL;
+}
+
 int nnrt_meta_put(nnrt_meta *m, const char *prefix, const char *name, char *value,
                   nnrt_fault *fault)
 {

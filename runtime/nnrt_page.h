@@ -77,7 +77,7 @@ typedef struct nnrt_bars {
 void nnrt_svg_histogram(FILE *, const nnrt_bars *);
 
 /* How often class i (row) was taken for class j: count[i * n + j]. */
-void nnrt_svg_confusion(FILE *, int n, const char *const *names, const double *count);
+void nnrt_svg_confusion(FILE *, int n, const char *const *names, const int64_t *count);
 
 /* --- nnrt_svg_memory.c ----------------------------------------------------------------------- */
 
@@ -97,7 +97,7 @@ void nnrt_svg_memory(FILE *, int n, const nnrt_extent *, int steps, const char *
 
 /* An <img> of height x width pixels of 1 or 3 channels, channel by channel, as a PNG inside the page; larger ones
  * are averaged down to 96 pixels a side. */
-void nnrt_page_picture(FILE *, int channels, int64_t height, int64_t width, const unsigned char *pixels,
-                  const char *alt);
+void nnrt_page_picture(FILE *, int channels, int64_t height, int64_t width,
+                       const unsigned char *pixels, const char *alt);
 
 #endif

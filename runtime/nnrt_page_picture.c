@@ -32,8 +32,8 @@ static unsigned char picture_mean(const unsigned char *plane, int64_t width, int
     return (unsigned char)((sum + n / 2) / n);
 }
 
-void nnrt_page_picture(FILE *f, int channels, int64_t height, int64_t width, const unsigned char *pixels,
-                  const char *alt)
+void nnrt_page_picture(FILE *f, int channels, int64_t height, int64_t width,
+                       const unsigned char *pixels, const char *alt)
 {
     int64_t side = height > width ? height : width;
     int64_t high = side > PICTURE_SIDE ? (height * PICTURE_SIDE + side - 1) / side : height;

@@ -35,23 +35,23 @@ int nnrt_jpeg_parse(const char *name, const unsigned char *bytes, size_t size,
 
 /* Room for w by h pixels of an image that came in `size` bytes: far more than these can hold are refused. */
 int nnrt_photo_make(const char *name, size_t size, int64_t w, int64_t h, int planes,
-                      nnrt_photo *out, nnrt_fault *);
+                    nnrt_photo *out, nnrt_fault *);
 void nnrt_photo_free(nnrt_photo *);
 /* By what it begins with. */
 int nnrt_photo_parse(const char *name, const unsigned char *bytes, size_t size,
-                       const nnrt_photo_want *, nnrt_photo *out, nnrt_fault *);
+                     const nnrt_photo_want *, nnrt_photo *out, nnrt_fault *);
 int nnrt_photo_read(const char *path, const nnrt_photo_want *, nnrt_photo *out, nnrt_fault *);
 /* The size of an image, from the head of its file alone. */
 int nnrt_photo_size(const char *path, int64_t *w, int64_t *h, nnrt_fault *);
 /* Where an image of n pixels an axis lies in an input of `to`: pixel x of the image (its left edge) is at
  * x * scale + offset. `other_n`, `other_to`: of the other axis, which crop and pad look at as well. */
 void nnrt_photo_place(nnrt_resize, int64_t n, int64_t to, int64_t other_n, int64_t other_to,
-                        double *scale, double *offset);
+                      double *scale, double *offset);
 /* The image as an input of [planes, h, w]: bilinear, each number made of all the pixels that it covers where the image
  * is larger (antialiased, as PIL and torchvision do it), then rounded; around it 0. NNRT_NO_MEMORY. */
 int nnrt_photo_fit(const nnrt_photo *, nnrt_resize, int64_t h, int64_t w, unsigned char *out);
 /* The same of a mask: the class of the nearest pixel, `outside` around it. */
 void nnrt_photo_fit_mask(const nnrt_photo *, nnrt_resize, int64_t h, int64_t w, int32_t outside,
-                           int32_t *out);
+                         int32_t *out);
 
 #endif

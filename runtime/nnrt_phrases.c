@@ -88,7 +88,7 @@ static void phrase_clause(uint64_t *r, int other, nnrt_buffer *out)
 
 void nnrt_phrase(uint64_t seed, int64_t i, int made_up, nnrt_buffer *out)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     nnrt_synth_next(&r);
     int both = nnrt_synth_range(&r, 0, 1);
     phrase_clause(&r, made_up, out);

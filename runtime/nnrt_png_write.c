@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_png_write.c: pictures as PNG (ISO/IEC 15948): 8 bits a channel, rows unfiltered, in deflate blocks that are stored
- * (RFC 1951, 3.2.4) under zlib's frame (RFC 1950), so that programs need no library for it. */
+/* nnrt_png_write.c: pictures as PNG (ISO/IEC 15948): 8 bits a channel, rows unfiltered, in deflate blocks that are
+ * stored (RFC 1951, 3.2.4) under zlib's frame (RFC 1950), so that programs need no library for it. */
 #include "nnrt_data.h"
 
 static void png_number(unsigned char *to, uint32_t value)

@@ -16,9 +16,10 @@ typedef struct nnrt_list {
 typedef struct nnrt_args {
     const char *command;           /* NULL: none was given */
     nnrt_list data, input, output; /* NAME=FILE */
-    const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves, *tensorboard, *report;
+    const char *data_dir, *weights, *out, *checkpoint, *resume, *log, *curves, *tensorboard,
+        *report;
     int64_t epochs, steps, threads, batch, folds, fold; /* 0: not given */
-    double lr, seconds;                    /* lr < 0: not given */
+    double lr, seconds;                                 /* lr < 0: not given */
     const char *prompt;
     const char *reference;
     const char *method, *chosen_class, *layer, *metric; /* attribute */
@@ -29,7 +30,8 @@ typedef struct nnrt_args {
     double length_penalty;       /* < 0: not given */
     uint64_t seed;
     int partial, find_lr, overfit_batch;
-    int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, details, json, help, version;
+    int has_seed, no_shuffle, keep_going, refit, train, predict, decode, profile, details, json,
+        help, version;
 } nnrt_args;
 
 /* Reads the command line: the sub-command's own options, --name=value or --name value, in any
@@ -146,8 +148,9 @@ struct nnrt_score {
     double loss_sum, samples;
     double *sums; /* n_sums of the model */
     const nnrt_model *model;
-    int64_t room;      /* samples that there is memory for */
-    float **kept;      /* one for each kind of numbers that metrics keep: of all samples so far; NULL: not kept */
+    int64_t room; /* samples that there is memory for */
+    /* One for each kind of numbers that metrics keep: of all samples so far; NULL: not kept. */
+    float **kept;
     float **to;        /* the same: where those of the next batch go */
     nnrt_scored *work; /* one a target */
 };
@@ -180,8 +183,8 @@ int nnrt_larger_is_better(const nnrt_model *, const char *figure);
 
 /* --- nnrt_detections.c -------------------------------------------------------------------------- */
 
-/* The mean average precision of what such a metric keeps of a set, or that of its one class. NaN: there are no boxes, or
- * no memory. */
+/* The mean average precision of what such a metric keeps of a set, or that of its one class. NaN: there are no boxes,
+ * or no memory. */
 double nnrt_detections_figure(const nnrt_score *, const nnrt_metric *);
 
 /* --- nnrt_classes.c: how a classifier did, class by class --------------------------------------- */
@@ -195,9 +198,14 @@ typedef struct nnrt_class_figures {
     double auc, average_precision; /* NaN: some or all targets must have it */
 } nnrt_class_figures;
 
+/* Those of class k of n by a matrix [n, n] of which rows are what targets are, columns what they are taken for; auc and
+ * average_precision NaN, which a matrix does not tell. */
+nnrt_class_figures nnrt_classes_figures(int64_t n, const int64_t *confusion, int64_t k);
+
 /* What a threshold gives: targets at and above it are taken for the class. The first one is above all. */
 typedef struct nnrt_curve_point {
-    double threshold, precision, recall, false_positive_rate; /* recall is also the true positive rate */
+    double threshold, precision, false_positive_rate;
+    double recall; /* the true positive rate as well */
 } nnrt_curve_point;
 
 /* Targets whose highest probability (of one score a target: that of 1) is from low to high. */
@@ -209,8 +217,8 @@ typedef struct nnrt_bin {
 typedef struct nnrt_classes {
     const nnrt_metric *metric;
     int64_t n, targets;     /* classes, two where targets are 0 or 1; targets that count */
-    int64_t *confusion;     /* [n, n]: those that have the class of the row and are taken for that of the column */
-    nnrt_class_figures *at;         /* n */
+    int64_t *confusion;     /* [n, n]: rows are what they have, columns what they are taken for */
+    nnrt_class_figures *at; /* n */
     nnrt_bin bins[NNRT_BINS];
     double accuracy, ece;
 } nnrt_classes;
@@ -222,7 +230,8 @@ int nnrt_classes_open(nnrt_classes *, const nnrt_score *, nnrt_fault *);
 void nnrt_classes_close(nnrt_classes *);
 /* The points of class k's ROC and precision-recall curves, one for each score that occurs, on the heap; sorts
  * score->work. *n: how many. NULL: no memory. */
-nnrt_curve_point *nnrt_classes_curve(const nnrt_classes *, const nnrt_score *, int64_t k, int64_t *n);
+nnrt_curve_point *nnrt_classes_curve(const nnrt_classes *, const nnrt_score *, int64_t k,
+                                     int64_t *n);
 
 /* --- nnrt_details.c: eval --details, --curves ----------------------------------------------------- */
 
@@ -239,7 +248,8 @@ int nnrt_details_curves(const char *dir, const nnrt_classes *, const nnrt_score 
 /* Fits the layers standardize, impute and pca of the model, in their order, on the samples `rows` of the set, which
  * are training's alone; the feed's buffers hold batches meanwhile. Models without such layers: nothing is done.
  * NNRT_BAD_CONTENT where a feature has no value, NNRT_NOT_FINITE where an infinity arose before a layer. */
-int nnrt_fit(nnrt_instance *, const nnrt_dataset *, const nnrt_rows *rows, nnrt_feed *, nnrt_fault *);
+int nnrt_fit(nnrt_instance *, const nnrt_dataset *, const nnrt_rows *rows, nnrt_feed *,
+             nnrt_fault *);
 
 /* --- nnrt_loader.c: batches read in the background ---------------------------------------------- */
 
@@ -380,8 +390,8 @@ void nnrt_canvas_free(nnrt_canvas *);
 /* Draws an image at a place. */
 void nnrt_canvas_image(const nnrt_canvas *, int64_t left, int64_t top, const nnrt_image *);
 /* Lays heat over a part of the picture, the largest as full heat. NNRT_NO_MEMORY. */
-int nnrt_canvas_heat(const nnrt_canvas *, int64_t left, int64_t top, int64_t width,
-                      int64_t height, const nnrt_heat *, nnrt_fault *);
+int nnrt_canvas_heat(const nnrt_canvas *, int64_t left, int64_t top, int64_t width, int64_t height,
+                     const nnrt_heat *, nnrt_fault *);
 /* Writes it as PNG. */
 int nnrt_canvas_write(const char *path, const nnrt_canvas *, nnrt_fault *);
 

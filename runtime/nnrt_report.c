@@ -185,33 +185,22 @@ static int report_curves(FILE *f, const nnrt_training *t)
 
 /* --- confusions ------------------------------------------------------------------------------- */
 
-static double report_ratio(double part, double of)
-{
-    return of > 0 ? part / of : 0;
-}
-
 /* Precision, recall and F1 of each class. */
 static void report_classes(FILE *f, const nnrt_judged *j)
 {
-    int n = (int)j->pair.classes;
     fputs(
         "<div class=\"scroll tall\"><table>\n<thead><tr><th>class</th><th class=\"n\">samples</th>"
         "<th class=\"n\">precision</th><th class=\"n\">recall</th><th "
         "class=\"n\">F1</th></tr></thead>\n<tbody>\n",
         f);
-    for (int i = 0; i < n; i++) {
-        double right = j->confusion[i * n + i], is = 0, taken = 0;
-        for (int k = 0; k < n; k++) {
-            is += j->confusion[i * n + k];
-            taken += j->confusion[k * n + i];
-        }
+    for (int64_t k = 0; k < j->pair.classes; k++) {
+        const nnrt_class_figures at = nnrt_classes_figures(j->pair.classes, j->confusion, k);
         fputs("<tr><th scope=\"row\">", f);
-        nnrt_html_say(f, j->names[i]);
+        nnrt_html_say(f, j->names[k]);
         fprintf(f,
-                "</th><td class=\"n\">%.0f</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td>"
+                "</th><td class=\"n\">%lld</td><td class=\"n\">%.4f</td><td class=\"n\">%.4f</td>"
                 "<td class=\"n\">%.4f</td></tr>\n",
-                is, report_ratio(right, taken), report_ratio(right, is),
-                report_ratio(2 * right, is + taken));
+                (long long)at.support, at.precision, at.recall, at.f1);
     }
     fputs("</tbody></table></div>\n", f);
 }
@@ -241,23 +230,23 @@ static void report_frequent(FILE *f, const nnrt_judged *j)
         nnrt_html_say(f, j->names[best[i] / n]);
         fputs("</td><td>", f);
         nnrt_html_say(f, j->names[best[i] % n]);
-        fprintf(f, "</td><td class=\"n\">%.0f</td></tr>\n", j->confusion[best[i]]);
+        fprintf(f, "</td><td class=\"n\">%lld</td></tr>\n", (long long)j->confusion[best[i]]);
     }
     fputs("</tbody></table></div>\n", f);
 }
 
 static void report_confusion(FILE *f, const nnrt_judged *j)
 {
-    double right = 0, all = 0;
+    int64_t right = 0, all = 0;
     for (int64_t i = 0; i < j->pair.classes * j->pair.classes; i++) {
         all += j->confusion[i];
         right += i / j->pair.classes == i % j->pair.classes ? j->confusion[i] : 0;
     }
     nnrt_html_section(f, "confusion", "Confusions");
     fprintf(f,
-            "<p class=\"soft\">Of the %s set, %lld sample%s: %.0f of %.0f right (%.4g %%).</p>\n",
-            j->set, (long long)j->rows.n, j->rows.n == 1 ? "" : "s", right, all,
-            100 * report_ratio(right, all));
+            "<p class=\"soft\">Of the %s set, %lld sample%s: %lld of %lld right (%.4g %%).</p>\n",
+            j->set, (long long)j->rows.n, j->rows.n == 1 ? "" : "s", (long long)right,
+            (long long)all, all ? 100 * (double)right / (double)all : 0);
     if (j->pair.classes <= REPORT_MATRIX) {
         fputs("<div class=\"grid top\">\n", f);
         nnrt_svg_confusion(f, (int)j->pair.classes, (const char *const *)j->names, j->confusion);

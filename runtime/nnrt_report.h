@@ -24,18 +24,18 @@ typedef struct nnrt_pair {
 
 /* What was made of a sample. */
 typedef struct nnrt_guess {
-    int64_t row;       /* of the set */
-    double error;      /* share of places that are wrong; of numbers: root of the mean square, or, where
+    int64_t row;  /* of the set */
+    double error; /* share of places that are wrong; of numbers: root of the mean square, or, where
                           the target is seen, 1 - their correlation */
-    double sure;       /* probability of the answer; of several places their mean */
+    double sure;  /* probability of the answer; of several places their mean */
     int32_t is, taken; /* classes, at the first place that counts */
 } nnrt_guess;
 
 enum {
-    NNRT_JUDGED_ROWS = 100000, /* samples of a validation set that are looked at, at most */
+    NNRT_JUDGED_ROWS = 100000,    /* samples of a validation set that are looked at, at most */
     NNRT_JUDGED_TRAINING = 10000, /* of a training set */
-    NNRT_JUDGED_CLASSES = 512, /* classes of which pairs are counted, at most */
-    NNRT_JUDGED_POINTS = 1500  /* numbers that are drawn against what they should be */
+    NNRT_JUDGED_CLASSES = 512,    /* classes of which pairs are counted, at most */
+    NNRT_JUDGED_POINTS = 1500     /* numbers that are drawn against what they should be */
 };
 
 /* A set, as the weights of an instance answer it. */
@@ -45,11 +45,11 @@ typedef struct nnrt_judged {
     const nnrt_dataset *data;
     nnrt_rows rows; /* of these, those looked at; the array is another's */
     nnrt_pair pair;
-    int unit;          /* binary: all answers lie in [0, 1], so 0.5 divides; else 0 */
-    nnrt_guess *guess; /* one a row, those that are most wrong first */
-    double *confusion; /* [classes][classes], or NULL */
-    char **names;      /* of the classes, or NULL */
-    double *x, *y;     /* numbers: what they should be, what they are */
+    int unit;           /* binary: all answers lie in [0, 1], so 0.5 divides; else 0 */
+    nnrt_guess *guess;  /* one a row, those that are most wrong first */
+    int64_t *confusion; /* [classes][classes], or NULL */
+    char **names;       /* of the classes, or NULL */
+    double *x, *y;      /* numbers: what they should be, what they are */
     int64_t points;
     float **out; /* of a batch, one an output */
 } nnrt_judged;

@@ -255,9 +255,6 @@ static int judge_names(nnrt_judged *j)
 {
     const nnrt_model *model = j->t->model;
     const nnrt_value *v = &model->inputs[j->pair.target];
-    const nnrt_reader *reader = model->text ? model->text : model->sound;
-    nnrt_texts labels = {0};
-    nnrt_fault ignored;
     const nnrt_prompting *by = model->text ? model->text->prompting : NULL;
     void *vocab = by ? nnrt_report_vocabulary(j->t, j->pair.target) : NULL;
     j->names = calloc((size_t)v->classes + 1, sizeof *j->names);
@@ -265,20 +262,19 @@ static int judge_names(nnrt_judged *j)
         by->close(vocab);
     if (!j->names)
         return nnrt_fail(j->t->fault, NNRT_NO_MEMORY, "no memory for the report");
-    if (reader && reader->labels && nnrt_meta_find(&j->t->meta, "nncc.labels.", v->name))
-        reader->labels(&j->t->meta, v->name, &labels, &ignored);
     int good = 1;
     for (int64_t i = 0; i < v->classes && good; i++) {
-        j->names[i] = i < labels.rows ? strndup(labels.at[i].at, labels.at[i].size)
-                      : by && vocab   ? judge_token(by, vocab, (int32_t)i)
-                                      : NULL;
+        int length;
+        const char *label = nnrt_meta_label(&j->t->meta, v->name, i, &length);
+        j->names[i] = label         ? strndup(label, (size_t)length)
+                      : by && vocab ? judge_token(by, vocab, (int32_t)i)
+                                    : NULL;
         if (!j->names[i])
             j->names[i] = judge_number(i);
         good = j->names[i] != NULL;
     }
     if (by && vocab)
         by->close(vocab);
-    nnrt_texts_free(&labels);
     return good ? 0 : nnrt_fail(j->t->fault, NNRT_NO_MEMORY, "no memory for the report");
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_shapes.c: the generator `shapes`: small pictures in colour, each of one of ten shapes, of any colour, size, slant
- * and place, on a ground whose colour changes across the picture, among smears and noise. In integers, so that every
- * machine makes the same bytes. */
+/* nnrt_shapes.c: the generator `shapes`: small pictures in colour, each of one of ten shapes, of any colour, size,
+ * slant and place, on a ground whose colour changes across the picture, among smears and noise. In integers, so that
+ * every machine makes the same bytes. */
 #include "nnrt_data.h"
 
 enum {
@@ -88,7 +88,7 @@ static void shapes_draw(int kind, const shapes_place *at, const int32_t colour[3
 /* Sample i of a seed: its pixels, channels first, and its shape as the value returned. */
 static unsigned char shapes_sample(uint64_t seed, int64_t i, unsigned char *out)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     int32_t pixels[3 * SHAPES_PIXELS], ground[3], colour[3];
     nnrt_synth_next(&r);
     int kind = nnrt_synth_range(&r, 0, SHAPES_KINDS - 1);

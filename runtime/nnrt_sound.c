@@ -441,4 +441,4 @@ static int sound_file(const nnrt_read *r, int input, const char *path, const nnr
     return status;
 }
 
-const nnrt_reader nnrt_sound_reader = {sound_source, sound_file, NULL, NULL, nnrt_label_names};
+const nnrt_reader nnrt_sound_reader = {sound_source, sound_file, NULL, NULL};

@@ -94,7 +94,7 @@ static void review_clause(uint64_t *r, int good, nnrt_buffer *out)
 
 int nnrt_review(uint64_t seed, int64_t i, nnrt_buffer *out)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     nnrt_synth_next(&r);
     int good = nnrt_synth_range(&r, 0, 1), parts = nnrt_synth_range(&r, 0, 2);
     if (parts == 1) /* "but": the second counts */
@@ -129,7 +129,7 @@ int nnrt_headline(uint64_t seed, int64_t i, nnrt_buffer *out)
     static const char *const when[] = {"", " again", " this year", " on Monday"};
     static const char *const shapes[] = {"The $a $b $c$d .", "After the $e , $a $b $c$d .",
                                          "$a $b $c$d after the $e ."};
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     nnrt_synth_next(&r);
     int topic = nnrt_synth_range(&r, 0, HEADLINE_TOPICS - 1);
     const char *a = story_pick(&r, headline_nouns[topic], HEADLINE_NOUNS - 1);

@@ -301,12 +301,12 @@ void nnrt_svg_histogram(FILE *f, const nnrt_bars *b)
 typedef struct svg_cells {
     int n, cell, left, top, labels; /* labels: each row and column has its name */
     const char *const *names;
-    const double *count;
+    const int64_t *count;
 } svg_cells;
 
 static void svg_cell(FILE *f, const svg_cells *m, int i, int k, double row)
 {
-    double count = m->count[i * m->n + k], share = row > 0 ? count / row : 0;
+    double count = (double)m->count[i * m->n + k], share = row > 0 ? count / row : 0;
     char text[NNRT_AMOUNT];
     int x = m->left + k * m->cell, y = m->top + i * m->cell;
     fprintf(f, "<g><title>%.0f of %.0f, is ", count, row);
@@ -353,7 +353,7 @@ static int svg_longest(int n, const char *const *names)
     return longest;
 }
 
-void nnrt_svg_confusion(FILE *f, int n, const char *const *names, const double *count)
+void nnrt_svg_confusion(FILE *f, int n, const char *const *names, const int64_t *count)
 {
     svg_cells m = {.n = n, .names = names, .count = count};
     int longest = svg_longest(n, names);
@@ -372,7 +372,7 @@ void nnrt_svg_confusion(FILE *f, int n, const char *const *names, const double *
     for (int i = 0; i < n; i++) {
         double row = 0;
         for (int k = 0; k < n; k++)
-            row += count[i * n + k];
+            row += (double)count[i * n + k];
         for (int k = 0; k < n; k++)
             svg_cell(f, &m, i, k, row);
     }

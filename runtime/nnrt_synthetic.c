@@ -34,6 +34,11 @@ int32_t nnrt_synth_range(uint64_t *state, int32_t low, int32_t high)
     return (int32_t)(low + (int64_t)((nnrt_synth_next(state) >> 32) * span >> 32));
 }
 
+uint64_t nnrt_synth_state(uint64_t seed, int64_t i)
+{
+    return nnrt_synth_next(&seed) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+}
+
 /* --- digits ----------------------------------------------------------------------------------- */
 
 /* A smooth line through points in a box of 100 x 100; y points down. Corners are where strokes
@@ -299,7 +304,7 @@ static void digits_noise(uint64_t *r, int32_t *image)
 /* Sample i of a seed: its pixels, and its label as the value returned. */
 static unsigned char digits_sample(uint64_t seed, int64_t i, unsigned char *pixels)
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     int32_t image[DIGITS_PIXELS] = {0};
     nnrt_synth_next(&r);
     int digit = nnrt_synth_range(&r, 0, 9);
@@ -313,35 +318,46 @@ static unsigned char digits_sample(uint64_t seed, int64_t i, unsigned char *pixe
 
 /* --- all generators --------------------------------------------------------------------------- */
 
-/* The array for an input of the name and number of values a sample that the generator has. NULL in
- * *out->data: the model has no such input. */
-static int synth_array(const nnrt_source *s, const nnrt_model *m, const char *name, int64_t count,
+int nnrt_synth_input(const nnrt_model *m, const char *name)
+{
+    for (int i = 0; i < m->n_inputs; i++)
+        if (strcmp(m->inputs[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+int nnrt_synth_array(const nnrt_source *s, const nnrt_model *m, int input, nnrt_array_type type,
+                     nnrt_array *out, nnrt_fault *fault)
+{
+    const nnrt_value *v = &m->inputs[input];
+    int64_t dim[NNRT_RANK] = {s->count};
+    memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
+    return nnrt_array_make(s->generator, type, v->rank + 1, dim, &out[input], fault);
+}
+
+/* The array for an input of the name and number of values a sample that the generator has; NULL in
+ * *made: the model has no such input. */
+static int synth_bytes(const nnrt_source *s, const nnrt_model *m, const char *name, int64_t count,
                        nnrt_array *out, nnrt_array **made, nnrt_fault *fault)
 {
-    *made = NULL;
-    for (int i = 0; i < m->n_inputs; i++) {
-        const nnrt_value *v = &m->inputs[i];
-        if (strcmp(v->name, name) != 0)
-            continue;
-        if (v->count != count || v->rank >= NNRT_RANK)
-            return nnrt_fail(fault, NNRT_BAD_CALL,
-                             "synthetic %s: expected an input '%s' of %lld numbers, found %lld",
-                             s->generator, name, (long long)count, (long long)v->count);
-        int64_t dim[NNRT_RANK] = {s->count};
-        memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
-        *made = &out[i];
-        return nnrt_array_make(s->generator, NNRT_ARRAY_U8, v->rank + 1, dim, &out[i], fault);
-    }
-    return NNRT_OK;
+    int i = nnrt_synth_input(m, name);
+    *made = i < 0 ? NULL : &out[i];
+    if (i < 0)
+        return NNRT_OK;
+    if (m->inputs[i].count != count || m->inputs[i].rank >= NNRT_RANK)
+        return nnrt_fail(fault, NNRT_BAD_CALL,
+                         "synthetic %s: expected an input '%s' of %lld numbers, found %lld",
+                         s->generator, name, (long long)count, (long long)m->inputs[i].count);
+    return nnrt_synth_array(s, m, i, NNRT_ARRAY_U8, out, fault);
 }
 
 int nnrt_synth_images(const nnrt_source *s, const nnrt_model *m, int64_t count,
                       nnrt_synth_sample *draw, nnrt_array *out, nnrt_fault *fault)
 {
     nnrt_array *image, *label = NULL;
-    int status = synth_array(s, m, "image", count, out, &image, fault);
+    int status = synth_bytes(s, m, "image", count, out, &image, fault);
     if (!status)
-        status = synth_array(s, m, "label", 1, out, &label, fault);
+        status = synth_bytes(s, m, "label", 1, out, &label, fault);
     if (status)
         return status;
     if (!image && !label)
@@ -371,11 +387,8 @@ typedef struct synth_generator {
 } synth_generator;
 
 static const synth_generator synth_generators[] = {
-    {"digits", digits_make},
-    {"lungs", nnrt_lungs_make},
-    {"shapes", nnrt_shapes_make},
-    {"discs", nnrt_discs_make},
-    {"cells", nnrt_cells_make},
+    {"digits", digits_make},    {"lungs", nnrt_lungs_make}, {"shapes", nnrt_shapes_make},
+    {"discs", nnrt_discs_make}, {"cells", nnrt_cells_make},
 };
 
 int nnrt_synthetic_make(const nnrt_source *s, const nnrt_model *m, nnrt_array *out,

@@ -89,14 +89,14 @@ static int text_vocab(const nnrt_read *r, const nnrt_source *s, int input, const
     } else {
         int table = s->text->stride == 0, words = s->text->tokens == NNRT_TOKENS_WORDS;
         nnrt_learning how = {.kind = s->text->tokens,
-                                   .lowercase = s->text->lowercase,
-                                   .pad = table,
-                                   .unknown = words || (table && s->kind == NNRT_SOURCE_TEXT),
-                                   .ends = s->text->is_pairs && input == text_target(r, s),
-                                   .size = v->classes,
-                                   .name = name,
-                                   .input = v->name,
-                                   .lines = lines};
+                             .lowercase = s->text->lowercase,
+                             .pad = table,
+                             .unknown = words || (table && s->kind == NNRT_SOURCE_TEXT),
+                             .ends = s->text->is_pairs && input == text_target(r, s),
+                             .size = v->classes,
+                             .name = name,
+                             .input = v->name,
+                             .lines = lines};
         status = text_learn(r, &how, texts, n, out);
     }
     if (!status)
@@ -662,5 +662,4 @@ static int text_file(const nnrt_read *r, int input, const char *path, const nnrt
     return status;
 }
 
-const nnrt_reader nnrt_text_reader = {text_source, text_file, nnrt_text_say, &nnrt_text_prompting,
-                                      nnrt_label_names};
+const nnrt_reader nnrt_text_reader = {text_source, text_file, nnrt_text_say, &nnrt_text_prompting};

@@ -205,8 +205,6 @@ int nnrt_table_classes(const nnrt_table *, int input, const nnrt_span *texts);
  * kept, ids in their order (none: n is 0). (nnrt_labels.c) */
 int nnrt_labels_keep(const nnrt_read *, const char *key, const nnrt_vocab *names);
 int nnrt_labels_kept(const nnrt_meta *, const char *key, nnrt_vocab *out, nnrt_fault *);
-/* The names of an input's classes, in their order, as the weights file has them; none: no rows. (nnrt_labels.c) */
-int nnrt_label_names(const nnrt_meta *, const char *input, nnrt_texts *out, nnrt_fault *);
 /* A column of lengths: `of` is the input that they belong to. Nothing where the source names none.
  */
 int nnrt_table_lengths(const nnrt_table *, int of, const int32_t *lengths);

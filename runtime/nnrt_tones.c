@@ -71,7 +71,7 @@ static void tones_make(tones_clip *c, uint64_t *r, int n, const char *digits, in
 
 int nnrt_tones(uint64_t seed, int64_t i, int several, int64_t rate, nnrt_clip *out, char digits[8])
 {
-    uint64_t state = seed, r = nnrt_synth_next(&state) ^ (uint64_t)i * 0xD1342543DE82EF95u;
+    uint64_t r = nnrt_synth_state(seed, i);
     nnrt_synth_next(&r);
     int n = several ? nnrt_synth_range(&r, 2, 5) : 1;
     for (int k = 0; k < n; k++)

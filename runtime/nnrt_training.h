@@ -45,7 +45,7 @@ typedef struct nnrt_training {
     unsigned char *averaged; /* room for vars whose weights are averages; NULL: there are none */
     int *average_of;         /* by var: the weight that it is the average of, or -1 */
     nnrt_snapshot snapshot;
-    int unsaved; /* the checkpoint is older than the run */
+    int unsaved;        /* the checkpoint is older than the run */
     FILE *log, *events; /* of --log and --tensorboard, or NULL */
     int log_failed;
     struct nnrt_report *report; /* what --report gathers, or NULL */

@@ -159,129 +159,7 @@ static void emit_values(SourceText *s)
     out_line(s->out, "};");
 }
 
-/* --- data sources ----------------------------------------------------------------------------- */
-
-static void emit_columns(SourceText *s, const Source *source, const char *role)
-{
-    const char *name = s->p->name;
-    emit_csv_texts(s, source, role);
-    if (source->files.n) {
-        out_open(s->out, "static const char *const %s_%s_files[] =", name, role);
-        for (int i = 0; i < source->files.n; i++)
-            out_line(s->out, "%s,", quoted_text(s->arena, source->files.at[i]));
-        s->out->depth--;
-        out_line(s->out, "};");
-    }
-    for (int i = 0; i < source->columns.n; i++) {
-        const SourceColumn *c = &source->columns.at[i];
-        if (!c->names.n)
-            continue;
-        Str line = str_new(s->arena);
-        for (int k = 0; k < c->names.n; k++)
-            str_add(&line, "%s%s", k ? ", " : "", quoted_text(s->arena, c->names.at[k]));
-        out_line(s->out, "static const char *const %s_%s_%d[] = {%s};", name, role, i, line.at);
-    }
-    if (!source->columns.n)
-        return;
-    out_open(s->out, "static const nnrt_column %s_%s[] =", name, role);
-    for (int i = 0; i < source->columns.n; i++) {
-        const SourceColumn *c = &source->columns.at[i];
-        const char *names = c->names.n ? arena_format(s->arena, "%s_%s_%d", name, role, i) : "NULL";
-        out_line(
-            s->out, "{.input = \"%s\", .file = %s, .bytes = %lld, .n_names = %d, .names = %s%s%s},",
-            s->p->inputs.at[c->input].name, quoted_text(s->arena, c->file), (long long)c->bytes,
-            c->names.n, names, c->of ? arena_format(s->arena, ", .of = \"%s\"", c->of) : "",
-            csv_column_text(s, c, role, i));
-    }
-    s->out->depth--;
-    out_line(s->out, "};");
-}
-
-bool reads_text(const Program *p)
-{
-    return p->data_train.has_text || p->data_validation.has_text || p->data_test.has_text;
-}
-
-bool reads_sound(const Program *p)
-{
-    return p->data_train.has_sound || p->data_validation.has_sound || p->data_test.has_sound;
-}
-
-bool reads_images(const Program *p)
-{
-    return p->data_train.has_images || p->data_validation.has_images || p->data_test.has_images;
-}
-
-static void emit_images(SourceText *s, const Source *x, const char *role)
-{
-    static const char *const resize[] = {"NONE", "STRETCH", "CROP", "PAD"};
-    const ImageForm *f = &x->images;
-    Str where = str_new(s->arena);
-    for (int i = 0; i < f->where.n; i++)
-        str_add(&where, "%s%s", i ? ", " : "", quoted_text(s->arena, f->where.at[i]));
-    if (f->where.n)
-        out_line(s->out, "static const char *const %s_%s_where[] = {%s};", s->p->name, role,
-                 where.at);
-    out_line(s->out, "static const nnrt_images %s_%s_images = {NNRT_RESIZE_%s, %s, %d, %s};",
-             s->p->name, role, resize[f->resize], quoted_text(s->arena, f->masks), f->where.n / 2,
-             f->where.n ? arena_format(s->arena, "%s_%s_where", s->p->name, role) : "NULL");
-}
-
-/* m_train_text, m_train_sound: what a source of text, of sound, says beside its columns. */
-static void emit_forms(SourceText *s, const Source *x, const char *role)
-{
-    static const char *const tokens[] = {"CHARACTERS", "BYTES", "WORDS", "BPE", "FILE"};
-    const TextForm *t = &x->text;
-    const SoundForm *f = &x->sound;
-    if (x->has_text)
-        out_line(s->out,
-                 "static const nnrt_text %s_%s_text = {NNRT_TOKENS_%s, %s, %d, %lld, %d, %d};",
-                 s->p->name, role, tokens[t->tokens], quoted_text(s->arena, t->file), t->lowercase,
-                 (long long)t->stride, t->refuse_long, t->is_pairs);
-    if (x->has_sound)
-        out_line(s->out,
-                 "static const nnrt_sound %s_%s_sound = {%lld, %d, %lld, %lld, %lld, %lld, %s, %s, "
-                 "%d, %lld, %lld, %lld, %lluu, %s};",
-                 s->p->name, role, (long long)f->rate, f->is_mfcc, (long long)f->n_fft,
-                 (long long)f->hop, (long long)f->n_mels, (long long)f->n_mfcc,
-                 real_text(s->arena, f->f_min), real_text(s->arena, f->f_max), f->refuse_long,
-                 (long long)f->join.least, (long long)f->join.most, (long long)f->join.samples,
-                 (unsigned long long)f->join.seed, real_text(s->arena, f->join.gap));
-    if (x->has_images)
-        emit_images(s, x, role);
-}
-
-static void source_row(SourceText *s, const Source *x, const char *role)
-{
-    static const char *const kind[] = {"NONE", "IDX",       "NPY",  "NPZ",   "RECORDS",
-                                       "CSV",  "SYNTHETIC", "TEXT", "SOUND", "IMAGES"};
-    if (x->kind == SOURCE_none)
-        return;
-    out_line(s->out,
-             ".data_%s = {.kind = NNRT_SOURCE_%s, .file = %s, .generator = %s, .seed = %lluu,",
-             role, kind[x->kind], quoted_text(s->arena, x->file),
-             quoted_text(s->arena, x->generator), (unsigned long long)x->seed);
-    if (x->files.n)
-        out_line(s->out, "    .n_files = %d, .files = %s_%s_files,", x->files.n, s->p->name, role);
-    if (x->has_text)
-        out_line(s->out, "    .text = &%s_%s_text,", s->p->name, role);
-    if (x->has_sound)
-        out_line(s->out, "    .sound = &%s_%s_sound, .is_folder = %d,", s->p->name, role,
-                 x->is_folder);
-    emit_csv_row(s, x, role);
-    if (x->has_images)
-        out_line(s->out, "    .images = &%s_%s_images, .is_folder = %d,", s->p->name, role,
-                 x->is_folder);
-    if (x->rows_end)
-        out_line(s->out, "    .rows_from = %lld, .rows_end = %lld,", (long long)x->rows_from,
-                 (long long)x->rows_end);
-    if (x->stride)
-        out_line(s->out, "    .stride = %lld,", (long long)x->stride);
-    const char *columns = x->columns.n ? arena_format(s->arena, "%s_%s", s->p->name, role) : "NULL";
-    out_line(s->out,
-             "    .count = %lld, .header = %d, .delimiter = %d, .n_columns = %d, .columns = %s},",
-             (long long)x->count, x->header, x->delimiter, x->columns.n, columns);
-}
+/* --- training --------------------------------------------------------------------------------- */
 
 /* What some schedules have. */
 static void more_of_schedule(SourceText *s, const Schedule *c)
@@ -479,26 +357,18 @@ static void carried_row(SourceText *s)
              (long long)((end + ALIGN - 1) / ALIGN * ALIGN - first->offset));
 }
 
-static void model_table(SourceText *s)
+/* What the model is: names, sizes, costs and how many there are of what. */
+static void head_rows(SourceText *s)
 {
-    Program *p = s->p;
-    const char *m = p->name;
+    const Program *p = s->p;
     Out *o = s->out;
     double batch = (double)p->train.batch;
-    out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
-    out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
-    out_raw(o,
-            "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH \" (\" __VERSION__ "
-            "\")\"\n#else\n#define %s_FLAGS "
-            "NULL\n#endif",
-            s->upper, s->upper);
-    out_open(o, "static const nnrt_model %s_model =", m);
     out_line(o,
              ".abi = NNRT_ABI, .name = \"%s\", .source = %s, .target = \"%s\", .version = "
              "\"nncc " NNCC_VERSION "\",",
-             m, quoted_text(s->arena, p->file), p->target->name);
+             p->name, quoted_text(s->arena, p->file), p->target->name);
     out_line(o, ".digest = \"%s\", .batch = %lld, .size = sizeof(%s),", p->digest,
-             (long long)p->train.batch, m);
+             (long long)p->train.batch, p->name);
     out_line(o, ".vars_bytes = %lld, .arena_bytes = %lld,", (long long)p->vars_bytes,
              (long long)(p->vars_bytes + scratch_bytes(p) + decoding_bytes(p)));
     out_line(o, ".flops_predict = %s, .flops_train = %s,",
@@ -507,20 +377,14 @@ static void model_table(SourceText *s)
     out_line(o, ".n_inputs = %d, .n_outputs = %d, .n_vars = %d, .n_metrics = %d, .n_sums = %d,",
              p->inputs.n, p->fn[FN_predict] ? p->outputs.n : 0, p->vars.n - caches_count(p),
              p->metrics.n, p->n_sums);
-    out_line(o, ".inputs = %s_inputs,", m);
-    if (p->fn[FN_predict])
-        out_line(o, ".outputs = %s_outputs, .predict = %s_predict_any,", m, m);
-    if (p->vars.n)
-        out_line(o, ".vars = %s_vars,", m);
-    if (p->metrics.n)
-        out_line(o, ".metrics = %s_metrics,", m);
-    if (p->kept.n)
-        out_line(o, ".n_kept = %d, .kept = %s_kept,", p->kept.n, m);
-    carried_row(s);
-    train_rows(s);
-    source_row(s, &p->data_train, "train");
-    source_row(s, &p->data_validation, "validation");
-    source_row(s, &p->data_test, "test");
+}
+
+/* The functions that the runtime calls, and the tables of them. */
+static void function_rows(SourceText *s)
+{
+    const Program *p = s->p;
+    const char *m = p->name;
+    Out *o = s->out;
     if (p->fn[FN_train])
         out_line(o, ".train_step = %s_train_step_any,", m);
     if (p->fn[FN_eval])
@@ -548,14 +412,52 @@ static void model_table(SourceText *s)
         out_line(o, ".fitting = &%s_fitting,", m);
     if (tells_about(s))
         out_line(o, ".about = &%s_about,", m);
-    if (s->options->main && reads_text(p))
-        out_line(o, ".text = &nnrt_text_reader,");
-    if (s->options->main && reads_sound(p))
-        out_line(o, ".sound = &nnrt_sound_reader,");
-    if (s->options->main && reads_categories(p))
-        out_line(o, ".categories = nnrt_categories_find,");
-    if (s->options->main && reads_images(p))
-        out_line(o, ".images = &nnrt_images_reader,");
+}
+
+/* Readers that a program links only where its data wants them. */
+static void reader_rows(SourceText *s)
+{
+    const Program *p = s->p;
+    if (!s->options->main)
+        return;
+    if (reads_text(p))
+        out_line(s->out, ".text = &nnrt_text_reader,");
+    if (reads_sound(p))
+        out_line(s->out, ".sound = &nnrt_sound_reader,");
+    if (reads_categories(p))
+        out_line(s->out, ".categories = nnrt_categories_find,");
+    if (reads_images(p))
+        out_line(s->out, ".images = &nnrt_images_reader,");
+}
+
+static void model_table(SourceText *s)
+{
+    const Program *p = s->p;
+    const char *m = p->name;
+    Out *o = s->out;
+    out_raw(o, "\nstatic nnrt_instance *%s_init_any(void *memory, uint64_t seed)", m);
+    out_raw(o, "{\n    return (nnrt_instance *)%s_init(memory, seed);\n}\n", m);
+    out_raw(o,
+            "#ifdef NNRT_BUILT_WITH\n#define %s_FLAGS NNRT_BUILT_WITH \" (\" __VERSION__ "
+            "\")\"\n#else\n#define %s_FLAGS "
+            "NULL\n#endif",
+            s->upper, s->upper);
+    out_open(o, "static const nnrt_model %s_model =", m);
+    head_rows(s);
+    out_line(o, ".inputs = %s_inputs,", m);
+    if (p->fn[FN_predict])
+        out_line(o, ".outputs = %s_outputs, .predict = %s_predict_any,", m, m);
+    if (p->vars.n)
+        out_line(o, ".vars = %s_vars,", m);
+    if (p->metrics.n)
+        out_line(o, ".metrics = %s_metrics,", m);
+    if (p->kept.n)
+        out_line(o, ".n_kept = %d, .kept = %s_kept,", p->kept.n, m);
+    carried_row(s);
+    train_rows(s);
+    source_rows(s);
+    function_rows(s);
+    reader_rows(s);
     out_line(o, ".init = %s_init_any, .flags = %s_FLAGS,", m, s->upper);
     o->depth--;
     out_line(o, "};\n");
@@ -686,12 +588,7 @@ void emit_model(SourceText *s)
     emit_values(s);
     emit_vars(s);
     emit_metric_rows(s);
-    emit_columns(s, &s->p->data_train, "train");
-    emit_columns(s, &s->p->data_validation, "validation");
-    emit_columns(s, &s->p->data_test, "test");
-    emit_forms(s, &s->p->data_train, "train");
-    emit_forms(s, &s->p->data_validation, "validation");
-    emit_forms(s, &s->p->data_test, "test");
+    emit_sources(s);
     emit_attributions(s);
     emit_generation(s);
     emit_fitting(s);

@@ -146,6 +146,9 @@ void emit_model(SourceText *);
 const char *real_text(Arena *, double);                       /* as a double of C */
 const char *dims_text(Arena *, const Shape *, int from_axis); /* "{3, 32, 32}" */
 const char *quoted_text(Arena *, const char *); /* a string of C; NULL without quotes */
+/* describe_data.c: the tables of the data sources, and their rows in nnrt_model. */
+void emit_sources(SourceText *);
+void source_rows(SourceText *);
 /* describe_csv.c: the texts of a csv source; what its row, and that of its column i, say beside the rest; whether a
  * column of csv may hold categories: programs then link what knows them. */
 void emit_csv_texts(SourceText *, const Source *, const char *role);
@@ -169,7 +172,7 @@ void emit_attributions(SourceText *);
  * or, of boxes, nnrt_boxes.h. */
 void emit_runtime(SourceText *);
 bool calls_samples(const SourceText *, bool boxes);
-/* Whether a data source of the model is text, or sound: programs then link their readers. */
+/* Whether a data source of the model is text, sound or images: programs then link their readers. (describe_data.c) */
 bool reads_text(const Program *);
 bool reads_sound(const Program *);
 bool reads_images(const Program *);

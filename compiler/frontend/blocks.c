@@ -76,7 +76,7 @@ static void read_block(Model *m, const YPair *pair)
     block->loc = pair->key->loc;
     if (!y_name(m->ctx, pair->key, "block", &block->name))
         return;
-    if (call_find(block->name) || later_call(block->name) || strcmp(block->name, "expr") == 0)
+    if (call_find(block->name) || strcmp(block->name, "expr") == 0)
         diag_error(&m->ctx->diag, block->loc, "block '%s' has the name of a layer", block->name);
     else
         map_set(&m->blocks, block->name, block);

@@ -246,11 +246,6 @@ Node *call_run(Call *);
 /* The layers, functions, losses and ops whose row has one of `flags`: names, for the nearest. */
 const char *call_nearest(Ctx *, const char *name, unsigned flags, bool ops);
 
-/* --- later.c: what LANGUAGE has and nncc has not yet ------------------------------------------ */
-
-/* Whether `name` is a layer, function, loss or metric of the language. */
-bool later_call(const char *name);
-
 /* --- generate.c ------------------------------------------------------------------------------- */
 
 /* Reads `generate:` of the file, if it is there; inputs and outputs are known. */

@@ -225,8 +225,6 @@ static Node *unknown_activation(Call *c, Loc loc, const char *name, bool known)
     const char *best = call_nearest(c->ctx, name, CALL_activation, false);
     if (known)
         diag_error(&c->ctx->diag, loc, "activation: '%s' is no activation", name);
-    else if (later_call(name))
-        diag_error(&c->ctx->diag, loc, "activation: '%s' is not supported yet", name);
     else if (best)
         diag_error(&c->ctx->diag, loc, "activation: unknown '%s'; did you mean '%s'?", name, best);
     else

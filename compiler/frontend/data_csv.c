@@ -14,14 +14,14 @@ static bool is_number(const char *text)
     return *text && text[strspn(text, "0123456789")] == '\0';
 }
 
-bool source_csv_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
+bool source_column_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
 {
     const char *name;
     if (!y_word(source_ctx(r), r->scope, y, source_title(r, key), &name))
         return false;
     if (!r->out->header && !is_number(name)) {
         diag_error(&source_ctx(r)->diag, y->loc,
-                   "csv: without a header columns have numbers, from 0; saw '%s'", name);
+                   "%s: without a header columns have numbers, from 0; saw '%s'", r->kind, name);
         return false;
     }
     vec_push(source_ctx(r)->arena, &out->names, name);
@@ -33,14 +33,14 @@ static bool column_names(Reader *r, const Y *y, const Input *input, SourceColumn
 {
     bool good = true;
     if (y->kind == Y_scalar)
-        good = source_csv_name(r, y, input->name, out);
+        good = source_column_name(r, y, input->name, out);
     if (y->items.n > CSV_COLUMNS_MAX) {
         diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s': more than %d columns", input->name,
                    CSV_COLUMNS_MAX);
         return false;
     }
     for (int i = 0; i < y->items.n; i++)
-        good = source_csv_name(r, y->items.at[i], input->name, out) && good;
+        good = source_column_name(r, y->items.at[i], input->name, out) && good;
     if (!good || out->names.n == shape_count(&input->shape))
         return good;
     diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
@@ -161,7 +161,7 @@ static bool read_where(Reader *r, const Y *written)
     for (int i = 0; i < y->pairs.n; i++) {
         SourceColumn name = {0};
         SourceWhere where = {0};
-        if (!source_csv_name(r, y->pairs.at[i].key, "where", &name) ||
+        if (!source_column_name(r, y->pairs.at[i].key, "where", &name) ||
             !texts(r, y->pairs.at[i].value, "where", &where.values))
             return false;
         where.column = name.names.at[0];

@@ -16,14 +16,14 @@ static bool read_columns(Reader *r, const Y *y, SourceColumn *out)
     if (!list)
         return false;
     if (list->kind == Y_scalar)
-        return source_csv_name(r, list, what, out);
+        return source_column_name(r, list, what, out);
     if (list->kind != Y_list || list->items.n < 1 || list->items.n > FORECAST_COLUMNS_MAX) {
         diag_error(&source_ctx(r)->diag, list->loc,
                    "csv: %s: expected a column, or a list of 1 to %d", what, FORECAST_COLUMNS_MAX);
         return false;
     }
     for (int i = 0; i < list->items.n; i++)
-        good = source_csv_name(r, list->items.at[i], what, out) && good;
+        good = source_column_name(r, list->items.at[i], what, out) && good;
     return good;
 }
 

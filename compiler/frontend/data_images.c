@@ -67,20 +67,6 @@ static bool check_folder_column(Reader *r, const Y *y, const Input *input, const
 }
 
 /* A column of the list by name, or by number. */
-static bool list_name(Reader *r, const Y *y, const char *key, SourceColumn *out)
-{
-    const char *name;
-    if (!y_word(source_ctx(r), r->scope, y, source_title(r, key), &name))
-        return false;
-    if (!r->out->header && strspn(name, "0123456789") != strlen(name)) {
-        diag_error(&source_ctx(r)->diag, y->loc,
-                   "images: without a header columns have numbers, from 0; saw '%s'", name);
-        return false;
-    }
-    vec_push(source_ctx(r)->arena, &out->names, name);
-    return true;
-}
-
 static bool image_column(Reader *r, const Y *written, const Input *input, SourceColumn *out)
 {
     Ctx *ctx = source_ctx(r);
@@ -95,9 +81,9 @@ static bool image_column(Reader *r, const Y *written, const Input *input, Source
         vec_push(ctx->arena, &out->names, name);
         return true;
     }
-    bool good = y->kind == Y_list || list_name(r, y, input->name, out);
+    bool good = y->kind == Y_list || source_column_name(r, y, input->name, out);
     for (int i = 0; y->kind == Y_list && i < y->items.n; i++)
-        good = list_name(r, y->items.at[i], input->name, out) && good;
+        good = source_column_name(r, y->items.at[i], input->name, out) && good;
     int64_t wanted = holds(input) == HOLDS_numbers ? shape_count(&input->shape) : 1;
     if (!good || out->names.n == wanted)
         return good;
@@ -168,7 +154,7 @@ static bool read_where(Reader *r)
     for (int i = 0; where && i < where->pairs.n; i++) {
         SourceColumn name = {0};
         const char *value;
-        if (!list_name(r, where->pairs.at[i].key, "where", &name) ||
+        if (!source_column_name(r, where->pairs.at[i].key, "where", &name) ||
             !y_word(ctx, r->scope, where->pairs.at[i].value, "images: where", &value))
             return false;
         vec_push(ctx->arena, &r->out->images.where, name.names.at[0]);

@@ -383,8 +383,6 @@ static Node *unknown_function(Builder *b, const Ex *ex)
         diag_error(diag, ex->loc, "'%s' is a layer, not a function", ex->name);
     else if (metric_find(ex->name))
         diag_error(diag, ex->loc, "'%s' is a metric: it stands alone under 'metrics'", ex->name);
-    else if (later_call(ex->name))
-        diag_error(diag, ex->loc, "'%s' is not supported yet", ex->name);
     else if ((best = call_nearest(b->ctx, ex->name, CALL_function, true)))
         diag_error(diag, ex->loc, "unknown function '%s'; did you mean '%s'?", ex->name, best);
     else
@@ -476,8 +474,6 @@ static const MetricRow *find_metric(Builder *b, const Ex *ex)
     const char *best = NULL;
     if (ex->kind != EX_call)
         diag_error(diag, ex->loc, "expected a call of a metric, as 'accuracy(logits, label)'");
-    else if (later_call(ex->name) && !call_find(ex->name))
-        diag_error(diag, ex->loc, "metric '%s' is not supported yet", ex->name);
     else if ((best = diag_nearest(ex->name, known.at, known.n)))
         diag_error(diag, ex->loc, "unknown metric '%s'; did you mean '%s'?", ex->name, best);
     else

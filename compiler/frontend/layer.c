@@ -12,7 +12,7 @@ static const char *const of_weights[] = {"init", "frozen", "shared"};
 
 static bool known_kind(Builder *b, const char *kind)
 {
-    return block_find(b->model, kind) || call_find(kind) || later_call(kind);
+    return block_find(b->model, kind) || call_find(kind);
 }
 
 /* A map of several keys: most often arguments that stand beside the kind, not under it. */
@@ -389,8 +389,6 @@ static void unknown_kind(Builder *b, const Written *w)
     if (call_find(w->kind) || (op >= 0 && op_rows[op].flags & CALL))
         diag_error(diag, w->loc, "'%s' is a function, not a layer: '- {name: NAME, expr: %s(...)}'",
                    w->kind, w->kind);
-    else if (later_call(w->kind))
-        diag_error(diag, w->loc, "'%s' is not supported yet", w->kind);
     else if (b->model->broken_blocks)
         b->blind = true;
     else if ((best = diag_nearest(w->kind, known.at, known.n)))

@@ -40,7 +40,7 @@ int source_named_input(Reader *, const Y *, const char *what);
 /* Says where the input is made. */
 void source_note_input(Reader *, const Input *);
 /* The name of a column of a table, or its number where there is no header; `key` is for errors. */
-bool source_csv_name(Reader *, const Y *, const char *key, SourceColumn *out);
+bool source_column_name(Reader *, const Y *, const char *key, SourceColumn *out);
 /* The key `file`, which must be there; of the second it may be a list. */
 bool source_file(Reader *);
 bool source_several_files(Reader *);

@@ -92,7 +92,7 @@ static void put_layer(const Graph *g, const Layers *layers, int i, FILE *f)
 static void put_root(const Graph *g, int i, FILE *f)
 {
     static const char *const kind[] = {"output", "loss", "metric", "grad",
-                                       "assign", "next", "step", "kept"};
+                                       "assign", "next", "step",   "kept"};
     const Root *r = &g->roots.at[i];
     const char *name = r->kind == ROOT_output ? graph_output_name(g, r->index) : NULL;
     fprintf(f, "    r%d [label=\"", i);

@@ -377,9 +377,9 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval",    "train", "accumulate", "grad",
-                                               "encode",  "prefill", "step",  "fit",
-                                               "attribute"};
+    static const char *const text[FN_COUNT] = {"predict", "eval",     "train",   "accumulate",
+                                               "grad",    "encode",   "prefill", "step",
+                                               "fit",     "attribute"};
     return text[fn];
 }
 
@@ -394,9 +394,7 @@ const char *graph_output_name(const Graph *g, int index)
 int graph_output_count(const Graph *g)
 {
     const Program *p = g->program;
-    return g->fn == FN_fit         ? p->fits.n
-           : g->fn == FN_attribute ? p->attributions.n
-                                   : p->outputs.n;
+    return g->fn == FN_fit ? p->fits.n : g->fn == FN_attribute ? p->attributions.n : p->outputs.n;
 }
 
 bool fn_decodes(Fn fn)

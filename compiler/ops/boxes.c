@@ -8,7 +8,6 @@
 #include <math.h>
 #include <string.h>
 
-
 #include "../../runtime/nnrt_boxes.h"
 #include "impl.h"
 

@@ -12,11 +12,14 @@ refused()
     shift 3
     status "$name" "$wanted" timeout 60 "$@"
     says "$name: says it" "$text"
-    [ "$(wc -l <"$tmp/said")" -eq 1 ] && [ ! -s "$tmp/out" ] && ok "$name: in one line" || bad "$name: not in one line: $(head -n 3 "$tmp/said" "$tmp/out")"
+    [ "$(wc -l <"$tmp/said")" -eq 1 ] && [ ! -s "$tmp/out" ] && ok "$name: in one line" ||
+        bad "$name: not in one line: $(head -n 3 "$tmp/said" "$tmp/out")"
 }
 
 # near NAME A B BOUND
-near() { if awk "BEGIN { d = ($2) - ($3); exit !(d <= $4 && -d <= $4) }"; then ok "$1 ($2)"; else bad "$1: $2, not $3"; fi; }
+near() {
+    awk "BEGIN { d = ($2) - ($3); exit !(d <= $4 && -d <= $4) }" && ok "$1 ($2)" || bad "$1: $2, not $3"
+}
 
 # --- a table: the class is whether the third column is over 0; the others say nothing
 awk 'BEGIN {
@@ -37,7 +40,7 @@ layers:
   - dense: {units: 2, name: logits}
 outputs: {probs: softmax(logits), logits: logits}
 loss: softmax_cross_entropy(logits, label)
-metrics: {accuracy: "accuracy(logits, label)"}
+metrics: {accuracy: "accuracy(logits, label)", auc: "auc(logits, label)"}
 train: {batch: 16, epochs: 12, seed: 3, optimizer: {adam: {lr: 1e-2}}}
 data:
   train: {csv: {file: t.csv, header: true, x: [age, height, income], kind: kind, label: label}}
@@ -47,15 +50,19 @@ check "a table: a program" "$nncc" table.yaml -o table
 check "a table: train" ./table train
 check "permutation" ./table attribute --method permutation
 cp "$tmp/said" all.txt
-[ "$(sed -n '2s/:.*//p' all.txt)" = income ] && ok "permutation: the column that decides is first" || bad "permutation: $(head -n 2 all.txt)"
+[ "$(sed -n '2s/:.*//p' all.txt)" = income ] && ok "permutation: the column that decides is first" ||
+    bad "permutation: $(head -n 2 all.txt)"
 at_least "permutation: without it the loss is much larger" "$(sed -n 's/^income: \([^ ]*\) .*/\1/p' all.txt)" 0.5
 for c in age height kind; do
     at_most "permutation: $c says little" "$(sed -n "s/^$c: \([^ ]*\) .*/\1/p" all.txt)" 0.1
 done
+check "permutation: of a metric of all scores" ./table attribute --method permutation --metric auc
+at_least "permutation: the auc falls by almost a half" "$(sed -n 's/^income: \([^ ]*\) .*/\1/p' "$tmp/said")" 0.4
 check "permutation: of a metric" ./table attribute --method permutation --metric accuracy --repeats 20
 # Half of the classes are then wrong: 0.5 is the mean, and its deviation that of 400 draws, some hundredths.
 near "permutation: accuracy falls by a half" "$(sed -n 's/^income: \([^ ]*\) .*/\1/p' "$tmp/said")" 0.5 0.06
-grep -Eq '^income: 0\.[45][0-9]* \+- 0\.0[0-9]+$' "$tmp/said" && ok "permutation: with a deviation" || bad "permutation: $(sed -n 2p "$tmp/said")"
+grep -Eq '^income: 0\.[45][0-9]* \+- 0\.0[0-9]+$' "$tmp/said" && ok "permutation: with a deviation" ||
+    bad "permutation: $(sed -n 2p "$tmp/said")"
 check "permutation: again" ./table attribute --method permutation
 cmp -s "$tmp/said" all.txt && ok "permutation: the same numbers each time" || bad "permutation: other numbers"
 
@@ -83,8 +90,10 @@ x=0.3,-0.2,0.4
 sample $x
 why() { ./table attribute --input x=s.csv --input kind=kind.csv --class 1 "$@" >why.txt 2>&1; }
 why --method saliency
-near "saliency: by differences" "$(value why.txt income)" "($(logit 0.3,-0.2,0.41) - $(logit 0.3,-0.2,0.39)) / 0.02" 0.005
-near "saliency: of another column" "$(value why.txt age)" "($(logit 0.31,-0.2,0.4) - $(logit 0.29,-0.2,0.4)) / 0.02" 0.005
+near "saliency: by differences" "$(value why.txt income)" "($(logit 0.3,-0.2,0.41) - $(logit 0.3,-0.2,0.39)) / 0.02" \
+    0.005
+near "saliency: of another column" "$(value why.txt age)" "($(logit 0.31,-0.2,0.4) - $(logit 0.29,-0.2,0.4)) / 0.02" \
+    0.005
 sample $x
 g=$(value why.txt income)
 why --method gradient_input
@@ -93,14 +102,17 @@ grep -q '^kind: ' why.txt && ok "gradient_input: of a class as well" || bad "gra
 why --method integrated_gradients --steps 200 --baseline 0.1
 sum="$(value why.txt age) + $(value why.txt height) + $(value why.txt income)"
 near "integrated_gradients: they add up" "$(awk "BEGIN { print $sum }")" "$(logit $x) - ($(logit 0.1,0.1,0.1))" 1e-3
-grep -Eq 'gap -?[0-9.]+e-0[4-9]' why.txt && ok "integrated_gradients: the gap is printed" || bad "integrated_gradients: $(head -n 1 why.txt)"
+grep -Eq 'gap -?[0-9.]+e-0[4-9]' why.txt && ok "integrated_gradients: the gap is printed" ||
+    bad "integrated_gradients: $(head -n 1 why.txt)"
 sample $x
 why --method integrated_gradients --steps 1 --baseline x=-9
-grep -q 'more --steps' why.txt && ok "integrated_gradients: a wide gap is said" || bad "integrated_gradients: no warning"
+grep -q 'more --steps' why.txt && ok "integrated_gradients: a wide gap is said" ||
+    bad "integrated_gradients: no warning"
 why --method smoothgrad --steps 400
 near "smoothgrad: near the gradient of a smooth network" "$(value why.txt income)" "$g" 0.5
 ./table attribute --method saliency --samples 2 >why.txt
-[ "$(grep -c '(the largest)' why.txt)" -eq 2 ] && ok "without --input: of the test set" || bad "without --input: $(head -n 3 why.txt)"
+[ "$(grep -c '(the largest)' why.txt)" -eq 2 ] && ok "without --input: of the test set" ||
+    bad "without --input: $(head -n 3 why.txt)"
 
 # --- calls that are wrong
 t='./table attribute --input x=s.csv --input kind=kind.csv'
@@ -147,8 +159,10 @@ check "images: train" ./pic train
 check "images: a grid" ./pic attribute --method grad_cam --output image=grid.png
 check "images: other layers" ./pic attribute --method grad_cam --layer last.0.conv --samples 3 --output image=one.png
 check "images: a layer that has a name" ./pic attribute --method grad_cam --layer small --output image=small.npy
-head -c 100 small.npy | grep -q '(12, 7, 7)' && ok "images: maps of the layer's size" || bad "images: $(head -c 100 small.npy)"
-check "images: by default the block of the last convolution" sh -c './pic attribute --method grad_cam --output image=a.npy && ./pic attribute --method grad_cam --layer last --output image=b.npy && cmp a.npy b.npy'
+head -c 100 small.npy | grep -q '(12, 7, 7)' && ok "images: maps of the layer's size" ||
+    bad "images: $(head -c 100 small.npy)"
+check "images: by default the block of the last convolution" sh -c \
+    './pic attribute --method grad_cam --output image=a.npy && ./pic attribute --method grad_cam --layer last --output image=b.npy && cmp a.npy b.npy'
 mkdir each
 check "images: a folder" ./pic attribute --method integrated_gradients --steps 8 --samples 3 --output image=each
 [ "$(ls each | tr '\n' ' ')" = "0.png 1.png 2.png " ] && ok "images: a file a sample" || bad "images: $(ls each)"
@@ -177,12 +191,14 @@ EOF
 else
     skip "images: PNG as it should be: no python3"
 fi
-refused "images: a layer misspelt" 2 "did you mean 'first'" ./pic attribute --method grad_cam --layer frist --output image=a.png
+refused "images: a layer misspelt" 2 "did you mean 'first'" \
+    ./pic attribute --method grad_cam --layer frist --output image=a.png
 refused "images: where to" 2 "--output image=FILE" ./pic attribute --method saliency
 refused "images: no folder" 3 "nowhere" ./pic attribute --method grad_cam --output image=nowhere/a.png
 OMP_NUM_THREADS=1 ./pic attribute --method grad_cam --output image=once.npy >once.txt
 OMP_NUM_THREADS=2 ./pic attribute --method grad_cam --output image=twice.npy >twice.txt
-cmp -s once.npy twice.npy && cmp -s once.txt twice.txt && ok "images: one thread or two, the same bits" || bad "images: other bits on two threads"
+cmp -s once.npy twice.npy && cmp -s once.txt twice.txt && ok "images: one thread or two, the same bits" ||
+    bad "images: other bits on two threads"
 
 # --- tokens: of a network that is linear in them they add up to the score
 printf 'how\twhat\n' >r.tsv
@@ -202,16 +218,19 @@ EOF
 check "tokens: a program" "$nncc" words.yaml -o words
 check "tokens: train" ./words train
 ./words attribute --method gradient_input --input "text=text:a good film a film" --class praise >why.txt
-near "tokens: they add up to the score" "$(sed -n 's/.*score //p' why.txt)" "$(sed 1d why.txt | awk -F ': ' '{ s += $2 } END { print s }')" 1e-4
+near "tokens: they add up to the score" "$(sed -n 's/.*score //p' why.txt)" \
+    "$(sed 1d why.txt | awk -F ': ' '{ s += $2 } END { print s }')" 1e-4
 grep -q "class 1 'praise', score" why.txt && ok "tokens: a class by its name" || bad "tokens: $(head -n 1 why.txt)"
 at_least "tokens: the word that decides" "$(value why.txt good)" 0.3
 [ "$(sed -n 2p why.txt | cut -d : -f 1)" = a ] && ok "tokens: by their texts" || bad "tokens: $(cat why.txt)"
-refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" ./words attribute --method integrated_gradients --input "text=text:a good film a film"
+refused "tokens: no way from 0 to a word" 2 "gradient_input takes tokens" \
+    ./words attribute --method integrated_gradients --input "text=text:a good film a film"
 
 # --- the C API
 sed 's/^model: .*/model: net/' table.yaml >net.yaml
 check "C: --attribute" "$nncc" --attribute net.yaml -o net.c
-"$nncc" net.yaml -o plain.c && ! grep -Eq "net_attribute|nnrt_attribution" plain.c plain.h && ok "C: nothing of it without" || bad "C: attribute without --attribute"
+"$nncc" net.yaml -o plain.c && ! grep -Eq "net_attribute|nnrt_attribution" plain.c plain.h &&
+    ok "C: nothing of it without" || bad "C: attribute without --attribute"
 cat >app.c <<'EOF'
 #include <math.h>
 #include <stdio.h>
@@ -246,7 +265,8 @@ int main(void)
     return 0;
 }
 EOF
-check "C: compiled" "$CC" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD/include" app.c net.c "$BUILD/libnnrt.a" -lm -o app
+check "C: compiled" "$CC" -Wall -Wextra -Werror -march=native -fopenmp -I"$BUILD/include" app.c net.c \
+    "$BUILD/libnnrt.a" -lm -o app
 check "C: gradients by differences, calls out of range" ./app
 status "C: a model without gradients" 0 "$nncc" --attribute --emit=report "$root/tests/models/attention.yaml"
 check "one file without libraries" "$nncc" --single-file words.yaml -o alone

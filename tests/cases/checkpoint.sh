@@ -41,8 +41,10 @@ check "a run that goes through" ./m train --out whole.safetensors --checkpoint w
 bits=0
 for steps in 1 4 13 30 77; do
     rm -f c c.*
-    ./m train --steps $steps --out part.safetensors >out 2>said && ./m train --resume c --out end.safetensors >out 2>said &&
-        cmp -s end.safetensors whole.safetensors && cmp -s c.best whole.best || { bits=1 && bad "stopped after $steps steps: other bits"; }
+    ./m train --steps $steps --out part.safetensors >out 2>said &&
+        ./m train --resume c --out end.safetensors >out 2>said &&
+        cmp -s end.safetensors whole.safetensors && cmp -s c.best whole.best || { bits=1 &&
+            bad "stopped after $steps steps: other bits"; }
 done
 [ $bits = 0 ] && ok "stopped after so many steps and resumed: the same bits, of the best checkpoint too"
 
@@ -88,7 +90,8 @@ if [ "$(id -u)" = 0 ] && mkdir disk && mount -t tmpfs -o size=48k tmpfs disk 2>/
     dd if=/dev/zero of=disk/fill bs=1k 2>dd.out
     status "a full disk" 3 ./m train --resume disk/c --checkpoint disk/c --out part.safetensors
     check "the old checkpoint stays on a full disk" cmp disk/c first
-    [ "$(ls disk | grep -vc '^c\(\.1\|\.best\)\?$\|^fill$')" = 0 ] && ok "nothing half-written" || bad "left: $(ls disk)"
+    [ "$(ls disk | grep -vc '^c\(\.1\|\.best\)\?$\|^fill$')" = 0 ] && ok "nothing half-written" ||
+        bad "left: $(ls disk)"
     umount disk
 else
     skip "a full tmpfs: wants root"

@@ -89,7 +89,8 @@ if ldd ./net | grep -q libpng; then ok "it is linked with libpng"; else
     skip "images: nncc was built without libpng"
     exit 0
 fi
-check "train from a folder" ./net train --out folder.safetensors
+check "train from a folder" ./net train --out folder.safetensors --report page.html
+grep -q 'is blue, taken for ' page.html && ok "the page names classes as folders are" || bad "the page: no names"
 ./net eval --weights folder.safetensors >eval.txt
 at_least "classes by folder are learnt" "$(value eval.txt accuracy)" 0.95
 check "the names of classes are kept" grep -q 'nncc.labels.label.*blue.*red' folder.safetensors
@@ -163,7 +164,8 @@ want = np.einsum("ih,hwc,jw->cij", matrix(30, 12, *rows), x, matrix(48, 12, *col
 assert np.abs(np.load("fitted.npy")[0] - want).max() < 0.52, np.abs(np.load("fitted.npy")[0] - want).max()
 EOS
 for how in stretch crop pad; do
-    "$nncc" net.yaml -D "resize=$how" -o fits && ./fits predict --weights folder.safetensors --input image=large.png --output pixels=fitted.npy
+    "$nncc" net.yaml -D "resize=$how" -o fits &&
+        ./fits predict --weights folder.safetensors --input image=large.png --output pixels=fitted.npy
     check "resize: $how" "$python" fit.py "$how"
 done
 
@@ -278,7 +280,8 @@ if ldd ./net | grep -q libjpeg && cc jpeg.c -o jpeg -ljpeg 2>/dev/null; then
     sed 's/12, 12\]/60, 80]/' net.yaml >big.yaml
     "$nncc" big.yaml -o big
     for k in colour progressive grey; do
-        check "predict of $k.jpg" ./big predict --weights folder.safetensors --input "image=$k.jpg" --output "pixels=$k.npy"
+        check "predict of $k.jpg" \
+            ./big predict --weights folder.safetensors --input "image=$k.jpg" --output "pixels=$k.npy"
     done
     cat >jpeg.py <<'EOS'
 import numpy as np
@@ -291,13 +294,15 @@ small = x.reshape(3, 12, 5, 16, 5).mean((2, 4))
 EOS
     check "JPEG: the pixels, nearly" "$python" jpeg.py
     sed 's/12, 12\]/30, 40]/' net.yaml >half.yaml
-    "$nncc" half.yaml -o half && ./half predict --weights folder.safetensors --input image=colour.jpg --output pixels=half.npy
+    "$nncc" half.yaml -o half &&
+        ./half predict --weights folder.safetensors --input image=colour.jpg --output pixels=half.npy
     check "JPEG read at half its size" "$python" -c "
 import numpy as np
 x = np.load('smooth.npy').transpose(2, 0, 1).astype(float).reshape(3, 30, 2, 40, 2).mean((2, 4))
 assert np.abs(np.load('half.npy')[0] - x).mean() < 2"
     head -c 900 colour.jpg >cut.jpg
-    status "a JPEG image that is cut" 1 ./big predict --weights folder.safetensors --input image=cut.jpg --output probs=q.npy
+    status "a JPEG image that is cut" 1 \
+        ./big predict --weights folder.safetensors --input image=cut.jpg --output probs=q.npy
     says "it is named" "cut.jpg: a broken JPEG image"
 else
     skip "JPEG: libjpeg is not here"
@@ -308,6 +313,7 @@ fi
 status "single file: PNG is refused" 2 ./single train
 says "by name" "libpng"
 "$nncc" "$root/examples/digits/model.yaml" -o plain
-ldd ./plain | grep -q 'libpng\|libjpeg' && bad "a program without images is linked with libpng" || ok "a program without images needs no libpng"
+ldd ./plain | grep -q 'libpng\|libjpeg' && bad "a program without images is linked with libpng" ||
+    ok "a program without images needs no libpng"
 status "an image for it" 2 ./plain predict --input image=rgb.png --output probs=q.npy
 says "is refused" "names no source of images"

@@ -56,7 +56,8 @@ check "a checkpoint read as weights: its averages" cmp of_checkpoint of_weights
 check "frozen by a pattern" make f 3 '' ', frozen: ["fc1.*", "fc2.?eight", "fc2.bias"]'
 flops() { "./$1" info --json | sed -n 's/.*"flops_train": *\([0-9.e+]*\).*/\1/p'; }
 awk -v a="$(flops a)" -v f="$(flops f)" 'BEGIN { exit !(f > 0 && f < a / 2) }' &&
-    ok "what is frozen costs no backward work: $(flops f) FLOPs a sample, not $(flops a)" || bad "FLOPs: $(flops f), $(flops a)"
+    ok "what is frozen costs no backward work: $(flops f) FLOPs a sample, not $(flops a)" ||
+        bad "FLOPs: $(flops f), $(flops a)"
 for m in a f; do "$nncc" $m.yaml --emit=report >$m.report; done
 grep -q 'd_fc2' a.report && ! grep -q 'd_fc[12]' f.report && ok "no gradient of what is frozen in the report" ||
     bad "the report has a gradient of what is frozen"
@@ -97,13 +98,16 @@ rm -f a.safetensors
 status "--find-lr" 0 ./a train $data --find-lr
 cp out rates
 rate=$(sed -n 's/^suggestion: \([0-9.e+-]*\),.*/\1/p' rates)
-awk -v r="${rate:-0}" 'BEGIN { exit !(r > 1e-3 && r < 5) }' && ok "--find-lr suggests $rate" || bad "--find-lr suggests '$rate'"
+awk -v r="${rate:-0}" 'BEGIN { exit !(r > 1e-3 && r < 5) }' && ok "--find-lr suggests $rate" ||
+    bad "--find-lr suggests '$rate'"
 grep -q 'diverges' rates && ok "--find-lr stops where the loss diverges" || bad "--find-lr: no divergence"
-awk '$1 ~ /e-07/ && !n++ { first = $2 } END { exit !(n == 1 || first) }' rates && ok "the first rate is 1e-07" || bad "first rate"
+awk '$1 ~ /e-07/ && !n++ { first = $2 } END { exit !(n == 1 || first) }' rates && ok "the first rate is 1e-07" ||
+    bad "first rate"
 OMP_NUM_THREADS=1 ./a train $data --find-lr >one 2>said
 check "the same with one thread" cmp one rates
 status "--overfit-batch" 0 ./a train $data --overfit-batch --lr 0.5
-grep -q 'the network learns them' out && ok "--overfit-batch: the loss goes towards 0" || bad "--overfit-batch: $(tail -n 1 out)"
+grep -q 'the network learns them' out && ok "--overfit-batch: the loss goes towards 0" ||
+    bad "--overfit-batch: $(tail -n 1 out)"
 ./a train $data --overfit-batch --lr 1e-6 --steps 20 >out 2>said
 grep -q 'not towards 0' out && ok "--overfit-batch: and where it does not" || bad "--overfit-batch: $(tail -n 1 out)"
 [ -e a.safetensors ] && bad "a look before training wrote weights" || ok "neither writes a file"
@@ -210,7 +214,8 @@ np.save("image.npy", r.normal(size=(20, 4, 4)).astype("f4"))
 np.save("label.npy", r.integers(0, 3, 20).astype("i4"))'
 data="--data image=image.npy --data label=label.npy"
 ./u init -o u0.safetensors
-status "a step with mixup" 0 ./u train $data --no-shuffle --steps 1 --weights u0.safetensors --out u1.safetensors --seed 3
+status "a step with mixup" 0 \
+    ./u train $data --no-shuffle --steps 1 --weights u0.safetensors --out u1.safetensors --seed 3
 check "a step with mixup is that of some share" "$python" mixed.py "$root/tests/torch"
 ./u train $data --epochs 4 --out u4.safetensors >out 2>said
 OMP_NUM_THREADS=1 ./u train $data --epochs 2 --steps 4 --checkpoint u.c --out u3.safetensors >out 2>said

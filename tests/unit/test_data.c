@@ -146,10 +146,10 @@ Test(data, csv_reports)
 /* Categories, offsets, values that are missing, parts of a table. */
 Test(data, csv_categories)
 {
-    const Source *s = train_of(
-        "train: {csv: {file: t, delimiter: space, image: [a, b, c, d], "
-        "label: {column: e, categories: [no, yes], unseen: 2}, missing: [\"?\", \"\"], "
-        "where: {part: train, year: [1, 2]}}}");
+    const Source *s =
+        train_of("train: {csv: {file: t, delimiter: space, image: [a, b, c, d], "
+                 "label: {column: e, categories: [no, yes], unseen: 2}, missing: [\"?\", \"\"], "
+                 "where: {part: train, year: [1, 2]}}}");
     cr_assert(s->delimiter == DELIMITER_BLANKS && s->columns.n == 2);
     const SourceColumn *label = &s->columns.at[1];
     cr_assert_eq(label->categories.n, 2);

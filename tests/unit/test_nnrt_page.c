@@ -106,7 +106,8 @@ static void empty_plot(FILE *f, const char *in, size_t n)
     nnrt_svg_histogram(f, &(nnrt_bars){"e", NULL, 0, 1, 4, counts, counts});
     nnrt_svg_memory(f, 0, NULL, 0, NULL, 0);
     const char *const names[] = {"<"};
-    nnrt_svg_confusion(f, 1, names, counts);
+    const int64_t pairs[1] = {0};
+    nnrt_svg_confusion(f, 1, names, pairs);
 }
 
 Test(nnrt_page, pictures_of_nothing_hold_numbers)
