@@ -179,7 +179,7 @@ static void check_box_images(Reader *r)
     for (int i = 0; i < r->out->columns.n; i++)
         image |= holds(&r->p->inputs.at[r->out->columns.at[i].input]) == HOLDS_image &&
                  !r->out->columns.at[i].file;
-    for (int i = 0; i < r->out->columns.n && r->complete; i++)
+    for (int i = 0; i < r->out->columns.n && !source_ctx(r)->diag.errors; i++)
         if (r->out->columns.at[i].file && !image)
             diag_error(&source_ctx(r)->diag, r->args->loc,
                        "images: '%s' holds boxes, but nothing feeds an image that they are of",
