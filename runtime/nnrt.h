@@ -267,11 +267,13 @@ typedef struct nnrt_images {
     const char *masks;        /* the folder of the masks of a folder's images, or NULL */
     int n_where;              /* a list: its rows whose columns have these values; 0: all */
     const char *const *where; /* column, value, column, value, ... */
+    const char *path;         /* a list: where its images are, {} for what it says; NULL: it says the path */
 } nnrt_images;
 
 typedef struct nnrt_column {
     const char *input; /* which input it feeds */
-    const char *file;  /* idx, npy: its file; npz: its member (without .npy) */
+    const char *file;  /* idx, npy: its file; npz: its member (without .npy); images: a table of boxes, whose columns of
+                          image, class, x0, y0, x1, y1 are `names`, of at most `count` classes */
     int64_t bytes;     /* records: how many bytes of a record */
     int n_names;       /* csv: its columns, by name, or by number from 0 as digits */
     const char *const *names;
@@ -283,6 +285,7 @@ typedef struct nnrt_column {
     int has_unseen;                /* a category that is not known has the index `unseen`; else it is an error */
     int64_t unseen;
     int64_t offset;                /* added to its numbers */
+    int cut;                       /* images: boxes that a sample has no room for are left out; 0: an error */
 } nnrt_column;
 
 /* csv: rows whose field in this column is one of n texts. */

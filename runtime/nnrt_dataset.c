@@ -639,9 +639,11 @@ static int ds_read_bare(const nnrt_read *o, int n, const char *file, const nnrt_
     other.generator = NULL;
     other.n_where = 0;  /* all of its rows */
     other.rows_end = 0; /* all of its samples */
-    nnrt_images images = {NNRT_RESIZE_NONE, NULL, 0, NULL};
-    if (like->images)
+    nnrt_images images = {NNRT_RESIZE_NONE, NULL, 0, NULL, NULL};
+    if (like->images) {
         images.resize = like->images->resize;
+        images.path = like->images->path;
+    }
     other.images = like->images ? &images : NULL;
     return ds_read_source(o, &other);
 }

@@ -192,13 +192,10 @@ static int images_check(const images_work *w, const images_column *c, int64_t ro
     return NNRT_OK;
 }
 
-/* With --keep-going the image is read whole, and a bad one is noted: its sample is left out. */
-static int images_check_row(images_work *w, const images_column *c, int64_t row, void *room)
+/* What is wrong with a row, as the fault says: its status, or with --keep-going 0 and the sample is left out. */
+static int images_note(void *own, int64_t row, int status)
 {
-    int status = images_check(w, c, row);
-    if (!status && w->bad)
-        status = images_decode(c, row, room, w->read->fault);
-    status = images_at_line(w, row, status);
+    images_work *w = own;
     if (!status || !w->bad || status == NNRT_NO_MEMORY || status == NNRT_BAD_CALL)
         return status;
     if (!w->n_bad)
@@ -206,6 +203,15 @@ static int images_check_row(images_work *w, const images_column *c, int64_t row,
     w->n_bad += !w->bad[row];
     w->bad[row] = 1;
     return NNRT_OK;
+}
+
+/* With --keep-going the image is read whole, and a bad one is noted. */
+static int images_check_row(images_work *w, const images_column *c, int64_t row, void *room)
+{
+    int status = images_check(w, c, row);
+    if (!status && w->bad)
+        status = images_decode(c, row, room, w->read->fault);
+    return images_note(w, row, images_at_line(w, row, status));
 }
 
 /* Makes the lazy column of an input; takes the paths over, even when it fails. */
@@ -480,7 +486,18 @@ static int images_choose(const nnrt_read *r, const nnrt_images *how, int first, 
     return NNRT_OK;
 }
 
-/* All columns but those of numbers, and then those that choose rows. */
+/* The column of a list whose images boxes are of: the first of images. */
+static int images_first(const nnrt_read *r, const nnrt_source *s)
+{
+    int i = 0;
+    while (i < s->n_columns - 1 &&
+           (s->columns[i].file ||
+            !images_is_image(&r->d->model->inputs[nnrt_read_input(r, s->columns[i].input)])))
+        i++;
+    return i;
+}
+
+/* All columns, of several the first (of boxes that of their images), and then those that choose rows. */
 static int images_list_open(const nnrt_read *r, const nnrt_source *s, const char *path,
                             images_list *l)
 {
@@ -488,7 +505,7 @@ static int images_list_open(const nnrt_read *r, const nnrt_source *s, const char
     const char **names = malloc(((size_t)s->n_columns + (size_t)how->n_where + 1) * sizeof *names);
     int n = 0, status = names ? NNRT_OK : images_no_memory(r, path);
     for (int i = 0; i < s->n_columns && !status; i++)
-        names[n++] = s->columns[i].names[0];
+        names[n++] = s->columns[s->columns[i].file ? images_first(r, s) : i].names[0];
     for (int i = 0; i < how->n_where && !status; i++)
         names[n++] = how->where[2 * i];
     if (!status)
@@ -500,7 +517,8 @@ static int images_list_open(const nnrt_read *r, const nnrt_source *s, const char
 }
 
 /* The files that a column names, relative to the list's own folder. */
-static int images_paths(const images_work *w, const images_list *l, int column, nnrt_names *out)
+static int images_paths(const images_work *w, const images_list *l, int column, const char *pattern,
+                        nnrt_names *out)
 {
     const char *slash = strrchr(w->name, '/');
     char *folder = slash ? strndup(w->name, (size_t)(slash - w->name) + 1) : NULL;
@@ -512,7 +530,7 @@ static int images_paths(const images_work *w, const images_list *l, int column, 
                                w->name, w->lines[i], column ? "an image or mask" : "an image");
             break;
         }
-        char *name = strndup(cell->at, cell->size);
+        char *name = nnrt_photo_path(pattern, cell->at, cell->size);
         if (!name || nnrt_names_put(out, nnrt_path_join(folder, name)))
             status = images_no_memory(w->read, w->name);
         free(name);
@@ -549,7 +567,7 @@ static int images_list_column(images_work *w, const nnrt_source *s, int column, 
     nnrt_names paths = {0};
     int status = NNRT_OK;
     if (images_is_image(v) || images_is_mask(v)) {
-        status = images_paths(w, l, column, &paths);
+        status = images_paths(w, l, column, images_is_image(v) ? w->how->path : NULL, &paths);
         if (!status)
             return images_column_make(w, input, &paths);
         nnrt_names_free(&paths);
@@ -569,6 +587,30 @@ static int images_list_column(images_work *w, const nnrt_source *s, int column, 
     return status;
 }
 
+/* A column of boxes, when those of images are there. */
+static int images_boxes(images_work *w, const nnrt_source *s, int column, int input,
+                        const images_list *l)
+{
+    int first = images_first(w->read, s);
+    nnrt_names paths = {0};
+    nnrt_span *keys = malloc(((size_t)w->rows + 1) * sizeof *keys);
+    nnrt_rects job = {
+        .read = w->read, .source = s, .rows = w->rows, .keys = keys, .sizes = w->sizes};
+    job.image = &w->read->d->model->inputs[nnrt_read_input(w->read, s->columns[first].input)];
+    job.wrong = images_note;
+    job.own = w;
+    for (int64_t i = 0; keys && i < w->rows; i++)
+        keys[i] = l->texts.at[first * l->texts.rows + l->rows[i]];
+    int status =
+        keys ? images_paths(w, l, first, w->how->path, &paths) : images_no_memory(w->read, w->name);
+    job.paths = paths.at;
+    if (!status)
+        status = nnrt_rects_read(&job, &s->columns[column], input);
+    nnrt_names_free(&paths);
+    free(keys);
+    return status;
+}
+
 static int images_from_list(const nnrt_read *r, const nnrt_source *s, const char *path)
 {
     images_list l = {0};
@@ -581,10 +623,12 @@ static int images_from_list(const nnrt_read *r, const nnrt_source *s, const char
                      .may_leave_out = 1};
     if (!status)
         status = images_open(&w);
-    for (int i = 0; i < s->n_columns && !status; i++) {
-        int input = nnrt_read_input(r, s->columns[i].input);
-        if (nnrt_read_needs(r, input))
-            status = images_list_column(&w, s, i, input, &l);
+    for (int k = 0; k < 2 * s->n_columns && !status; k++) { /* boxes after all others */
+        int i = k % s->n_columns, input = nnrt_read_input(r, s->columns[i].input);
+        if (!nnrt_read_needs(r, input) || !s->columns[i].file != (k < s->n_columns))
+            continue;
+        status = s->columns[i].file ? images_boxes(&w, s, i, input, &l)
+                                    : images_list_column(&w, s, i, input, &l);
     }
     if (!status)
         status = images_end(&w);
@@ -614,7 +658,7 @@ static int images_source(const nnrt_read *r, const nnrt_source *s)
 /* An image, or a folder of images in the order of their names. */
 static int images_file(const nnrt_read *r, int input, const char *path, const nnrt_source *like)
 {
-    static const nnrt_images as_it_is = {NNRT_RESIZE_NONE, NULL, 0, NULL};
+    static const nnrt_images as_it_is = {NNRT_RESIZE_NONE, NULL, 0, NULL, NULL};
     const nnrt_value *v = &r->d->model->inputs[input];
     const nnrt_source *train = &r->d->model->data_train;
     images_work w = {.read = r, .how = train->images ? train->images : &as_it_is, .name = path};

@@ -48,15 +48,13 @@ int nnrt_labels_keep(const nnrt_read *r, const char *key, const nnrt_vocab *seen
     return nnrt_meta_put(r->meta, "nncc.labels.", key, json.at, r->fault);
 }
 
-/* Makes the list of names, where some text is no number. */
-static int classes_learn(const nnrt_table *t, int input, const nnrt_span *texts)
+int nnrt_labels_learn(const nnrt_table *t, const char *key, int64_t classes, const nnrt_span *texts,
+                      const unsigned char *from)
 {
-    const nnrt_value *v = &t->read->d->model->inputs[input];
     nnrt_vocab seen = {0};
     int numbers = 1, status = NNRT_OK;
     for (int64_t i = 0; i < t->rows && numbers; i++)
         numbers = class_number(&texts[i]) >= 0;
-    const unsigned char *from = t->read->meta->learn_from;
     for (int64_t i = 0; i < t->rows && !numbers && !status; i++) {
         size_t at = 0;
         uint32_t c;
@@ -67,22 +65,21 @@ static int classes_learn(const nnrt_table *t, int input, const nnrt_span *texts)
              at += n)
             ;
         if (at < texts[i].size || texts[i].size == 0)
-            status =
-                nnrt_fail(t->read->fault, NNRT_BAD_CONTENT,
-                          "%s:%zu: expected the name of a class for '%s' (in UTF-8), found %s",
-                          t->name, t->lines[i], v->name, texts[i].size ? "other bytes" : "none");
+            status = nnrt_fail(t->read->fault, NNRT_BAD_CONTENT,
+                               "%s:%zu: expected the name of a class for '%s' (in UTF-8), found %s",
+                               t->name, t->lines[i], key, texts[i].size ? "other bytes" : "none");
         else if (nnrt_vocab_find(&seen, texts[i].at, texts[i].size) < 0 &&
                  nnrt_vocab_add(&seen, -1, texts[i].at, texts[i].size) < 0)
             status =
                 nnrt_fail(t->read->fault, NNRT_NO_MEMORY, "%s: no memory for its tokens", t->name);
-        if (!status && seen.n > v->classes)
+        if (!status && seen.n > classes)
             status = nnrt_fail(t->read->fault, NNRT_BAD_CONTENT,
                                "%s:%zu: '%.*s' is one class more than the %lld of '%s'", t->name,
                                t->lines[i], (int)(texts[i].size < 40 ? texts[i].size : 40),
-                               texts[i].at, (long long)v->classes, v->name);
+                               texts[i].at, (long long)classes, key);
     }
     if (!status && !numbers)
-        status = nnrt_labels_keep(t->read, v->name, &seen);
+        status = nnrt_labels_keep(t->read, key, &seen);
     nnrt_vocab_free(&seen);
     return status;
 }
@@ -109,6 +106,11 @@ int nnrt_labels_kept(const nnrt_meta *meta, const char *key, nnrt_vocab *out, nn
     return status;
 }
 
+int32_t nnrt_labels_class(const nnrt_vocab *names, const nnrt_span *text)
+{
+    return names->n ? nnrt_vocab_find(names, text->at, text->size) : class_number(text);
+}
+
 int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
 {
     const nnrt_value *v = &t->read->d->model->inputs[input];
@@ -117,15 +119,14 @@ int nnrt_table_classes(const nnrt_table *t, int input, const nnrt_span *texts)
     nnrt_meta *meta = t->read->meta;
     int status = NNRT_OK;
     if (meta && meta->learn && !nnrt_meta_find(meta, "nncc.labels.", v->name))
-        status = classes_learn(t, input, texts);
+        status = nnrt_labels_learn(t, v->name, v->classes, texts, meta->learn_from);
     if (!status)
         status = nnrt_labels_kept(meta, v->name, &names, t->read->fault);
     if (status)
         return status;
     status = nnrt_array_make(t->name, NNRT_ARRAY_I32, 1, &t->rows, a, t->read->fault);
     for (int64_t i = 0; i < t->rows && !status; i++) {
-        int32_t at =
-            names.n ? nnrt_vocab_find(&names, texts[i].at, texts[i].size) : class_number(&texts[i]);
+        int32_t at = nnrt_labels_class(&names, &texts[i]);
         if (at < 0 || at >= v->classes)
             status =
                 nnrt_fail(t->read->fault, NNRT_BAD_CONTENT,

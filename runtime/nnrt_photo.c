@@ -54,6 +54,20 @@ static int photo_unknown(const char *name, nnrt_fault *fault)
                      name);
 }
 
+char *nnrt_photo_path(const char *pattern, const char *text, size_t n)
+{
+    const char *hole = pattern ? strstr(pattern, "{}") : NULL;
+    nnrt_buffer out = {0};
+    if (!hole)
+        return strndup(text, n);
+    nnrt_buffer_put(&out, pattern, (size_t)(hole - pattern));
+    nnrt_buffer_put(&out, text, n);
+    nnrt_buffer_put(&out, hole + 2, strlen(hole + 2) + 1);
+    if (out.failed)
+        nnrt_buffer_free(&out);
+    return out.at;
+}
+
 int nnrt_photo_parse(const char *name, const unsigned char *bytes, size_t size,
                      const nnrt_photo_want *want, nnrt_photo *out, nnrt_fault *fault)
 {

@@ -37,6 +37,9 @@ int nnrt_jpeg_parse(const char *name, const unsigned char *bytes, size_t size,
 int nnrt_photo_make(const char *name, size_t size, int64_t w, int64_t h, int planes,
                     nnrt_photo *out, nnrt_fault *);
 void nnrt_photo_free(nnrt_photo *);
+/* The pattern with a text of n bytes in the place of its {}; without a pattern the text. From the heap; NULL: no
+ * memory. */
+char *nnrt_photo_path(const char *pattern, const char *text, size_t n);
 /* By what it begins with. */
 int nnrt_photo_parse(const char *name, const unsigned char *bytes, size_t size,
                      const nnrt_photo_want *, nnrt_photo *out, nnrt_fault *);
@@ -53,5 +56,25 @@ int nnrt_photo_fit(const nnrt_photo *, nnrt_resize, int64_t h, int64_t w, unsign
 /* The same of a mask: the class of the nearest pixel, `outside` around it. */
 void nnrt_photo_fit_mask(const nnrt_photo *, nnrt_resize, int64_t h, int64_t w, int32_t outside,
                          int32_t *out);
+
+/* --- nnrt_rects.c --------------------------------------------------------------------------- */
+
+/* What boxes of a list's images are read with. */
+typedef struct nnrt_rects {
+    const nnrt_read *read;
+    const nnrt_source *source;
+    const nnrt_value *image; /* the input that the images feed */
+    int64_t rows;            /* images */
+    const nnrt_span *keys;   /* what the list says of each: its name in the table of boxes */
+    char *const *paths;      /* of their files */
+    int64_t (*sizes)[2];     /* w and h in pixels; 0: not known yet */
+    /* Notes that what the fault says is wrong with an image's boxes: 0, or the status that ends the reading. */
+    int (*wrong)(void *own, int64_t row, int status);
+    void *own;
+} nnrt_rects;
+
+/* Fills the column of `input`, f32 of [M, 5]: class, x0, y0, x1, y1 in the image's pixels as it is resized, class -1:
+ * no box. Boxes of other images are passed over. */
+int nnrt_rects_read(const nnrt_rects *, const nnrt_column *, int input);
 
 #endif

@@ -205,6 +205,12 @@ int nnrt_table_classes(const nnrt_table *, int input, const nnrt_span *texts);
  * kept, ids in their order (none: n is 0). (nnrt_labels.c) */
 int nnrt_labels_keep(const nnrt_read *, const char *key, const nnrt_vocab *names);
 int nnrt_labels_kept(const nnrt_meta *, const char *key, nnrt_vocab *out, nnrt_fault *);
+/* Keeps the names that texts of a table's rows have (those of `from`, one flag a row; NULL: of all), at most `classes`,
+ * where some text is no number. (nnrt_labels.c) */
+int nnrt_labels_learn(const nnrt_table *, const char *key, int64_t classes, const nnrt_span *texts,
+                      const unsigned char *from);
+/* The index that a text has: its place among the names, or without names its number; -1: none. (nnrt_labels.c) */
+int32_t nnrt_labels_class(const nnrt_vocab *names, const nnrt_span *text);
 /* A column of lengths: `of` is the input that they belong to. Nothing where the source names none.
  */
 int nnrt_table_lengths(const nnrt_table *, int of, const int32_t *lengths);

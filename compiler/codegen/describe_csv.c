@@ -45,6 +45,8 @@ const char *csv_column_text(SourceText *s, const SourceColumn *c, const char *ro
         str_add(&text, ", .has_unseen = 1, .unseen = %lld", (long long)c->unseen);
     if (c->offset)
         str_add(&text, ", .offset = %lld", (long long)c->offset);
+    if (c->cut)
+        str_add(&text, "%s", ", .cut = 1");
     return text.at;
 }
 

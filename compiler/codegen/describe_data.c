@@ -65,9 +65,10 @@ static void emit_images(SourceText *s, const Source *x, const char *role)
     if (f->where.n)
         out_line(s->out, "static const char *const %s_%s_where[] = {%s};", s->p->name, role,
                  where.at);
-    out_line(s->out, "static const nnrt_images %s_%s_images = {NNRT_RESIZE_%s, %s, %d, %s};",
+    out_line(s->out, "static const nnrt_images %s_%s_images = {NNRT_RESIZE_%s, %s, %d, %s, %s};",
              s->p->name, role, resize[f->resize], quoted_text(s->arena, f->masks), f->where.n / 2,
-             f->where.n ? arena_format(s->arena, "%s_%s_where", s->p->name, role) : "NULL");
+             f->where.n ? arena_format(s->arena, "%s_%s_where", s->p->name, role) : "NULL",
+             quoted_text(s->arena, f->path));
 }
 
 /* m_train_text, m_train_sound: what a source of text, of sound, says beside its columns. */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* data_images.c: `images:` sources: a folder a class, images with their masks, or a list. What a
- * column holds follows from its input: images feed [C, H, W] and [H, W], masks classes of [H, W]. */
+/* data_images.c: `images:` sources: a folder a class, images with their masks, or a list, which
+ * may have boxes in a table of their own. What a column holds follows from its input: images feed [C, H, W] and [H, W],
+ * masks classes of [H, W]. */
 #include "sources.h"
 
 #include <string.h>
 
-enum { WHERE_MAX = 16 };
+enum { WHERE_MAX = 16, BOX_NUMBERS = 5, BOX_CLASSES_MAX = 1 << 20 };
 
 typedef enum { HOLDS_image, HOLDS_mask, HOLDS_class, HOLDS_numbers } Holds;
 
@@ -93,6 +94,110 @@ static bool image_column(Reader *r, const Y *written, const Input *input, Source
     return false;
 }
 
+/* Whether the input holds boxes, and has what the list gives: f32 of [M, 5]. */
+static bool check_boxes(Reader *r, const Y *y, const Input *input)
+{
+    const Shape *s = &input->shape;
+    char text[128];
+    if (r->out->is_folder)
+        diag_error(&source_ctx(r)->diag, y->loc, "images: '%s': boxes go with a list, not a folder",
+                   input->name);
+    else if (input->dtype == DT_f32 && !input->classes && s->rank == 3 && s->dim[2] == BOX_NUMBERS)
+        return true;
+    else
+        diag_error(&source_ctx(r)->diag, y->loc,
+                   "images: '%s' is %s; boxes are f32 of [M, 5]: class, x0, y0, x1, y1",
+                   input->name, shape_text(s, text));
+    source_note_input(r, input);
+    return false;
+}
+
+/* The four columns of corners. */
+static bool box_corners(Reader *r, const Y *map, SourceColumn *out)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *written = y_get(map, "corners"),
+            *y = written ? y_resolve(ctx, r->scope, written) : NULL;
+    bool good = y && y->kind == Y_list && y->items.n == 4;
+    if (!good && (y || !written))
+        diag_error(&ctx->diag, y ? y->loc : map->loc,
+                   "images: corners: expected four columns, as [xmin, ymin, xmax, ymax]");
+    for (int i = 0; good && i < 4; i++)
+        good = list_name(r, y->items.at[i], "corners", out);
+    return good;
+}
+
+/* {file: FILE, image: COLUMN, class: COLUMN, corners: [4 COLUMNS], classes: C, longer: cut}: rows of another table. */
+static bool boxes_column(Reader *r, const Y *map, const Input *input, SourceColumn *out)
+{
+    static const char *const keys[] = {"file", "image", "class", "corners", "classes", "longer"};
+    static const char *const needed[] = {"file", "image", "class", "classes"};
+    Ctx *ctx = source_ctx(r);
+    const char *longer = "error";
+    if (!check_boxes(r, map, input) ||
+        !y_keys(ctx, map, source_title(r, input->name), keys, COUNT(keys), NULL, 0))
+        return false;
+    for (int i = 0; i < COUNT(needed); i++)
+        if (!y_get(map, needed[i])) {
+            diag_error(&ctx->diag, map->loc, "images: %s: '%s' is missing", input->name, needed[i]);
+            return false;
+        }
+    if (!y_word(ctx, r->scope, y_get(map, "file"), "images: file", &out->file) ||
+        !list_name(r, y_get(map, "image"), "image", out) ||
+        !list_name(r, y_get(map, "class"), "class", out) || !box_corners(r, map, out) ||
+        !y_int(ctx, r->scope, y_get(map, "classes"), "images: classes", 1, BOX_CLASSES_MAX,
+               &out->count) ||
+        (y_get(map, "longer") &&
+         !y_word(ctx, r->scope, y_get(map, "longer"), "images: longer", &longer)))
+        return false;
+    out->cut = strcmp(longer, "cut") == 0;
+    if (out->cut || strcmp(longer, "error") == 0)
+        return true;
+    diag_error(&ctx->diag, y_get(map, "longer")->loc,
+               "images: longer: expected error or cut, saw '%s'", longer);
+    return false;
+}
+
+/* Boxes are those of an image: the list must feed one. */
+static void check_box_images(Reader *r)
+{
+    bool image = false;
+    for (int i = 0; i < r->out->columns.n; i++)
+        image |= holds(&r->p->inputs.at[r->out->columns.at[i].input]) == HOLDS_image &&
+                 !r->out->columns.at[i].file;
+    for (int i = 0; i < r->out->columns.n && !source_ctx(r)->diag.errors; i++)
+        if (r->out->columns.at[i].file && !image)
+            diag_error(&source_ctx(r)->diag, r->args->loc,
+                       "images: '%s' holds boxes, but nothing feeds an image that they are of",
+                       r->p->inputs.at[r->out->columns.at[i].input].name);
+}
+
+static bool column_of(Reader *r, const Y *written, const Input *input, SourceColumn *out)
+{
+    const Y *y = y_resolve(source_ctx(r), r->scope, written);
+    return y && (y->kind == Y_map ? boxes_column(r, y, input, out)
+                                  : image_column(r, written, input, out));
+}
+
+/* path: "photos/{}.jpg": where a list's images are, {} for what the column says. */
+static bool read_path(Reader *r)
+{
+    Ctx *ctx = source_ctx(r);
+    const Y *path = y_get(r->args, "path");
+    if (!path)
+        return true;
+    if (!y_word(ctx, r->scope, path, "images: path", &r->out->images.path))
+        return false;
+    const char *hole = strstr(r->out->images.path, "{}");
+    if (!r->out->is_folder && hole && !strstr(hole + 1, "{}"))
+        return true;
+    diag_error(&ctx->diag, path->loc,
+               r->out->is_folder
+                   ? "images: path: of a list alone"
+                   : "images: path: expected one {} for what the list says, as \"photos/{}.jpg\"");
+    return false;
+}
+
 /* folder or list: one of them. */
 static bool read_place(Reader *r)
 {
@@ -166,7 +271,7 @@ static bool read_where(Reader *r)
 void source_images(Reader *r)
 {
     static const char *const own[] = {"folder", "list",   "header", "delimiter",
-                                      "masks",  "resize", "where"};
+                                      "masks",  "resize", "where",  "path"};
     r->out->header = true;
     if (!source_map(r, own, COUNT(own), "{folder: photos, image: image, label: class}"))
         return;
@@ -174,8 +279,10 @@ void source_images(Reader *r)
     r->out->has_images = true;
     if (!read_place(r) ||
         (header && !y_bool(source_ctx(r), r->scope, header, "images: header", &r->out->header)) ||
-        (delimiter && !source_delimiter(r, delimiter)) || !read_resize(r) || !read_where(r))
+        (delimiter && !source_delimiter(r, delimiter)) || !read_resize(r) || !read_where(r) ||
+        !read_path(r))
         return;
-    source_columns(r, own, COUNT(own), image_column);
+    source_columns(r, own, COUNT(own), column_of);
+    check_box_images(r);
     source_check_complete(r);
 }

@@ -445,6 +445,7 @@ typedef struct SourceColumn {
     SourceTexts categories;
     bool has_unseen;
     int64_t unseen, offset;
+    bool cut; /* images: a column of boxes; `file` is their table */
 } SourceColumn;
 
 typedef struct SourceWhere { /* csv: rows whose column holds one of these */
@@ -482,6 +483,7 @@ typedef struct ImageForm { /* the same fields as nnrt_images */
     Resize resize;
     const char *masks;       /* folder, or NULL */
     VEC(const char *) where; /* a column's name, a value, and so on */
+    const char *path;        /* of a list's images, with {}; or NULL */
 } ImageForm;
 
 typedef struct Source { /* the same fields as nnrt_source */

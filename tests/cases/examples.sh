@@ -221,3 +221,17 @@ if [ -x embed/build/app ] && command -v nm >/dev/null 2>&1; then
 else
     skip "embed: no file, no heap: nm is not here"
 fi
+if [ -f "$DATA_DIR/bccd/BCCD.tar.gz" ]; then
+    mkdir bccd
+    tar xzf "$DATA_DIR/bccd/BCCD.tar.gz" -C bccd
+    cp "$DATA_DIR/bccd/images.csv" "$DATA_DIR/bccd/boxes.csv" bccd
+    bound=0.82 steps=
+    [ "${LONG:-0}" = 1 ] || bound=0 steps=4
+    rm -f cells.txt
+    "$nncc" "$root/examples/blood_cells/model_bccd.yaml" -o found &&
+        ./found train --data-dir bccd ${steps:+--steps $steps} --out found.safetensors >/dev/null 2>&1 &&
+        ./found eval --data-dir bccd --weights found.safetensors >cells.txt
+    at_least "blood_cells/model_bccd.yaml: mean average precision" "$(value cells.txt map50)" $bound
+else
+    skip "blood_cells/model_bccd.yaml: $DATA_DIR/bccd is not there"
+fi

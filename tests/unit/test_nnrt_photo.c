@@ -71,6 +71,19 @@ Test(nnrt_photo, place)
     cr_expect(scale == 0.5 && offset == -40);
 }
 
+/* Where a list says but a part of the path. */
+Test(nnrt_photo, path)
+{
+    static const struct {
+        const char *pattern, *want;
+    } rows[] = {{NULL, "a7"}, {"{}", "a7"}, {"photos/{}.jpg", "photos/a7.jpg"}, {"plain", "a7"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *path = nnrt_photo_path(rows[i].pattern, "a7 and more", 2);
+        cr_expect_str_eq(path, rows[i].want);
+        free(path);
+    }
+}
+
 static int size_of(const void *bytes, size_t n, int64_t *w, int64_t *h, nnrt_fault *fault)
 {
     char path[] = "/tmp/nnrt_photo_XXXXXX";
