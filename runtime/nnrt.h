@@ -295,6 +295,16 @@ typedef struct nnrt_where {
     const char *const *values;
 } nnrt_where;
 
+/* csv: an input gets a row of classes: the one of its column, which the user took, and `count` others that the user took
+ * in none of the rows. */
+typedef struct nnrt_negatives {
+    const char *input, *user;
+    const char *label; /* an input that gets 1 for the first, 0 for the others; or NULL */
+    int64_t count;
+    uint64_t seed;
+    const char *seen; /* a table of the same columns: what it says is taken as well; or NULL */
+} nnrt_negatives;
+
 #define NNRT_BLANKS '\1' /* the delimiter of csv: runs of spaces and tabs */
 
 typedef struct nnrt_source {
@@ -320,6 +330,8 @@ typedef struct nnrt_source {
     int is_folder;
     int64_t rows_from, rows_end; /* idx, npy, npz, records: these samples alone; rows_end 0: all */
     const nnrt_images *images; /* images: `file` is the list or the folder as well */
+    int n_negatives;           /* csv */
+    const nnrt_negatives *negatives;
 } nnrt_source;
 
 /* How a program reads text, sound or images: linked only into programs whose model names it. */

@@ -344,6 +344,15 @@ typedef struct nnrt_read {
     nnrt_skips *skips; /* NULL: a bad sample is an error */
 } nnrt_read;
 
+/* --- nnrt_negatives.c ------------------------------------------------------------------------- */
+
+/* Puts rows of classes in the place of the columns that the source's `negatives` name, and labels beside them: one taken,
+ * the others not. A status where a user has not that many others left, or a class is out of range. */
+int nnrt_negatives_make(const nnrt_read *, const nnrt_source *);
+/* From now on such rows of the set are those of this epoch of a run with this seed; until then they are those of the
+ * model file's seed alone. Nothing may read the set meanwhile. */
+void nnrt_negatives_begin(nnrt_dataset *, uint64_t seed, int64_t epoch);
+
 /* --- nnrt_skips.c ----------------------------------------------------------------------------- */
 
 /* Leaves sample `at` out for the reason in the fault, where bad samples are and `status` is NNRT_BAD_CONTENT: 0. Else

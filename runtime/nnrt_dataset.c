@@ -504,7 +504,9 @@ static int ds_read_whole(const nnrt_read *o, const nnrt_source *s)
 static int ds_read_source(const nnrt_read *o, const nnrt_source *s)
 {
     int status = ds_read_whole(o, s);
-    return status ? status : ds_choose_rows(o, s);
+    if (!status)
+        status = ds_choose_rows(o, s);
+    return status ? status : nnrt_negatives_make(o, s);
 }
 
 /* Checks what was read; whatever fails, nothing is left. */

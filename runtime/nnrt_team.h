@@ -106,6 +106,20 @@ static inline __attribute__((unused)) void nnrt_wait(nnrt_team *t)
 
 #endif
 
+/* Where the part of thread number `this one` + more of so many turns begins, of parts as even as can be: the first ones
+ * have a turn more, as OpenMP's static schedule divides. Inside a parallel region, or outside, where all are one part. */
+static inline __attribute__((unused)) int nnrt_part(int turns, int more)
+{
+#ifdef _OPENMP
+    int members = omp_get_num_threads();
+    if (members > 1) {
+        int t = omp_get_thread_num() + more, rest = turns % members;
+        return turns / members * t + (t < rest ? t : rest);
+    }
+#endif
+    return more ? turns : 0;
+}
+
 /* Into how many strips the columns of a matrix are cut, one a thread, and where strip t begins, at a multiple of 64
  * columns. Inside a parallel region. */
 static inline __attribute__((unused)) int nnrt_strips(void)

@@ -8,6 +8,7 @@ void nnrt_training_order(nnrt_training *t, int64_t epoch)
 {
     nnrt_feed_end(&t->feed); /* which reads the order */
     t->loads = 0;
+    nnrt_negatives_begin(&t->data, t->m->seed, epoch);
     if (t->run.shuffle)
         nnrt_rows_shuffle(&t->rows, t->m->seed, epoch, t->order);
     else if (t->model->train.batchify)

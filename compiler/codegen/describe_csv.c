@@ -11,6 +11,24 @@ static void emit_texts(SourceText *s, const char *name, const SourceTexts *texts
     out_line(s->out, "static const char *const %s[] = {%s};", name, line.at);
 }
 
+/* m_train_negatives */
+static void emit_negatives(SourceText *s, const Source *x, const char *name)
+{
+    if (!x->negatives.n)
+        return;
+    out_open(s->out, "static const nnrt_negatives %s_negatives[] =", name);
+    for (int i = 0; i < x->negatives.n; i++) {
+        const SourceNegatives *g = &x->negatives.at[i];
+        const char *label = g->label < 0 ? NULL : s->p->inputs.at[g->label].name;
+        out_line(s->out, "{%s, %s, %s, %lld, %lluu, %s},",
+                 quoted_text(s->arena, s->p->inputs.at[g->input].name),
+                 quoted_text(s->arena, s->p->inputs.at[g->user].name), quoted_text(s->arena, label),
+                 (long long)g->count, (unsigned long long)g->seed, quoted_text(s->arena, g->seen));
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+}
+
 void emit_csv_texts(SourceText *s, const Source *x, const char *role)
 {
     const char *name = arena_format(s->arena, "%s_%s", s->p->name, role);
@@ -22,6 +40,7 @@ void emit_csv_texts(SourceText *s, const Source *x, const char *role)
         emit_texts(s, arena_format(s->arena, "%s_missing", name), &x->missing);
     for (int i = 0; i < x->where.n; i++)
         emit_texts(s, arena_format(s->arena, "%s_where_%d", name, i), &x->where.at[i].values);
+    emit_negatives(s, x, name);
     if (!x->where.n)
         return;
     out_open(s->out, "static const nnrt_where %s_where[] =", name);
@@ -57,6 +76,9 @@ void emit_csv_row(SourceText *s, const Source *x, const char *role)
                  role);
     if (x->where.n)
         out_line(s->out, "    .n_where = %d, .where = %s_%s_where,", x->where.n, s->p->name, role);
+    if (x->negatives.n)
+        out_line(s->out, "    .n_negatives = %d, .negatives = %s_%s_negatives,", x->negatives.n,
+                 s->p->name, role);
 }
 
 static bool has_classes(const Program *p, const Source *x)

@@ -100,6 +100,31 @@ void emit_share(Emit *e, int loops)
     out_raw(e->out, "#pragma omp for%s schedule(static) nowait", together);
 }
 
+void emit_shared_for(Emit *e, const char *index, int64_t from, const char *to, int64_t step)
+{
+    const char *by = step == 1 ? "++" : arena_format(e->arena, " += %lld", (long long)step);
+    if (!e->k->shared) {
+        out_open(e->out, "for (int %s = %lld; %s < %s; %s%s)", index, (long long)from, index, to,
+                 index, by);
+        return;
+    }
+    const char *turns = to, *scale = "", *start = "";
+    if (from != 0 || step != 1) {
+        turns = emit_temp(e, "w");
+        long long more = step - 1 - from;
+        out_line(e->out, "const int %s = (%s %c %lld) / %lld;", turns, to, more < 0 ? '-' : '+',
+                 more < 0 ? -more : more, (long long)step);
+    }
+    if (step != 1)
+        scale = arena_format(e->arena, " * %lld", (long long)step);
+    if (from != 0)
+        start = arena_format(e->arena, "%lld + ", (long long)from);
+    const char *end = emit_temp(e, "w");
+    out_line(e->out, "const int %s = %snnrt_part(%s, 1)%s;", end, start, turns, scale);
+    out_open(e->out, "for (int %s = %snnrt_part(%s, 0)%s; %s < %s; %s%s)", index, start, turns,
+             scale, index, end, index, by);
+}
+
 void emit_wait(Emit *e)
 {
     if (!e->k->shared)

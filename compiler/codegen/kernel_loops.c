@@ -239,9 +239,13 @@ static const char *end_of(Loops *l, int axis)
     return axis == l->cut ? arena_format(l->e->arena, "%lld", (long long)l->to) : extent(l, axis);
 }
 
-static void open_axis(Loops *l, int axis)
+static void open_axis(Loops *l, int axis, bool shared)
 {
     const char *name = domain_axis[axis];
+    if (shared) {
+        emit_shared_for(l->e, name, axis == l->cut ? l->from : 0, end_of(l, axis), 1);
+        return;
+    }
     out_open(l->e->out, "for (int %s = %lld; %s < %s; %s++)", name,
              axis == l->cut ? (long long)l->from : 0LL, name, end_of(l, axis), name);
 }
@@ -316,7 +320,7 @@ static void lanes_along(Loops *l, int stage)
     const int64_t lanes = LANES;
     const char *name = domain_axis[l->vector];
     if (in_order(l)) {
-        open_axis(l, l->vector);
+        open_axis(l, l->vector, false);
         column_body(l, stage);
         out_close(e->out);
     } else if (l->d->batch[l->vector]) {
@@ -348,7 +352,7 @@ static void column_loops(Loops *l, int stage)
     int opened = 0;
     for (int axis = 0; axis < l->d->n; axis++)
         if (l->d->reduced[axis] && axis != l->vector) {
-            open_axis(l, axis);
+            open_axis(l, axis, false);
             opened++;
         }
     if (l->down) {
@@ -356,7 +360,7 @@ static void column_loops(Loops *l, int stage)
     } else if (stage_reduces(l, stage)) {
         lanes_along(l, stage);
     } else {
-        open_axis(l, l->vector);
+        open_axis(l, l->vector, false);
         column_body(l, stage);
         out_close(e->out);
     }
@@ -518,11 +522,13 @@ static int open_rows(Loops *l)
 {
     Emit *e = l->e;
     int opened = 0;
-    emit_share(e, shared_loops(l));
+    int loops = shared_loops(l);
+    if (loops > 1)
+        emit_share(e, loops);
     for (int axis = 0; axis < l->d->n; axis++) {
         if (l->d->reduced[axis] || axis == l->vector)
             continue;
-        open_axis(l, axis);
+        open_axis(l, axis, loops <= 1 && !opened);
         opened++;
     }
     if (l->down) {
@@ -530,8 +536,11 @@ static int open_rows(Loops *l)
                    *ext = end_of(l, l->vector);
         int64_t len = strtol(lanes, NULL, 10), from = l->vector == l->cut ? l->from : 0,
                 to = l->vector == l->cut ? l->to : l->d->extent[l->vector];
-        out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %s)", name, (long long)from, name,
-                 ext, name, lanes);
+        if (loops <= 1 && !opened)
+            emit_shared_for(e, arena_format(e->arena, "%s0", name), from, ext, len);
+        else
+            out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %s)", name, (long long)from,
+                     name, ext, name, lanes);
         if (!l->d->batch[l->vector] && (to - from) % len == 0)
             out_line(e->out, "enum { width = %s };", lanes);
         else

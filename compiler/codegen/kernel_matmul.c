@@ -232,11 +232,10 @@ static void tiles(Product *p, const Ix *a_at, const Ix *b_at)
     p->tile_part = (int64_t)t->tile_m * t->tile_n;
     if (!fixed)
         out_line(e->out, "const int blocks = (%s + %d) / %d;", p->rows, t->tile_m - 1, t->tile_m);
-    emit_share(e, 1);
     const char *all = fixed         ? number(p, panels * ((t->rows + t->tile_m - 1) / t->tile_m))
                       : panels == 1 ? blocks
                                     : arena_format(e->arena, "%lld * blocks", (long long)panels);
-    out_open(e->out, "for (int t = 0; t < %s; t++)", all);
+    emit_shared_for(e, "t", 0, all, 1);
     place_tile(p, blocks, panels);
     if (!whole_rows)
         out_line(e->out, "const int rows = %s - i0 < %d ? %s - i0 : %d;", p->rows, t->tile_m,
@@ -280,9 +279,7 @@ static void tiles_of_few(Product *p, const Ix *a_at, const Ix *b_at)
     p->tile_row = (int64_t)t->few * t->tile_n;
     p->tile_part = t->tile_n;
     out_open(e->out, "if (%s < %d)", p->rows, t->tile_m);
-    emit_share(e, 1);
-    out_open(e->out, "for (int j0 = 0; j0 < %lld; j0 += %lld)", (long long)columns,
-             (long long)width);
+    emit_shared_for(e, "j0", 0, number(p, columns), width);
     if (cols)
         out_line(e->out, "const int cols = %s - j0 < %lld ? %s - j0 : %lld;", p->cols,
                  (long long)width, p->cols, (long long)width);

@@ -124,8 +124,7 @@ void pack_rows(Product *p, const Node *x, const Ix *at)
 {
     Emit *e = p->e;
     Pieces pieces = inner_pieces(p, x, at);
-    emit_share(e, 1);
-    out_open(e->out, "for (int i = 0; i < %s; i++)", p->rows);
+    emit_shared_for(e, "i", 0, p->rows, 1);
     out_line(e->out, "float *const row = %s + (size_t)i * %s;", packed_left(p), p->inner);
     for (int i = 0; i < pieces.n; i++) {
         IxNarrow was = ix_narrow(&e->space, atom_of(&p->k), pieces.at[i], pieces.at[i + 1]);
@@ -182,9 +181,7 @@ static void pack_panels(Product *p, const Packed *w, int64_t from, const char *t
         operand_way(&e->space, w->x, w->at, atom_of(along), atom_of(&p->k), &base, &linear);
     bool whole = w->full % w->width == 0 && *size >= '0' && *size <= '9';
     const char *count = whole ? number(p, w->width) : "width";
-    emit_share(e, 1);
-    out_open(e->out, "for (int %s0 = %lld; %s0 < %s; %s0 += %d)", name, (long long)from, name, to,
-             name, w->width);
+    emit_shared_for(e, arena_format(e->arena, "%s0", name), from, to, w->width);
     if (!whole)
         out_line(e->out, "const int width = %s - %s0 < %d ? %s - %s0 : %d;", size, name, w->width,
                  size, name, w->width);

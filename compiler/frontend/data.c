@@ -59,7 +59,7 @@ void source_columns(Reader *r, const char *const *own, int n,
     }
 }
 
-static bool has_column(const Source *source, int input)
+bool source_has_column(const Source *source, int input)
 {
     for (int i = 0; i < source->columns.n; i++)
         if (source->columns.at[i].input == input)
@@ -81,7 +81,7 @@ void source_check_complete(const Reader *r)
     const Graph *g = NULL;
     for (int i = 0; r->complete && i < r->p->inputs.n; i++) {
         const Input *input = &r->p->inputs.at[i];
-        if (has_column(r->out, i))
+        if (source_has_column(r->out, i) || source_labels(r->out, i))
             continue;
         if (!r->p->has_loss || source_ctx(r)->diag.errors) /* the graph is not to be had */
             return;

@@ -41,10 +41,11 @@ static bool column_names(Reader *r, const Y *y, const Input *input, SourceColumn
     }
     for (int i = 0; i < y->items.n; i++)
         good = source_column_name(r, y->items.at[i], input->name, out) && good;
-    if (!good || out->names.n == shape_count(&input->shape))
+    int64_t wanted = source_draws(r->out, out->input) ? 1 : shape_count(&input->shape);
+    if (!good || out->names.n == wanted)
         return good;
-    diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld columns, not %d", input->name,
-               (long long)shape_count(&input->shape), out->names.n);
+    diag_error(&source_ctx(r)->diag, y->loc, "csv: '%s' is %lld column%s, not %d", input->name,
+               (long long)wanted, wanted == 1 ? "" : "s", out->names.n);
     source_note_input(r, input);
     return false;
 }
@@ -195,15 +196,18 @@ bool source_delimiter(Reader *r, const Y *y)
 /* Keys that go with a file alone, or not with `forecast`. */
 static bool csv_keys_agree(Reader *r, const Y *forecast)
 {
-    static const char *const of_rows[] = {"missing", "where"}, *const of_files[] = {"header",
-                                                                                    "delimiter"};
+    static const char *const of_rows[] = {"missing", "where", "negatives"}, *const of_files[] = {
+                                                                                "header",
+                                                                                "delimiter"};
     const Y *generator = y_get(r->args, "generator"), *wrong = NULL;
     if (generator && y_get(r->args, "file")) {
         diag_error(&source_ctx(r)->diag, generator->loc, "csv: either 'file' or 'generator'");
         return false;
     }
-    for (int i = 0; i < 2 && !wrong; i++) {
-        const char *key = forecast ? of_rows[i] : generator ? of_files[i] : NULL;
+    for (int i = 0; i < COUNT(of_rows) && !wrong; i++) {
+        const char *key = forecast                           ? of_rows[i]
+                          : generator && i < COUNT(of_files) ? of_files[i]
+                                                             : NULL;
         wrong = key ? y_get(r->args, key) : NULL;
         if (wrong)
             diag_error(&source_ctx(r)->diag, wrong->loc, "csv: '%s' does not go with '%s'", key,
@@ -215,7 +219,7 @@ static bool csv_keys_agree(Reader *r, const Y *forecast)
 void source_csv(Reader *r)
 {
     static const char *const own[] = {"file", "header", "delimiter", "forecast", "generator",
-                                      "seed", "count",  "missing",   "where"};
+                                      "seed", "count",  "missing",   "where",    "negatives"};
     r->out->header = true;
     r->out->delimiter = ',';
     if (!source_map(r, own, COUNT(own), "{file: train.csv, x: [a, b], y: c}"))
@@ -244,10 +248,15 @@ void source_csv(Reader *r)
                    "csv: '%s' beside 'forecast', which names inputs", key->text);
         return;
     }
+    const Y *negatives = y_get(r->args, "negatives");
+    if (negatives)
+        source_negatives(r, negatives);
     if (forecast)
         source_forecast(r, forecast);
     else
         source_columns(r, own, COUNT(own), csv_column);
+    if (negatives && !source_ctx(r)->diag.errors)
+        source_check_negatives(r, negatives);
     if (!forecast || r->out->stride)
         source_check_complete(r);
 }

@@ -33,6 +33,8 @@ bool source_map(Reader *, const char *const *own, int n, const char *example);
 /* Calls `column` for each input named, in the order written. */
 void source_columns(Reader *, const char *const *own, int n,
                     bool (*column)(Reader *, const Y *, const Input *, SourceColumn *));
+/* Whether the source has a column for an input. */
+bool source_has_column(const Source *, int input);
 /* Reports inputs that training needs and that have no column. */
 void source_check_complete(const Reader *);
 /* The index of the input that `y` names, -1 after a report; `what` begins it. */
@@ -60,6 +62,16 @@ void source_csv(Reader *);
 
 /* The key `forecast` of a table; on success the source has a stride. */
 void source_forecast(Reader *, const Y *);
+
+/* --- data_negatives.c ------------------------------------------------------------------------- */
+
+/* The key `negatives` of a table: one map, or a list of them. To read before the columns. */
+void source_negatives(Reader *, const Y *);
+/* Whether an input gets a row of classes, of which the table has the first; whether one gets which of them was taken. */
+bool source_draws(const Source *, int input);
+bool source_labels(const Source *, int input);
+/* Reports columns that are missing, or too many; to call after the columns. */
+void source_check_negatives(Reader *, const Y *);
 
 /* --- data_text.c ------------------------------------------------------------------------------ */
 

@@ -453,6 +453,13 @@ typedef struct SourceWhere { /* csv: rows whose column holds one of these */
     SourceTexts values;
 } SourceWhere;
 
+typedef struct SourceNegatives { /* as nnrt_negatives; inputs are indices of Program.inputs */
+    int input, user, label; /* label -1: none */
+    int64_t count;
+    uint64_t seed;
+    const char *seen; /* or NULL */
+} SourceNegatives;
+
 enum { DELIMITER_BLANKS = 1 }; /* NNRT_BLANKS */
 
 typedef struct TextForm { /* the same fields as nnrt_text */
@@ -499,6 +506,7 @@ typedef struct Source { /* the same fields as nnrt_source */
     VEC(SourceColumn) columns;
     SourceTexts missing; /* csv */
     VEC(SourceWhere) where;
+    VEC(SourceNegatives) negatives;
     VEC(const char *) files; /* records, text: of several files; file is NULL */
     bool has_text, has_sound, has_images, is_folder;
     TextForm text;

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: MIT
 # prepare.sh DATA OUT: of MovieLens 100k in the folder DATA, OUT/train.tsv (u.data without the ratings of ua.test) and
 # OUT/test.tsv (ua.test): user, item, rating, age, sex, occupation, year, 19 genres a row; numbers of users, items and
-# occupations from 0, without a header.
+# occupations from 0, without a header. And OUT/rated.tsv: user, item, and which part the row is in: each user's last film
+# is for the test, the one before for validation, the others for training.
 set -e
-[ $# -eq 2 ] || { sed -n '3,5s/^# //p' "$0" >&2; exit 2; }
+[ $# -eq 2 ] || { sed -n '3,7s/^# //p' "$0" >&2; exit 2; }
 data=$1 out=$2
 mkdir -p "$out"
 files=$(mktemp -d)
@@ -29,3 +30,7 @@ for part in train test; do
         part == "train" && !(($1, $2) in held) { print $1 - 1, $2 - 1, $3, of_user[$1], of_item[$2] }
     ' "$data/u.occupation" "$data/u.user" "$files/u.item" "$files/ua.test" "$files/u.data" >"$out/$part.tsv"
 done
+sort -k1,1n -k4,4nr -k2,2n "$files/u.data" | awk -v OFS='\t' '
+    { place = $1 == user ? place + 1 : 1; user = $1 }
+    { print $1 - 1, $2 - 1, place == 1 ? "test" : place == 2 ? "validation" : "train" }
+' >"$out/rated.tsv"

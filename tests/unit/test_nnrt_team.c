@@ -159,3 +159,29 @@ Test(nnrt_team, marks_are_one_thread_s_and_all_are_there, .timeout = 60)
     nnrt_mark(&p, 1);
     cr_expect_eq(calls[1], ROUNDS / 2 + 1);
 }
+
+/* Each turn is one thread's, and no thread has more than one more than another. */
+Test(nnrt_team, parts_are_even_and_whole, .timeout = 60)
+{
+    for (int members = 1; members <= 5; members++)
+        for (int turns = 0; turns < 24; turns++) {
+            int taken[24] = {0}, least = 24, most = 0, size = 1;
+#pragma omp parallel num_threads(members)
+            {
+                int from = nnrt_part(turns, 0), end = nnrt_part(turns, 1);
+#pragma omp critical
+                {
+                    size = team_size();
+                    for (int t = from; t < end; t++)
+                        taken[t]++;
+                    least = end - from < least ? end - from : least;
+                    most = end - from > most ? end - from : most;
+                }
+            }
+            for (int t = 0; t < turns; t++)
+                cr_expect_eq(taken[t], 1, "%d of %d for %d", t, turns, size);
+            cr_expect(most - least <= (size > 1), "%d turns for %d", turns, size);
+            cr_expect(most == (turns + size - 1) / size, "%d turns for %d", turns, size);
+        }
+    cr_expect(nnrt_part(7, 0) == 0 && nnrt_part(7, 1) == 7, "outside all are one part");
+}
