@@ -123,7 +123,7 @@ static bool box_corners(Reader *r, const Y *map, SourceColumn *out)
         diag_error(&ctx->diag, y ? y->loc : map->loc,
                    "images: corners: expected four columns, as [xmin, ymin, xmax, ymax]");
     for (int i = 0; good && i < 4; i++)
-        good = list_name(r, y->items.at[i], "corners", out);
+        good = source_column_name(r, y->items.at[i], "corners", out);
     return good;
 }
 
@@ -143,8 +143,8 @@ static bool boxes_column(Reader *r, const Y *map, const Input *input, SourceColu
             return false;
         }
     if (!y_word(ctx, r->scope, y_get(map, "file"), "images: file", &out->file) ||
-        !list_name(r, y_get(map, "image"), "image", out) ||
-        !list_name(r, y_get(map, "class"), "class", out) || !box_corners(r, map, out) ||
+        !source_column_name(r, y_get(map, "image"), "image", out) ||
+        !source_column_name(r, y_get(map, "class"), "class", out) || !box_corners(r, map, out) ||
         !y_int(ctx, r->scope, y_get(map, "classes"), "images: classes", 1, BOX_CLASSES_MAX,
                &out->count) ||
         (y_get(map, "longer") &&
