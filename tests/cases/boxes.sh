@@ -134,6 +134,6 @@ says "what it would be" "boxes are f32 of [M, 5]"
 sed 's|png/{}.png|png|' net.yaml >three.yaml
 status "a path without a place" 1 "$nncc" three.yaml -o three
 says "what is missing" "path: expected one {}"
-sed 's/image: name/size: name/; s/^inputs: {/inputs: {size: {shape: [1]}, /' net.yaml >three.yaml
+sed 's/image: name/size: name/; s/^inputs: {/inputs: {size: {shape: [1]}, /; s/^loss: /loss: mean(size) + /' net.yaml >three.yaml
 status "boxes of no image" 1 "$nncc" three.yaml -o three
 says "what they are of" "'boxes' holds boxes, but nothing feeds an image that they are of"
