@@ -295,8 +295,8 @@ typedef struct nnrt_where {
     const char *const *values;
 } nnrt_where;
 
-/* csv: an input gets a row of classes: the one of its column, which the user took, and `count` others that the user took
- * in none of the rows. */
+/* csv: an input gets a row of classes: the one of its column, which the user took, and `count` others that the
+ * user took in none of the rows. */
 typedef struct nnrt_negatives {
     const char *input, *user;
     const char *label; /* an input that gets 1 for the first, 0 for the others; or NULL */

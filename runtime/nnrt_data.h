@@ -346,8 +346,8 @@ typedef struct nnrt_read {
 
 /* --- nnrt_negatives.c ------------------------------------------------------------------------- */
 
-/* Puts rows of classes in the place of the columns that the source's `negatives` name, and labels beside them: one taken,
- * the others not. A status where a user has not that many others left, or a class is out of range. */
+/* Puts rows of classes in the place of the columns that the source's `negatives` name, and labels beside them:
+ * one taken, the others not. A status where a user has not that many others left, or a class is out of range. */
 int nnrt_negatives_make(const nnrt_read *, const nnrt_source *);
 /* From now on such rows of the set are those of this epoch of a run with this seed; until then they are those of the
  * model file's seed alone. Nothing may read the set meanwhile. */

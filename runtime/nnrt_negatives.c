@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_negatives.c: of a class that a user took, a row: that one first, then others that the user did not take, drawn at
- * random (He et al., "Neural collaborative filtering", 2017: for training some a sample, for top-N evaluation 99).
+/* nnrt_negatives.c: of a class that a user took, a row: that one first, then others that the user did not take,
+ * drawn at random (He et al., "Neural collaborative filtering", 2017: for training some a sample, for top-N
+ * evaluation 99).
  *
- * What a user took is a sorted list. The others have ranks, 0 to their number; a row draws different ranks, each as likely
- * as any, without a draw that is thrown away. A row is a function of (seed, epoch, sample), made when a batch wants it, by
- * whichever thread.
- */
+ * What a user took is a sorted list. The others have ranks, 0 to their number; a row draws different ranks,
+ * each as likely as any, without a draw that is thrown away. A row is a function of (seed, epoch, sample), made
+ * when a batch wants it, by whichever thread. */
 #include <stdlib.h>
 #include <string.h>
 

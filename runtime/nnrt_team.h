@@ -107,7 +107,8 @@ static inline __attribute__((unused)) void nnrt_wait(nnrt_team *t)
 #endif
 
 /* Where the part of thread number `this one` + more of so many turns begins, of parts as even as can be: the first ones
- * have a turn more, as OpenMP's static schedule divides. Inside a parallel region, or outside, where all are one part. */
+ * have a turn more, as OpenMP's static schedule divides. Inside a parallel region, or outside, where all are one
+ * part. */
 static inline __attribute__((unused)) int nnrt_part(int turns, int more)
 {
 #ifdef _OPENMP

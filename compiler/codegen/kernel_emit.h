@@ -68,8 +68,9 @@ const char *emit_identity(OpKind reduce); /* "0.0f", ... */
 /* The pragma of a loop whose turns threads share, the first `loops` loops as one. No thread waits at its
  * end. */
 void emit_share(Emit *, int loops);
-/* Opens for (int INDEX = from; INDEX < to; INDEX += step) with the turns shared likewise, in the same way, but without a
- * call of OpenMP's own division, which may take longer than few samples do. `to` is a sum or a product as text. */
+/* Opens for (int INDEX = from; INDEX < to; INDEX += step) with the turns shared likewise, in the same way, but
+ * without a call of OpenMP's own division, which may take longer than few samples do. `to` is a sum or a product as
+ * text. */
 void emit_shared_for(Emit *, const char *index, int64_t from, const char *to, int64_t step);
 /* The line where threads wait for each other, between loops that they share. */
 void emit_wait(Emit *);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* data_negatives.c: the key `negatives` of a table: classes that a user did not take beside the one that the user took. */
+/* data_negatives.c: the key `negatives` of a table: classes that a user did not take beside the one that the user
+ * took. */
 #include "sources.h"
 
 #include <string.h>

@@ -67,7 +67,8 @@ void source_forecast(Reader *, const Y *);
 
 /* The key `negatives` of a table: one map, or a list of them. To read before the columns. */
 void source_negatives(Reader *, const Y *);
-/* Whether an input gets a row of classes, of which the table has the first; whether one gets which of them was taken. */
+/* Whether an input gets a row of classes, of which the table has the first; whether one gets which of them was
+ * taken. */
 bool source_draws(const Source *, int input);
 bool source_labels(const Source *, int input);
 /* Reports columns that are missing, or too many; to call after the columns. */

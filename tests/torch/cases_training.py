@@ -21,7 +21,8 @@ TOTAL = 4 * EPOCHS  # steps: the horizon of schedules
 
 
 def trained(name, optimizer, make, **more):
-    more = {"train": "epochs: %d" % EPOCHS, "steps": STEPS, "bound": BOUND, **more}
+    more = {"train": "epochs: %d" % EPOCHS, "steps": STEPS, "bound": BOUND,
+            "quick": not name.startswith("optimizer"), **more}
     CASES.append(Case(name, {"x": real(5), "t": real(4)}, LAYERS,
                       lambda w, x: {"p": dense(w, "p", torch.tanh(dense(w, "h", x["x"])))}, ["p"], "mse(p, t)",
                       lambda v, x: F.mse_loss(v["p"], x["t"]), optimizer, make, **more))

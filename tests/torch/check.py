@@ -10,6 +10,7 @@ import copy
 import math
 import os
 import subprocess
+import zlib
 import tempfile
 
 import numpy as np
@@ -75,6 +76,11 @@ def quick_compiler(folder):
     return {"CC": path}
 
 
+def is_quick(case):
+    """Whether a case's program is compiled with -O1: what says so, and of the others two in three, but for LONG=1."""
+    return case.quick or os.environ.get("LONG") != "1" and zlib.crc32(case.name.encode()) % 3 != 0
+
+
 class Built:
     """A case's program in a folder of its own, with its data and fresh weights; what was found wrong with it, and the
     largest error of each kind."""
@@ -85,7 +91,7 @@ class Built:
         os.makedirs(self.folder)
         with open(os.path.join(self.folder, "model.yaml"), "w") as f:
             f.write(case.yaml())
-        run(self.folder, nncc, "model.yaml", "-o", "prog", *case.flags, **quick_compiler(self.folder) if case.quick else {})
+        run(self.folder, nncc, "model.yaml", "-o", "prog", *case.flags, **quick_compiler(self.folder) if is_quick(case) else {})
         self.data = case.data(np.random.default_rng(seed), SAMPLES)
         for name, a in self.data.items():
             np.save(os.path.join(self.folder, name + ".npy"), a)

@@ -236,4 +236,5 @@ def make(seed):
     flags = r.choice([(), (), (), (), (), ("-O0",), ("--exact",), ("--single-file",), ("--target=generic",), ("--target=x86-64-v3",),
                       ("--no-pass=fuse",), ("--no-pass=simplify",), ("--no-pass=layout",)])
     return network("conv_%d" % seed, inputs, net.layers, left, (" + ".join(terms), lambda v, x: sum(f(v, x) for f in functions)),
-                   optimizer=text, make=maker, train=train, batch=r.choice([1, 2, 4, 5, 8, 8, 13]), rough=True, varied=True, flags=flags, quick=seed % 2 == 1, **more)
+                   optimizer=text, make=maker, train=train, batch=r.choice([1, 2, 4, 5, 8, 8, 13]), rough=True, varied=True, flags=flags,
+                   quick=seed % 4 != 0 or "--single-file" in flags, **more)

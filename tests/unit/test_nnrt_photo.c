@@ -86,7 +86,7 @@ Test(nnrt_photo, path)
 
 static int size_of(const void *bytes, size_t n, int64_t *w, int64_t *h, nnrt_fault *fault)
 {
-    char path[] = "/tmp/nnrt_photo_XXXXXX";
+    char path[] = P_tmpdir "/nnrt_photo_XXXXXX";
     int fd = mkstemp(path);
     cr_assert(fd >= 0 && write(fd, bytes, n) == (ssize_t)n);
     close(fd);
