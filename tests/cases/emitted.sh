@@ -29,7 +29,7 @@ emitted()
         check "$net: $cc: no warning with OpenMP" $cc -std=c11 -O1 $strict -fopenmp $include -c $net.c -o a.o
         check "$net: $cc: no warning without OpenMP" $cc -std=c11 -O1 $strict $include -c $net.c -o b.o
         check "$net: $cc: no warning with main" $cc -std=gnu11 -O1 -march=native $strict -fopenmp $include -c program.c -o c.o
-        check "$net: $cc: a single file is all" $cc -O1 -march=native -fopenmp single.c -o single -lm
+        check "$net: $cc: a single file is all" $cc -O0 -march=native -fopenmp single.c -o single -lm
         check "$net: $cc: the header as C99" $cc -std=c99 -Wpedantic -Werror $include -fsyntax-only -x c $net.h
         check "$net: $cc: the header as C++11" $cc -std=c++11 -Wpedantic -Werror -fsyntax-only -x c++ $net.h
 

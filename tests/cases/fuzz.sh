@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Ten seconds of each fuzzer, two at a time, from the corpus of tests/fuzz/run, the same each time: `make fuzz` runs them
+# Seven seconds of each fuzzer, two at a time, from the corpus of tests/fuzz/run, the same each time: `make fuzz` runs them
 # longer, and each time elsewhere.
 . "$root/tests/lib.sh"
 
@@ -12,8 +12,8 @@ elif ! make -C "$root" --no-print-directory -j2 fuzz-build >"$tmp/said" 2>&1; th
 else
     cp "$root"/build-fuzz/fuzz/fuzz_* . 2>/dev/null
     export FUZZ_SEED=1
-    sh "$root/tests/fuzz/run" . 10 model npy csv text wav >one.txt 2>&1 &
-    sh "$root/tests/fuzz/run" . 10 safetensors ir npz idx tokenizer >two.txt 2>&1
+    sh "$root/tests/fuzz/run" . 7 model npy csv text wav png >one.txt 2>&1 &
+    sh "$root/tests/fuzz/run" . 7 safetensors ir npz idx tokenizer jpeg >two.txt 2>&1
     wait
     cat one.txt two.txt
 fi
