@@ -47,7 +47,8 @@ typedef struct RuntimeFile {
 } RuntimeFile;
 
 /* In an order in which everything is declared before it is used; the headers first. */
-static const RuntimeFile files[] = {{"nnrt.h", WHEN_always},
+static const RuntimeFile files[] = {{"nnrt_source.h", WHEN_always},
+                                    {"nnrt.h", WHEN_always},
                                     {"nnrt_math.h", WHEN_always},
                                     {"nnrt_rand.h", WHEN_always},
                                     {"nnrt_team.h", WHEN_always},
