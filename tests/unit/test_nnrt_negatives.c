@@ -81,18 +81,24 @@ static int good_rows(const int32_t *items, int with_seen)
     return 1;
 }
 
+/* The rows of so many epochs are as they should be; `seen`: the other table counts too. */
+static void expect_good_epochs(nnrt_dataset *d, uint64_t seed, int epochs, int seen)
+{
+    int32_t items[ROWS * (1 + COUNT)];
+    for (int epoch = 0; epoch < epochs; epoch++) {
+        nnrt_negatives_begin(d, seed, epoch);
+        read_rows(d, items);
+        cr_expect(good_rows(items, seen), "epoch %d", epoch);
+    }
+}
+
 Test(nnrt_negatives, draws_none_that_was_taken)
 {
     nnrt_dataset d;
     nnrt_fault fault;
-    int32_t items[ROWS * (1 + COUNT)];
     cr_assert_eq(open_rows(&d, NULL, &fault), NNRT_OK, "%s", fault.text);
     cr_expect_eq(d.n, ROWS);
-    for (int epoch = 0; epoch < 200; epoch++) {
-        nnrt_negatives_begin(&d, 7, epoch);
-        read_rows(&d, items);
-        cr_expect(good_rows(items, 0), "epoch %d", epoch);
-    }
+    expect_good_epochs(&d, 7, 200, 0);
     nnrt_dataset_close(&d);
 }
 
@@ -153,12 +159,7 @@ Test(nnrt_negatives, another_table_says_what_was_taken_too)
     nnrt_fault fault;
     /* user 3 took seven of the twelve then: exactly five are left, and all of them are drawn */
     cr_assert_eq(open_rows(&d, "seen.csv", &fault), NNRT_OK, "%s", fault.text);
-    int32_t items[ROWS * (1 + COUNT)];
-    for (int epoch = 0; epoch < 50; epoch++) {
-        nnrt_negatives_begin(&d, 1, epoch);
-        read_rows(&d, items);
-        cr_expect(good_rows(items, 1), "epoch %d", epoch);
-    }
+    expect_good_epochs(&d, 1, 50, 1);
     nnrt_dataset_close(&d);
 }
 
