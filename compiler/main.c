@@ -122,7 +122,10 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
                                    [FN_grad] = grad,
                                    [FN_fit] = fit,
-                                   [FN_attribute] = attribute};
+                                   [FN_attribute] = attribute,
+                                   [FN_round_1] = trains && p->rounds.n > 1,
+                                   [FN_round_2] = trains && p->rounds.n > 2,
+                                   [FN_round_3] = trains && p->rounds.n > 3};
     bool good = true;
     if (o->grad && !p->has_loss)
         fprintf(stderr, "nncc: warning: --grad has no effect: the model has no loss\n");

@@ -18,7 +18,7 @@
 
 #include "nnrt_source.h"
 
-#define NNRT_ABI 11         /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 12         /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -213,14 +213,24 @@ typedef struct nnrt_meta nnrt_meta;
 /* Texts of a column of csv, and where their class indices go: linked only where a column may hold categories. */
 typedef struct nnrt_categories nnrt_categories;
 
+/* One of several who share a step, each with weights of its own to update. */
+typedef struct nnrt_player {
+    const char *loss;
+    int64_t every; /* steps between its turns */
+    double factor; /* its rate, as a multiple of the first player's */
+    nnrt_schedule schedule;
+} nnrt_player;
+
 typedef struct nnrt_train {
     int64_t epochs, steps; /* the model file's; 0: not given */
     uint64_t seed;
     int shuffle;
     int batchify;   /* row i of a batch continues row i of the one before */
     int accumulate; /* calls of train_step an optimiser step */
-    double lr;      /* base rate */
+    double lr;      /* base rate; of players: the first one's, whose schedule stands here, too */
     nnrt_schedule schedule;
+    int n_players;
+    const nnrt_player *players; /* or NULL */
     double validation_split;  /* share of data.train kept for validation; 0: none */
     int64_t checkpoint_every; /* steps; 0: never (unless --checkpoint: each epoch) */
     int checkpoint_every_in_epochs;
@@ -528,6 +538,8 @@ int nnrt_load_memory_partly(nnrt_instance *, const void *bytes, size_t size);
 /* The learning rate of the next step: base rate, schedule, horizon (PyTorch's formulas). */
 double nnrt_lr(const nnrt_schedule *, double base, int64_t step, int64_t total,
                int64_t epoch_steps);
+/* The same of player `i` of an instance, at the step that it is in. */
+double nnrt_player_lr(const nnrt_instance *, int i);
 
 /* --- nnrt_decode.c --------------------------------------------------------------------------- */
 

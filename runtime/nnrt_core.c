@@ -367,6 +367,12 @@ double nnrt_lr(const nnrt_schedule *s, double base, int64_t step, int64_t total,
     return n < 0 ? base : base * pow(s->gamma, n);
 }
 
+double nnrt_player_lr(const nnrt_instance *m, int i)
+{
+    const nnrt_player *p = &m->model->train.players[i];
+    return nnrt_lr(&p->schedule, m->lr * p->factor, m->step, m->total_steps, m->epoch_steps);
+}
+
 /* --- Tokens ----------------------------------------------------------------------------------- */
 
 int nnrt_refuses_tokens(nnrt_instance *m, const int32_t *token, size_t count, int64_t below,

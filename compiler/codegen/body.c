@@ -75,6 +75,8 @@ static void uniform_line(SourceText *s, const Node *y)
                        "m->head.total_steps, m->head.epoch_steps)")};
     Str text = str_new(s->arena);
     const char *c = y->op == OP_scalar ? scalar[y->attr->scalar] : double_text[y->op];
+    if (y->op == OP_scalar && y->attr->part)
+        c = arena_format(s->arena, "nnrt_player_lr(&m->head, %d)", y->attr->part);
     if (!c)
         BUG("no scalar text of %s", op_rows[y->op].name);
     for (; *c; c++) {

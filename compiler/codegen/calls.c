@@ -182,7 +182,7 @@ static bool can_look(const Listing *l, const Node *y, const Buffer *b)
 {
     bool state = b && b->kind == BUF_var && b->var->kind == VAR_state;
     return b && b->dtype == DT_f32 && !y->whole && y->role != ROLE_metric &&
-           !(state && l->list->g->fn == FN_train);
+           !(state && fn_trains(l->list->g->fn) && l->list->g->fn != FN_accumulate);
 }
 
 /* How many numbers a buffer has with n samples. Where the batch is not the first of its axes, rows that are not there

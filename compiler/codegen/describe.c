@@ -159,76 +159,6 @@ static void emit_values(SourceText *s)
     out_line(s->out, "};");
 }
 
-/* --- training --------------------------------------------------------------------------------- */
-
-/* What some schedules have. */
-static void more_of_schedule(SourceText *s, const Schedule *c)
-{
-    Arena *a = s->arena;
-    if (c->power != 0)
-        out_line(s->out, "        .power = %s,", real_text(a, c->power));
-    if (c->restarts != 0)
-        out_line(s->out, "        .restarts = %s,", real_text(a, c->restarts));
-    if (c->rise != 0)
-        out_line(s->out, "        .rise = %s, .start_factor = %s, .end_factor = %s,",
-                 real_text(a, c->rise), real_text(a, c->start_factor), real_text(a, c->end_factor));
-    if (c->monitor)
-        out_line(s->out, "        .monitor = %s, .patience = %lld, .threshold = %s, .mode = %d,",
-                 quoted_text(a, c->monitor), (long long)c->patience, real_text(a, c->threshold),
-                 c->mode);
-    if (!c->n_milestones)
-        return;
-    Str list = str_new(a);
-    for (int i = 0; i < c->n_milestones; i++)
-        str_add(&list, "%s%s", i ? ", " : "", real_text(a, c->milestone[i]));
-    out_line(s->out, "        .milestone = {%s}, .n_milestones = %d,", list.at, c->n_milestones);
-}
-
-static void train_rows(SourceText *s)
-{
-    static const char *const kind[] = {"CONSTANT",  "STEP",      "EXPONENTIAL", "COSINE",
-                                       "LINEAR",    "MULTISTEP", "POLYNOMIAL",  "INVERSE_SQRT",
-                                       "ONE_CYCLE", "PLATEAU"};
-    const Train *t = &s->p->train;
-    const Schedule *c = &t->schedule;
-    Arena *a = s->arena;
-    out_line(
-        s->out,
-        ".train = {.epochs = %lld, .steps = %lld, .seed = %lluu, .shuffle = %d,%s .accumulate = "
-        "%lld, .lr = %s,",
-        (long long)t->epochs, (long long)t->steps, (unsigned long long)t->seed, t->shuffle,
-        t->batchify ? " .batchify = 1," : "", (long long)(t->accumulate ? t->accumulate : 1),
-        real_text(a, t->optimizer.arg[0]));
-    out_line(s->out,
-             "    .schedule = {.kind = NNRT_SCHEDULE_%s, .gamma = %s, .to = %s, .every = %s, "
-             ".warmup = %s,",
-             kind[c->kind], real_text(a, c->gamma), real_text(a, c->to), real_text(a, c->every),
-             real_text(a, c->warmup));
-    more_of_schedule(s, c);
-    out_line(s->out, "        .every_in_epochs = %d, .warmup_in_epochs = %d},", c->every_in_epochs,
-             c->warmup_in_epochs);
-    out_line(
-        s->out,
-        "    .validation_split = %s, .checkpoint_every = %lld, .checkpoint_every_in_epochs = %d,",
-        real_text(a, t->validation_split), (long long)t->checkpoint_every,
-        t->checkpoint_every_in_epochs);
-    out_line(s->out,
-             "    .checkpoint_keep = %lld, .checkpoint_path = %s, .stop_monitor = %s, "
-             ".stop_patience = %lld,",
-             (long long)t->checkpoint_keep, quoted_text(a, t->checkpoint_path),
-             quoted_text(a, t->stop_monitor), (long long)t->stop_patience);
-    if (s->p->mixup > 0)
-        out_line(s->out, "    .mixup = %s, .mixup_input = %d,", real_text(a, s->p->mixup),
-                 s->p->mixup_input);
-    if (t->averages)
-        out_line(s->out, "    .averages = 1,");
-    if (t->best_monitor)
-        out_line(s->out, "    .best_monitor = %s, .best_mode = %d,",
-                 quoted_text(a, t->best_monitor), t->best_mode);
-    out_line(s->out, "    .stop_min_delta = %s, .stop_mode = %d, .stop_restore_best = %d},",
-             real_text(a, t->stop_min_delta), t->stop_mode, t->stop_restore_best);
-}
-
 /* --- constant data ---------------------------------------------------------------------------- */
 
 static bool same_data(const Buffer *a, const Buffer *b)
@@ -454,7 +384,7 @@ static void model_table(SourceText *s)
     if (p->kept.n)
         out_line(o, ".n_kept = %d, .kept = %s_kept,", p->kept.n, m);
     carried_row(s);
-    train_rows(s);
+    emit_train_rows(s);
     source_rows(s);
     function_rows(s);
     reader_rows(s);
@@ -588,6 +518,7 @@ void emit_model(SourceText *s)
     emit_values(s);
     emit_vars(s);
     emit_metric_rows(s);
+    emit_players(s);
     emit_sources(s);
     emit_attributions(s);
     emit_generation(s);

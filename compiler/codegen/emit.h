@@ -157,6 +157,9 @@ const char *csv_column_text(SourceText *, const SourceColumn *, const char *role
 bool reads_categories(const Program *);
 /* metric_rows.c: the table NAME_metrics, and NAME_kept where they keep something. */
 void emit_metric_rows(SourceText *);
+/* How the model is trained: rows of its players, and what nnrt_model.train holds. */
+void emit_players(SourceText *);
+void emit_train_rows(SourceText *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);
 void find_marks(SourceText *);

@@ -7,7 +7,7 @@
 /* Whether the functions of the file note the times of kernels. */
 bool notes_times(const SourceText *s, Fn fn)
 {
-    return s->options->main && (fn == FN_predict || fn == FN_train || fn == FN_accumulate);
+    return s->options->main && (fn == FN_predict || fn_trains(fn));
 }
 
 /* Numbers the kernels in the order of the calls, those of one name once. */

@@ -96,7 +96,7 @@ static void function(const Graph *g, FILE *f)
             g->plan->flops * 1e-6, (long long)g->plan->scratch_bytes);
     for (int i = 0; i < g->kernels.n; i++)
         kernel(g, g->kernels.at[i], f);
-    if (g->fn == FN_train && whole_gradients(p))
+    if (fn_trains(g->fn) && whole_gradients(p))
         fprintf(f,
                 "  %s need whole gradients, so updates are kernels of their own and the arena is "
                 "larger\n",

@@ -11,7 +11,8 @@ static bool same_uniform(const Node *a, const Node *b)
 {
     if (a->op != b->op || a->n_in != b->n_in ||
         (a->op == OP_const && a->attr->value != b->attr->value) ||
-        (a->op == OP_scalar && a->attr->scalar != b->attr->scalar))
+        (a->op == OP_scalar &&
+         (a->attr->scalar != b->attr->scalar || a->attr->part != b->attr->part)))
         return false;
     for (int i = 0; i < a->n_in; i++)
         if (!same_uniform(a->in[i], b->in[i]))
@@ -89,6 +90,21 @@ static void emit_metrics(SourceText *s, const Graph *g, const char *sums)
         out_loop(s->out, "for (int i = 0; i < %lld; i++)", (long long)shape_count(&r->node->shape));
         out_line(s->out, "%s[%d + i] += (double)%s[i];", sums, r->index, from);
         out_end(s->out);
+    }
+}
+
+/* Losses that have a name are figures: their sum by samples, and how many these were. */
+static void emit_losses(SourceText *s, const Graph *g, const char *sums)
+{
+    const Program *p = s->p;
+    int first = 0;
+    for (int i = 0; i < p->metrics.n; first += p->metrics.at[i++].n_sums) {
+        int loss = p->metrics.at[i].loss;
+        const char *from = loss ? result(g, ROOT_loss, loss) : NULL;
+        if (!from)
+            continue;
+        out_line(s->out, "%s[%d] += (double)%s[0] * n;", sums, first, from);
+        out_line(s->out, "%s[%d] += n;", sums, first + 1);
     }
 }
 
@@ -215,6 +231,7 @@ static void emit_eval(SourceText *s)
     if (s->p->n_sums) {
         out_open(s->out, "if (sums)");
         emit_metrics(s, g, "sums");
+        emit_losses(s, g, "sums");
         out_close(s->out);
     } else {
         out_line(s->out, "(void)sums;");
@@ -230,17 +247,41 @@ static void emit_train_part(SourceText *s, Fn fn)
     const Graph *g = s->p->fn[fn];
     emit_body(s, g);
     out_line(s->out, "m->head.calls++;");
-    if (fn == FN_train) {
+    if (fn != FN_accumulate) {
         out_line(s->out, "m->head.step++;");
         out_line(s->out, "m->head.changes++;");
     }
     if (s->p->n_sums) {
         out_open(s->out, "if (m->head.metric_sums)");
         emit_metrics(s, g, "m->head.metric_sums");
+        emit_losses(s, g, "m->head.metric_sums");
         out_close(s->out);
     }
     emit_kept(s, g);
     out_line(s->out, "return %s[0];", result(g, ROOT_loss, 0));
+}
+
+/* Steps in which not all players have their turn. */
+static void emit_rounds(SourceText *s)
+{
+    const Program *p = s->p;
+    if (p->rounds.n < 2)
+        return;
+    Str turns = str_new(s->arena);
+    for (int i = 0; i < p->players.n; i++) {
+        long long every = p->players.at[i].every;
+        const char *separator = i ? " | " : "";
+        if (every == 1)
+            str_add(&turns, "%s%uu", separator, 1U << i);
+        else
+            str_add(&turns, "%s(unsigned)((m->head.step + 1) %% %lld == 0) << %d", separator, every, i);
+    }
+    out_wrap(s->out, "const unsigned turns = %s;", turns.at);
+    for (int i = 1; i < p->rounds.n; i++) {
+        out_open(s->out, "if (turns == %uu)", p->rounds.at[i]);
+        emit_train_part(s, (Fn)(FN_round_1 + i - 1));
+        out_close(s->out);
+    }
 }
 
 static void emit_train(SourceText *s)
@@ -252,6 +293,7 @@ static void emit_train(SourceText *s)
         emit_train_part(s, FN_accumulate);
         out_close(s->out);
     }
+    emit_rounds(s);
     emit_train_part(s, FN_train);
     close_function(s);
     if (s->noted)

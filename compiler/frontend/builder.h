@@ -84,6 +84,7 @@ bool word_in(const char *words, const char *word);
 
 typedef struct Block {
     const char *name;
+    const char *what; /* "block", or what else has layers of its own */
     Loc loc;
     const Y *args;   /* map of defaults, or NULL */
     const Y *layers; /* a list, or NULL after a report */
@@ -91,6 +92,42 @@ typedef struct Block {
     bool failed; /* a mistake in it was reported */
     int depth;   /* of the blocks inside it; -1 while it is looked at, 0: not yet */
 } Block;
+
+typedef struct NetworkInput {
+    const char *name;
+    Loc loc;
+    bool is_declared; /* its shape and type are given */
+    Input declared;
+} NetworkInput;
+
+/* One of `networks:`. */
+typedef struct Network {
+    const char *name;
+    Loc loc;
+    VEC(NetworkInput) inputs;
+    const Y *outputs; /* NULL: the last layer */
+    Block block;      /* its layers */
+    bool calling;     /* its layers are being walked */
+} Network;
+
+enum { NETWORK_OUTPUTS_MAX = 32 };
+
+/* A call of a network in a graph, and what it gave. */
+typedef struct NetworkCall {
+    const Network *net;
+    const Graph *g; /* the function, or the body of a loop in it */
+    Node **in;
+    int n_out;
+    Node *out[NETWORK_OUTPUTS_MAX];
+} NetworkCall;
+
+/* A player as written, beside Program.players. */
+typedef struct PlayerNote {
+    const Y *y;
+    const Y *loss;                 /* its expression */
+    VEC(const char *) patterns;    /* of the weights it updates */
+    VEC(Loc) places;
+} PlayerNote;
 
 typedef struct InputNote { /* what Program.inputs does not hold */
     bool broken;           /* reported: its values are, too */
@@ -111,6 +148,8 @@ typedef struct Model {
     bool blind; /* a key that is not known may have used something */
     Loc end;    /* where something is reported that is missing */
     Scope vars;
+    Map networks;       /* name to Network */
+    VEC(PlayerNote) players;
     Map blocks;         /* name to Block */
     bool broken_blocks; /* reported: uses of them are not */
     VEC(InputNote) inputs;
@@ -132,6 +171,14 @@ struct Value {
     bool used, reached;      /* by another value; by an output, loss or metric */
 };
 
+/* What one item of a list of layers gave. */
+typedef struct Built {
+    const char *kind;
+    int first, end; /* of the frame's values */
+    Value *last;
+    bool several;
+} Built;
+
 /* The values of a network, or of one copy of a block. */
 typedef struct Frame Frame;
 struct Frame {
@@ -141,6 +188,7 @@ struct Frame {
     const Scope *scope;
     Map values;          /* name to Value */
     Map counts;          /* kind to int * */
+    VEC(Built) built;    /* one an item of `layers` so far */
     Value *given;        /* a block's `input` */
     Value *holder;       /* the use of the block */
     Value *last;         /* the layer before; NULL: none */
@@ -167,6 +215,9 @@ struct Builder {
     Map inputs;  /* name to Value */
     Map unknown; /* names reported already */
     Map made;    /* names of the weights that this graph has so far */
+    Map calls_of; /* name of a network to int *: calls so far */
+    VEC(NetworkCall *) calls;
+    int turn;     /* of Program.players, whose loss is built */
     VEC(MixedClasses) mixed; /* class indices whose samples training mixes in pairs */
     bool mixes;              /* a loss has taken some of them so */
     Frame *frame;
@@ -184,6 +235,8 @@ struct Builder {
 /* --- inputs.c --------------------------------------------------------------------------------- */
 
 void inputs_read(Model *, const Y *inputs);
+/* Reads the shape and type that a network says of one of its inputs; reports, then false. */
+bool input_declared(Model *, const Y *, const char *name, Input *out);
 /* The value of input i as layers and expressions see it: classes as they are, others as f32,
  * normalised. */
 Node *input_build(Builder *, int i);
@@ -201,6 +254,9 @@ Value *value_new(Builder *, const char *name, Loc made);
 /* Adds a value to the frame under its name; reports a name taken before, then false. */
 bool frame_add(Builder *, Value *);
 Frame *frame_new(Builder *, Frame *outer, const Y *layers, const Scope *);
+/* Builds the frame's layers again where they were made of a stale node (by id), in a frame that takes its place; what
+ * else there was, calls of networks as well, is kept as it is. */
+void frame_again(Builder *, const bool *stale);
 /* Builds every layer of the frame. */
 void frame_build(Builder *, Frame *);
 /* One more layer; false, with a report the first time, past a limit. */
@@ -227,15 +283,46 @@ typedef struct Written {
     bool clash; /* its name was taken: reported */
 } Written;
 
-/* Builds one item of a list of layers. */
-void layer_build(Builder *, const Y *item);
+/* Builds one item of a list of layers; its kind. */
+const char *layer_build(Builder *, const Y *item);
+/* Counts a layer among its kind in the frame; the name of one that has none: conv2d_2. */
+const char *frame_count(Builder *, const char *kind);
 /* activation: of a layer or a block, applied to its result where there is one. */
 Node *layer_activation(Builder *, const Written *, Node *);
 
 void blocks_read(Model *, const Y *blocks);
 Block *block_find(const Model *, const char *name);
+/* "block", or what else it is. (network.c) */
+const char *block_what(const Block *);
 /* Builds a use of a block: its result is w->value->node. */
 void block_build(Builder *, Block *, Written *);
+
+/* --- expr.c ----------------------------------------------------------------------------------- */
+
+/* An expression that must be a call of a network: what that gives. NULL after a report. */
+const NetworkCall *expr_network(Builder *, const Y *, const Scope *);
+
+/* --- networks.c ------------------------------------------------------------------------------- */
+
+void networks_read(Model *, const Y *networks);
+Network *network_find(const Model *, const char *name);
+void networks_warn_unused(Model *);
+/* The names of its inputs, with blanks between them. */
+const char *network_operands(Ctx *, const Network *);
+/* What the network gives of n values, made at the places `at`. NULL after a report, or where it is broken. */
+const NetworkCall *network_call(Builder *, Network *, int n, Node **in, const Loc *at, Loc);
+
+/* --- players.c -------------------------------------------------------------------------------- */
+
+/* Reads who minimises what by updating what; `loss:` is known. Optimisers come later: players_train. */
+void players_read(Model *, const Y *players);
+/* A bit for each player who updates weights of this name. */
+unsigned players_of(const Model *, const char *weight);
+/* The optimiser and the schedule of each player; weights are known. `train` has what is said for all. */
+void players_train(Program *, const Scope *, const Y *train, bool sound);
+/* Builds the losses of the function's players, one after the other, each with the weights that those before it
+ * leave; their sum is the loss. */
+void players_build(Builder *);
 
 /* --- calls.c ---------------------------------------------------------------------------------- */
 
@@ -267,6 +354,10 @@ void attribute_roots(Builder *, Node *output);
 
 /* --- model.c ---------------------------------------------------------------------------------- */
 
+/* The loss `name`, an expression: a number, as it is written. NULL after a report. */
+Node *loss_build(Builder *, const char *name, const Y *);
+/* The weight of a named loss, 1 where none is given; false after a report. */
+bool loss_weight(Builder *, const char *name, double *out);
 /* The value of an expression that is an output called `name`: one row a sample, f32. */
 Node *output_build(Builder *, const char *name, Loc, const Y *);
 

@@ -125,6 +125,7 @@ static Var *find_var(Call *c, const char *name, VarKind kind, const Shape *shape
         return NULL;
     var = program_var(c->b->program, full, kind, shape, init, c->loc);
     var->frozen = c->frozen;
+    var->players = kind == VAR_weight ? players_of(c->b->model, full) : 0;
     return var;
 }
 
@@ -134,7 +135,8 @@ Node *call_weight(Call *c, const char *name, const Shape *shape, Init otherwise,
     Var *var = find_var(c, name, VAR_weight, shape, otherwise, fan_in, fan_out);
     if (!var)
         return NULL;
-    Node *node = build_var(c->g, var);
+    int by = c->b->program->players.n ? var_updated_by(c->b->g, var, c->b->turn) : -1;
+    Node *node = by >= 0 ? build_updated(c->g, var, by) : build_var(c->g, var);
     return c->frozen && !var->frozen ? build_unary(c->g, OP_stop_gradient, node) : node;
 }
 

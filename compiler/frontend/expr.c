@@ -371,6 +371,45 @@ static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)
     return good ? graph_add(b->g, op, ex->arg.n, in, NULL) : NULL;
 }
 
+/* A call of a network; NULL after a report. */
+static const NetworkCall *call_network(Builder *b, const Scope *scope, const Ex *ex, Network *net)
+{
+    if (!(ex = place_operands(b, ex, network_operands(b->ctx, net))))
+        return NULL;
+    if (positional(ex) != ex->arg.n) {
+        diag_error(&b->ctx->diag, ex->arg.at[positional(ex)].key_loc, "%s has no input '%s'", net->name,
+                   ex->arg.at[positional(ex)].key);
+        b->blind = true;
+        return NULL;
+    }
+    Operands o = operands_of(b, scope, ex, 0, -1);
+    const NetworkCall *call = o.good ? network_call(b, net, o.n, o.in, o.loc, ex->loc) : NULL;
+    b->blind |= !call;
+    return call;
+}
+
+static Node *build_network(Builder *b, const Scope *scope, const Ex *ex, Network *net)
+{
+    const NetworkCall *call = call_network(b, scope, ex, net);
+    if (!call || call->n_out == 1)
+        return call ? call->out[0] : NULL;
+    diag_error(&b->ctx->diag, ex->loc,
+               "%s gives %d values: name them in a layer of its own, '- {name: [a, b], expr: %s(...)}'",
+               net->name, call->n_out, net->name);
+    b->blind = true;
+    return NULL;
+}
+
+/* The network, or else the function, whose name is nearest. */
+static const char *nearest_function(Builder *b, const char *name)
+{
+    VEC(const char *) known = {0};
+    for (int i = 0; i < b->model->networks.n; i++)
+        vec_push(b->ctx->arena, &known, b->model->networks.entry[i].key);
+    const char *best = diag_nearest(name, known.at, known.n);
+    return best ? best : call_nearest(b->ctx, name, CALL_function, true);
+}
+
 static Node *unknown_function(Builder *b, const Ex *ex)
 {
     Diag *diag = &b->ctx->diag;
@@ -383,7 +422,7 @@ static Node *unknown_function(Builder *b, const Ex *ex)
         diag_error(diag, ex->loc, "'%s' is a layer, not a function", ex->name);
     else if (metric_find(ex->name))
         diag_error(diag, ex->loc, "'%s' is a metric: it stands alone under 'metrics'", ex->name);
-    else if ((best = call_nearest(b->ctx, ex->name, CALL_function, true)))
+    else if ((best = nearest_function(b, ex->name)))
         diag_error(diag, ex->loc, "unknown function '%s'; did you mean '%s'?", ex->name, best);
     else
         diag_error(diag, ex->loc, "unknown function '%s'", ex->name);
@@ -421,6 +460,9 @@ static Node *build_call(Builder *b, const Scope *scope, const Ex *written)
     const CallRow *row = call_find(ex->name);
     if (row && row->flags & CALL_function)
         return build_row(b, scope, ex, row);
+    Network *net = network_find(b->model, ex->name);
+    if (net)
+        return build_network(b, scope, ex, net);
     int op = op_find(ex->name);
     if (op >= 0 && op_rows[op].flags & CALL)
         return build_op(b, scope, ex, (OpKind)op);
@@ -457,6 +499,22 @@ Node *expr_build(Builder *b, const Y *y, const Scope *scope)
     b->g->loc = loc;
     b->g->what = what;
     return node;
+}
+
+const NetworkCall *expr_network(Builder *b, const Y *y, const Scope *scope)
+{
+    const Loc loc = b->g->loc;
+    const char *what = b->g->what;
+    const Ex *ex = expr_parse(b->ctx, y);
+    const Ex *named = ex && ex->kind == EX_call ? resolve_callee(b, scope, ex) : NULL;
+    Network *net = named ? network_find(b->model, named->name) : NULL;
+    if (ex && !net && !(ex->kind == EX_call && !named))
+        diag_error(&b->ctx->diag, ex->loc, "several names, but this is one value: only a network gives more");
+    b->blind |= !net;
+    const NetworkCall *call = net ? call_network(b, scope, named, net) : NULL;
+    b->g->loc = loc;
+    b->g->what = what;
+    return call;
 }
 
 /* --- metrics ---------------------------------------------------------------------------------- */

@@ -189,6 +189,21 @@ void inputs_read(Model *m, const Y *y)
     }
 }
 
+bool input_declared(Model *m, const Y *y, const char *name, Input *out)
+{
+    static const char *const others[] = {"dtype", "normalize"};
+    InputNote note = {0};
+    *out = (Input){.name = name, .loc = y->loc, .shape = {.rank = 1, .batch = 0, .dim = {1}}};
+    for (int i = 0; i < COUNT(others); i++)
+        if (y_get(y, others[i])) {
+            diag_error(&m->ctx->diag, y_get(y, others[i])->loc,
+                       "input '%s': a network takes values as they are: '%s' is for the model's inputs", name,
+                       others[i]);
+            return false;
+        }
+    return read_input(m, y, out, &note);
+}
+
 /* --- building --------------------------------------------------------------------------------- */
 
 /* One number, or one a channel, to broadcast over the input. */
@@ -239,7 +254,7 @@ Node *input_build(Builder *b, int i)
 
     Node *x = build_input(g, i);
     x->name = input->name;
-    bool steps = g->fn == FN_train || g->fn == FN_accumulate;
+    bool steps = fn_trains(g->fn);
     if (b->program->mixup > 0 && steps && input->classes && input->shape.rank == 1 &&
         input->classes <= MIXED_CLASSES_MAX)
         x = mixed_classes(b, input, x);

@@ -12,7 +12,7 @@ static const char *const of_weights[] = {"init", "frozen", "shared"};
 
 static bool known_kind(Builder *b, const char *kind)
 {
-    return block_find(b->model, kind) || call_find(kind);
+    return block_find(b->model, kind) || network_find(b->model, kind) || call_find(kind);
 }
 
 /* A map of several keys: most often arguments that stand beside the kind, not under it. */
@@ -72,8 +72,7 @@ static bool read_item(Builder *b, const Y *item, Written *w)
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-/* Counts the layer among its kind; the name of one that has none: conv2d_2. */
-static const char *count_kind(Builder *b, const char *kind)
+const char *frame_count(Builder *b, const char *kind)
 {
     int *count = map_get(&b->frame->counts, kind);
     if (!count) {
@@ -85,7 +84,7 @@ static const char *count_kind(Builder *b, const char *kind)
 
 static void read_name(Builder *b, Written *w)
 {
-    const char *name = count_kind(b, w->kind);
+    const char *name = frame_count(b, w->kind);
     const Y *given = y_resolve(b->ctx, b->frame->scope, y_get(w->map, "name"));
     Loc loc = w->loc;
     if (given && given->kind == Y_list)
@@ -289,20 +288,21 @@ static bool check_operands(Builder *b, Written *w, const CallRow *row)
 }
 
 /* Adds the parts of a layer that gives several values under the names it was given. */
-static void add_parts(Builder *b, Written *w, const Call *c)
+static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts)
 {
     b->frame->several = true;
     int n = w->names ? w->names->items.n : 0;
-    if (c->n_parts && n != c->n_parts)
+    if (n_parts && n != n_parts)
         diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc,
-                   "%s gives %d values: 'name: [a, b]' names each", w->kind, c->n_parts);
+                   "%s gives %d value%s: %s", w->kind, n_parts, n_parts == 1 ? "" : "s",
+                   n_parts == 1 ? "one name" : "'name: [a, b]' names each");
     for (int i = 0; i < n; i++) {
         const Y *y = y_resolve(b->ctx, b->frame->scope, w->names->items.at[i]);
         const char *name;
         if (!y || !y_name(b->ctx, y, "name", &name))
             continue;
         Value *part = value_new(b, name, y->loc);
-        part->node = i < c->n_parts ? c->parts[i] : NULL;
+        part->node = i < n_parts ? parts[i] : NULL;
         vec_push(b->ctx->arena, &part->from, w->value);
         if (part->node && !part->node->name)
             part->node->name = arena_format(b->ctx->arena, "%s%s", b->frame->path, name);
@@ -337,7 +337,7 @@ static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *
         c.n_parts = 0;
         if (good)
             call_run(&c);
-        add_parts(b, w, &c);
+        add_parts(b, w, c.n_parts, c.parts);
         return;
     }
     w->value->node = good ? call_run(&c) : NULL;
@@ -371,8 +371,37 @@ static void build_expr(Builder *b, Written *w)
 {
     static const char *const keys[] = {"expr", "name", "activation"};
     y_keys(b->ctx, w->map, "expr", keys, COUNT(keys), NULL, 0);
-    w->value->node = expr_build(b, y_get(w->map, "expr"), b->frame->scope);
+    const Y *y = y_get(w->map, "expr");
+    if (w->names) {
+        const NetworkCall *call = expr_network(b, y, b->frame->scope);
+        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL);
+        return;
+    }
+    w->value->node = expr_build(b, y, b->frame->scope);
     w->value->node = layer_activation(b, w, w->value->node);
+}
+
+/* A network that is used like a layer. */
+static void build_network(Builder *b, Written *w, Network *net)
+{
+    static const char *const keys[] = {"input", "name", "activation"};
+    Node **in = arena_take(b->ctx->arena, sizeof *in * (size_t)(w->n_in + 1));
+    Loc *loc = arena_take(b->ctx->arena, sizeof *loc * (size_t)(w->n_in + 1));
+    bool good = !w->clash && y_keys(b->ctx, w->map, net->name, keys, COUNT(keys), NULL, 0);
+    if (w->args && !w->map) {
+        diag_error(&b->ctx->diag, w->args->loc, "%s: its inputs are named with 'input'", net->name);
+        good = false;
+    }
+    for (int i = 0; i < w->n_in; i++) {
+        in[i] = w->in[i] ? value_node(b, w->in[i]) : NULL;
+        loc[i] = w->in[i] ? w->in[i]->made : w->loc;
+    }
+    const NetworkCall *call = good ? network_call(b, net, w->n_in, in, loc, w->loc) : NULL;
+    if (w->names || (call && call->n_out != 1)) {
+        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL);
+        return;
+    }
+    w->value->node = layer_activation(b, w, call ? call->out[0] : NULL);
 }
 
 static void unknown_kind(Builder *b, const Written *w)
@@ -381,6 +410,8 @@ static void unknown_kind(Builder *b, const Written *w)
     VEC(const char *) known = {0};
     for (int i = 0; i < b->model->blocks.n; i++)
         vec_push(b->ctx->arena, &known, b->model->blocks.entry[i].key);
+    for (int i = 0; i < b->model->networks.n; i++)
+        vec_push(b->ctx->arena, &known, b->model->networks.entry[i].key);
     for (int i = 0; i < call_count(); i++)
         if (call_at(i)->flags & CALL_layer)
             vec_push(b->ctx->arena, &known, call_at(i)->name);
@@ -401,6 +432,7 @@ static void unknown_kind(Builder *b, const Written *w)
 static void build_kind(Builder *b, Written *w)
 {
     Block *block = block_find(b->model, w->kind);
+    Network *net = network_find(b->model, w->kind);
     const CallRow *row = call_find(w->kind);
     if (strcmp(w->kind, "expr") == 0 && y_get(w->map, "expr")) {
         b->frame->several = false;
@@ -412,6 +444,8 @@ static void build_kind(Builder *b, Written *w)
     if (block) {
         if (read_weights(b, w) && !w->clash)
             block_build(b, block, w);
+    } else if (net) {
+        build_network(b, w, net);
     } else if (row && row->flags & CALL_layer) {
         build_row(b, w, row);
     } else {
@@ -419,16 +453,18 @@ static void build_kind(Builder *b, Written *w)
     }
 }
 
-void layer_build(Builder *b, const Y *item)
+const char *layer_build(Builder *b, const Y *item)
 {
     Written w = {.kind = ""};
-    if (!builder_count(b, item->loc))
-        return;
+    if (!builder_count(b, item->loc)) {
+        b->frame->last = value_new(b, "?", item->loc);
+        return "?";
+    }
     if (!read_item(b, item, &w)) {
         b->frame->last = value_new(b, "?", item->loc);
         b->frame->several = false;
         b->blind = true;
-        return;
+        return "?";
     }
     read_name(b, &w);
     const char *path = w.value->path;
@@ -446,4 +482,5 @@ void layer_build(Builder *b, const Y *item)
     }
     b->frame->last = w.value;
     b->into = into;
+    return w.kind;
 }

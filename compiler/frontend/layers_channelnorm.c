@@ -82,35 +82,14 @@ typedef struct Batchnorm {
     Node *mean, *var;    /* [C], running */
 } Batchnorm;
 
-/* A buffer as it is after what was assigned to it so far: a shared layer runs more than once. */
-static Node *latest(Graph *g, Node *buffer)
-{
-    const Node *assigned = graph_find_root(g, ROOT_assign, buffer->attr->var->id);
-    return assigned ? assigned->in[0] : buffer;
-}
-
-/* The buffer becomes `value` at the end of the step. */
-static void set_buffer(Graph *g, Node *buffer, Node *value)
-{
-    Var *var = buffer->attr->var;
-    if (!graph_find_root(g, ROOT_assign, var->id)) {
-        build_assign(g, var, value);
-        return;
-    }
-    const Attr attr = {.var = var};
-    for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].kind == ROOT_assign && g->roots.at[i].index == var->id)
-            g->roots.at[i].node = graph_add(g, OP_assign, 1, &value, &attr);
-}
-
 /* buffer * (1 - rate) + statistic * (rate * unbiased) */
 static void track(Graph *g, Node *buffer, Node *statistic, Node *rate, Node *unbiased)
 {
     Node *flat = build_reshape(g, statistic, &buffer->shape);
     Node *keep = build_binary(g, OP_sub, build_const(g, 1), rate);
-    Node *old = build_binary(g, OP_mul, latest(g, buffer), keep);
+    Node *old = build_binary(g, OP_mul, build_latest(g, buffer->attr->var), keep);
     Node *more = build_binary(g, OP_mul, flat, build_binary(g, OP_mul, rate, unbiased));
-    set_buffer(g, buffer, build_binary(g, OP_add, old, more));
+    build_assign(g, buffer->attr->var, build_binary(g, OP_add, old, more));
 }
 
 /* Moves the running statistics. One value a channel has no unbiased variance: that one stays. */
@@ -138,7 +117,7 @@ static Node *by_batch(Call *c, const Batchnorm *b, Node *x)
     Node *scale = inverse_of(g, m.var, b->eps);
     if (b->weight)
         scale = build_binary(g, OP_mul, scale, b->weight);
-    if (g->fn == FN_train || g->fn == FN_accumulate)
+    if (fn_trains(g->fn))
         track_both(g, b, &m, &x->shape);
     return normalise(g, &m, scale, b->bias);
 }

@@ -110,6 +110,7 @@ static Node *brought_in(ScanBuilder *b, Node *x)
     Shape all = scan_stacked_shape(&x->shape, b->length);
     switch (x->op) {
     case OP_var: return scan_other(b, build_var(g, x->attr->var));
+    case OP_updated: return scan_other(b, build_updated(g, x->attr->var, x->attr->part));
     case OP_input: return scan_other(b, build_input(g, x->attr->input));
     case OP_scalar: return scan_other(b, build_scalar(g, x->attr->scalar));
     case OP_random_uniform:

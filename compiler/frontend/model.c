@@ -9,10 +9,9 @@
 
 #include <string.h>
 
-static const char *const keys[] = {"model",   "vars",    "inputs", "layers",
-                                   "blocks",  "outputs", "loss",   "loss_weights",
-                                   "metrics", "train",   "data",   "generate"};
-static const char *const later_keys[] = {"networks"};
+static const char *const keys[] = {"model",  "vars", "inputs",       "layers",  "networks", "blocks",
+                                   "outputs", "loss", "loss_weights", "metrics", "train",    "data",
+                                   "generate"};
 
 /* --- the model's name ------------------------------------------------------------------------- */
 
@@ -249,7 +248,7 @@ static bool default_output(Builder *b)
 
 /* --- loss ------------------------------------------------------------------------------------- */
 
-static Node *build_loss_term(Builder *b, const char *name, const Y *y)
+Node *loss_build(Builder *b, const char *name, const Y *y)
 {
     b->into = NULL;
     b->place = arena_format(b->ctx->arena, "loss.%s", name);
@@ -268,8 +267,7 @@ static Node *build_loss_term(Builder *b, const char *name, const Y *y)
     return NULL;
 }
 
-/* The weight of a named loss; 1 where none is given. */
-static bool loss_weight(Builder *b, const char *name, double *out)
+bool loss_weight(Builder *b, const char *name, double *out)
 {
     const Y *y = y_get(b->model->loss_weights, name);
     *out = 1;
@@ -285,12 +283,14 @@ static Node *build_losses(Builder *b, const Y *y)
         const YPair *pair = &y->pairs.at[i];
         const char *name = pair->key->text;
         double weight;
-        Node *term = build_loss_term(b, name, pair->value);
+        Node *term = loss_build(b, name, pair->value);
         good = loss_weight(b, name, &weight) && term && good;
         if (!good)
             continue;
         if (!term->name)
             term->name = name;
+        if (b->g->fn != FN_grad && b->program->losses.n)
+            graph_root(b->g, ROOT_loss, 1 + i, term);
         b->g->loc = pair->key->loc;
         b->g->what = "loss";
         if (weight != 1)
@@ -305,14 +305,18 @@ static void build_loss(Builder *b)
     const Y *y = b->model->loss;
     if (!y)
         return;
-    Node *loss = y->kind == Y_map ? build_losses(b, y) : build_loss_term(b, "loss", y);
+    if (b->program->players.n && fn_trains(b->g->fn)) {
+        players_build(b);
+        return;
+    }
+    Node *loss = y->kind == Y_map ? build_losses(b, y) : loss_build(b, "loss", y);
     if (loss && !loss->name)
         loss->name = "loss";
     for (int i = 0; i < b->program->inputs.n && b->program->mixup > 0; i++)
         if (b->program->inputs.at[i].looked_up && b->program->inputs.at[i].shape.rank == 1)
             diag_error(&b->ctx->diag, b->program->inputs.at[i].loc,
                        "augment: mixup: classes that choose rows of a table cannot be mixed");
-    bool steps = b->g->fn == FN_train || b->g->fn == FN_accumulate;
+    bool steps = fn_trains(b->g->fn);
     if (loss && steps && b->program->mixup > 0 && !b->mixes)
         diag_error(&b->ctx->diag, y->loc,
                    "augment: mixup wants a loss that is softmax_cross_entropy or nll of an input "
@@ -331,6 +335,9 @@ static void read_loss(Model *m, const Y *y, const Y *weights)
         const char *name;
         y_name(m->ctx, y->pairs.at[i].key, "loss", &name);
         vec_push(m->ctx->arena, &names, y->pairs.at[i].key->text);
+        NamedLoss loss = {y->pairs.at[i].key->text, y->pairs.at[i].key->loc};
+        if (y->pairs.n > 1)
+            vec_push(m->ctx->arena, &m->program->losses, loss);
     }
     if (y && y->kind == Y_map && !names.n)
         diag_error(&m->ctx->diag, y->loc,
@@ -358,7 +365,7 @@ static int add_sums(Builder *b, const MetricRow *row, const MetricParts *parts, 
 static void add_kept(Builder *b, const MetricParts *parts, bool fill, int first)
 {
     const Metric *metric = &parts->metric;
-    bool training = b->g->fn == FN_train || b->g->fn == FN_accumulate;
+    bool training = fn_trains(b->g->fn);
     for (int k = 0; k < metric->n_kept; k++) {
         Kept kept = {shape_count(&parts->kept[k]->shape)};
         if (fill)
@@ -402,6 +409,31 @@ static void build_metrics(Builder *b, bool fill)
     }
 }
 
+/* Losses by name are figures as well, after the metrics: their mean over the batches, by samples. */
+static void add_losses(Program *p)
+{
+    for (int i = 0; i < p->losses.n; i++) {
+        const NamedLoss *loss = &p->losses.at[i];
+        Metric metric = {.name = loss->name, .loc = loss->loc, .finish = FINISH_mean, .n_sums = 2, .loss = 1 + i};
+        for (int k = 0; k < p->metrics.n; k++)
+            if (strcmp(p->metrics.at[k].name, loss->name) == 0)
+                diag_error(&p->ctx->diag, p->metrics.at[k].loc, "metrics: '%s' is the name of a loss", loss->name);
+        vec_push(p->ctx->arena, &p->metrics, metric);
+        p->n_sums += 2;
+    }
+}
+
+/* Metrics and loss. Where players take turns metrics come first, of weights as they are before the step. */
+static void build_judged(Builder *b, bool fill)
+{
+    bool turns = b->program->players.n && fn_trains(b->g->fn);
+    if (turns)
+        build_metrics(b, fill);
+    build_loss(b);
+    if (!turns)
+        build_metrics(b, fill);
+}
+
 static void read_metrics(Model *m, const Y *y)
 {
     if (y_empty(y))
@@ -428,8 +460,8 @@ static void read_metrics(Model *m, const Y *y)
 static void read_layers(Model *m, const Y *root)
 {
     const Y *y = y_get(root, "layers");
-    if (y_get(root, "networks")) {
-        m->no_layers = true; /* refused by name */
+    if (!y && m->networks.n) {
+        return;
     } else if (!y) {
         diag_error(&m->ctx->diag, m->end, "'layers' is missing");
         m->no_layers = true;
@@ -459,13 +491,14 @@ static void check_graph(Model *m)
     frame_build(b, b->frame);
     bool whole = default_output(b);
     build_outputs(b);
-    build_loss(b);
-    build_metrics(b, true);
+    build_judged(b, true);
+    add_losses(b->program);
     generate_scores(b, true);
     if (!b->blind) {
         if (whole)
             builder_report_unused(b);
         warn_unused_blocks(m);
+        networks_warn_unused(m);
     }
 }
 
@@ -496,15 +529,17 @@ static void read_file(Model *m, const Y *root, const ModelOptions *options)
 {
     Program *p = m->program;
     m->blind =
-        !y_keys(m->ctx, root, "model file", keys, COUNT(keys), later_keys, COUNT(later_keys));
+        !y_keys(m->ctx, root, "model file", keys, COUNT(keys), NULL, 0);
     read_name(m, y_get(root, "model"));
     read_vars(m, y_get(root, "vars"), options);
     inputs_read(m, y_get(root, "inputs"));
     blocks_read(m, y_get(root, "blocks"));
+    networks_read(m, y_get(root, "networks"));
     read_layers(m, root);
     read_outputs(m, y_get(root, "outputs"));
     read_loss(m, y_get(root, "loss"), y_get(root, "loss_weights"));
     read_metrics(m, y_get(root, "metrics"));
+    players_read(m, y_get(y_get(root, "train"), "players"));
     generate_read(m, root);
     if (!m->no_layers && p->inputs.n)
         check_graph(m);
@@ -552,12 +587,12 @@ Graph *model_graph(Program *p, Fn fn)
     frame_build(b, b->frame);
     if (fn == FN_predict || fn == FN_attribute)
         build_outputs(b);
-    else if (fn != FN_fit)
+    else if (fn == FN_grad)
         build_loss(b);
+    else if (fn != FN_fit)
+        build_judged(b, false);
     if (fn == FN_attribute)
         attribute_roots(b, graph_find_root(b->g, ROOT_output, 0));
-    if (fn == FN_eval || fn == FN_train || fn == FN_accumulate)
-        build_metrics(b, false);
     if (p->ctx->diag.errors > errors)
         return NULL;
     graph_sort(b->g);

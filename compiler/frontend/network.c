@@ -18,6 +18,11 @@ Value *value_new(Builder *b, const char *name, Loc made)
     return value;
 }
 
+const char *block_what(const Block *block)
+{
+    return block->what ? block->what : "block";
+}
+
 void builder_use(Builder *b, Value *value)
 {
     value->used = true;
@@ -66,7 +71,7 @@ static void report_unknown(Builder *b, const char *name, Loc loc)
         vec_push(b->ctx->arena, &known, b->inputs.entry[i].key);
     const char *best = diag_nearest(name, known.at, known.n);
     const char *where =
-        frame->block ? arena_format(b->ctx->arena, " in block '%s'", frame->block->name) : "";
+        frame->block ? arena_format(b->ctx->arena, " in %s '%s'", block_what(frame->block), frame->block->name) : "";
     if (best)
         diag_error(diag, loc, "no layer or input%s is called '%s'; did you mean '%s'?", where, name,
                    best);
@@ -109,8 +114,8 @@ bool frame_add(Builder *b, Value *value)
         before = map_get(&b->inputs, value->name);
     if (frame->block && strcmp(value->name, "input") == 0) {
         diag_error(&b->ctx->diag, value->made,
-                   "in a block 'input' is what the block was given: no layer may be "
-                   "called so");
+                   "in a %s 'input' is what the %s was given: no layer may be "
+                   "called so", block_what(frame->block), block_what(frame->block));
     } else if (before) {
         diag_error(&b->ctx->diag, value->made, "the name '%s' is taken", value->name);
         diag_note(&b->ctx->diag, before->made, "'%s' is made here", value->name);
@@ -151,13 +156,77 @@ bool builder_count(Builder *b, Loc loc)
     return false;
 }
 
+static void item_build(Builder *b, const Y *item)
+{
+    Frame *frame = b->frame;
+    Built built = {.first = frame->values.n};
+    built.kind = layer_build(b, item);
+    built.end = frame->values.n;
+    built.last = frame->last;
+    built.several = frame->several;
+    vec_push(b->ctx->arena, &frame->built, built);
+}
+
 void frame_build(Builder *b, Frame *frame)
 {
     Frame *before = b->frame;
     b->frame = frame;
     for (int i = 0; frame->layers && i < frame->layers->items.n && !b->stopped; i++)
-        layer_build(b, frame->layers->items.at[i]);
+        item_build(b, frame->layers->items.at[i]);
     b->frame = before;
+}
+
+/* --- again, for the next player --------------------------------------------------------------- */
+
+static bool is_stale(const Builder *b, const bool *stale, const Node *y)
+{
+    return y && y->id < b->g->nodes.n && b->g->nodes.at[y->id] == y && stale[y->id];
+}
+
+static bool is_built_stale(const Builder *b, const Frame *frame, const Built *built, const bool *stale)
+{
+    bool any = is_stale(b, stale, built->last->node);
+    for (int i = built->first; i < built->end; i++)
+        any |= is_stale(b, stale, ((const Value *)frame->values.entry[i].value)->node);
+    return any;
+}
+
+/* Takes the values that an item gave before to the frame that is built now. */
+static void keep_built(Builder *b, const Frame *from, Built built)
+{
+    Frame *frame = b->frame;
+    int first = frame->values.n;
+    frame_count(b, built.kind);
+    for (int i = built.first; i < built.end; i++)
+        map_set(&frame->values, from->values.entry[i].key, from->values.entry[i].value);
+    built.first = first;
+    built.end = frame->values.n;
+    frame->last = built.last;
+    frame->several = built.several;
+    vec_push(b->ctx->arena, &frame->built, built);
+}
+
+void frame_again(Builder *b, const bool *stale)
+{
+    const Frame *from = b->frame;
+    int kept = 0;
+    for (int i = 0; i < b->calls.n; i++) {
+        NetworkCall *call = b->calls.at[i];
+        bool good = true;
+        for (int k = 0; k < call->n_out; k++)
+            good &= !is_stale(b, stale, call->out[k]);
+        if (good)
+            b->calls.at[kept++] = call;
+    }
+    b->calls.n = kept;
+    b->frame = frame_new(b, NULL, from->layers, from->scope);
+    b->frame->shared = true; /* the weights are there */
+    for (int i = 0; i < from->built.n && !b->stopped; i++) {
+        if (is_built_stale(b, from, &from->built.at[i], stale))
+            item_build(b, from->layers->items.at[i]);
+        else
+            keep_built(b, from, from->built.at[i]);
+    }
 }
 
 Builder *builder_new(Model *m, Fn fn)
@@ -172,7 +241,8 @@ Builder *builder_new(Model *m, Fn fn)
                    .unknown = map_new(arena),
                    .made = map_new(arena),
                    .place = "",
-                   .training = fn == FN_train || fn == FN_accumulate || fn == FN_grad};
+                   .training = fn_trains(fn) || fn == FN_grad,
+                   .calls_of = map_new(arena)};
     for (int i = 0; i < m->program->inputs.n; i++) {
         const Input *input = &m->program->inputs.at[i];
         Value *value = value_new(b, input->name, input->loc);

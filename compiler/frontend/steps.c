@@ -38,7 +38,7 @@ int64_t steps_stash(const Steps *s, int64_t length)
 static bool carries(const Steps *s)
 {
     Fn fn = s->c->g->fn;
-    return s->stateful && (fn == FN_train || fn == FN_accumulate || fn == FN_eval);
+    return s->stateful && (fn_trains(fn) || fn == FN_eval);
 }
 
 Node *steps_first(const Steps *s, const char *name, const Shape *state)

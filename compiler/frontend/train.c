@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* train.c: the `train:` key: batch, length, what is frozen and averaged, checkpoints, early stopping; its optimiser and
  * schedule are read by train_optimizer.c and train_schedule.c. */
+#include "builder.h"
 #include "training.h"
 
 #include <math.h>
@@ -195,8 +196,8 @@ void train_read(Program *p, const Scope *scope, const Y *train)
     static const char *const keys[] = {"batch",      "epochs",    "steps",      "seed",
                                        "shuffle",    "clip_norm", "clip_value", "accumulate",
                                        "checkpoint", "optimizer", "schedule",   "early_stopping",
-                                       "batchify",   "ema",       "frozen"};
-    static const char *const later[] = {"players"};
+                                       "batchify",   "ema",       "frozen",
+                                       "players"};
     Ctx *ctx = p->ctx;
     bool sound = ctx->diag.errors == 0;
     p->train = (Train){.batch = 32, .seed = 1, .shuffle = true, .accumulate = 1};
@@ -209,18 +210,23 @@ void train_read(Program *p, const Scope *scope, const Y *train)
         return;
     }
     p->train.given = p->has_loss;
-    y_keys(ctx, train, "train", keys, COUNT(keys), later, COUNT(later));
+    y_keys(ctx, train, "train", keys, COUNT(keys), NULL, 0);
     if (!p->has_loss && sound)
         diag_error(&ctx->diag, train->loc, "train: the model has no 'loss' to minimise");
     read_length(p, scope, train);
     const Y *optimizer = y_get(train, "optimizer"), *schedule = y_get(train, "schedule");
     const Y *checkpoint = y_get(train, "checkpoint"), *stopping = y_get(train, "early_stopping");
-    if (optimizer)
-        train_optimizer(p, scope, optimizer, &p->train.optimizer);
-    else if (!y_get(train, "players"))
-        diag_error(&ctx->diag, train->loc, "train: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
-    if (schedule)
-        train_schedule(p, scope, schedule, sound);
+    if (y_get(train, "players")) {
+        players_train(p, scope, train, sound);
+    } else {
+        if (optimizer)
+            train_optimizer(p, scope, optimizer, &p->train.optimizer);
+        else
+            diag_error(&ctx->diag, train->loc,
+                       "train: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
+        if (schedule)
+            train_schedule(p, scope, schedule, sound, &p->train.schedule);
+    }
     const Y *ema = y_get(train, "ema"), *frozen = y_get(train, "frozen");
     if (stopping)
         read_stopping(p, scope, stopping, sound);

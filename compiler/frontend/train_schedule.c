@@ -138,11 +138,10 @@ static bool read_plateau(Program *p, const ScheduleArgs *a, bool sound, Schedule
            real_argument(a, "threshold", &out->threshold);
 }
 
-void train_schedule(Program *p, const Scope *scope, const Y *y, bool sound)
+void train_schedule(Program *p, const Scope *scope, const Y *y, bool sound, Schedule *out)
 {
     Kind kind;
     Ctx *ctx = p->ctx;
-    Schedule *out = &p->train.schedule;
     ScheduleArgs a = {.ctx = ctx, .kind = &kind};
     if (!train_kind(ctx, scope, y, "schedule", "cosine or {cosine: {warmup_steps: 100}}", &kind))
         return;

@@ -38,7 +38,7 @@ int train_mode(const Arg *mode);
 
 void train_optimizer(Program *, const Scope *, const Y *, Optimizer *out);
 /* `sound`: the metrics that are known are all there are. */
-void train_schedule(Program *, const Scope *, const Y *, bool sound);
+void train_schedule(Program *, const Scope *, const Y *, bool sound, Schedule *out);
 
 /* --- groups.c --------------------------------------------------------------------------------- */
 

@@ -51,6 +51,13 @@ Node *build_var(Graph *g, Var *var)
     return leaf(g, OP_var, &attr, &shape, DT_f32);
 }
 
+Node *build_updated(Graph *g, Var *var, int turn)
+{
+    const Attr attr = {.var = var, .part = turn};
+    Shape shape = var_kept_shape(var);
+    return leaf(g, OP_updated, &attr, &shape, DT_f32);
+}
+
 Node *build_scalar(Graph *g, Scalar scalar)
 {
     Attr attr = {.scalar = scalar};
@@ -355,6 +362,17 @@ Node *build_assign(Graph *g, Var *var, Node *value)
 {
     Attr attr = {.var = var};
     Node *assign = graph_add(g, OP_assign, 1, &value, &attr);
+    for (int i = 0; assign && i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_assign && g->roots.at[i].index == var->id) {
+            g->roots.at[i].node = assign;
+            return assign;
+        }
     graph_root(g, ROOT_assign, var->id, assign);
     return assign;
+}
+
+Node *build_latest(Graph *g, Var *var)
+{
+    const Node *assigned = graph_find_root(g, ROOT_assign, var->id);
+    return assigned ? assigned->in[0] : build_var(g, var);
 }

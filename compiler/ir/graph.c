@@ -142,6 +142,7 @@ Node *graph_add_as(Graph *g, OpKind op, int n_in, Node *const *in, const Attr *a
     *y = (Node){.op = op,
                 .dtype = dtype,
                 .role = g->role,
+                .turn = g->turn,
                 .shape = *shape,
                 .n_in = n_in,
                 .attr = &no_attr,
@@ -284,6 +285,7 @@ static Node *rewrite_node(Graph *g, Node *node, Node *(*rewrite)(Graph *, Node *
     int first_new = g->nodes.n;
     g->loc = node->loc;
     g->role = node->role;
+    g->turn = node->turn;
     g->what = node->what;
     for (int k = 0; k < node->n_in; k++)
         node->in[k] = replaced(node->in[k]);
@@ -299,6 +301,7 @@ bool graph_rewrite(Graph *g, Node *(*rewrite)(Graph *, Node *, void *), void *ar
 {
     Loc loc = g->loc;
     Role role = g->role;
+    int turn = g->turn;
     const char *what = g->what;
     bool changed = false;
     int n = g->nodes.n;
@@ -316,6 +319,7 @@ bool graph_rewrite(Graph *g, Node *(*rewrite)(Graph *, Node *, void *), void *ar
         g->roots.at[i].node = replaced(g->roots.at[i].node);
     g->loc = loc;
     g->role = role;
+    g->turn = turn;
     g->what = what;
     graph_sort(g);
     return changed;
@@ -327,7 +331,7 @@ void graph_root(Graph *g, RootKind kind, int index, Node *node)
 {
     if (!node)
         return;
-    Root root = {kind, index, node};
+    Root root = {kind, index, node, kind == ROOT_grad ? g->turn : 0};
     vec_push(g->program->ctx->arena, &g->roots, root);
 }
 
@@ -379,7 +383,7 @@ const char *fn_text(Fn fn)
 {
     static const char *const text[FN_COUNT] = {"predict", "eval",     "train",   "accumulate",
                                                "grad",    "encode",   "prefill", "step",
-                                               "fit",     "attribute"};
+                                               "fit",     "attribute", "round_1", "round_2", "round_3"};
     return text[fn];
 }
 
@@ -395,6 +399,26 @@ int graph_output_count(const Graph *g)
 {
     const Program *p = g->program;
     return g->fn == FN_fit ? p->fits.n : g->fn == FN_attribute ? p->attributions.n : p->outputs.n;
+}
+
+bool fn_trains(Fn fn)
+{
+    return fn == FN_train || fn == FN_accumulate || (fn >= FN_round_1 && fn <= FN_round_3);
+}
+
+unsigned fn_players(const Program *p, Fn fn)
+{
+    int round = fn >= FN_round_1 ? fn - FN_round_1 + 1 : 0;
+    return round < p->rounds.n ? p->rounds.at[round] : 0;
+}
+
+int var_updated_by(const Graph *g, const Var *var, int turn)
+{
+    unsigned who = var->players & fn_players(g->program, g->fn) & ((1U << turn) - 1);
+    int last = -1;
+    for (; who; who >>= 1)
+        last++;
+    return last;
 }
 
 bool fn_decodes(Fn fn)

@@ -61,6 +61,7 @@ typedef struct Var {
     const char *name; /* as saved: fc1.weight */
     VarKind kind;
     bool frozen;
+    unsigned players; /* a bit each: of Program.players, those that update it */
     Shape shape; /* as saved; no batch; VAR_carried: as many rows as a batch has at most */
     Init init;
     Loc loc;
@@ -126,9 +127,9 @@ typedef struct Attr {
     const double *data;      /* const: elements in row-major order */
     Var *var;                /* var, assign */
     int input;               /* input: index in Program.inputs */
-    int part;                /* scan_operand, scan_result: which */
+    int part;                /* scan_operand, scan_result: which; updated: by which player */
     const struct Scan *scan; /* scan */
-    Scalar scalar;           /* scalar */
+    Scalar scalar;           /* scalar; lr: of player `part` */
     uint32_t stream;         /* random_uniform, random_normal: which stream of random numbers */
 } Attr;
 
@@ -153,6 +154,7 @@ struct Node {
     OpKind op;
     DType dtype;
     Role role;
+    int turn; /* the player for whose turn it was built first */
     int id; /* position in Graph.nodes after graph_sort: operands have smaller ones */
     Shape shape;
     int n_in;
@@ -176,13 +178,14 @@ struct Node {
 
 typedef enum {
     ROOT_output, /* index: of Program.outputs */
-    ROOT_loss,   /* the loss that is minimised: rank 0 */
+    ROOT_loss,   /* index 0: the loss that is minimised, rank 0; 1 + i: of Program.losses */
     ROOT_metric, /* index: of its first metric sum, counted over all metrics in order; no batch */
     ROOT_grad,   /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
     ROOT_assign, /* an assign node; index: of Program.vars */
     ROOT_next,   /* in a body: the next value of state `index` */
     ROOT_step,   /* in a body: what the scan stacks, stack `index` */
-    ROOT_kept    /* index: of Program.kept; f32, batch first */
+    ROOT_kept,   /* index: of Program.kept; f32, batch first */
+    ROOT_minimize /* index: of Program.players: what that player minimises; until pass autodiff */
 } RootKind;
 
 /* What a function gives or adds to when its kernels are done: it reads these in its own memory. */
@@ -195,6 +198,7 @@ typedef struct Root {
     RootKind kind;
     int index;
     Node *node;
+    int turn; /* grad: of Program.players, whose loss it is the gradient of */
 } Root;
 
 /* Decoding (passes/decode.c). encode: what all positions see of other inputs; prefill, step: many positions of a
@@ -210,6 +214,9 @@ typedef enum {
     FN_step,
     FN_fit, /* what is fitted on training data reads: output i is the operand of Program.fits i */
     FN_attribute,
+    FN_round_1, /* steps in which not all players have their turn: see Program.rounds */
+    FN_round_2,
+    FN_round_3,
     FN_COUNT
 } Fn;
 
@@ -225,6 +232,7 @@ struct Graph {
     /* What new nodes inherit: set by whoever builds. */
     Loc loc;
     Role role;
+    int turn;
     const char *what;
 };
 
@@ -278,6 +286,12 @@ const char *fn_text(Fn);
 const char *graph_output_name(const Graph *, int index);
 /* How many outputs the function of a graph has. */
 int graph_output_count(const Graph *);
+/* Whether a call of the function is a training step, or a part of one: train, accumulate, the rounds. */
+bool fn_trains(Fn);
+/* Of a function that trains: the players who have a turn in it, a bit each. */
+unsigned fn_players(const Program *, Fn);
+/* The last player before `turn` who updates the variable in the function of the graph; -1: none. */
+int var_updated_by(const Graph *, const Var *, int turn);
 /* Whether the function decodes: encode, prefill, step; their graphs are of one sample, without a batch axis. */
 bool fn_decodes(Fn);
 
@@ -353,7 +367,12 @@ Node *build_size(Graph *, const Shape *); /* rank 0: how many numbers, with n */
 Node *build_one_hot(Graph *, Node *classes, int64_t count, int axis);
 Node *build_softmax(Graph *, Node *, int axis);
 Node *build_log_softmax(Graph *, Node *, int axis);
-Node *build_assign(Graph *, Var *, Node *value); /* and its root */
+/* The variable becomes `value` at the end of the step, whatever was assigned to it before; and its root. */
+Node *build_assign(Graph *, Var *, Node *value);
+/* The variable as it is after what was assigned to it so far. */
+Node *build_latest(Graph *, Var *);
+/* The variable as player `turn` leaves it: until pass optimizer a leaf. */
+Node *build_updated(Graph *, Var *, int turn);
 
 /* --- scan.c: building loops ------------------------------------------------------------------- */
 

@@ -33,7 +33,7 @@
 
 static const char *const role_text[] = {"forward", "loss", "metric", "backward", "update"};
 static const char *const root_text[] = {"output", "loss", "metric", "grad",
-                                        "assign", "next", "step",   "kept"};
+                                        "assign", "next", "step",   "kept",   "minimize"};
 static const char *const scalar_text[] = {"n", "lr", "step", "at", "last", "chosen", "mix"};
 static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory", "carried"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",
@@ -142,6 +142,8 @@ static void put_attrs(FILE *f, const Node *y)
         fputs(" pieces", f);
     if (has & ATTR_scalar)
         fprintf(f, "%sscalar=%s", separator, scalar_text[a->scalar]);
+    if ((has & ATTR_scalar) && a->part)
+        fprintf(f, " of=%d", a->part);
     if (has & ATTR_stream)
         fprintf(f, "%sstream=%u", separator, (unsigned)a->stream);
     fputs("}", f);
@@ -176,9 +178,11 @@ static void put_nodes(FILE *f, const Graph *g)
 {
     for (int i = 0; i < g->nodes.n; i++)
         put_node(f, g->nodes.at[i]);
-    for (int i = 0; i < g->roots.n; i++)
-        fprintf(f, "root %s %d %%%d\n", root_text[g->roots.at[i].kind], g->roots.at[i].index,
-                g->roots.at[i].node->id);
+    for (int i = 0; i < g->roots.n; i++) {
+        const Root *r = &g->roots.at[i];
+        fprintf(f, "root %s %d %%%d", root_text[r->kind], r->index, r->node->id);
+        fprintf(f, r->turn ? " turn=%d\n" : "\n", r->turn);
+    }
 }
 
 void graph_print(const Graph *g, FILE *f)
@@ -189,23 +193,39 @@ void graph_print(const Graph *g, FILE *f)
 
 /* --- the program ------------------------------------------------------------------------------------ */
 
-/* What pass optimizer reads. Arguments to the last that is not 0. */
-static void put_train(FILE *f, const Train *t)
+/* Its arguments to the last that is not 0. */
+static void put_optimizer(FILE *f, const Optimizer *o)
 {
-    const double *arg = t->optimizer.arg;
     int n = OPTIMIZER_ARGS;
-    while (n > 1 && arg[n - 1] == 0)
+    while (n > 1 && o->arg[n - 1] == 0)
         n--;
-    fprintf(f, "train %s", optimizer_text[t->optimizer.kind]);
+    fputs(optimizer_text[o->kind], f);
     for (int i = 0; i < n; i++) {
         fputs(i ? "," : "(", f);
-        put_number(f, arg[i]);
+        put_number(f, o->arg[i]);
     }
-    fprintf(f, ") accumulate=%lld clip_norm=", (long long)t->accumulate);
+    fputs(")", f);
+}
+
+/* What pass optimizer reads. */
+static void put_train(FILE *f, const Program *p)
+{
+    const Train *t = &p->train;
+    fputs("train ", f);
+    put_optimizer(f, &t->optimizer);
+    fprintf(f, " accumulate=%lld clip_norm=", (long long)t->accumulate);
     put_number(f, t->clip_norm);
     fputs(" clip_value=", f);
     put_number(f, t->clip_value);
     fputs("\n", f);
+    for (int i = 0; i < p->players.n; i++) {
+        const Player *player = &p->players.at[i];
+        fprintf(f, "player %s ", player->loss);
+        put_optimizer(f, &player->optimizer);
+        fprintf(f, " every=%lld\n", (long long)player->every);
+    }
+    for (int i = 0; i < p->rounds.n; i++)
+        fprintf(f, "round %u\n", p->rounds.at[i]);
 }
 
 static void put_input(FILE *f, const Input *in)
@@ -230,6 +250,8 @@ static void put_var(FILE *f, const Var *v)
     fputs(")", f);
     if (v->frozen)
         fputs(" frozen", f);
+    if (v->players)
+        fprintf(f, " players=%u", v->players);
     if (v->rate != 1) {
         fputs(" rate=", f);
         put_number(f, v->rate);
@@ -268,7 +290,7 @@ void program_print(const Program *p, FILE *f)
 {
     fprintf(f, "program %s batch=%lld\n", p->name, (long long)p->train.batch);
     if (p->train.given)
-        put_train(f, &p->train);
+        put_train(f, p);
     for (int i = 0; i < p->inputs.n; i++)
         put_input(f, &p->inputs.at[i]);
     for (int i = 0; i < p->outputs.n; i++)

@@ -100,6 +100,7 @@ typedef struct Metric {
     int average;            /* of classes: 0 macro, 1 micro, 2 weighted */
     int64_t one_class;      /* 1 more than the one that is meant; 0: all */
     double threshold;       /* of detections: the overlap from which a box is found */
+    int loss;               /* 1 more than the one of Program.losses that it is; 0: none */
     int target;             /* 1 more than the input that the targets come from; 0: computed */
 } Metric;
 
@@ -143,6 +144,24 @@ typedef struct Schedule { /* the same numbers as nnrt_schedule */
     double threshold;
     int mode;
 } Schedule;
+
+/* One of several who share a step: it minimises a loss by updating some of the weights, those of the players before it
+ * being new already. */
+typedef struct Player {
+    const char *loss; /* of Program.losses, or "loss" */
+    Loc loc;
+    int64_t every; /* its turn comes at every so many steps */
+    Optimizer optimizer;
+    Schedule schedule;
+} Player;
+
+enum { PLAYERS_MAX = 16, ROUNDS_MAX = 4 }; /* rounds: train and FN_round_1 to the last */
+
+/* One of several losses by name: also a figure that is told by itself. */
+typedef struct NamedLoss {
+    const char *name;
+    Loc loc;
+} NamedLoss;
 
 typedef struct Train {
     bool given; /* the file has a loss and a train key */
@@ -322,6 +341,11 @@ struct Program {
     bool has_loss;
     double mixup;    /* training mixes images in pairs, by shares of Beta(mixup, mixup); 0: it does not */
     int mixup_input; /* which input: index of inputs */
+    VEC(NamedLoss) losses; /* where there are several */
+    VEC(Player) players;   /* in the order of their turns; none: one loss updates all weights */
+    /* Which players have a turn in one step, a bit each, for each kind of step: all of them (train), then the
+     * functions round_1 and on. */
+    VEC(unsigned) rounds;
     Train train;
     Source data_train, data_validation, data_test;
     Generate generate;

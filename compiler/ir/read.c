@@ -55,6 +55,29 @@ static bool read_train(Reader *r)
            text_real(r, &t->clip_value) && text_line_ends(r);
 }
 
+static bool read_player(Reader *r)
+{
+    Player player = {.loc = {r->number, 1, 1}};
+    if (r->p->players.n == PLAYERS_MAX)
+        return text_wrong(r, "fewer players");
+    if (!(player.loss = text_word(r, "a name")) || !read_optimizer(r, &player.optimizer) ||
+        !text_expect(r, "every=") || !text_integer(r, 1, INT32_MAX, &player.every))
+        return false;
+    vec_push(r->ctx->arena, &r->p->players, player);
+    return text_line_ends(r);
+}
+
+static bool read_round(Reader *r)
+{
+    int64_t players;
+    if (r->p->rounds.n == ROUNDS_MAX)
+        return text_wrong(r, "fewer rounds");
+    if (!text_integer(r, 1, (1 << PLAYERS_MAX) - 1, &players))
+        return false;
+    vec_push(r->ctx->arena, &r->p->rounds, (unsigned)players);
+    return text_line_ends(r);
+}
+
 static bool read_input(Reader *r)
 {
     Input in = {.loc = {r->number, 1, 1}};
@@ -165,6 +188,10 @@ static bool read_var(Reader *r)
         return text_wrong(r, "an axis of samples");
     Var *v = program_var(r->p, name, (VarKind)kind, &s, init, (Loc){r->number, 1, 1});
     v->frozen = text_take(r, "frozen");
+    int64_t players = 0;
+    if (text_take(r, "players=") && !text_integer(r, 1, (1 << PLAYERS_MAX) - 1, &players))
+        return false;
+    v->players = (unsigned)players;
     if ((text_take(r, "rate=") && !text_real(r, &v->rate)) ||
         (text_take(r, "decay=") && !text_real(r, &v->weight_decay)))
         return false;
@@ -331,6 +358,10 @@ static bool read_scalar(Reader *r, Attr *a)
     static const char *const known[] = {"n", "lr", "step", "at", "last", "chosen", "mix"};
     int k = text_choice(r, known, COUNT(known), "n, lr or step");
     a->scalar = (Scalar)k;
+    int64_t of = 0;
+    if (k == SCALAR_lr && text_take(r, "of=") && !text_integer(r, 1, r->p->players.n - 1, &of))
+        return false;
+    a->part = (int)of;
     return k >= 0;
 }
 
@@ -493,6 +524,8 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "the index of the variable that is assigned");
     if (kind == ROOT_assign && graph_find_root(r->g, ROOT_assign, (int)index))
         return text_wrong(r, "each variable to be assigned once");
+    if (kind == ROOT_loss && index > 0 && index > r->p->losses.n)
+        return text_wrong(r, "a loss that is declared");
     if (kind == ROOT_loss && y->shape.rank)
         return text_wrong(r, "a loss of rank 0");
     if (kind == ROOT_metric && y->shape.batch >= 0)
@@ -505,14 +538,16 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "an output that is declared");
     if (kind == ROOT_grad && index >= r->p->vars.n + r->p->inputs.n)
         return text_wrong(r, "a variable or input that is declared");
+    if (kind == ROOT_minimize && (index >= r->p->players.n || y->shape.rank))
+        return text_wrong(r, "a number that a declared player minimises");
     return true;
 }
 
 static bool read_root(Reader *r)
 {
     static const char *const kinds[] = {"output", "loss", "metric", "grad",
-                                        "assign", "next", "step",   "kept"};
-    int64_t index;
+                                        "assign", "next", "step",   "kept",   "minimize"};
+    int64_t index, turn = 0;
     if (!r->g)
         return text_wrong(r, "a function first");
     int kind = text_choice(r, kinds, COUNT(kinds), "a kind of root");
@@ -525,7 +560,10 @@ static bool read_root(Reader *r)
         return text_wrong(r, "a root that is no scan");
     if (!check_root(r, (RootKind)kind, index, y))
         return false;
+    if (text_take(r, "turn=") && !text_integer(r, 0, r->p->players.n, &turn))
+        return false;
     graph_root(r->g, (RootKind)kind, (int)index, y);
+    r->g->roots.at[r->g->roots.n - 1].turn = (int)turn;
     return text_line_ends(r);
 }
 
@@ -555,7 +593,8 @@ static bool read_line(Reader *r)
     } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
                  {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
                  {"fit ", read_fit},         {"%", read_node},       {"root ", read_root},
-                 {"body", read_body},        {"end", read_end}};
+                 {"body", read_body},        {"end", read_end},     {"player ", read_player},
+                 {"round ", read_round}};
     text_skip(r);
     if (r->at == r->end || *r->at == ';')
         return true;
@@ -563,7 +602,7 @@ static bool read_line(Reader *r)
         if (text_take(r, lines[i].word))
             return lines[i].read(r);
     return text_wrong(
-        r, "program, train, input, output, var, fit, function, root, body, end or a node");
+        r, "program, train, player, round, input, output, var, fit, function, root, body, end or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)

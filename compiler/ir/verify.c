@@ -65,7 +65,7 @@ static void check_root(const Graph *g, const Root *r, const char *after)
         BUG("after %s: a root is a scan", after);
     if ((r->kind == ROOT_assign) != (y->op == OP_assign))
         BUG("after %s: an assign that is no root, or a root that is none", after);
-    if (r->kind == ROOT_loss && y->shape.rank != 0)
+    if ((r->kind == ROOT_loss || r->kind == ROOT_minimize) && y->shape.rank != 0)
         BUG("after %s: a loss of rank %d", after, y->shape.rank);
     if (r->kind == ROOT_metric && y->shape.batch >= 0)
         BUG("after %s: metric sums with a batch axis", after);

@@ -56,6 +56,20 @@ static void var_eval(const Node *y, const InterpInput *run, const Tensor *in, Te
 
 const OpImpl op_var = {.attrs = ATTR_var, .shape = var_shape, .eval = var_eval};
 
+/* --- updated: attr.var as player attr.part leaves it ------------------------------------------- */
+
+/* A place for the value that pass optimizer builds: until then no number stands for it. */
+static void updated_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
+{
+    (void)run;
+    (void)in;
+    (void)out;
+    BUG("'%s' is not yet updated", y->attr->var->name);
+}
+
+const OpImpl op_updated = {
+    .attrs = ATTR_var | ATTR_part, .shape = var_shape, .eval = updated_eval};
+
 /* --- const: attr.value everywhere, or attr.data ----------------------------------------------- */
 
 static bool const_shape(Graph *g, Node *y)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* autodiff: adds the gradients of what is trained (reverse mode).
  *
- * needs   a graph in order, ROOT_loss
+ * needs   a graph in order, ROOT_loss; ROOT_minimize of players
  * gives   ROOT_grad roots: in train and accumulate of each weight that is trained and on which the
- *         loss depends; in grad of every trained weight and every f32 input, zeros where the loss
- *         does not depend on it
+ *         loss depends; where players take turns, of what each minimises by what it updates alone; in
+ *         grad of every trained weight and every f32 input, zeros where the loss does not depend on it
  * breaks  nothing
  *
  * From the loss back to the first node, in the reverse of the graph's order, so that a node's
@@ -34,7 +34,7 @@ static const char *name_of(const Graph *g, const Node *node)
 {
     if (node->name)
         return node->name;
-    if (node->op == OP_var)
+    if (node->op == OP_var || node->op == OP_updated)
         return node->attr->var->name;
     return node->op == OP_input ? g->program->inputs.at[node->attr->input].name : NULL;
 }
@@ -168,16 +168,27 @@ void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
 
 /* --- the pass --------------------------------------------------------------------------------- */
 
-/* Where a root of a leaf's gradient stands: ROOT_grad's index, or -1 where none is wanted. */
-static int grad_index(const Graph *g, const Node *leaf)
+/* The variable that a leaf is, where it is trained; else NULL. Of players' steps: where it is trained by player `turn`, and
+ * the leaf is what the players before leave of it. */
+static const Var *trained_var(const Graph *g, const Node *leaf, int turn)
 {
-    const Program *p = g->program;
-    if (leaf->op == OP_var) {
-        const Var *var = leaf->attr->var;
-        return var->kind == VAR_weight && !var->frozen ? var->id : -1;
-    }
+    const Var *var = leaf->op == OP_var || leaf->op == OP_updated ? leaf->attr->var : NULL;
+    if (!var || var->kind != VAR_weight || var->frozen)
+        return NULL;
+    if (turn < 0)
+        return var;
+    int by = leaf->op == OP_updated ? leaf->attr->part : -1;
+    return var->players >> turn & 1 && var_updated_by(g, var, turn) == by ? var : NULL;
+}
+
+/* Where a root of a leaf's gradient stands: ROOT_grad's index, or -1 where none is wanted. */
+static int grad_index(const Graph *g, const Node *leaf, int turn)
+{
+    const Var *var = trained_var(g, leaf, turn);
+    if (var)
+        return var->id;
     if (leaf->op == OP_input && g->fn == FN_grad && leaf->dtype == DT_f32)
-        return p->vars.n + leaf->attr->input;
+        return g->program->vars.n + leaf->attr->input;
     return -1;
 }
 
@@ -210,25 +221,21 @@ static void add_roots(Graph *g, Node *const *grad, int n)
     g->role = as.role;
 }
 
-void pass_autodiff(Graph *g)
+/* Adds the gradients of a loss; turn: by what that player updates, or -1: by all that is trained. */
+static void add_gradients(Graph *g, Node *loss, int turn)
 {
-    if (g->fn == FN_attribute && !g->outer)
-        attribute(g);
-    Node *loss = graph_find_root(g, ROOT_loss, 0);
-    if (!loss || (g->fn != FN_train && g->fn != FN_accumulate && g->fn != FN_grad))
-        return;
     Arena *scratch = arena_new();
     int n = 0, n_roots = g->program->vars.n + g->program->inputs.n;
     Node **leaf = arena_take(scratch, sizeof *leaf * (size_t)(g->nodes.n + 1));
     Node **d_leaf = arena_take(scratch, sizeof *d_leaf * (size_t)(g->nodes.n + 1));
     Node **grad = arena_take(scratch, sizeof *grad * (size_t)(n_roots + 1));
     for (int i = 0; i < g->nodes.n; i++)
-        if (grad_index(g, g->nodes.at[i]) >= 0)
+        if (grad_index(g, g->nodes.at[i], turn) >= 0)
             leaf[n++] = g->nodes.at[i];
 
     autodiff(g, loss, n, leaf, d_leaf);
     for (int i = 0; i < n; i++) { /* several nodes may read one variable */
-        Node **sum = &grad[grad_index(g, leaf[i])];
+        Node **sum = &grad[grad_index(g, leaf[i], turn)];
         if (*sum && d_leaf[i]) {
             int first = g->nodes.n;
             write_as(g, leaf[i]);
@@ -240,5 +247,36 @@ void pass_autodiff(Graph *g)
     }
     add_roots(g, grad, n_roots);
     arena_free(scratch);
+}
+
+/* Each player's loss by what it updates. */
+static void add_players(Graph *g)
+{
+    int n = g->roots.n, kept = 0;
+    for (int i = 0; i < n; i++) {
+        const Root root = g->roots.at[i];
+        if (root.kind != ROOT_minimize)
+            continue;
+        g->turn = root.index;
+        add_gradients(g, root.node, root.index);
+    }
+    g->turn = 0;
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind != ROOT_minimize)
+            g->roots.at[kept++] = g->roots.at[i];
+    g->roots.n = kept;
+}
+
+void pass_autodiff(Graph *g)
+{
+    if (g->fn == FN_attribute && !g->outer)
+        attribute(g);
+    Node *loss = graph_find_root(g, ROOT_loss, 0);
+    if (!loss || !(fn_trains(g->fn) || g->fn == FN_grad))
+        return;
+    if (fn_players(g->program, g->fn))
+        add_players(g);
+    else
+        add_gradients(g, loss, -1);
     graph_sort(g);
 }

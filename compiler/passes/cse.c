@@ -53,7 +53,7 @@ static uint64_t hash_attr(uint64_t hash, const Node *node)
         hash = mix(hash, &attr->var->id, sizeof attr->var->id);
     if (reads & ATTR_input)
         hash = mix(hash, &attr->input, sizeof attr->input);
-    if (reads & ATTR_part)
+    if (reads & (ATTR_part | ATTR_scalar))
         hash = mix(hash, &attr->part, sizeof attr->part);
     if (reads & ATTR_scan)
         hash = mix(hash, &attr->scan->length, sizeof attr->scan->length);
@@ -117,7 +117,7 @@ static bool same_attr(const Node *a, const Node *b)
     return !((reads & ATTR_data) && !same_data(a, b)) &&
            !((reads & ATTR_var) && p->var != q->var) &&
            !((reads & ATTR_input) && p->input != q->input) &&
-           !((reads & ATTR_part) && p->part != q->part) &&
+           !((reads & (ATTR_part | ATTR_scalar)) && p->part != q->part) &&
            !((reads & ATTR_scan) && p->scan != q->scan) &&
            !((reads & ATTR_scalar) && p->scalar != q->scalar) &&
            !((reads & ATTR_stream) && p->stream != q->stream);

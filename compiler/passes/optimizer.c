@@ -22,11 +22,15 @@
 typedef struct Grad {
     Var *var;
     Node *node;
+    int turn;
 } Grad;
 
 typedef struct Update { /* of one weight */
     Graph *g;
     const Optimizer *by;
+    int turn;        /* of Program.players; 0 where there are none */
+    const char *tag; /* what the states of its weight are told apart by, where several players update it; "" */
+    int64_t every;
     Var *var;
     Node *weight, *grad;
     Node *
@@ -72,15 +76,16 @@ static Var *state_var(Program *p, const char *prefix, const char *name, Var *wei
 
 static Var *own_state(const Update *u, const char *name)
 {
-    return state_var(u->g->program, optimizer_rows[u->by->kind].name, name, u->var);
+    const char *tagged = arena_format(u->g->program->ctx->arena, "%s%s", u->tag, name);
+    return state_var(u->g->program, optimizer_rows[u->by->kind].name, tagged, u->var);
 }
 
 /* A state that is one number of the weight's, 0 at first. */
 static Var *number_var(const Update *u, const char *name)
 {
     Program *p = u->g->program;
-    const char *full = arena_format(p->ctx->arena, "%s.%s.%s", optimizer_rows[u->by->kind].name,
-                                    name, u->var->name);
+    const char *full = arena_format(p->ctx->arena, "%s.%s%s.%s", optimizer_rows[u->by->kind].name,
+                                    u->tag, name, u->var->name);
     Var *var = program_find_var(p, full);
     Shape scalar = shape_scalar();
     Init zero = {.kind = INIT_constant};
@@ -90,15 +95,23 @@ static Var *number_var(const Update *u, const char *name)
 /* The learning rate of this weight. */
 static Node *rate(const Update *u)
 {
-    Node *lr = build_scalar(u->g, SCALAR_lr);
+    const Attr attr = {.scalar = SCALAR_lr, .part = u->turn};
+    Node *lr = graph_add(u->g, OP_scalar, 0, NULL, &attr);
     return u->var->rate == 1 ? lr : scaled(u->g, u->var->rate, lr);
+}
+
+/* How many times the weight's optimiser has taken a step, this one included. */
+static Node *steps_taken(const Update *u)
+{
+    Node *step = build_scalar(u->g, SCALAR_step);
+    return u->every == 1 ? step : quotient(u->g, step, num(u->g, (double)u->every));
 }
 
 /* The variable becomes `value`, in rows that occur. Gives what it becomes. */
 static Node *assign(const Update *u, Var *var, Node *value)
 {
     if (u->occurs)
-        value = build_where(u->g, u->occurs, value, build_var(u->g, var));
+        value = build_where(u->g, u->occurs, value, build_latest(u->g, var));
     build_assign(u->g, var, value);
     return value;
 }
@@ -108,7 +121,7 @@ static Node *decayed(const Update *u, const char *name, double keep, Node *more)
 {
     Graph *g = u->g;
     Var *var = own_state(u, name);
-    Node *value = add(g, scaled(g, keep, build_var(g, var)), more);
+    Node *value = add(g, scaled(g, keep, build_latest(g, var)), more);
     assign(u, var, value);
     return value;
 }
@@ -135,9 +148,10 @@ static Node *sgd(const Update *u)
 }
 
 /* 1 - beta ** t */
-static Node *bias_correction(Graph *g, double beta)
+static Node *bias_correction(const Update *u, double beta)
 {
-    Node *power = build_binary(g, OP_pow, num(g, beta), build_scalar(g, SCALAR_step));
+    Graph *g = u->g;
+    Node *power = build_binary(g, OP_pow, num(g, beta), steps_taken(u));
     return sub(g, num(g, 1), power);
 }
 
@@ -150,11 +164,11 @@ static Node *adam_step(const Update *u, Node *weight, Node *grad, bool amsgrad)
     Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, grad), grad));
     if (amsgrad) {
         Var *most = own_state(u, "max_exp_avg_sq");
-        square = build_binary(g, OP_max, build_var(g, most), square);
+        square = build_binary(g, OP_max, build_latest(g, most), square);
         assign(u, most, square);
     }
-    Node *size = quotient(g, rate(u), bias_correction(g, beta1));
-    Node *unbiased = quotient(g, root(g, square), root(g, bias_correction(g, beta2)));
+    Node *size = quotient(g, rate(u), bias_correction(u, beta1));
+    Node *unbiased = quotient(g, root(g, square), root(g, bias_correction(u, beta2)));
     return sub(g, weight, quotient(g, mul(g, size, mean), add(g, unbiased, num(g, eps))));
 }
 
@@ -199,11 +213,11 @@ static Node *adagrad(const Update *u)
     double eps = u->by->arg[1], lr_decay = u->by->arg[2];
     Node *grad = with_decay(u, u->by->arg[3]);
     Var *sum = own_state(u, "sum");
-    Node *square = add(g, build_var(g, sum), mul(g, grad, grad));
+    Node *square = add(g, build_latest(g, sum), mul(g, grad, grad));
     build_assign(g, sum, square);
     Node *lr = rate(u);
     if (lr_decay != 0) {
-        Node *taken = sub(g, build_scalar(g, SCALAR_step), num(g, 1));
+        Node *taken = sub(g, steps_taken(u), num(g, 1));
         lr = quotient(g, lr, add(g, num(g, 1), scaled(g, lr_decay, taken)));
     }
     Node *size = add(g, root(g, square), num(g, eps));
@@ -216,7 +230,7 @@ static Node *adadelta(const Update *u)
     double rho = u->by->arg[1], eps = u->by->arg[2];
     Node *grad = with_decay(u, u->by->arg[3]);
     Node *square = decayed(u, "square_avg", rho, mul(g, scaled(g, 1 - rho, grad), grad));
-    Node *steps = build_var(g, own_state(u, "acc_delta"));
+    Node *steps = build_latest(g, own_state(u, "acc_delta"));
     Node *ratio =
         quotient(g, root(g, add(g, steps, num(g, eps))), root(g, add(g, square, num(g, eps))));
     Node *step = mul(g, ratio, grad);
@@ -232,9 +246,9 @@ static Node *adamax(const Update *u)
     Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, grad));
     Var *most = own_state(u, "exp_inf");
     Node *size = add(g, build_unary(g, OP_abs, grad), num(g, eps));
-    size = build_binary(g, OP_max, scaled(g, beta2, build_var(g, most)), size);
+    size = build_binary(g, OP_max, scaled(g, beta2, build_latest(g, most)), size);
     assign(u, most, size);
-    Node *lr = quotient(g, rate(u), bias_correction(g, beta1));
+    Node *lr = quotient(g, rate(u), bias_correction(u, beta1));
     return sub(g, u->weight, quotient(g, mul(g, lr, mean), size));
 }
 
@@ -242,7 +256,7 @@ static Node *adamax(const Update *u)
 static Node *nadam_momentum(const Update *u, int later)
 {
     Graph *g = u->g;
-    Node *t = add(g, build_scalar(g, SCALAR_step), num(g, later));
+    Node *t = add(g, steps_taken(u), num(g, later));
     Node *power = build_binary(g, OP_pow, num(g, 0.96), scaled(g, u->by->arg[5], t));
     return scaled(g, u->by->arg[1], sub(g, num(g, 1), scaled(g, 0.5, power)));
 }
@@ -260,7 +274,7 @@ static void nadam_rates(const Update *u, Node **of_grad, Node **of_mean)
     Graph *g = u->g;
     Node *now = nadam_momentum(u, 0), *next = nadam_momentum(u, 1), *lr = rate(u);
     Var *missing = number_var(u, "missing");
-    Node *value = still_missing(g, build_var(g, missing), now);
+    Node *value = still_missing(g, build_latest(g, missing), now);
     build_assign(g, missing, value);
     *of_grad = quotient(g, mul(g, lr, sub(g, num(g, 1), now)), value);
     *of_mean = quotient(g, mul(g, lr, next), still_missing(g, value, next));
@@ -274,7 +288,7 @@ static Node *nadam(const Update *u)
     nadam_rates(u, &of_grad, &of_mean);
     Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, grad));
     Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, grad), grad));
-    Node *size = add(g, root(g, quotient(g, square, bias_correction(g, beta2))), num(g, eps));
+    Node *size = add(g, root(g, quotient(g, square, bias_correction(u, beta2))), num(g, eps));
     Node *step = add(g, mul(g, of_grad, grad), mul(g, of_mean, mean));
     return sub(g, u->weight, quotient(g, step, size));
 }
@@ -284,7 +298,7 @@ static Node *lion(const Update *u)
 {
     Graph *g = u->g;
     double beta1 = u->by->arg[1], beta2 = u->by->arg[2], weight_decay = u->by->arg[3];
-    Node *mean = build_var(g, own_state(u, "exp_avg")), *lr = rate(u);
+    Node *mean = build_latest(g, own_state(u, "exp_avg")), *lr = rate(u);
     Node *lean = add(g, scaled(g, beta1, mean), scaled(g, 1 - beta1, u->grad));
     decayed(u, "exp_avg", beta2, scaled(g, 1 - beta2, u->grad));
     Node *step = build_unary(g, OP_sign, lean);
@@ -311,9 +325,9 @@ static Node *lamb(const Update *u)
     double beta1 = u->by->arg[1], beta2 = u->by->arg[2], eps = u->by->arg[3];
     Node *mean = decayed(u, "exp_avg", beta1, scaled(g, 1 - beta1, u->grad));
     Node *square = decayed(u, "exp_avg_sq", beta2, mul(g, scaled(g, 1 - beta2, u->grad), u->grad));
-    Node *unbiased = root(g, quotient(g, square, bias_correction(g, beta2)));
+    Node *unbiased = root(g, quotient(g, square, bias_correction(u, beta2)));
     Node *step =
-        quotient(g, quotient(g, mean, bias_correction(g, beta1)), add(g, unbiased, num(g, eps)));
+        quotient(g, quotient(g, mean, bias_correction(u, beta1)), add(g, unbiased, num(g, eps)));
     if (u->by->arg[4] != 0)
         step = add(g, step, scaled(g, u->by->arg[4], u->weight));
     Node *length = mul(g, rate(u), trust_ratio(g, u->weight, step));
@@ -351,7 +365,7 @@ static int take_grads(Graph *g, Grad *grad)
     for (int i = 0; i < g->roots.n; i++) {
         Root root = g->roots.at[i];
         if (root.kind == ROOT_grad)
-            grad[n++] = (Grad){g->program->vars.at[root.index], root.node};
+            grad[n++] = (Grad){g->program->vars.at[root.index], root.node, root.turn};
         else
             g->roots.at[kept++] = root;
     }
@@ -462,14 +476,53 @@ static void average(Graph *g, Var *var, Node *weight)
 
 static void update(Graph *g, const Grad *grad)
 {
-    const Optimizer own = of_weight(&g->program->train.optimizer, grad->var), *by = &own;
-    int first = write_for(g, grad->var, optimizer_rows[by->kind].name);
-    Update u = {g, by, grad->var, build_var(g, grad->var), grad->node, NULL};
+    const Program *p = g->program;
+    const Player *player = p->players.n ? &p->players.at[grad->turn] : NULL;
+    const Optimizer own = of_weight(player ? &player->optimizer : &p->train.optimizer, grad->var);
+    bool again = player && grad->var->players & ((1U << grad->turn) - 1);
+    int first = write_for(g, grad->var, optimizer_rows[own.kind].name);
+    Update u = {.g = g,
+                .by = &own,
+                .turn = grad->turn,
+                .tag = again ? arena_format(p->ctx->arena, "%s.", player->loss) : "",
+                .every = player ? player->every : 1,
+                .var = grad->var,
+                .weight = build_latest(g, grad->var),
+                .grad = grad->node};
     leave_rows(&u);
-    Node *weight = assign(&u, grad->var, formulas[by->kind](&u));
-    if (g->program->train.averages)
+    Node *weight = assign(&u, grad->var, formulas[own.kind](&u));
+    bool last = !player || var_updated_by(g, grad->var, p->players.n) == grad->turn;
+    if (p->train.averages && last)
         average(g, grad->var, weight);
     name_new(g, first, grad->var->name);
+}
+
+/* What weights are after a turn, for the leaves that stand for it: weights of which the turn has no gradient stay as they
+ * were. */
+static void put_updated(Graph *g, int turn)
+{
+    for (int i = 0; i < g->nodes.n; i++) {
+        Node *y = g->nodes.at[i];
+        for (int k = 0; k < y->n_in; k++)
+            if (y->in[k]->op == OP_updated && y->in[k]->attr->part == turn)
+                y->in[k] = build_latest(g, y->in[k]->attr->var);
+    }
+    for (int i = 0; i < g->roots.n; i++) {
+        Node **y = &g->roots.at[i].node;
+        if ((*y)->op == OP_updated && (*y)->attr->part == turn)
+            *y = build_latest(g, (*y)->attr->var);
+    }
+}
+
+/* Makes updates of the `n` gradients of one turn. */
+static void take_turn(Graph *g, int turn, Grad *grad, int n)
+{
+    g->turn = turn;
+    if (g->fn != FN_accumulate)
+        prepare(g, grad, n);
+    for (int i = 0; i < n; i++)
+        (g->fn == FN_accumulate ? accumulate : update)(g, &grad[i]);
+    put_updated(g, turn);
 }
 
 /* The gradients of inputs are numbered after the variables, of which there are more now than when
@@ -494,19 +547,23 @@ void pass_optimizer(Graph *g)
 {
     if (g->fn == FN_grad)
         renumber_inputs(g);
-    if (g->fn != FN_train && g->fn != FN_accumulate)
+    if (!fn_trains(g->fn) || g->outer)
         return;
     Arena *scratch = arena_new();
     Graph as = *g;
     Grad *grad = arena_take(scratch, sizeof *grad * (size_t)(g->roots.n + 1));
-    int n = take_grads(g, grad);
-    if (g->fn == FN_train)
-        prepare(g, grad, n);
-    for (int i = 0; i < n; i++)
-        (g->fn == FN_train ? update : accumulate)(g, &grad[i]);
+    int n = take_grads(g, grad), turns = g->program->players.n ? g->program->players.n : 1;
+    for (int turn = 0, first = 0; turn < turns; turn++) {
+        int end = first;
+        while (end < n && grad[end].turn == turn)
+            end++;
+        take_turn(g, turn, grad + first, end - first);
+        first = end;
+    }
     g->loc = as.loc;
     g->what = as.what;
     g->role = as.role;
+    g->turn = as.turn;
     arena_free(scratch);
     graph_sort(g);
 }
