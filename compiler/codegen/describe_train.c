@@ -50,7 +50,8 @@ void emit_players(SourceText *s)
     out_open(s->out, "static const nnrt_player %s_players[] =", p->name);
     for (int i = 0; i < p->players.n; i++) {
         const Player *player = &p->players.at[i];
-        out_line(s->out, "{.loss = \"%s\", .every = %lld, .factor = %s,", player->loss, (long long)player->every,
+        out_line(s->out, "{.loss = \"%s\", .every = %lld, .factor = %s,", player->loss,
+                 (long long)player->every,
                  real_text(s->arena, player->optimizer.arg[0] / p->train.optimizer.arg[0]));
         schedule_rows(s, &player->schedule);
         out_line(s->out, "},");
@@ -72,7 +73,8 @@ void emit_train_rows(SourceText *s)
         real_text(a, t->optimizer.arg[0]));
     schedule_rows(s, &t->schedule);
     if (s->p->fn[FN_train] && s->p->players.n)
-        out_line(s->out, "    .n_players = %d, .players = %s_players,", s->p->players.n, s->p->name);
+        out_line(s->out, "    .n_players = %d, .players = %s_players,", s->p->players.n,
+                 s->p->name);
     out_line(
         s->out,
         "    .validation_split = %s, .checkpoint_every = %lld, .checkpoint_every_in_epochs = %d,",

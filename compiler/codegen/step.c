@@ -274,7 +274,8 @@ static void emit_rounds(SourceText *s)
         if (every == 1)
             str_add(&turns, "%s%uu", separator, 1U << i);
         else
-            str_add(&turns, "%s(unsigned)((m->head.step + 1) %% %lld == 0) << %d", separator, every, i);
+            str_add(&turns, "%s(unsigned)((m->head.step + 1) %% %lld == 0) << %d", separator, every,
+                    i);
     }
     out_wrap(s->out, "const unsigned turns = %s;", turns.at);
     for (int i = 1; i < p->rounds.n; i++) {

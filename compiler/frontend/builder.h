@@ -124,8 +124,8 @@ typedef struct NetworkCall {
 /* A player as written, beside Program.players. */
 typedef struct PlayerNote {
     const Y *y;
-    const Y *loss;                 /* its expression */
-    VEC(const char *) patterns;    /* of the weights it updates */
+    const Y *loss;              /* its expression */
+    VEC(const char *) patterns; /* of the weights it updates */
     VEC(Loc) places;
 } PlayerNote;
 
@@ -148,7 +148,7 @@ typedef struct Model {
     bool blind; /* a key that is not known may have used something */
     Loc end;    /* where something is reported that is missing */
     Scope vars;
-    Map networks;       /* name to Network */
+    Map networks; /* name to Network */
     VEC(PlayerNote) players;
     Map blocks;         /* name to Block */
     bool broken_blocks; /* reported: uses of them are not */
@@ -212,12 +212,12 @@ struct Builder {
     Ctx *ctx;
     Program *program;
     Graph *g;
-    Map inputs;  /* name to Value */
-    Map unknown; /* names reported already */
-    Map made;    /* names of the weights that this graph has so far */
+    Map inputs;   /* name to Value */
+    Map unknown;  /* names reported already */
+    Map made;     /* names of the weights that this graph has so far */
     Map calls_of; /* name of a network to int *: calls so far */
     VEC(NetworkCall *) calls;
-    int turn;     /* of Program.players, whose loss is built */
+    int turn;                /* of Program.players, whose loss is built */
     VEC(MixedClasses) mixed; /* class indices whose samples training mixes in pairs */
     bool mixes;              /* a loss has taken some of them so */
     Frame *frame;

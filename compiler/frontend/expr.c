@@ -377,8 +377,8 @@ static const NetworkCall *call_network(Builder *b, const Scope *scope, const Ex 
     if (!(ex = place_operands(b, ex, network_operands(b->ctx, net))))
         return NULL;
     if (positional(ex) != ex->arg.n) {
-        diag_error(&b->ctx->diag, ex->arg.at[positional(ex)].key_loc, "%s has no input '%s'", net->name,
-                   ex->arg.at[positional(ex)].key);
+        diag_error(&b->ctx->diag, ex->arg.at[positional(ex)].key_loc, "%s has no input '%s'",
+                   net->name, ex->arg.at[positional(ex)].key);
         b->blind = true;
         return NULL;
     }
@@ -393,9 +393,10 @@ static Node *build_network(Builder *b, const Scope *scope, const Ex *ex, Network
     const NetworkCall *call = call_network(b, scope, ex, net);
     if (!call || call->n_out == 1)
         return call ? call->out[0] : NULL;
-    diag_error(&b->ctx->diag, ex->loc,
-               "%s gives %d values: name them in a layer of its own, '- {name: [a, b], expr: %s(...)}'",
-               net->name, call->n_out, net->name);
+    diag_error(
+        &b->ctx->diag, ex->loc,
+        "%s gives %d values: name them in a layer of its own, '- {name: [a, b], expr: %s(...)}'",
+        net->name, call->n_out, net->name);
     b->blind = true;
     return NULL;
 }
@@ -509,7 +510,8 @@ const NetworkCall *expr_network(Builder *b, const Y *y, const Scope *scope)
     const Ex *named = ex && ex->kind == EX_call ? resolve_callee(b, scope, ex) : NULL;
     Network *net = named ? network_find(b->model, named->name) : NULL;
     if (ex && !net && !(ex->kind == EX_call && !named))
-        diag_error(&b->ctx->diag, ex->loc, "several names, but this is one value: only a network gives more");
+        diag_error(&b->ctx->diag, ex->loc,
+                   "several names, but this is one value: only a network gives more");
     b->blind |= !net;
     const NetworkCall *call = net ? call_network(b, scope, named, net) : NULL;
     b->g->loc = loc;

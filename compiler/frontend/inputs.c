@@ -196,9 +196,10 @@ bool input_declared(Model *m, const Y *y, const char *name, Input *out)
     *out = (Input){.name = name, .loc = y->loc, .shape = {.rank = 1, .batch = 0, .dim = {1}}};
     for (int i = 0; i < COUNT(others); i++)
         if (y_get(y, others[i])) {
-            diag_error(&m->ctx->diag, y_get(y, others[i])->loc,
-                       "input '%s': a network takes values as they are: '%s' is for the model's inputs", name,
-                       others[i]);
+            diag_error(
+                &m->ctx->diag, y_get(y, others[i])->loc,
+                "input '%s': a network takes values as they are: '%s' is for the model's inputs",
+                name, others[i]);
             return false;
         }
     return read_input(m, y, out, &note);

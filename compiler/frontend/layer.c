@@ -293,8 +293,8 @@ static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts)
     b->frame->several = true;
     int n = w->names ? w->names->items.n : 0;
     if (n_parts && n != n_parts)
-        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc,
-                   "%s gives %d value%s: %s", w->kind, n_parts, n_parts == 1 ? "" : "s",
+        diag_error(&b->ctx->diag, w->names ? w->names->loc : w->loc, "%s gives %d value%s: %s",
+                   w->kind, n_parts, n_parts == 1 ? "" : "s",
                    n_parts == 1 ? "one name" : "'name: [a, b]' names each");
     for (int i = 0; i < n; i++) {
         const Y *y = y_resolve(b->ctx, b->frame->scope, w->names->items.at[i]);

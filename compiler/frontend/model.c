@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-static const char *const keys[] = {"model",  "vars", "inputs",       "layers",  "networks", "blocks",
-                                   "outputs", "loss", "loss_weights", "metrics", "train",    "data",
-                                   "generate"};
+static const char *const keys[] = {"model",  "vars",    "inputs",  "layers",       "networks",
+                                   "blocks", "outputs", "loss",    "loss_weights", "metrics",
+                                   "train",  "data",    "generate"};
 
 /* --- the model's name ------------------------------------------------------------------------- */
 
@@ -414,10 +414,15 @@ static void add_losses(Program *p)
 {
     for (int i = 0; i < p->losses.n; i++) {
         const NamedLoss *loss = &p->losses.at[i];
-        Metric metric = {.name = loss->name, .loc = loss->loc, .finish = FINISH_mean, .n_sums = 2, .loss = 1 + i};
+        Metric metric = {.name = loss->name,
+                         .loc = loss->loc,
+                         .finish = FINISH_mean,
+                         .n_sums = 2,
+                         .loss = 1 + i};
         for (int k = 0; k < p->metrics.n; k++)
             if (strcmp(p->metrics.at[k].name, loss->name) == 0)
-                diag_error(&p->ctx->diag, p->metrics.at[k].loc, "metrics: '%s' is the name of a loss", loss->name);
+                diag_error(&p->ctx->diag, p->metrics.at[k].loc,
+                           "metrics: '%s' is the name of a loss", loss->name);
         vec_push(p->ctx->arena, &p->metrics, metric);
         p->n_sums += 2;
     }
@@ -528,8 +533,7 @@ static void finish_carried(Program *p, bool keep)
 static void read_file(Model *m, const Y *root, const ModelOptions *options)
 {
     Program *p = m->program;
-    m->blind =
-        !y_keys(m->ctx, root, "model file", keys, COUNT(keys), NULL, 0);
+    m->blind = !y_keys(m->ctx, root, "model file", keys, COUNT(keys), NULL, 0);
     read_name(m, y_get(root, "model"));
     read_vars(m, y_get(root, "vars"), options);
     inputs_read(m, y_get(root, "inputs"));

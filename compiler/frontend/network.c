@@ -70,8 +70,9 @@ static void report_unknown(Builder *b, const char *name, Loc loc)
     for (int i = 0; i < b->inputs.n; i++)
         vec_push(b->ctx->arena, &known, b->inputs.entry[i].key);
     const char *best = diag_nearest(name, known.at, known.n);
-    const char *where =
-        frame->block ? arena_format(b->ctx->arena, " in %s '%s'", block_what(frame->block), frame->block->name) : "";
+    const char *where = frame->block ? arena_format(b->ctx->arena, " in %s '%s'",
+                                                    block_what(frame->block), frame->block->name)
+                                     : "";
     if (best)
         diag_error(diag, loc, "no layer or input%s is called '%s'; did you mean '%s'?", where, name,
                    best);
@@ -115,7 +116,8 @@ bool frame_add(Builder *b, Value *value)
     if (frame->block && strcmp(value->name, "input") == 0) {
         diag_error(&b->ctx->diag, value->made,
                    "in a %s 'input' is what the %s was given: no layer may be "
-                   "called so", block_what(frame->block), block_what(frame->block));
+                   "called so",
+                   block_what(frame->block), block_what(frame->block));
     } else if (before) {
         diag_error(&b->ctx->diag, value->made, "the name '%s' is taken", value->name);
         diag_note(&b->ctx->diag, before->made, "'%s' is made here", value->name);
@@ -183,7 +185,8 @@ static bool is_stale(const Builder *b, const bool *stale, const Node *y)
     return y && y->id < b->g->nodes.n && b->g->nodes.at[y->id] == y && stale[y->id];
 }
 
-static bool is_built_stale(const Builder *b, const Frame *frame, const Built *built, const bool *stale)
+static bool is_built_stale(const Builder *b, const Frame *frame, const Built *built,
+                           const bool *stale)
 {
     bool any = is_stale(b, stale, built->last->node);
     for (int i = built->first; i < built->end; i++)
@@ -271,16 +274,27 @@ static void mark_reached(Builder *b)
     }
 }
 
+static bool is_reached(const Value *value)
+{
+    return value->reached || value->used;
+}
+
+static const char *place_text(Builder *b, Loc loc)
+{
+    return arena_format(b->ctx->arena, "%d:%d", loc.line, loc.col);
+}
+
 void builder_report_unused(Builder *b)
 {
     Map places = map_new(b->ctx->arena); /* a layer of a block is reported once, not once a copy */
     mark_reached(b);
+    for (int i = 0; i < b->all.n; i++) /* nor where another walk over it is used */
+        if (is_reached(b->all.at[i]))
+            map_set(&places, place_text(b, b->all.at[i]->made), b);
     for (int i = 0; i < b->all.n; i++) {
         const Value *value = b->all.at[i];
-        if (value->reached || value->used || (value->holder && !value->holder->reached))
-            continue;
-        const char *place = arena_format(b->ctx->arena, "%d:%d", value->made.line, value->made.col);
-        if (map_get(&places, place))
+        const char *place = place_text(b, value->made);
+        if ((value->holder && !value->holder->reached) || map_get(&places, place))
             continue;
         map_set(&places, place, b);
         diag_error(&b->ctx->diag, value->made,

@@ -48,8 +48,8 @@ static bool read_body(Model *m, Network *net, const Y *y)
     const char *what = arena_format(m->ctx->arena, "network '%s'", net->name);
     Diag *diag = &m->ctx->diag;
     if (y->kind != Y_map) {
-        diag_error(diag, y->loc, "%s: expected {inputs: ..., layers: [...], outputs: ...}, saw %s", what,
-                   y_text(m->ctx, y));
+        diag_error(diag, y->loc, "%s: expected {inputs: ..., layers: [...], outputs: ...}, saw %s",
+                   what, y_text(m->ctx, y));
         return false;
     }
     m->blind |= !y_keys(m->ctx, y, what, keys, COUNT(keys), NULL, 0);
@@ -57,8 +57,9 @@ static bool read_body(Model *m, Network *net, const Y *y)
     net->outputs = y_empty(y_get(y, "outputs")) ? NULL : y_get(y, "outputs");
     const Y *layers = y_get(y, "layers");
     if (!layers || layers->kind != Y_list || !layers->items.n) {
-        diag_error(diag, layers ? layers->loc : net->loc, "%s: layers: expected a list of layers, saw %s",
-                   what, layers && layers->kind == Y_list ? "an empty list" : y_text(m->ctx, layers));
+        diag_error(diag, layers ? layers->loc : net->loc,
+                   "%s: layers: expected a list of layers, saw %s", what,
+                   layers && layers->kind == Y_list ? "an empty list" : y_text(m->ctx, layers));
         return false;
     }
     net->block.layers = layers;
@@ -128,8 +129,8 @@ static Node *given_node(Builder *b, const Network *net, int i, Node *x, Loc loc)
     if (!counted)
         x = rows_f32(b->g, x);
     if (x->dtype != input->declared.dtype) {
-        diag_error(&b->ctx->diag, loc, "%s: '%s' takes class indices or tokens, not numbers", net->name,
-                   input->name);
+        diag_error(&b->ctx->diag, loc, "%s: '%s' takes class indices or tokens, not numbers",
+                   net->name, input->name);
     } else if (!shape_equal(&x->shape, &input->declared.shape)) {
         diag_error(&b->ctx->diag, loc, "%s: '%s' has shape %s; %s is given", net->name, input->name,
                    shape_text(&input->declared.shape, wants), shape_text(&x->shape, has));
@@ -160,8 +161,8 @@ static Frame *call_frame(Builder *b, Network *net, Node **in, const Loc *loc)
     frame->block = &net->block;
     frame->weights = arena_format(arena, "%s.", net->name);
     frame->shared = ++*calls > 1;
-    /* Other random numbers in each call; no name of a layer has a stroke in it. */
-    frame->path = frame->shared ? arena_format(arena, "%s/%d.", net->name, *calls) : frame->weights;
+    /* Other random numbers in each call; no layer is called by a number. */
+    frame->path = frame->shared ? arena_format(arena, "%s.%d.", net->name, *calls) : frame->weights;
     for (int i = 0; i < net->inputs.n; i++) {
         const NetworkInput *input = &net->inputs.at[i];
         Value *value = value_new(b, input->name, loc[i]);
@@ -188,7 +189,8 @@ static void collect(Builder *b, const Network *net, NetworkCall *call)
     if (!y) {
         if (frame->several)
             diag_error(&b->ctx->diag, net->loc,
-                       "network '%s': its last layer gives several values: name its 'outputs'", net->name);
+                       "network '%s': its last layer gives several values: name its 'outputs'",
+                       net->name);
         else if (frame->last)
             builder_use(b, frame->last);
         call->n_out = 1;

@@ -11,8 +11,9 @@
 
 #include <string.h>
 
-static const ArgRow rows[] = {NEEDS("minimize", word), NEEDS("update", yaml),  TAKES("every", int, "1"),
-                              TAKES("optimizer", yaml, ""), TAKES("schedule", yaml, ""), NOTHING};
+static const ArgRow rows[] = {NEEDS("minimize", word),     NEEDS("update", yaml),
+                              TAKES("every", int, "1"),    TAKES("optimizer", yaml, ""),
+                              TAKES("schedule", yaml, ""), NOTHING};
 
 enum { ARG_MINIMIZE, ARG_UPDATE, ARG_EVERY, ARG_OPTIMIZER, ARG_SCHEDULE };
 
@@ -68,12 +69,14 @@ static void read_player(Model *m, const Y *y)
         return;
     }
     if (y->kind != Y_map) {
-        diag_error(diag, y->loc, "players: expected {minimize: LOSS, update: NETWORK}, saw %s", y_text(m->ctx, y));
+        diag_error(diag, y->loc, "players: expected {minimize: LOSS, update: NETWORK}, saw %s",
+                   y_text(m->ctx, y));
         return;
     }
     if (!args_read(m->ctx, &m->vars, "players", y->loc, rows, y, NULL, 0, arg))
         return;
-    Player player = {.loss = arg[ARG_MINIMIZE].s, .loc = arg[ARG_MINIMIZE].loc, .every = arg[ARG_EVERY].i};
+    Player player = {
+        .loss = arg[ARG_MINIMIZE].s, .loc = arg[ARG_MINIMIZE].loc, .every = arg[ARG_EVERY].i};
     note.loss = find_loss(m, &arg[ARG_MINIMIZE]);
     read_update(m, &arg[ARG_UPDATE], &note);
     if (player.every < 1 || player.every > INT32_MAX) {
@@ -108,7 +111,8 @@ static void find_rounds(Model *m, Loc loc)
     for (int i = 0; i < p->players.n; i++)
         each |= p->players.at[i].every == 1;
     if (!each) {
-        diag_error(&m->ctx->diag, loc, "players: at some steps none would have a turn: one wants 'every: 1'");
+        diag_error(&m->ctx->diag, loc,
+                   "players: at some steps none would have a turn: one wants 'every: 1'");
         return;
     }
     for (int64_t t = 1; t <= LOOKED_AT; t++) {
@@ -117,7 +121,8 @@ static void find_rounds(Model *m, Loc loc)
         for (int i = 0; i < p->rounds.n; i++)
             known |= p->rounds.at[i] == who;
         if (!known && p->rounds.n == ROUNDS_MAX) {
-            diag_error(&m->ctx->diag, loc, "players: 'every' makes more than %d kinds of steps", ROUNDS_MAX);
+            diag_error(&m->ctx->diag, loc, "players: 'every' makes more than %d kinds of steps",
+                       ROUNDS_MAX);
             return;
         }
         if (!known)
@@ -180,8 +185,8 @@ static void check_patterns(Program *p, const PlayerNote *note)
             found |= p->vars.at[i]->kind == VAR_weight &&
                      pattern_fits(note->patterns.at[k], p->vars.at[i]->name);
         if (!found)
-            diag_error(&p->ctx->diag, note->places.at[k], "players: update: no weight is called '%s'",
-                       note->patterns.at[k]);
+            diag_error(&p->ctx->diag, note->places.at[k],
+                       "players: update: no weight is called '%s'", note->patterns.at[k]);
     }
 }
 
@@ -196,7 +201,8 @@ void players_train(Program *p, const Scope *scope, const Y *train, bool sound)
         if (own || optimizer)
             train_optimizer(p, scope, own ? own : optimizer, &player->optimizer);
         else
-            diag_error(&p->ctx->diag, y->loc, "players: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
+            diag_error(&p->ctx->diag, y->loc,
+                       "players: 'optimizer' is missing, as {adam: {lr: 1e-3}}");
         if (when || schedule)
             train_schedule(p, scope, when ? when : schedule, sound, &player->schedule);
         if (sound)

@@ -196,8 +196,7 @@ void train_read(Program *p, const Scope *scope, const Y *train)
     static const char *const keys[] = {"batch",      "epochs",    "steps",      "seed",
                                        "shuffle",    "clip_norm", "clip_value", "accumulate",
                                        "checkpoint", "optimizer", "schedule",   "early_stopping",
-                                       "batchify",   "ema",       "frozen",
-                                       "players"};
+                                       "batchify",   "ema",       "frozen",     "players"};
     Ctx *ctx = p->ctx;
     bool sound = ctx->diag.errors == 0;
     p->train = (Train){.batch = 32, .seed = 1, .shuffle = true, .accumulate = 1};

@@ -381,9 +381,9 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 
 const char *fn_text(Fn fn)
 {
-    static const char *const text[FN_COUNT] = {"predict", "eval",     "train",   "accumulate",
-                                               "grad",    "encode",   "prefill", "step",
-                                               "fit",     "attribute", "round_1", "round_2", "round_3"};
+    static const char *const text[FN_COUNT] = {
+        "predict", "eval", "train",     "accumulate", "grad",    "encode", "prefill",
+        "step",    "fit",  "attribute", "round_1",    "round_2", "round_3"};
     return text[fn];
 }
 
@@ -408,6 +408,8 @@ bool fn_trains(Fn fn)
 
 unsigned fn_players(const Program *p, Fn fn)
 {
+    if (!fn_trains(fn))
+        return 0;
     int round = fn >= FN_round_1 ? fn - FN_round_1 + 1 : 0;
     return round < p->rounds.n ? p->rounds.at[round] : 0;
 }

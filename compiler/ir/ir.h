@@ -62,7 +62,7 @@ typedef struct Var {
     VarKind kind;
     bool frozen;
     unsigned players; /* a bit each: of Program.players, those that update it */
-    Shape shape; /* as saved; no batch; VAR_carried: as many rows as a batch has at most */
+    Shape shape;      /* as saved; no batch; VAR_carried: as many rows as a batch has at most */
     Init init;
     Loc loc;
     double rate;         /* the learning rate, as a factor of the optimiser's */
@@ -155,7 +155,7 @@ struct Node {
     DType dtype;
     Role role;
     int turn; /* the player for whose turn it was built first */
-    int id; /* position in Graph.nodes after graph_sort: operands have smaller ones */
+    int id;   /* position in Graph.nodes after graph_sort: operands have smaller ones */
     Shape shape;
     int n_in;
     Node **in;
@@ -177,14 +177,14 @@ struct Node {
 };
 
 typedef enum {
-    ROOT_output, /* index: of Program.outputs */
-    ROOT_loss,   /* index 0: the loss that is minimised, rank 0; 1 + i: of Program.losses */
-    ROOT_metric, /* index: of its first metric sum, counted over all metrics in order; no batch */
-    ROOT_grad,   /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
-    ROOT_assign, /* an assign node; index: of Program.vars */
-    ROOT_next,   /* in a body: the next value of state `index` */
-    ROOT_step,   /* in a body: what the scan stacks, stack `index` */
-    ROOT_kept,   /* index: of Program.kept; f32, batch first */
+    ROOT_output,  /* index: of Program.outputs */
+    ROOT_loss,    /* index 0: the loss that is minimised, rank 0; 1 + i: of Program.losses */
+    ROOT_metric,  /* index: of its first metric sum, counted over all metrics in order; no batch */
+    ROOT_grad,    /* index: of Program.vars, or Program.vars.n + index of Program.inputs */
+    ROOT_assign,  /* an assign node; index: of Program.vars */
+    ROOT_next,    /* in a body: the next value of state `index` */
+    ROOT_step,    /* in a body: what the scan stacks, stack `index` */
+    ROOT_kept,    /* index: of Program.kept; f32, batch first */
     ROOT_minimize /* index: of Program.players: what that player minimises; until pass autodiff */
 } RootKind;
 
@@ -433,13 +433,13 @@ void graph_dot(const Graph *, FILE *);
 
 /* layers.c. Nodes that were written as one layer, joined as far as they read each other. */
 typedef struct Layer {
-    int first;         /* its node with the lowest id */
-    const Node *last;  /* what it gives */
-    const char *what;  /* dense, relu, var */
-    const char *name;  /* in the model, or NULL */
+    int first;        /* its node with the lowest id */
+    const Node *last; /* what it gives */
+    const char *what; /* dense, relu, var */
+    const char *name; /* in the model, or NULL */
     Loc loc;
     Role role;
-    int64_t params;    /* numbers that it trains */
+    int64_t params; /* numbers that it trains */
 } Layer;
 
 typedef struct Layers {

@@ -32,8 +32,8 @@
 #include "../ops/ops.h"
 
 static const char *const role_text[] = {"forward", "loss", "metric", "backward", "update"};
-static const char *const root_text[] = {"output", "loss", "metric", "grad",
-                                        "assign", "next", "step",   "kept",   "minimize"};
+static const char *const root_text[] = {"output", "loss", "metric", "grad",    "assign",
+                                        "next",   "step", "kept",   "minimize"};
 static const char *const scalar_text[] = {"n", "lr", "step", "at", "last", "chosen", "mix"};
 static const char *const var_text[] = {"weight", "buffer", "state", "cache", "memory", "carried"};
 static const char *const init_text[] = {"constant", "uniform", "normal", "truncated_normal",

@@ -248,7 +248,7 @@ typedef struct SourceWhere { /* csv: rows whose column holds one of these */
 } SourceWhere;
 
 typedef struct SourceNegatives { /* as nnrt_negatives; inputs are indices of Program.inputs */
-    int input, user, label; /* label -1: none */
+    int input, user, label;      /* label -1: none */
     int64_t count;
     uint64_t seed;
     const char *seen; /* or NULL */
@@ -295,7 +295,7 @@ typedef struct Source { /* the same fields as nnrt_source */
     int64_t count;
     bool header;
     char delimiter;
-    int64_t stride; /* csv: > 0: windows of its rows, so far apart */
+    int64_t stride;              /* csv: > 0: windows of its rows, so far apart */
     int64_t rows_from, rows_end; /* idx, npy, npz, records: these samples alone; rows_end 0: all */
     VEC(SourceColumn) columns;
     SourceTexts missing; /* csv */
@@ -339,8 +339,9 @@ struct Program {
     VEC(Kept) kept;                /* empty where `keeps` is false */
     bool keeps;                    /* for a program, which collects numbers of all samples */
     bool has_loss;
-    double mixup;    /* training mixes images in pairs, by shares of Beta(mixup, mixup); 0: it does not */
-    int mixup_input; /* which input: index of inputs */
+    double
+        mixup; /* training mixes images in pairs, by shares of Beta(mixup, mixup); 0: it does not */
+    int mixup_input;       /* which input: index of inputs */
     VEC(NamedLoss) losses; /* where there are several */
     VEC(Player) players;   /* in the order of their turns; none: one loss updates all weights */
     /* Which players have a turn in one step, a bit each, for each kind of step: all of them (train), then the

@@ -545,8 +545,8 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
 
 static bool read_root(Reader *r)
 {
-    static const char *const kinds[] = {"output", "loss", "metric", "grad",
-                                        "assign", "next", "step",   "kept",   "minimize"};
+    static const char *const kinds[] = {"output", "loss", "metric", "grad",    "assign",
+                                        "next",   "step", "kept",   "minimize"};
     int64_t index, turn = 0;
     if (!r->g)
         return text_wrong(r, "a function first");
@@ -593,7 +593,7 @@ static bool read_line(Reader *r)
     } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
                  {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
                  {"fit ", read_fit},         {"%", read_node},       {"root ", read_root},
-                 {"body", read_body},        {"end", read_end},     {"player ", read_player},
+                 {"body", read_body},        {"end", read_end},      {"player ", read_player},
                  {"round ", read_round}};
     text_skip(r);
     if (r->at == r->end || *r->at == ';')
@@ -601,8 +601,8 @@ static bool read_line(Reader *r)
     for (int i = 0; i < COUNT(lines); i++)
         if (text_take(r, lines[i].word))
             return lines[i].read(r);
-    return text_wrong(
-        r, "program, train, player, round, input, output, var, fit, function, root, body, end or a node");
+    return text_wrong(r, "program, train, player, round, input, output, var, fit, function, root, "
+                         "body, end or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)

@@ -28,8 +28,9 @@ typedef struct Grad {
 typedef struct Update { /* of one weight */
     Graph *g;
     const Optimizer *by;
-    int turn;        /* of Program.players; 0 where there are none */
-    const char *tag; /* what the states of its weight are told apart by, where several players update it; "" */
+    int turn; /* of Program.players; 0 where there are none */
+    const char *
+        tag; /* what the states of its weight are told apart by, where several players update it; "" */
     int64_t every;
     Var *var;
     Node *weight, *grad;

@@ -44,6 +44,15 @@ def integers(dtype, low, high, *shape, **keys):
                  lambda rng, n: rng.integers(low, high, (n,) + shape).astype({"u8": "u1", "i32": "i4"}[dtype]))
 
 
+class Player:
+    """turn(w, x, kept): what is minimised, with the weights as they are; kept: of the step's players before. update: names
+    of weights begin so. make, rate: as a case's. every: steps between turns."""
+
+    def __init__(self, turn, update, make, every=1, rate=None):
+        self.turn, self.update, self.make, self.every = turn, update, make, every
+        self.rate = rate or (lambda base, step, per_epoch: base)
+
+
 class Weights(dict):
     """Tensors by name, and whether the network trains (batchnorm then takes the batch's statistics)."""
     training = False
@@ -65,12 +74,13 @@ class Case:
     ema: decay and start of the averages that are then the weights. plateau: options of PyTorch's ReduceLROnPlateau, which
     sees the loss of each epoch. bound: of the largest difference after the steps, as a share of what a weight changed by;
     rounding comes on top of it, see check.py.
+    players: those who take turns in a step, in place of `make` and `loss_of` in training.
     rough: see check.py."""
 
     def __init__(self, name, inputs, layers, forward, outputs, loss, loss_of, optimizer="{sgd: {lr: 0.1}}",
                  make=lambda p: torch.optim.SGD(p, 0.1), top="", train="epochs: 5", clip_norm=0, clip_value=0,
                  accumulate=1, rate=None, frozen=(), metrics=None, single=False, batch=8, steps=10, flags=(), no_grad=(), rough=False, weights=None,
-                 varied=False, quick=False, ema=None, plateau=None, bound=5e-3):
+                 varied=False, quick=False, ema=None, plateau=None, bound=5e-3, players=()):
         self.name, self.inputs, self.layers, self.forward = name, inputs, layers, forward
         self.out = outputs if isinstance(outputs, dict) else {n: n for n in outputs}
         self.loss_text, self.loss_of, self.optimizer, self.make = loss, loss_of, optimizer, make
@@ -79,13 +89,14 @@ class Case:
         self.rate = rate or (lambda base, step, per_epoch: base)
         self.metrics, self.steps, self.flags, self.no_grad = metrics or {}, steps, flags, no_grad
         self.rough, self.weights, self.varied, self.quick = rough, weights, varied, quick
-        self.ema, self.plateau, self.bound = ema, plateau, bound
+        self.ema, self.plateau, self.bound, self.players = ema, plateau, bound, players
 
     def yaml(self):
         loss = self.loss_text if self.loss_text.startswith("{") else '"%s"' % self.loss_text
         lines = ["model: net", "inputs:"] + ["  %s: {%s}" % (n, i.yaml) for n, i in self.inputs.items()]
         lines += [self.top.strip("\n")] if self.top else []
-        lines += ["layers:", self.layers.strip("\n"), "outputs:"] + ['  %s: "%s"' % o for o in self.out.items()]
+        lines += ["layers:", self.layers.strip("\n")] if self.layers else []
+        lines += ["outputs:"] + ['  %s: "%s"' % o for o in self.out.items()]
         lines += ["loss: " + loss]
         lines += ["metrics:"] if self.metrics else []
         lines += ['  %s: "%s"' % (n, m[0]) for n, m in self.metrics.items()]

@@ -201,6 +201,33 @@ def check_eval(b):
         b.within("eval", name, got[name], function(v, b.data), 1e-4)
 
 
+def play_in_torch(case, weights, data):
+    """train_in_torch of players."""
+    w = case.tensors(weights, True, training=True)
+    most = {k: 0.0 for k in weights}
+    per_epoch = -(-SAMPLES // case.batch)
+    own = [[t for k, t in w.items() if k.startswith(p.update) and t.requires_grad] for p in case.players]
+    optimizers = [p.make(ts) for p, ts in zip(case.players, own)]
+    bases = [o.param_groups[0]["lr"] for o in optimizers]
+    for step in range(case.steps):
+        at, kept = step % per_epoch * case.batch, {}
+        x = case.tensors({k: a[at:at + case.batch] for k, a in data.items()}, False)
+        for player, optimizer, base, mine in zip(case.players, optimizers, bases, own):
+            if (step + 1) % player.every:
+                continue
+            for t in w.values():
+                t.grad = None
+            player.turn(w, x, kept).backward(retain_graph=True)
+            for name, t in w.items():
+                if name.startswith(player.update) and t.grad is not None:
+                    most[name] = max(most[name], float(t.grad.abs().max()))
+            if case.clip_norm:
+                torch.nn.utils.clip_grad_norm_(mine, case.clip_norm)
+            optimizer.param_groups[0]["lr"] = player.rate(base, step, per_epoch)
+            optimizer.step()
+    return {k: t.detach().numpy() for k, t in w.items()}, most
+
+
 def train_in_torch(case, weights, data):
     """The weights after the steps, and the largest gradient that each met."""
     w = case.tensors(weights, True, training=True)
@@ -246,8 +273,9 @@ def train_in_torch(case, weights, data):
 
 def check_train(b):
     case = b.case
-    want, most = train_in_torch(case, b.weights, b.data)
-    rough, _ = train_in_torch(in_single(case), b.weights, b.data)
+    train = play_in_torch if case.players else train_in_torch
+    want, most = train(case, b.weights, b.data)
+    rough, _ = train(in_single(case), b.weights, b.data)
     b.run("train", "--no-shuffle", "--steps", str(case.steps), "--weights", "w.safetensors", "--out", "t.safetensors",
           *b.files("--data"))
     got = b.load("t.safetensors")
