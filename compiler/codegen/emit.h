@@ -159,6 +159,8 @@ bool reads_categories(const Program *);
 void emit_metric_rows(SourceText *);
 /* How the model is trained: rows of its players, and what nnrt_model.train holds. */
 void emit_players(SourceText *);
+/* Floating point operations of a player's turn with a full batch; what several turns read counts for the first. */
+double turn_flops(const Graph *, int turn);
 void emit_train_rows(SourceText *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);

@@ -286,8 +286,8 @@ bool source_generator(Reader *r, const char *known)
     if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
         return false;
     if (!word_in(known, r->out->generator)) {
-        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected one of: %s",
-                   r->kind, r->out->generator, known);
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s%s",
+                   r->kind, r->out->generator, strchr(known, ' ') ? "one of: " : "", known);
         return false;
     }
     if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))
