@@ -127,8 +127,10 @@ static void put_attrs(FILE *f, const Node *y)
     }
     if ((has & ATTR_data) && a->data)
         put_data(f, y, &separator);
-    if (has & ATTR_var)
+    if (has & ATTR_var) {
         fprintf(f, "%svar=%s", separator, a->var->name);
+        separator = " ";
+    }
     if (has & ATTR_input)
         fprintf(f, "%sinput=%d", separator, a->input);
     if (has & ATTR_part)

@@ -524,8 +524,6 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "the index of the variable that is assigned");
     if (kind == ROOT_assign && graph_find_root(r->g, ROOT_assign, (int)index))
         return text_wrong(r, "each variable to be assigned once");
-    if (kind == ROOT_loss && index > 0 && index > r->p->losses.n)
-        return text_wrong(r, "a loss that is declared");
     if (kind == ROOT_loss && y->shape.rank)
         return text_wrong(r, "a loss of rank 0");
     if (kind == ROOT_metric && y->shape.batch >= 0)
