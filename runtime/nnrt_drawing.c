@@ -60,7 +60,9 @@ static int drawing_inputs(nnrt_drawing *d, int64_t first, nnrt_fault *fault)
 {
     const nnrt_model *model = d->model;
     for (int r = 0; r < model->batch; r++)
-        d->rows[r] = d->data.n > 0 ? (first + r) % d->data.n : 0;
+        d->rows[r] = d->of           ? d->of->at[(first + r) % d->of->n]
+                     : d->data.n > 0 ? (first + r) % d->data.n
+                                     : 0;
     int status =
         d->data.n > 0 ? nnrt_dataset_batch(&d->data, d->rows, model->batch, d->feed.in, fault) : 0;
     for (int k = 0; k < model->n_inputs; k++) {

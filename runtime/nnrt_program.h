@@ -422,6 +422,7 @@ int nnrt_sheet_draw(nnrt_canvas *, const nnrt_sheet *, nnrt_fault *);
 typedef struct nnrt_drawing {
     const nnrt_model *model;
     nnrt_dataset data; /* what is given for inputs; its samples are taken in turn. Without any: n 0 */
+    const nnrt_rows *of; /* these of them alone, or NULL */
     int64_t *rows;
     nnrt_feed feed;
     float **out; /* one a sample of the model, of a batch */
@@ -535,6 +536,8 @@ int nnrt_named_inputs(nnrt_dataset *, const nnrt_args *, const nnrt_model *,
                       const unsigned char *need, nnrt_fault *);
 /* The index of the first var of kind WEIGHT or BUFFER that holds a NaN or infinity, or -1. */
 int nnrt_first_not_finite(const nnrt_instance *);
+/* Makes a folder and those above it, where they are missing. */
+int nnrt_make_folder(const char *dir, nnrt_fault *);
 /* Threads that a step runs on. */
 int nnrt_threads(void);
 /* A message of the program, on standard error. */
