@@ -69,6 +69,8 @@ typedef struct Mark {
 int64_t kernel_turns(const Graph *, int i);
 /* Whether input i is a parameter of the function: some value that it gives depends on the input. */
 bool input_used(const Program *, Fn, int input);
+/* Whether what the function gives is written to parameters of it: predict, attribute, sample. */
+bool fn_gives(Fn);
 /* "const float *image" */
 const char *input_parameter(Arena *, const Program *, int input);
 /* Numbers that NAME_grad has room for. */

@@ -297,6 +297,8 @@ void program_print(const Program *p, FILE *f)
         put_input(f, &p->inputs.at[i]);
     for (int i = 0; i < p->outputs.n; i++)
         fprintf(f, "output %s\n", p->outputs.at[i].name);
+    for (int i = 0; p->fn[FN_sample] && i < p->samples.n; i++)
+        fprintf(f, "sample %s\n", p->samples.at[i].name);
     for (int i = 0; i < p->vars.n; i++)
         put_var(f, p->vars.at[i]);
     for (int i = 0; p->fn[FN_fit] && i < p->fits.n; i++)
