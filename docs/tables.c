@@ -156,8 +156,8 @@ static const char *find_comment(const char *def, const char *op, char *buffer, s
 
 static void put_ops(const char *def)
 {
-    static const char *const classes[] = {"leaf",     "elementwise", "reduction",
-                                          "movement", "product",     "effect"};
+    static const char *const classes[] = {"leaf",    "elementwise", "reduction", "movement",
+                                          "product", "loop",        "effect",    "built"};
     printf("\n## Ops\n\n"
            "What graphs are made of (`--emit=ir`). *call*: may be called in an expression. *no "
            "gradient*: none flows through\nit. A blank cell says that the name says it all.\n\n"
