@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from case import Case, classes, dense, probability, real
 from cases_activations import ALL
 from cases_recurrent import run
-from cases_sequence import multihead, part, tokens
+from cases_sequence import by_hand, lengths, multihead, part, tokens
 from convlayers import Layer, forward_of, shapes_of
 
 CASES = []
@@ -184,6 +184,10 @@ def attention(name, text, steps, forward, inputs=None, **more):
 attention("", "  - attention: {heads: 2, name: a, input: x}\n", 5, lambda w, x: multihead(part(w, "a"), 2, x["x"], x["x"], x["x"]))
 attention("_causal", "  - attention: {heads: 4, causal: true, name: a, input: x}\n", 70,
           lambda w, x: multihead(part(w, "a"), 4, x["x"], x["x"], x["x"], causal=True))
+attention("_lengths", "  - attention: {heads: 2, lengths: n, name: a, input: x}\n", 40,
+          lambda w, x: multihead(part(w, "a"), 2, x["x"], x["x"], x["x"], lengths=x["n"]), {"n": lengths(3, 40)})
+attention("_grouped", "  - attention: {heads: 4, kv_heads: 2, causal: true, positions: alibi, name: a, input: x}\n", 36,
+          lambda w, x: by_hand(part(w, "a"), 4, 2, x["x"], x["x"], x["x"], True, None, "alibi"))
 
 
 def embedded(w, x):
