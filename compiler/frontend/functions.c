@@ -44,7 +44,8 @@ static Node *gradient(Call *c)
     if (y && x->dtype == DT_f32)
         return build_binary(c->g, OP_gradient, y, x);
     if (y)
-        diag_error(&c->ctx->diag, c->loc, "gradient: the second operand holds %s, by which there is no gradient",
+        diag_error(&c->ctx->diag, c->loc,
+                   "gradient: the second operand holds %s, by which there is no gradient",
                    dtype_text(x->dtype));
     rows_notes(c);
     return NULL;
@@ -78,5 +79,6 @@ const CallRow call_gradient = {.name = "gradient",
                                .max_in = 2,
                                .build = gradient,
                                .flags = CALL_function,
-                               .text = "of y and a value x that y was computed from: the gradient of "
-                                       "the sum of y by x, which may be differentiated again"};
+                               .text =
+                                   "of y and a value x that y was computed from: the gradient of "
+                                   "the sum of y by x, which may be differentiated again"};

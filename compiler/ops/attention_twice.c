@@ -104,7 +104,8 @@ static Node *logs_of(const Twice *t, Node *x)
 
 static Node *position(const Twice *t, int axis)
 {
-    Shape s = shape_of(5, (int64_t[]){1, 1, 1, axis == 3 ? t->s.queries : 1, axis == 4 ? t->s.keys : 1});
+    Shape s =
+        shape_of(5, (int64_t[]){1, 1, 1, axis == 3 ? t->s.queries : 1, axis == 4 ? t->s.keys : 1});
     return build_iota(t->g, &s, axis);
 }
 
@@ -187,7 +188,9 @@ static Twice twice_of(Graph *g, const Node *y, double scale)
 void attention_grad_again(Graph *g, Node *y, Node *const *dparts, const bool *want, Node **dx)
 {
     if (g->outer && y->attr->value != 0) { /* a body draws no numbers */
-        op_error(g, y, "with dropout, in the body of a scan, its gradient cannot be differentiated again");
+        op_error(
+            g, y,
+            "with dropout, in the body of a scan, its gradient cannot be differentiated again");
         return;
     }
     double scale = 1 / sqrt((double)attention_sizes(y).dim);

@@ -110,7 +110,8 @@ static void differentiated_once(const Graph *g, const Node *y)
     Diag *diag = &g->program->ctx->diag;
     if (diag->errors) /* of another function, or of another place that can wait */
         return;
-    diag_error(diag, y->loc, "%s: its gradient cannot be differentiated again, which a 'gradient(..)' asks for",
+    diag_error(diag, y->loc,
+               "%s: its gradient cannot be differentiated again, which a 'gradient(..)' asks for",
                y->what ? y->what : op_rows[y->op].name);
 }
 

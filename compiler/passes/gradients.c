@@ -33,8 +33,10 @@ static void report_none(const Graph *g, const Node *y)
     if (!may_report(g))
         return;
     diag_error(diag, y->loc,
-               "gradient: in function %s '%s' does not depend on '%s', or only by what has no gradient (a comparison, "
-               "floor, stop_gradient): the second operand is a value by its name, that the first was computed from",
+               "gradient: in function %s '%s' does not depend on '%s', or only by what has no "
+               "gradient (a comparison, "
+               "floor, stop_gradient): the second operand is a value by its name, that the first "
+               "was computed from",
                fn_text(g->fn), called(of), called(by));
     if (by->loc.line > 0)
         diag_note(diag, by->loc, "'%s' is made here", called(by));
@@ -54,11 +56,13 @@ static void mark_dependent(const Graph *body, const bool *active, bool *depends)
 /* In a body: whether `y` depends on what is the same in every step, x, by states that steps before have made of it. */
 static bool acts_through_states(const Graph *body, const Node *y, const Node *x)
 {
-    if (!body->outer || x->op != OP_scan_operand || scan_is_state(body, x) || scan_is_slice(body, x))
+    if (!body->outer || x->op != OP_scan_operand || scan_is_state(body, x) ||
+        scan_is_slice(body, x))
         return false;
     Arena *scratch = arena_new();
     bool *depends = arena_take(scratch, (size_t)body->nodes.n + 1), changed = true;
-    bool *active = arena_take(scratch, (size_t)body->nodes.n + (size_t)body->scan->n_states + (size_t)x->attr->part + 1);
+    bool *active = arena_take(scratch, (size_t)body->nodes.n + (size_t)body->scan->n_states +
+                                           (size_t)x->attr->part + 1);
     active[x->attr->part] = true;
     while (changed) {
         changed = false;
@@ -79,7 +83,8 @@ static void check_body(const Graph *g, const Node *y)
     if (!acts_through_states(g, y->in[0], y->in[1]) || !may_report(g))
         return;
     diag_error(&g->program->ctx->diag, y->loc,
-               "gradient: '%s' is the same in every step of the scan, and acts on '%s' by the steps before, too: take "
+               "gradient: '%s' is the same in every step of the scan, and acts on '%s' by the "
+               "steps before, too: take "
                "the gradient outside of the scan",
                called(y->in[1]), called(y->in[0]));
 }
