@@ -156,11 +156,13 @@ static const char *find_comment(const char *def, const char *op, char *buffer, s
 
 static void put_ops(const char *def)
 {
-    static const char *const classes[] = {"leaf",     "elementwise", "reduction",
-                                          "movement", "product",     "effect"};
+    static const char *const classes[] = {"leaf",    "elementwise", "reduction", "movement",
+                                          "product", "loop",        "effect",    "built"};
     printf("\n## Ops\n\n"
            "What graphs are made of (`--emit=ir`). *call*: may be called in an expression. *no "
-           "gradient*: none flows through\nit. A blank cell says that the name says it all.\n\n"
+           "gradient*: none flows through\nit; *once*: one does, but what it is when "
+           "differentiated again "
+           "is not known. A blank cell says that the name says it all.\n\n"
            "| op | class | operands | gives | |\n|---|---|---|---|---|\n");
     for (int i = 0; i < OP_COUNT; i++) {
         const OpRow *row = &op_rows[i];
@@ -169,9 +171,9 @@ static void put_ops(const char *def)
             snprintf(arity, sizeof arity, "%d", row->arity);
         printf("| `%s` | %s | %s | ", row->name, classes[row->cls], arity);
         put_text(find_comment(def, row->name, comment, sizeof comment));
+        const char *flows = row->flags & NOGRAD ? "no gradient" : row->flags & ONCE ? "once" : "";
         printf(" | %s%s%s |\n", row->flags & CALL ? "call" : "",
-               (row->flags & CALL) && (row->flags & NOGRAD) ? ", " : "",
-               row->flags & NOGRAD ? "no gradient" : "");
+               (row->flags & CALL) && *flows ? ", " : "", flows);
     }
 }
 

@@ -37,6 +37,20 @@ static Node *rsqrt(Call *c)
     return build_unary(c->g, OP_reciprocal, build_unary(c->g, OP_sqrt, rows_operand(c, 0)));
 }
 
+/* The gradient of the sum of y by x; pass gradients builds it, and reports where there is none. */
+static Node *gradient(Call *c)
+{
+    Node *y = rows_operand(c, 0), *x = c->in[1];
+    if (y && x->dtype == DT_f32)
+        return build_binary(c->g, OP_gradient, y, x);
+    if (y)
+        diag_error(&c->ctx->diag, c->loc,
+                   "gradient: the second operand holds %s, by which there is no gradient",
+                   dtype_text(x->dtype));
+    rows_notes(c);
+    return NULL;
+}
+
 #define CLIP(row)                                                                                  \
     const CallRow call_##row = {.name = #row,                                                      \
                                 .min_in = 1,                                                       \
@@ -60,3 +74,11 @@ const CallRow call_rsqrt = {.name = "rsqrt",
                             .build = rsqrt,
                             .flags = CALL_function,
                             .text = "1 / sqrt(x)"};
+const CallRow call_gradient = {.name = "gradient",
+                               .min_in = 2,
+                               .max_in = 2,
+                               .build = gradient,
+                               .flags = CALL_function,
+                               .text =
+                                   "of y and a value x that y was computed from: the gradient of "
+                                   "the sum of y by x, which may be differentiated again"};

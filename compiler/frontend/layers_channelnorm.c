@@ -7,7 +7,8 @@
  * differentiation, written so that their gradient needs two sums alone, of dy and of
  * dy * (x - mean), which are also those of bias and weight: deviations sum to 0, so the mean inside
  * the variance may be held fixed, and the mean outside it stands in a term of value 0, a channel
- * long.
+ * long. The same term's square, taken from the variance, makes that of any fixed mean exact: so
+ * gradients of gradients are right, too.
  */
 #include "rows.h"
 
@@ -23,6 +24,8 @@ static Moments moments_of(Graph *g, Node *x, int n, const int *axes)
     m.fixed = build_unary(g, OP_stop_gradient, m.mean);
     m.centred = build_binary(g, OP_sub, x, m.fixed);
     m.var = build_mean(g, build_binary(g, OP_mul, m.centred, m.centred), n, axes);
+    Node *zero = build_binary(g, OP_sub, m.mean, m.fixed);
+    m.var = build_binary(g, OP_sub, m.var, build_binary(g, OP_mul, zero, zero));
     return m;
 }
 

@@ -65,8 +65,8 @@ static Node *bounded_log(Graph *g, OpKind log, Node *x)
 }
 
 /* -(t * max(log(p), -100) + (1 - t) * max(log(1 - p), -100)), with PyTorch's gradient (p - t) /
- * max(p * (1 - p), 1e-12): the logarithms pass none on to p, and a line of that slope, whose value
- * cancels, does. */
+ * max(p * (1 - p), 1e-12): where that is bounded the logarithms pass none on to p, and a parabola of that slope, whose
+ * value cancels, does. */
 static Node *bce(Call *c)
 {
     Graph *g = c->g;
@@ -74,17 +74,18 @@ static Node *bce(Call *c)
     if (!rows_pair(c, &p, &t))
         return NULL;
     Node *one = build_const(g, 1), *fixed = build_unary(g, OP_stop_gradient, p);
-    Node *yes = build_binary(g, OP_mul, t, bounded_log(g, OP_log, fixed));
-    Node *no = bounded_log(g, OP_log1p, build_unary(g, OP_neg, fixed));
+    Node *spread = build_binary(g, OP_mul, fixed, build_binary(g, OP_sub, one, fixed));
+    Node *steep = build_binary(g, OP_less, spread, build_const(g, 1e-12));
+    Node *inside = build_where(g, steep, fixed, p), *outside = build_where(g, steep, p, fixed);
+    Node *yes = build_binary(g, OP_mul, t, bounded_log(g, OP_log, inside));
+    Node *no = bounded_log(g, OP_log1p, build_unary(g, OP_neg, inside));
     no = build_binary(g, OP_mul, build_binary(g, OP_sub, one, t), no);
     Node *value = build_unary(g, OP_neg, build_binary(g, OP_add, yes, no));
 
-    Node *spread = build_binary(g, OP_mul, fixed, build_binary(g, OP_sub, one, fixed));
-    spread = build_binary(g, OP_max, spread, build_const(g, 1e-12));
-    Node *away = build_binary(g, OP_sub, fixed, build_unary(g, OP_stop_gradient, t));
-    Node *line = build_binary(g, OP_mul, p, build_binary(g, OP_div, away, spread));
-    line = build_binary(g, OP_sub, line, build_unary(g, OP_stop_gradient, line));
-    return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, value, line));
+    Node *away = build_binary(g, OP_sub, outside, build_unary(g, OP_stop_gradient, t));
+    Node *curve = rows_times(g, build_binary(g, OP_mul, away, away), 0.5 / 1e-12);
+    curve = build_binary(g, OP_sub, curve, build_unary(g, OP_stop_gradient, curve));
+    return rows_reduce(c, &c->arg[0], build_binary(g, OP_add, value, curve));
 }
 
 /* 1 + (pos_weight - 1) t, of numbers one a class along the last axis or one for all; NULL after a report. */

@@ -256,20 +256,32 @@ static Node *part(Graph *g, Node *all, int64_t first, const Shape *x)
     return build_reshape(g, build_slice(g, all, 2, first, first + n, 1), x);
 }
 
-static void attention_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+/* The parts of `all`, gradients of q, k and v behind each other, that are wanted; y has these for operands. */
+static void cut(Graph *g, const Node *y, Node *all, const bool *want, Node **dx)
 {
-    Node *in[6] = {y->in[0], y->in[1], y->in[2], y, dy, y->n_in > 3 ? y->in[3] : NULL};
-    Node *all = graph_add(g, OP_attention_grad, y->n_in > 3 ? 6 : 5, in, y->attr);
     AttentionSizes s = attention_sizes(y);
     int64_t times_q = all->shape.dim[1] == 1 ? s.queries : 1,
             times_k = all->shape.dim[1] == 1 ? s.keys : 1;
     int64_t k_at = times_q * s.heads * s.dim, v_at = k_at + times_k * s.groups * s.dim;
-    if (want[0])
-        dx[0] = part(g, all, 0, &y->in[0]->shape);
-    if (want[1])
-        dx[1] = part(g, all, k_at, &y->in[1]->shape);
-    if (want[2])
-        dx[2] = part(g, all, v_at, &y->in[2]->shape);
+    int64_t first[3] = {0, k_at, v_at};
+    for (int i = 0; i < 3; i++)
+        if (want[i])
+            dx[i] = part(g, all, first[i], &y->in[i]->shape);
+}
+
+static void attention_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+{
+    Node *in[6] = {y->in[0], y->in[1], y->in[2], y, dy, y->n_in > 3 ? y->in[3] : NULL};
+    Node *all = graph_add(g, OP_attention_grad, y->n_in > 3 ? 6 : 5, in, y->attr);
+    cut(g, y, all, want, dx);
+}
+
+static void attention_grad_grad(Graph *g, Node *y, Node *dy, const bool *want, Node **dx)
+{
+    static const bool all[3] = {true, true, true};
+    Node *parts[3];
+    cut(g, y, dy, all, parts);
+    attention_grad_again(g, y, parts, want, dx);
 }
 
 const OpImpl op_attention = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
@@ -278,6 +290,7 @@ const OpImpl op_attention = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
                              .eval = attention_eval};
 const OpImpl op_attention_grad = {.attrs = ATTR_axes | ATTR_value | ATTR_stream,
                                   .shape = attention_grad_shape,
+                                  .grad = attention_grad_grad,
                                   .eval = attention_grad_eval};
 
 /* --- decoding: the next positions of one sample ------------------------------------------------ */

@@ -25,6 +25,10 @@ Taps op_only_taps(const Taps *, int spatial);
 bool op_per_sample(const Node *x, const Shape *of);
 int64_t op_length(const Tensor *x, int64_t sample, int64_t most);
 
+/* attention_twice.c: the gradient of y, an attention_grad: dparts are the gradients of what it gives for q, k and v, each
+ * of that operand's shape. */
+void attention_grad_again(Graph *, Node *y, Node *const *dparts, const bool *want, Node **dx);
+
 /* conv_phases.c: part of build_conv_input's result, as build_conv_input_part; whether it is less work
  * phase by phase. */
 bool conv_phases_pay(const Shape *dy, const Shape *w, const Taps *, const int64_t *from,

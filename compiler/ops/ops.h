@@ -12,10 +12,11 @@ typedef enum {
     CLASS_MOVE,
     CLASS_MAT,
     CLASS_SCAN,
-    CLASS_EFFECT
+    CLASS_EFFECT,
+    CLASS_BUILT
 } OpClass;
 
-enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8, BY_SAMPLE = 16 };
+enum { COMMUTES = 1, NOGRAD = 2, CALL = 4, COSTLY = 8, BY_SAMPLE = 16, ONCE = 32 };
 
 /* Which fields of Attr an op reads: printed, read back, compared by cse. */
 enum {

@@ -104,6 +104,17 @@ static void keep_part(Tape *tape, Arena *scratch, const Node *result)
     *sum = *sum ? build_binary(tape->g, OP_add, *sum, dy) : dy;
 }
 
+/* Reports a gradient that has none itself. */
+static void differentiated_once(const Graph *g, const Node *y)
+{
+    Diag *diag = &g->program->ctx->diag;
+    if (diag->errors) /* of another function, or of another place that can wait */
+        return;
+    diag_error(diag, y->loc,
+               "%s: its gradient cannot be differentiated again, which a 'gradient(..)' asks for",
+               y->what ? y->what : op_rows[y->op].name);
+}
+
 static void step_back(Tape *tape, Arena *scratch, Node *y)
 {
     Graph *g = tape->g;
@@ -121,6 +132,10 @@ static void step_back(Tape *tape, Arena *scratch, Node *y)
     }
     if (!any || (op_rows[y->op].flags & NOGRAD))
         return;
+    if (op_rows[y->op].flags & ONCE) {
+        differentiated_once(g, y);
+        return;
+    }
 
     int first = g->nodes.n;
     write_as(g, y);

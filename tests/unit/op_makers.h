@@ -388,6 +388,7 @@ FIXTURE Node *make_attention_grad(Fixture *f, Node **x, int trial)
     in[4] = random_leaf(f, y->shape, -1, 1);
     for (int i = 0; i < 3; i++)
         x[i] = in[i];
+    x[3] = in[4];
     return graph_add(f->g, OP_attention_grad, n + 2, in, &attr);
 }
 
@@ -485,7 +486,7 @@ static const Maker makers[] = {
     {OP_gather, 1, make_gather},
     {OP_scatter_add, 1, make_scatter_add},
     {OP_attention, 3, make_attention},
-    {OP_attention_grad, 3, make_attention_grad},
+    {OP_attention_grad, 4, make_attention_grad},
     {OP_ctc_loss, 1, make_ctc_loss},
     {OP_ctc_loss_grad, 1, make_ctc_loss_grad},
     {OP_ctc_decode, 1, make_ctc_decode},
@@ -514,7 +515,8 @@ FIXTURE Node *call(Fixture *f, OpKind op, int trial, int *n, Node **x)
 FIXTURE bool is_called(OpKind op)
 {
     return op != OP_attention_step && op_rows[op].cls != CLASS_SCAN &&
-           op_rows[op].cls != CLASS_LEAF && op_rows[op].cls != CLASS_EFFECT;
+           op_rows[op].cls != CLASS_BUILT && op_rows[op].cls != CLASS_LEAF &&
+           op_rows[op].cls != CLASS_EFFECT;
 }
 
 #endif

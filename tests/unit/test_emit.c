@@ -42,6 +42,8 @@ static void build_op(Fixture *f, const void *arg)
             emit_output(f, 0, y);
         } else {
             f->g->role = ROLE_loss;
+            if (op_rows[t->op].flags & ONCE) /* what flows through it is not known */
+                y = build_unary(f->g, OP_stop_gradient, y);
             graph_root(f->g, ROOT_loss, 0, weighed_sum(f->g, y, random_leaf(f, y->shape, 0.5, 2)));
         }
         graph_sort(f->g);

@@ -14,9 +14,9 @@ Test(ops, every_row_has_its_record)
         const OpImpl *impl = op_impls[op];
         cr_assert_not_null(impl, "%s has no record", row->name);
         cr_expect_eq(op_find(row->name), op);
-        if (row->cls == CLASS_SCAN || op == OP_scan_operand)
-            continue; /* the interpreter and autodiff do these themselves */
-        cr_expect_neq(!!(row->flags & NOGRAD), impl->grad != NULL,
+        if (row->cls == CLASS_SCAN || row->cls == CLASS_BUILT || op == OP_scan_operand)
+            continue; /* the interpreter and autodiff do these themselves, or never see them */
+        cr_expect_neq(!!(row->flags & (NOGRAD | ONCE)), impl->grad != NULL,
                       "%s: NOGRAD or a gradient, not both", row->name);
         cr_expect_eq(row->cls == CLASS_EW, impl->ew != NULL, "%s: ew is for elementwise ops",
                      row->name);
@@ -115,6 +115,12 @@ static void check_op(OpKind op, int trial)
     Node *y = call(f, op, trial, &n, x);
     cr_assert_not_null(y, "%s: %s", name, fixture_said(f));
     Node *loss = weighed_sum(f->g, y, random_input(f, y->shape, 0.5, 2));
+    if (op_rows[op].flags & ONCE) {
+        autodiff(f->g, loss, n, x, dx);
+        cr_expect(strstr(fixture_said(f), "cannot be differentiated again"), "%s", name);
+        fixture_free(f);
+        return;
+    }
     if (op_rows[op].flags & NOGRAD) {
         autodiff(f->g, loss, n, x, dx);
         for (int i = 0; i < n; i++)
@@ -124,7 +130,7 @@ static void check_op(OpKind op, int trial)
     }
     check_gradient(f, loss, n, x, dx, name);
 
-    if (op == OP_attention || op == OP_ctc_loss) { /* its gradient is an op that has none */
+    if (op == OP_ctc_loss) { /* its gradient is an op that has none */
         fixture_free(f);
         return;
     }
