@@ -167,6 +167,7 @@ struct Builder {
     Map inputs;  /* name to Value */
     Map unknown; /* names reported already */
     Map made;    /* names of the weights that this graph has so far */
+    Map latest;  /* what buffers became in this graph, by name */
     VEC(MixedClasses) mixed; /* class indices whose samples training mixes in pairs */
     bool mixes;              /* a loss has taken some of them so */
     Frame *frame;
@@ -223,7 +224,7 @@ typedef struct Written {
     Value **in;
     const char *shared; /* prefix of the weights it uses, or NULL */
     const Y *init;
-    bool frozen;
+    bool frozen, spectral;
     bool clash; /* its name was taken: reported */
 } Written;
 

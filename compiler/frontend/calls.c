@@ -149,6 +149,32 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return call_buffer_as(c, name, shape, (Init){INIT_constant, value, 0});
 }
 
+Node *call_latest(Call *c, Node *buffer)
+{
+    Node *latest = buffer ? map_get(&c->b->latest, buffer->attr->var->name) : NULL;
+    return latest ? latest : buffer;
+}
+
+void call_become(Call *c, Node *buffer, Node *value)
+{
+    Graph *g = c->g;
+    if (!buffer || !value)
+        return;
+    Var *var = buffer->attr->var;
+    map_set(&c->b->latest, var->name, value);
+    if (g->fn != FN_train && g->fn != FN_accumulate &&
+        !g->outer) /* the body of a scan refuses it */
+        return;
+    if (!graph_find_root(g, ROOT_assign, var->id)) {
+        build_assign(g, var, value);
+        return;
+    }
+    const Attr attr = {.var = var};
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_assign && g->roots.at[i].index == var->id)
+            g->roots.at[i].node = graph_add(g, OP_assign, 1, &value, &attr);
+}
+
 Var *call_carried(Call *c, const char *name, const Shape *shape)
 {
     const char *full = arena_format(c->ctx->arena, "%s.%s", c->path, name);

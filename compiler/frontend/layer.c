@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-static const char *const common[] = {"name", "input", "activation", "init", "frozen", "shared"};
-static const char *const of_weights[] = {"init", "frozen", "shared"};
+static const char *const common[] = {"name",   "input",  "activation",   "init",
+                                     "frozen", "shared", "spectral_norm"};
+static const char *const of_weights[] = {"init", "frozen", "shared", "spectral_norm"};
 
 /* --- the item of the list --------------------------------------------------------------------- */
 
@@ -163,7 +164,7 @@ static void read_operands(Builder *b, Written *w)
     }
 }
 
-/* --- init, frozen, shared --------------------------------------------------------------------- */
+/* --- init, frozen, shared, spectral_norm --------------------------------------------------------------------- */
 
 static Value *find_shared(Builder *b, const char *name)
 {
@@ -174,6 +175,8 @@ static Value *find_shared(Builder *b, const char *name)
     }
     return NULL;
 }
+
+static const char *const of_its_own[] = {"init", "spectral_norm"};
 
 static bool read_shared(Builder *b, Written *w, const Y *y)
 {
@@ -190,9 +193,13 @@ static bool read_shared(Builder *b, Written *w, const Y *y)
                    name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
         return false;
     }
-    if (w->init) {
-        diag_error(&b->ctx->diag, w->init->loc,
-                   "'init' does not go with 'shared': the weights are those of '%s'", name);
+    for (int i = 0; i < COUNT(of_its_own); i++) {
+        const Y *own = y_get(w->map, of_its_own[i]);
+        if (!own)
+            continue;
+        diag_error(&b->ctx->diag, own->loc,
+                   "'%s' does not go with 'shared': the weights are those of '%s'", of_its_own[i],
+                   name);
         return false;
     }
     builder_use(b, value);
@@ -223,6 +230,18 @@ static bool read_weights(Builder *b, Written *w)
         w->init = frame->init;
     w->value->weights = w->shared ? w->shared : w->value->weights;
     return good && (!init || w->init);
+}
+
+static bool read_spectral(Builder *b, Written *w, const CallRow *row)
+{
+    const Y *y = y_get(w->map, "spectral_norm");
+    if (!y)
+        return true;
+    if (row->flags & CALL_spectral)
+        return y_bool(b->ctx, b->frame->scope, y, "spectral_norm", &w->spectral);
+    diag_error(&b->ctx->diag, y->loc,
+               "%s: 'spectral_norm' goes with dense, embedding and convolutions", w->kind);
+    return false;
 }
 
 static bool check_weightless(Builder *b, const Written *w)
@@ -326,6 +345,7 @@ static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *
               .init = w->init,
               .scope = b->frame->scope,
               .frozen = w->frozen,
+              .spectral = w->spectral,
               .shared = w->shared};
     good = args_read(b->ctx, c.scope, row->name, w->loc, row->arg, w->args, common, COUNT(common),
                      c.arg) &&
@@ -347,7 +367,7 @@ static void build_row(Builder *b, Written *w, const CallRow *row)
 {
     bool good = check_operands(b, w, row) && !w->clash;
     if (row->flags & CALL_weights)
-        good = read_weights(b, w) && good;
+        good = read_weights(b, w) && read_spectral(b, w, row) && good;
     else
         good = check_weightless(b, w) && good;
     if (w->names && !(row->flags & CALL_several)) {

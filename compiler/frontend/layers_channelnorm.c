@@ -82,48 +82,29 @@ typedef struct Batchnorm {
     Node *mean, *var;    /* [C], running */
 } Batchnorm;
 
-/* A buffer as it is after what was assigned to it so far: a shared layer runs more than once. */
-static Node *latest(Graph *g, Node *buffer)
-{
-    const Node *assigned = graph_find_root(g, ROOT_assign, buffer->attr->var->id);
-    return assigned ? assigned->in[0] : buffer;
-}
-
-/* The buffer becomes `value` at the end of the step. */
-static void set_buffer(Graph *g, Node *buffer, Node *value)
-{
-    Var *var = buffer->attr->var;
-    if (!graph_find_root(g, ROOT_assign, var->id)) {
-        build_assign(g, var, value);
-        return;
-    }
-    const Attr attr = {.var = var};
-    for (int i = 0; i < g->roots.n; i++)
-        if (g->roots.at[i].kind == ROOT_assign && g->roots.at[i].index == var->id)
-            g->roots.at[i].node = graph_add(g, OP_assign, 1, &value, &attr);
-}
-
 /* buffer * (1 - rate) + statistic * (rate * unbiased) */
-static void track(Graph *g, Node *buffer, Node *statistic, Node *rate, Node *unbiased)
+static void track(Call *c, Node *buffer, Node *statistic, Node *rate, Node *unbiased)
 {
+    Graph *g = c->g;
     Node *flat = build_reshape(g, statistic, &buffer->shape);
     Node *keep = build_binary(g, OP_sub, build_const(g, 1), rate);
-    Node *old = build_binary(g, OP_mul, latest(g, buffer), keep);
+    Node *old = build_binary(g, OP_mul, call_latest(c, buffer), keep);
     Node *more = build_binary(g, OP_mul, flat, build_binary(g, OP_mul, rate, unbiased));
-    set_buffer(g, buffer, build_binary(g, OP_add, old, more));
+    call_become(c, buffer, build_binary(g, OP_add, old, more));
 }
 
 /* Moves the running statistics. One value a channel has no unbiased variance: that one stays. */
-static void track_both(Graph *g, const Batchnorm *b, const Moments *m, const Shape *x)
+static void track_both(Call *c, const Batchnorm *b, const Moments *m, const Shape *x)
 {
+    Graph *g = c->g;
     Shape reduced = *x;
     reduced.dim[--reduced.rank] = 0;
     Node *count = build_size(g, &reduced), *one = build_const(g, 1);
     Node *rate = build_const(g, b->momentum);
-    track(g, b->mean, m->mean, rate, one);
+    track(c, b->mean, m->mean, rate, one);
     Node *several = rows_above(g, count, 1);
     Node *less = build_binary(g, OP_max, rows_plus(g, count, -1), one);
-    track(g, b->var, m->var, build_binary(g, OP_mul, rate, several),
+    track(c, b->var, m->var, build_binary(g, OP_mul, rate, several),
           build_binary(g, OP_div, count, less));
 }
 
@@ -139,7 +120,7 @@ static Node *by_batch(Call *c, const Batchnorm *b, Node *x)
     if (b->weight)
         scale = build_binary(g, OP_mul, scale, b->weight);
     if (g->fn == FN_train || g->fn == FN_accumulate)
-        track_both(g, b, &m, &x->shape);
+        track_both(c, b, &m, &x->shape);
     return normalise(g, &m, scale, b->bias);
 }
 

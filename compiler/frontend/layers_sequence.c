@@ -36,7 +36,7 @@ static Node *embedding(Call *c)
     for (int i = 0; i < k.n_inputs; i++)
         k.input[i]->looked_up = true;
     const Shape table = shape_of(2, (int64_t[]){count, dim});
-    Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
+    Node *weight = call_matrix(c, &table, (Init){INIT_normal, 0, 1}, dim, count, 0);
     return build_binary(c->g, OP_gather, weight, k.node);
 }
 
@@ -46,7 +46,7 @@ const CallRow call_embedding = {
     .max_in = 1,
     .arg = {NEEDS("count", int), NEEDS("dim", int)},
     .build = embedding,
-    .flags = CALL_layer | CALL_weights,
+    .flags = CALL_layer | CALL_weights | CALL_spectral,
     .text = "row x of weight for each token x; weight: [count, dim]",
 };
 

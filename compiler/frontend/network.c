@@ -171,6 +171,7 @@ Builder *builder_new(Model *m, Fn fn)
                    .inputs = map_new(arena),
                    .unknown = map_new(arena),
                    .made = map_new(arena),
+                   .latest = map_new(arena),
                    .place = "",
                    .training = fn == FN_train || fn == FN_accumulate || fn == FN_grad};
     for (int i = 0; i < m->program->inputs.n; i++) {
