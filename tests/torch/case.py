@@ -50,7 +50,8 @@ class Weights(dict):
     carried = None  # states by layer, from batch to batch; None: each batch begins anew
 
 
-STATISTICS = ("running_mean", "running_var")  # of batchnorm: weights, but no parameters
+STATISTICS = ("running_mean", "running_var",  # of batchnorm: weights, but no parameters
+              "weight_u", "weight_v")  # of spectral_norm
 
 
 class Case:

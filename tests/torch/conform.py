@@ -25,6 +25,7 @@ import cases_norms
 import cases_random
 import cases_recurrent
 import cases_sequence
+import cases_spectral
 import cases_training
 import cases_vision
 import check
@@ -33,7 +34,7 @@ import randomnet
 import randomseq
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
-         cases_sequence, cases_ctc)
+         cases_sequence, cases_ctc, cases_spectral)
 
 
 def main():
