@@ -229,6 +229,15 @@ int call_axis(Call *c, const Arg *arg, int64_t axis, int rank)
     return -1;
 }
 
+int call_inner_axis(Call *c, const Arg *arg, int64_t written, int rank)
+{
+    int axis = call_axis(c, arg, written, rank);
+    if (axis < 0 || axis != c->in[0]->shape.batch)
+        return axis;
+    diag_error(&c->ctx->diag, arg->loc, "%s: axis %d is the batch", c->row->name, axis);
+    return -1;
+}
+
 void program_ignore(Call *c, Node *classes, int64_t ignore)
 {
     while (classes->n_in == 1)

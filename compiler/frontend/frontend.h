@@ -198,6 +198,8 @@ Node *call_value(Call *, const Arg *);
 uint32_t call_stream(Call *);
 /* An axis argument (batch is 0, negative from the end) to 0 .. rank-1; reports, then -1. */
 int call_axis(Call *, const Arg *, int64_t axis, int rank);
+/* The same of operand 0, where it holds no samples. */
+int call_inner_axis(Call *, const Arg *, int64_t axis, int rank);
 /* The activation `name` applied; reports an unknown one with the nearest spelling. */
 Node *call_activation(Call *, const Y *activation, Node *x);
 /* A loss ignores targets `ignore` of `classes`: the input they come from may hold that value. */

@@ -89,9 +89,12 @@ static void read_name(Builder *b, Written *w)
     const char *name = count_kind(b, w->kind);
     const Y *given = y_resolve(b->ctx, b->frame->scope, y_get(w->map, "name"));
     Loc loc = w->loc;
-    if (given && given->kind == Y_list)
+    if (given && given->kind == Y_list) {
         w->names = given;
-    else if (given && y_name(b->ctx, given, "name", &name))
+        if (given->items.n && given->items.at[0]->kind == Y_scalar &&
+            name_valid(given->items.at[0]->text))
+            name = given->items.at[0]->text;
+    } else if (given && y_name(b->ctx, given, "name", &name))
         loc = given->loc;
     w->value = value_new(b, name, w->loc);
     w->value->kind = w->kind;
@@ -322,6 +325,7 @@ static void add_parts(Builder *b, Written *w, const Call *c)
             continue;
         Value *part = value_new(b, name, y->loc);
         part->node = i < c->n_parts ? c->parts[i] : NULL;
+        part->weights = i == 0 && (c->row->flags & CALL_weights) ? w->value->weights : NULL;
         vec_push(b->ctx->arena, &part->from, w->value);
         if (part->node && !part->node->name)
             part->node->name = arena_format(b->ctx->arena, "%s%s", b->frame->path, name);

@@ -28,8 +28,10 @@ static Node *embedding(Call *c)
         k.input[0]->classes = k.count = count; /* the program then checks its range */
     if (k.count > count) {
         diag_error(&c->ctx->diag, c->loc, "embedding: '%s' has %lld tokens, the table only %lld",
-                   c->in[0]->name ? c->in[0]->name : k.input[0]->name, (long long)k.count,
-                   (long long)count);
+                   c->in[0]->name ? c->in[0]->name
+                   : k.n_inputs   ? k.input[0]->name
+                                  : "the input",
+                   (long long)k.count, (long long)count);
         rows_notes(c);
         return NULL;
     }

@@ -51,7 +51,8 @@ class Weights(dict):
 
 
 STATISTICS = ("running_mean", "running_var",  # of batchnorm: weights, but no parameters
-              "weight_u", "weight_v")  # of spectral_norm
+              "weight_u", "weight_v",  # of spectral_norm
+              "ema.weight", "cluster_size", "embed_avg")  # of vector_quantize, whose layer is called ema where it has them
 
 
 class Case:

@@ -22,6 +22,7 @@ import cases_large
 import cases_layers
 import cases_losses
 import cases_norms
+import cases_quantize
 import cases_random
 import cases_recurrent
 import cases_sequence
@@ -34,7 +35,7 @@ import randomnet
 import randomseq
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
-         cases_sequence, cases_ctc, cases_spectral)
+         cases_sequence, cases_ctc, cases_spectral, cases_quantize)
 
 
 def main():
