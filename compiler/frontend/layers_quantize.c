@@ -6,7 +6,6 @@
  * gets and of their sum (the paper's appendix; Sonnet's VectorQuantizerEMA).
  */
 #include <inttypes.h>
-#include <math.h>
 
 #include "rows.h"
 
@@ -192,7 +191,8 @@ static Node *vector_quantize(Call *c)
     if (!read_arguments(c, &v))
         return NULL;
     const bool moves = v.follows && c->training && !c->frozen;
-    const double bound = sqrt(3 / (double)v.dim); /* vectors of length 1, about */
+    const double bound =
+        1 / (double)v.count; /* shorter than vectors, so that directions choose among all codes */
     const Init first = {INIT_uniform, -bound, bound};
     c->frozen = c->frozen || v.follows;
     Node *weight = call_weight(c, "weight", &v.table, first, v.dim, v.count);
