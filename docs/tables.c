@@ -75,7 +75,7 @@ static void put_layers(void)
     printf("## Layers\n\n"
            "The first argument may stand alone: `- dense: 10`. *function*: may be called in an "
            "expression; *activation*: may\nbe an `activation:`; *weights*: takes `init`, `frozen` "
-           "and `shared`.\n\n"
+           "and `shared`;\n*spectral\\_norm*: takes that.\n\n"
            "| layer | inputs | arguments | gives | also |\n|---|---|---|---|---|\n");
     for (int i = 0; i < COUNT(layers); i++) {
         const CallRow *row = call_find(layers[i]);
@@ -90,7 +90,8 @@ static void put_layers(void)
             const char *word;
         } words[] = {{CALL_function, "function"},
                      {CALL_activation, "activation"},
-                     {CALL_weights, "weights"}};
+                     {CALL_weights, "weights"},
+                     {CALL_spectral, "spectral\\_norm"}};
         printf(" | ");
         bool first = true;
         for (int k = 0; k < COUNT(words); k++)

@@ -148,7 +148,8 @@ typedef enum {
     NNRT_METRIC_MCC,
     NNRT_METRIC_ECE,       /* of each bin: targets, sum of confidences, right ones */
     NNRT_METRIC_PERPLEXITY, /* exp(s0 / s1) */
-    NNRT_METRIC_DETECTIONS  /* of kept detections and boxes: mean average precision */
+    NNRT_METRIC_DETECTIONS, /* of kept detections and boxes: mean average precision */
+    NNRT_METRIC_CODE_PERPLEXITY /* of how often each code occurs: exp of the entropy */
 } nnrt_finish;
 
 /* How the figures of classes become one. */

@@ -308,6 +308,18 @@ static double metrics_ece(const nnrt_metric *m, const double *s)
     return distance / all;
 }
 
+/* exp(-sum p log p) of the shares p of codes: of equal ones as many as there are. */
+static double metrics_code_perplexity(const nnrt_metric *m, const double *s)
+{
+    double all = 0, entropy = 0;
+    for (int i = 0; i < m->n_sums; i++)
+        all += s[i];
+    for (int i = 0; i < m->n_sums; i++)
+        if (s[i] > 0)
+            entropy -= s[i] / all * log(s[i] / all);
+    return all > 0 ? exp(entropy) : NAN;
+}
+
 /* --- figures ---------------------------------------------------------------------------------- */
 
 static double metrics_value(const nnrt_score *score, const nnrt_metric *m, const double *s)
@@ -327,6 +339,7 @@ static double metrics_value(const nnrt_score *score, const nnrt_metric *m, const
     case NNRT_METRIC_MCC: return metrics_mcc(m, s);
     case NNRT_METRIC_ECE: return metrics_ece(m, s);
     case NNRT_METRIC_PERPLEXITY: return exp(s[0] / s[1]);
+    case NNRT_METRIC_CODE_PERPLEXITY: return metrics_code_perplexity(m, s);
     case NNRT_METRIC_DETECTIONS: return nnrt_detections_figure(score, m);
     }
     return NAN;

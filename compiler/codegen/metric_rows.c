@@ -44,6 +44,7 @@ void emit_metric_rows(SourceText *s)
         [FINISH_ece] = "ECE",
         [FINISH_perplexity] = "PERPLEXITY",
         [FINISH_detections] = "DETECTIONS",
+        [FINISH_code_perplexity] = "CODE_PERPLEXITY",
     };
     const Program *p = s->p;
     if (!p->metrics.n)

@@ -217,6 +217,7 @@ struct Builder {
     Map unknown;  /* names reported already */
     Map made;     /* names of the weights that this graph has so far */
     Map calls_of; /* name of a network to int *: calls so far */
+    Map latest;   /* what buffers became in this graph, by name */
     VEC(NetworkCall *) calls;
     int turn;                /* of Program.players, whose loss is built */
     VEC(MixedClasses) mixed; /* class indices whose samples training mixes in pairs */
@@ -280,7 +281,7 @@ typedef struct Written {
     Value **in;
     const char *shared; /* prefix of the weights it uses, or NULL */
     const Y *init;
-    bool frozen;
+    bool frozen, spectral;
     bool clash; /* its name was taken: reported */
 } Written;
 

@@ -151,6 +151,23 @@ Node *call_buffer(Call *c, const char *name, const Shape *shape, double value)
     return call_buffer_as(c, name, shape, (Init){INIT_constant, value, 0});
 }
 
+Node *call_latest(Call *c, Node *buffer)
+{
+    Node *latest = buffer ? map_get(&c->b->latest, buffer->attr->var->name) : NULL;
+    return latest ? latest : buffer;
+}
+
+void call_become(Call *c, Node *buffer, Node *value)
+{
+    Graph *g = c->g;
+    if (!buffer || !value)
+        return;
+    Var *var = buffer->attr->var;
+    map_set(&c->b->latest, var->name, value);
+    if (fn_trains(g->fn) || g->outer) /* the body of a scan refuses it */
+        build_assign(g, var, value);
+}
+
 Var *call_carried(Call *c, const char *name, const Shape *shape)
 {
     const char *full = arena_format(c->ctx->arena, "%s.%s", c->path, name);
@@ -202,6 +219,15 @@ int call_axis(Call *c, const Arg *arg, int64_t axis, int rank)
     diag_error(&c->ctx->diag, arg->loc,
                "%s: axis %lld is outside a tensor of %d axes, the batch counted as 0", c->row->name,
                (long long)axis, rank);
+    return -1;
+}
+
+int call_inner_axis(Call *c, const Arg *arg, int64_t written, int rank)
+{
+    int axis = call_axis(c, arg, written, rank);
+    if (axis < 0 || axis != c->in[0]->shape.batch)
+        return axis;
+    diag_error(&c->ctx->diag, arg->loc, "%s: axis %d is the batch", c->row->name, axis);
     return -1;
 }
 

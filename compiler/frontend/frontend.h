@@ -128,7 +128,8 @@ enum {
     CALL_weights = 4,    /* has weights: layer only; takes init, frozen, shared */
     CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
     CALL_several = 16,   /* gives several values through Call.parts (split) */
-    CALL_weighted = 32   /* a loss that takes weight=, an expression: Call.weight */
+    CALL_weighted = 32,  /* a loss that takes weight=, an expression: Call.weight */
+    CALL_spectral = 64   /* has a weight that call_matrix gives: takes spectral_norm */
 };
 
 struct Call {
@@ -147,7 +148,7 @@ struct Call {
     Arg arg[ARGS_MAX];
     const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;
-    bool frozen;
+    bool frozen, spectral;
     const char *shared; /* path of the layer whose weights are used, or NULL */
     int n_parts;        /* CALL_several */
     Node *parts[64];
@@ -173,10 +174,17 @@ const CallRow *call_at(int i);
  * shapes. */
 Node *call_weight(Call *, const char *name, const Shape *, Init otherwise, int64_t fan_in,
                   int64_t fan_out);
+/* Its `weight`, of two or more axes, of which `rows` is that of what it gives; divided by its largest singular value
+ * where the layer has spectral_norm. (spectral.c) */
+Node *call_matrix(Call *, const Shape *, Init otherwise, int64_t fan_in, int64_t fan_out, int rows);
 /* The same for what is saved but never trained (running statistics). */
 Node *call_buffer(Call *, const char *name, const Shape *, double value);
 /* The same with initial values of another kind. */
 Node *call_buffer_as(Call *, const char *name, const Shape *, Init);
+/* A buffer as it is here: after what calls before this one made of it (a shared layer runs more than once). */
+Node *call_latest(Call *, Node *buffer);
+/* From here on the buffer is `value`; a training step leaves it so. */
+void call_become(Call *, Node *buffer, Node *value);
 /* Notes that buffers are fitted on training data, of operand 0 as the layer reads it, `x`; fit->name and loc are
  * filled in. False after a report that they cannot be. (fits.c) */
 bool call_fit(Call *, Fit *, Node *x);
@@ -190,6 +198,8 @@ Node *call_value(Call *, const Arg *);
 uint32_t call_stream(Call *);
 /* An axis argument (batch is 0, negative from the end) to 0 .. rank-1; reports, then -1. */
 int call_axis(Call *, const Arg *, int64_t axis, int rank);
+/* The same of operand 0, where it holds no samples. */
+int call_inner_axis(Call *, const Arg *, int64_t axis, int rank);
 /* The activation `name` applied; reports an unknown one with the nearest spelling. */
 Node *call_activation(Call *, const Y *activation, Node *x);
 /* A loss ignores targets `ignore` of `classes`: the input they come from may hold that value. */

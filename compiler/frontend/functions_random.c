@@ -180,14 +180,16 @@ static Node *bernoulli(Call *c)
 
 /* value + (x - x), where the first two are constants for differentiation: value exactly, while x is
  * finite. */
-static Node *straight_through(Call *c)
+Node *rows_straight_through(Graph *g, Node *value, Node *x)
 {
-    Graph *g = c->g;
-    Node *value, *x;
-    if (!rows_pair(c, &value, &x))
-        return NULL;
     Node *nothing = build_binary(g, OP_sub, x, build_unary(g, OP_stop_gradient, x));
     return build_binary(g, OP_add, build_unary(g, OP_stop_gradient, value), nothing);
+}
+
+static Node *straight_through(Call *c)
+{
+    Node *value, *x;
+    return rows_pair(c, &value, &x) ? rows_straight_through(c->g, value, x) : NULL;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

@@ -48,6 +48,16 @@ static bool both(Walk *w, const Node *x, Range *r)
     }
 }
 
+/* Of operands 1 and 2 of x. */
+static bool either(Walk *w, const Node *x, Range *r)
+{
+    Range a, b;
+    if (!range_of(w, x->in[1], &a) || !range_of(w, x->in[2], &b))
+        return false;
+    *r = (Range){fmin(a.low, b.low), fmax(a.high, b.high)};
+    return true;
+}
+
 static bool range_of(Walk *w, const Node *x, Range *r)
 {
     if (++w->steps > STEPS_MAX)
@@ -55,9 +65,13 @@ static bool range_of(Walk *w, const Node *x, Range *r)
     switch (x->op) {
     case OP_input: return input_range(w, x, r);
     case OP_const: *r = (Range){x->attr->value, x->attr->value}; return !x->attr->data;
+    case OP_iota: *r = (Range){0, (double)x->shape.dim[x->attr->axes[0]] - 1}; return true;
+    case OP_where: return either(w, x, r);
     case OP_add:
     case OP_mul:
     case OP_mod: return both(w, x, r);
+    case OP_reduce_max:
+    case OP_reduce_min:
     case OP_cast:
     case OP_reshape:
     case OP_transpose:
@@ -80,7 +94,7 @@ bool indices_read(Call *c, int i, Indices *out)
         return false;
     if (range_of(&w, x, &r)) {
         out->count = (int64_t)r.high + 1;
-        return out->n_inputs > 0;
+        return r.low >= 0;
     }
     const Node *from = x;
     while (from->n_in == 1)

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-static const char *const common[] = {"name", "input", "activation", "init", "frozen", "shared"};
-static const char *const of_weights[] = {"init", "frozen", "shared"};
+static const char *const common[] = {"name",   "input",  "activation",   "init",
+                                     "frozen", "shared", "spectral_norm"};
+static const char *const of_weights[] = {"init", "frozen", "shared", "spectral_norm"};
 
 /* --- the item of the list --------------------------------------------------------------------- */
 
@@ -87,9 +88,12 @@ static void read_name(Builder *b, Written *w)
     const char *name = frame_count(b, w->kind);
     const Y *given = y_resolve(b->ctx, b->frame->scope, y_get(w->map, "name"));
     Loc loc = w->loc;
-    if (given && given->kind == Y_list)
+    if (given && given->kind == Y_list) {
         w->names = given;
-    else if (given && y_name(b->ctx, given, "name", &name))
+        if (given->items.n && given->items.at[0]->kind == Y_scalar &&
+            name_valid(given->items.at[0]->text))
+            name = given->items.at[0]->text;
+    } else if (given && y_name(b->ctx, given, "name", &name))
         loc = given->loc;
     w->value = value_new(b, name, w->loc);
     w->value->kind = w->kind;
@@ -162,7 +166,7 @@ static void read_operands(Builder *b, Written *w)
     }
 }
 
-/* --- init, frozen, shared --------------------------------------------------------------------- */
+/* --- init, frozen, shared, spectral_norm --------------------------------------------------------------------- */
 
 static Value *find_shared(Builder *b, const char *name)
 {
@@ -173,6 +177,8 @@ static Value *find_shared(Builder *b, const char *name)
     }
     return NULL;
 }
+
+static const char *const of_its_own[] = {"init", "spectral_norm"};
 
 static bool read_shared(Builder *b, Written *w, const Y *y)
 {
@@ -189,9 +195,13 @@ static bool read_shared(Builder *b, Written *w, const Y *y)
                    name, best ? "; did you mean '" : "", best ? best : "", best ? "'?" : "");
         return false;
     }
-    if (w->init) {
-        diag_error(&b->ctx->diag, w->init->loc,
-                   "'init' does not go with 'shared': the weights are those of '%s'", name);
+    for (int i = 0; i < COUNT(of_its_own); i++) {
+        const Y *own = y_get(w->map, of_its_own[i]);
+        if (!own)
+            continue;
+        diag_error(&b->ctx->diag, own->loc,
+                   "'%s' does not go with 'shared': the weights are those of '%s'", of_its_own[i],
+                   name);
         return false;
     }
     builder_use(b, value);
@@ -222,6 +232,18 @@ static bool read_weights(Builder *b, Written *w)
         w->init = frame->init;
     w->value->weights = w->shared ? w->shared : w->value->weights;
     return good && (!init || w->init);
+}
+
+static bool read_spectral(Builder *b, Written *w, const CallRow *row)
+{
+    const Y *y = y_get(w->map, "spectral_norm");
+    if (!y)
+        return true;
+    if (row->flags & CALL_spectral)
+        return y_bool(b->ctx, b->frame->scope, y, "spectral_norm", &w->spectral);
+    diag_error(&b->ctx->diag, y->loc,
+               "%s: 'spectral_norm' goes with dense, embedding and convolutions", w->kind);
+    return false;
 }
 
 static bool check_weightless(Builder *b, const Written *w)
@@ -287,8 +309,9 @@ static bool check_operands(Builder *b, Written *w, const CallRow *row)
     return false;
 }
 
-/* Adds the parts of a layer that gives several values under the names it was given. */
-static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts)
+/* Adds the parts of a layer that gives several values under the names it was given; `weights`: its first name stands for
+ * weights that others may share. */
+static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts, bool weights)
 {
     b->frame->several = true;
     int n = w->names ? w->names->items.n : 0;
@@ -303,6 +326,7 @@ static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts)
             continue;
         Value *part = value_new(b, name, y->loc);
         part->node = i < n_parts ? parts[i] : NULL;
+        part->weights = i == 0 && weights ? w->value->weights : NULL;
         vec_push(b->ctx->arena, &part->from, w->value);
         if (part->node && !part->node->name)
             part->node->name = arena_format(b->ctx->arena, "%s%s", b->frame->path, name);
@@ -326,6 +350,7 @@ static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *
               .init = w->init,
               .scope = b->frame->scope,
               .frozen = w->frozen,
+              .spectral = w->spectral,
               .shared = w->shared};
     good = args_read(b->ctx, c.scope, row->name, w->loc, row->arg, w->args, common, COUNT(common),
                      c.arg) &&
@@ -337,7 +362,7 @@ static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *
         c.n_parts = 0;
         if (good)
             call_run(&c);
-        add_parts(b, w, c.n_parts, c.parts);
+        add_parts(b, w, c.n_parts, c.parts, (row->flags & CALL_weights) != 0);
         return;
     }
     w->value->node = good ? call_run(&c) : NULL;
@@ -347,7 +372,7 @@ static void build_row(Builder *b, Written *w, const CallRow *row)
 {
     bool good = check_operands(b, w, row) && !w->clash;
     if (row->flags & CALL_weights)
-        good = read_weights(b, w) && good;
+        good = read_weights(b, w) && read_spectral(b, w, row) && good;
     else
         good = check_weightless(b, w) && good;
     if (w->names && !(row->flags & CALL_several)) {
@@ -374,7 +399,7 @@ static void build_expr(Builder *b, Written *w)
     const Y *y = y_get(w->map, "expr");
     if (w->names) {
         const NetworkCall *call = expr_network(b, y, b->frame->scope);
-        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL);
+        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL, false);
         return;
     }
     w->value->node = expr_build(b, y, b->frame->scope);
@@ -398,7 +423,7 @@ static void build_network(Builder *b, Written *w, Network *net)
     }
     const NetworkCall *call = good ? network_call(b, net, w->n_in, in, loc, w->loc) : NULL;
     if (w->names || (call && call->n_out != 1)) {
-        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL);
+        add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL, false);
         return;
     }
     w->value->node = layer_activation(b, w, call ? call->out[0] : NULL);

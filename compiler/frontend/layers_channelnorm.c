@@ -86,26 +86,28 @@ typedef struct Batchnorm {
 } Batchnorm;
 
 /* buffer * (1 - rate) + statistic * (rate * unbiased) */
-static void track(Graph *g, Node *buffer, Node *statistic, Node *rate, Node *unbiased)
+static void track(Call *c, Node *buffer, Node *statistic, Node *rate, Node *unbiased)
 {
+    Graph *g = c->g;
     Node *flat = build_reshape(g, statistic, &buffer->shape);
     Node *keep = build_binary(g, OP_sub, build_const(g, 1), rate);
-    Node *old = build_binary(g, OP_mul, build_latest(g, buffer->attr->var), keep);
+    Node *old = build_binary(g, OP_mul, call_latest(c, buffer), keep);
     Node *more = build_binary(g, OP_mul, flat, build_binary(g, OP_mul, rate, unbiased));
-    build_assign(g, buffer->attr->var, build_binary(g, OP_add, old, more));
+    call_become(c, buffer, build_binary(g, OP_add, old, more));
 }
 
 /* Moves the running statistics. One value a channel has no unbiased variance: that one stays. */
-static void track_both(Graph *g, const Batchnorm *b, const Moments *m, const Shape *x)
+static void track_both(Call *c, const Batchnorm *b, const Moments *m, const Shape *x)
 {
+    Graph *g = c->g;
     Shape reduced = *x;
     reduced.dim[--reduced.rank] = 0;
     Node *count = build_size(g, &reduced), *one = build_const(g, 1);
     Node *rate = build_const(g, b->momentum);
-    track(g, b->mean, m->mean, rate, one);
+    track(c, b->mean, m->mean, rate, one);
     Node *several = rows_above(g, count, 1);
     Node *less = build_binary(g, OP_max, rows_plus(g, count, -1), one);
-    track(g, b->var, m->var, build_binary(g, OP_mul, rate, several),
+    track(c, b->var, m->var, build_binary(g, OP_mul, rate, several),
           build_binary(g, OP_div, count, less));
 }
 
@@ -121,7 +123,7 @@ static Node *by_batch(Call *c, const Batchnorm *b, Node *x)
     if (b->weight)
         scale = build_binary(g, OP_mul, scale, b->weight);
     if (fn_trains(g->fn))
-        track_both(g, b, &m, &x->shape);
+        track_both(c, b, &m, &x->shape);
     return normalise(g, &m, scale, b->bias);
 }
 

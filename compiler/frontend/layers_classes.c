@@ -2,8 +2,6 @@
 /* layers_classes.c: classes as features: one_hot, and crosses of several into one. */
 #include "rows.h"
 
-enum { EXACT = 1 << 24 }; /* whole numbers up to here are f32 */
-
 /* Operand i as indices; NULL after a report. */
 static Node *indices_of(Call *c, int i, Indices *out)
 {

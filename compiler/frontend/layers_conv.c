@@ -99,10 +99,10 @@ static int64_t product(int64_t a, int64_t b)
     return __builtin_mul_overflow(a, b, &all) || all > ELEMENTS_MAX ? ELEMENTS_MAX + 1 : all;
 }
 
-/* [a, b, k..] of the layer, as [k.., b, a]; in *first what the bias begins as. PyTorch's
+/* [a, b, k..] of the layer, whose axis `rows` is that of what it gives, as [k.., b, a]; in *first what the bias begins as. PyTorch's
  * kaiming_uniform(a = sqrt 5), which takes b * taps for what comes in, is U(-bound, bound) with
  * bound 1 / sqrt(b * taps). */
-static Node *weight_of(Call *c, const Conv *v, int64_t a, int64_t b, Init *first)
+static Node *weight_of(Call *c, const Conv *v, int64_t a, int64_t b, int rows, Init *first)
 {
     Shape shape = {.rank = 2 + v->spatial, .batch = -1, .dim = {a, b}};
     int perm[RANK_MAX] = {0};
@@ -116,7 +116,7 @@ static Node *weight_of(Call *c, const Conv *v, int64_t a, int64_t b, Init *first
     perm[v->spatial] = 1;
     double bound = 1 / sqrt((double)fan_in);
     *first = (Init){INIT_uniform, -bound, bound};
-    return build_transpose(c->g, call_weight(c, "weight", &shape, *first, fan_in, fan_out), perm);
+    return build_transpose(c->g, call_matrix(c, &shape, *first, fan_in, fan_out, rows), perm);
 }
 
 /* y [N, spatial.., out] + bias, as [N, out, spatial..] */
@@ -138,7 +138,7 @@ static Node *conv(Call *c, int spatial)
         !spatial_fits(c, x, &v.taps, v.before, v.after))
         return NULL;
     Init first;
-    Node *w = weight_of(c, &v, v.out, x->shape.dim[1 + spatial] / v.taps.groups, &first);
+    Node *w = weight_of(c, &v, v.out, x->shape.dim[1 + spatial] / v.taps.groups, 0, &first);
     if (!w)
         return NULL;
     Node *padded = spatial_pad(c->g, x, v.before, v.after, 0);
@@ -202,7 +202,7 @@ static Node *conv_transpose(Call *c, int spatial)
         !extents(c, &v, x, extent, left))
         return NULL;
     Init first;
-    Node *w = weight_of(c, &v, x->shape.dim[1 + spatial], v.out / v.taps.groups, &first);
+    Node *w = weight_of(c, &v, x->shape.dim[1 + spatial], v.out / v.taps.groups, 1, &first);
     Node *y = build_conv_input_part(c->g, x, w, &v.taps, extent, v.before, left);
     return finish(c, &v, y, first);
 }
@@ -232,7 +232,7 @@ static Node *conv_transpose2d(Call *c)
                 TAKES("groups", int, "1"),                                                         \
                 TAKES("bias", bool, "true")},                                                      \
         .build = kind,                                                                             \
-        .flags = CALL_layer | CALL_weights,                                                        \
+        .flags = CALL_layer | CALL_weights | CALL_spectral,                                        \
         .text = shapes "; weight: [out, C/groups, kernel...], bias: [out]",                        \
     }
 
@@ -250,7 +250,7 @@ CONV(conv3d, "[N, C, D, H, W] to [N, out, D', H', W']");
                 TAKES("groups", int, "1"), TAKES("dilation", ints, "1"),                           \
                 TAKES("bias", bool, "true")},                                                      \
         .build = kind,                                                                             \
-        .flags = CALL_layer | CALL_weights,                                                        \
+        .flags = CALL_layer | CALL_weights | CALL_spectral,                                        \
         .text = shapes ", L' = (L - 1) stride - 2 padding + dilation (kernel - 1) + "              \
                        "output_padding + 1; weight: [C, out/groups, kernel...], bias: [out]",      \
     }

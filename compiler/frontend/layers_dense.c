@@ -20,7 +20,7 @@ static Node *dense(Call *c)
         return NULL;
     }
     const Shape matrix = shape_of(2, (int64_t[]){units, in}), row = shape_of(1, (int64_t[]){units});
-    Node *weight = call_weight(c, "weight", &matrix, rows_uniform(in), in, units);
+    Node *weight = call_matrix(c, &matrix, rows_uniform(in), in, units, 0);
     if (!c->arg[1].b)
         return rows_linear(c->g, rows_operand(c, 0), weight, NULL);
     Node *bias = call_weight(c, "bias", &row, rows_uniform(in), in, units);
@@ -33,6 +33,6 @@ const CallRow call_dense = {
     .max_in = 1,
     .arg = {NEEDS("units", int), TAKES("bias", bool, "true")},
     .build = dense,
-    .flags = CALL_layer | CALL_weights,
+    .flags = CALL_layer | CALL_weights | CALL_spectral,
     .text = "x weight^T + bias on the last axis; weight: [units, in], bias: [units]",
 };

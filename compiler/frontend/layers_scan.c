@@ -237,9 +237,9 @@ static bool link_states(Cell *cell, ScanBuilder *b, const Frame *frame, Value *l
     }
     for (int i = 0; i < b->body->roots.n; i++)
         if (b->body->roots.at[i].kind == ROOT_assign)
-            return report(
-                cell->c, cell->c->loc,
-                "a layer of its body changes a variable (batchnorm, stateful): a step may not");
+            return report(cell->c, cell->c->loc,
+                          "a layer of its body changes a variable (batchnorm, spectral_norm, "
+                          "stateful): a step may not");
     return true;
 }
 

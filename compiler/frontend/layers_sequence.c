@@ -28,15 +28,17 @@ static Node *embedding(Call *c)
         k.input[0]->classes = k.count = count; /* the program then checks its range */
     if (k.count > count) {
         diag_error(&c->ctx->diag, c->loc, "embedding: '%s' has %lld tokens, the table only %lld",
-                   c->in[0]->name ? c->in[0]->name : k.input[0]->name, (long long)k.count,
-                   (long long)count);
+                   c->in[0]->name ? c->in[0]->name
+                   : k.n_inputs   ? k.input[0]->name
+                                  : "the input",
+                   (long long)k.count, (long long)count);
         rows_notes(c);
         return NULL;
     }
     for (int i = 0; i < k.n_inputs; i++)
         k.input[i]->looked_up = true;
     const Shape table = shape_of(2, (int64_t[]){count, dim});
-    Node *weight = call_weight(c, "weight", &table, (Init){INIT_normal, 0, 1}, dim, count);
+    Node *weight = call_matrix(c, &table, (Init){INIT_normal, 0, 1}, dim, count, 0);
     return build_binary(c->g, OP_gather, weight, k.node);
 }
 
@@ -46,7 +48,7 @@ const CallRow call_embedding = {
     .max_in = 1,
     .arg = {NEEDS("count", int), NEEDS("dim", int)},
     .build = embedding,
-    .flags = CALL_layer | CALL_weights,
+    .flags = CALL_layer | CALL_weights | CALL_spectral,
     .text = "row x of weight for each token x; weight: [count, dim]",
 };
 

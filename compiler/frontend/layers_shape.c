@@ -14,16 +14,6 @@ static Node *wrong(Call *c, Loc loc, const char *why)
     return NULL;
 }
 
-/* An axis that holds no samples, or -1 after a report. */
-static int inner_axis(Call *c, const Arg *arg, int64_t written, int rank)
-{
-    int axis = call_axis(c, arg, written, rank);
-    if (axis < 0 || axis != c->in[0]->shape.batch)
-        return axis;
-    diag_error(&c->ctx->diag, arg->loc, "%s: axis %d is the batch", c->row->name, axis);
-    return -1;
-}
-
 /* --- flatten, reshape, permute ---------------------------------------------------------------- */
 
 /* [N, all the rest] */
@@ -128,7 +118,7 @@ static int64_t bound(int64_t written, int64_t length)
 static Node *slice(Call *c)
 {
     const Arg *start = &c->arg[1], *end = &c->arg[2], *step = &c->arg[3];
-    int axis = inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
+    int axis = call_inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
     if (axis < 0)
         return NULL;
     int64_t length = c->in[0]->shape.dim[axis];
@@ -181,7 +171,7 @@ static Node *pad(Call *c)
         int64_t written;
         if (!y_int(c->ctx, axes->scope, pair->key, "pad: axis", -RANK_MAX, RANK_MAX, &written))
             return NULL;
-        int axis = inner_axis(c, &key, written, x->rank);
+        int axis = call_inner_axis(c, &key, written, x->rank);
         if (axis < 0 || !read_widths(c, axes, pair->value, &attr.start[axis], &attr.end[axis]))
             return NULL;
         if (seen[axis]) {
@@ -206,7 +196,7 @@ static Node *squeeze(Call *c)
         return NULL;
     }
     for (int i = 0; i < n; i++) {
-        axes[i] = inner_axis(c, arg, arg->list[i], c->in[0]->shape.rank);
+        axes[i] = call_inner_axis(c, arg, arg->list[i], c->in[0]->shape.rank);
         if (axes[i] < 0)
             return NULL;
     }
@@ -255,7 +245,7 @@ static bool alike(Call *c, int axis)
 /* One after the other along an axis that they have. */
 static Node *concat(Call *c)
 {
-    int axis = inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
+    int axis = call_inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
     return axis < 0 || !alike(c, axis) ? NULL : build_concat(c->g, axis, c->n_in, operands(c));
 }
 
@@ -321,7 +311,7 @@ static int part_count(Call *c, int64_t length)
 /* Parts one after the other along an axis. */
 static Node *split(Call *c)
 {
-    int axis = inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
+    int axis = call_inner_axis(c, &c->arg[0], c->arg[0].i, c->in[0]->shape.rank);
     if (axis < 0)
         return NULL;
     int64_t length = c->in[0]->shape.dim[axis], at = 0;

@@ -243,6 +243,7 @@ Builder *builder_new(Model *m, Fn fn)
                    .inputs = map_new(arena),
                    .unknown = map_new(arena),
                    .made = map_new(arena),
+                   .latest = map_new(arena),
                    .place = "",
                    .training = fn_trains(fn) || fn == FN_grad,
                    .calls_of = map_new(arena)};

@@ -27,6 +27,8 @@
 /* Ends a table of rows; the only one of a call without arguments. */
 #define NOTHING TAKES(NULL, int, NULL)
 
+enum { EXACT = 1 << 24 }; /* whole numbers up to here are f32 */
+
 /* --- rows.c ----------------------------------------------------------------------------------- */
 
 /* x as f32; bytes and class indices are converted. */
@@ -57,6 +59,8 @@ Node *rows_linear(Graph *, Node *x, Node *weight, Node *bias);
 /* PyTorch's for a dense layer: kaiming_uniform(a = sqrt 5) of the weight and the same bound of the bias
  * come to U(-1 / sqrt(in), 1 / sqrt(in)). */
 Init rows_uniform(int64_t in);
+/* `value`, exactly, with the gradient of x. (functions_random.c) */
+Node *rows_straight_through(Graph *, Node *value, Node *x);
 /* x with dropout of probability p in training. (layers_random.c) */
 Node *rows_dropout(Call *, Node *x, double p);
 /* Layernorm over the last axis, its weights `name`.weight and `name`.bias. (layers_norm.c) */

@@ -87,7 +87,8 @@ typedef enum {
     FINISH_mcc,
     FINISH_ece,
     FINISH_perplexity,
-    FINISH_detections
+    FINISH_detections,
+    FINISH_code_perplexity
 } Finish; /* the same numbers as nnrt_finish */
 
 typedef struct Metric {

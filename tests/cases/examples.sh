@@ -194,6 +194,40 @@ else
     at_most "vae_mnist/model_mnist.yaml: nats" "$(vae model_mnist.yaml --data-dir "$DATA_DIR" --epochs 2)" 120
 fi
 
+# Pictures as codes: how far off what they rebuild is, and how many are in use; of MNIST after an epoch, but for LONG=1.
+# quantised MODEL ERROR USED [OPTION...]
+quantised()
+{
+    model=$1 error=$2 used=$3
+    shift 3
+    rm -f codes.txt
+    "$nncc" "$root/examples/vqvae/$model" -o codes && ./codes train "$@" --out codes.safetensors >/dev/null 2>&1 &&
+        ./codes eval --data-dir "$DATA_DIR" --weights codes.safetensors >codes.txt
+    at_most "vqvae/$model: error of a pixel" "$(value codes.txt error)" "$error"
+    at_least "vqvae/$model: codes in use" "$(value codes.txt used)" "$used"
+}
+if [ ! -d "$DATA_DIR/mnist" ]; then
+    skip "vqvae/model_mnist.yaml: $DATA_DIR/mnist is not there"
+elif [ "${LONG:-0}" = 1 ]; then
+    quantised model_mnist.yaml 0.07 40 --data-dir "$DATA_DIR"
+else
+    quantised model_mnist.yaml 0.15 20 --data-dir "$DATA_DIR" --steps 250
+fi
+quantised model.yaml 0.1 35
+for threads in 1 2; do
+    OMP_NUM_THREADS=$threads ./codes train --steps 20 --out "codes$threads.safetensors" >/dev/null 2>&1
+done
+check "vqvae/model.yaml: one thread or two, the same bits" same codes1.safetensors codes2.safetensors
+# Two pictures, of any bytes; the decoder alone draws of their codes what the whole does.
+{
+    printf '\223NUMPY\001\000\166\000%-117s\n' "{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1, 28, 28), }"
+    head -c 1568 "$root/README.md"
+} >bytes.npy
+"$nncc" "$root/examples/vqvae/draw.yaml" -o draw
+./codes predict --weights codes.safetensors --input image=bytes.npy --output codes=codes.npy --output picture=whole.npy
+./draw predict --weights codes.safetensors --input codes=codes.npy --output picture=drawn.npy 2>/dev/null
+check "vqvae/draw.yaml: draws of codes what model.yaml does" same whole.npy drawn.npy
+
 # Strings of digits; a step of them, but for LONG=1.
 "$nncc" "$root/examples/spoken_ctc/model.yaml" -o spoken
 "$nncc" "$root/examples/spoken_ctc/model_fsdd.yaml" -o spoken_fsdd.c

@@ -59,7 +59,9 @@ class Weights(dict):
     carried = None  # states by layer, from batch to batch; None: each batch begins anew
 
 
-STATISTICS = ("running_mean", "running_var")  # of batchnorm: weights, but no parameters
+STATISTICS = ("running_mean", "running_var",  # of batchnorm: weights, but no parameters
+              "weight_u", "weight_v",  # of spectral_norm
+              "ema.weight", "cluster_size", "embed_avg")  # of vector_quantize, whose layer is called ema where it has them
 
 
 class Case:

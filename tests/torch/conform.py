@@ -24,9 +24,11 @@ import cases_layers
 import cases_losses
 import cases_norms
 import cases_players
+import cases_quantize
 import cases_random
 import cases_recurrent
 import cases_sequence
+import cases_spectral
 import cases_training
 import cases_vision
 import check
@@ -35,7 +37,7 @@ import randomnet
 import randomseq
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
-         cases_sequence, cases_ctc, cases_players, cases_gradient)
+         cases_sequence, cases_ctc, cases_players, cases_gradient, cases_quantize)
 
 
 def main():

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Layers of images, each as YAML and as PyTorch, and networks made of a list of them."""
 import math
+import types
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from torch.nn.utils.spectral_norm import SpectralNorm
 
-from case import Case, Weights, dense, real
+from case import STATISTICS, Case, Weights, dense, real
 
 CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 TRANSPOSED = {1: F.conv_transpose1d, 2: F.conv_transpose2d}
@@ -79,6 +81,16 @@ FUNCTIONS.update({kind: pool(kind) for kind in POOL})
 FUNCTIONS.update({kind: lambda w, n, a, x, f=f: f(x) for kind, f in ACTIVATIONS.items()})
 
 
+def spectral_axis(kind):
+    return int(kind.startswith("conv_transpose"))
+
+
+def spectral_weight(w, name, rows=0):
+    """What PyTorch's spectral_norm gives the layer of that name; in training it moves u and v, in place."""
+    module = types.SimpleNamespace(**{k: w[name + "." + k] for k in ("weight_orig", "weight_u", "weight_v")})
+    return SpectralNorm(dim=rows).compute_weight(module, do_power_iteration=w.training)
+
+
 def weights(kind, a, shape):
     """The shapes of a layer's weights by name; shape: of its input, without the batch."""
     out = {}
@@ -115,12 +127,20 @@ class Layer:
 
     def weights(self, shape):
         found = weights(self.kind, self.args, shape)
-        owner = self.args.get("shared", self.name)
-        return {"%s.%s" % (owner, k): tuple(v) for k, v in found.items()}
+        if "shared" in self.args:
+            return {}
+        if self.args.get("spectral_norm"):
+            found["weight_orig"] = weight = found.pop("weight")
+            rows = spectral_axis(self.kind)
+            found.update(weight_u=weight[rows:rows + 1], weight_v=(math.prod(weight) // weight[rows],))
+        return {"%s.%s" % (self.name, k): tuple(v) for k, v in found.items()}
 
     def run(self, w, values):
-        args = {k: v for k, v in self.args.items() if k not in ("activation", "shared", "frozen", "name")}
-        y = FUNCTIONS[self.kind](w, self.args.get("shared", self.name), args, *[values[i] for i in self.inputs])
+        args = {k: v for k, v in self.args.items() if k not in ("activation", "shared", "frozen", "name", "spectral_norm")}
+        owner = self.args.get("shared", self.name)
+        if owner + ".weight_orig" in w:
+            w = Weights(w, **{owner + ".weight": spectral_weight(w, owner, spectral_axis(self.kind))})
+        y = FUNCTIONS[self.kind](w, owner, args, *[values[i] for i in self.inputs])
         return ACTIVATIONS[self.args.get("activation", "identity")](y)
 
 
@@ -167,6 +187,6 @@ def network(name, inputs, layers, outputs=None, loss=None, **more):
     loss = loss or (" + ".join("mse(%s, t_%s)" % (n, n) for n in outputs),
                     lambda v, x: sum(F.mse_loss(v[n], x["t_" + n]) for n in outputs))
     frozen = [w for one in layers if one.args.get("frozen") for w in one.weights(shapes[one.inputs[0]])
-              if not w.endswith(("running_mean", "running_var"))]
+              if not w.endswith(STATISTICS)]
     return Case(name, {**inputs, **targets}, "".join(one.yaml() for one in layers), forward_of(layers), outputs, *loss,
                 weights=found, frozen=frozen, **more)

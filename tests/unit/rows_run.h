@@ -98,6 +98,17 @@ static UNUSED const Tensor *root_of(Run *run, const Graph *g, RootKind kind, int
     return NULL;
 }
 
+/* What an evaluation of the graph, which it changes variables by, left in one of them. */
+static UNUSED const double *assigned(const Run *run, const Graph *g, const Tensor *t,
+                                     const char *name)
+{
+    for (int i = 0; i < g->roots.n; i++)
+        if (g->roots.at[i].kind == ROOT_assign && g->roots.at[i].index == var_index(run, name))
+            return t[i].data;
+    cr_assert_fail("%s is not assigned", name);
+    return NULL;
+}
+
 static UNUSED const Tensor *output_of(Run *run)
 {
     return root_of(run, graph_of(run, FN_predict), ROOT_output, 0);

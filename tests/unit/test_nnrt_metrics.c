@@ -167,6 +167,8 @@ Test(nnrt_metrics, calibration)
     /* 3 targets said 0.6 each, 1 right; 1 said 0.9, right: (|1.8 - 1| + |0.9 - 1|) / 4 */
     NEAR(of_sums(M(ECE, .classes = 0), S(3, 1, 1.8, 0.9, 1, 1)), 0.9 / 4);
     NEAR(of_sums(M(PERPLEXITY, .classes = 0), S(3, 4)), exp(0.75));
+    NEAR(of_sums(M(CODE_PERPLEXITY, .classes = 0), S(5, 5, 0, 5, 5)), 4);
+    NEAR(of_sums(M(CODE_PERPLEXITY, .classes = 0), S(0, 7)), 1);
 }
 
 /* A metric that keeps scores for a report alone. */
