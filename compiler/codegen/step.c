@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* step.c: the functions that an app calls: predict, eval, train_step, grad, attribute, sample; those that decode. An eval that
- * begins with all of predict calls it. */
+/* step.c: the functions that an app calls: predict, eval, train_step, grad, attribute, sample; those that decode. An
+ * eval that begins with all of predict calls it. */
 #include <string.h>
 
 #include "calls.h"

@@ -23,7 +23,8 @@ static bool build(Program *p, Ctx *ctx)
                                    [FN_eval] = p->has_loss,
                                    [FN_train] = trains,
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
-                                   [FN_grad] = p->has_loss};
+                                   [FN_grad] = p->has_loss,
+                                   [FN_sample] = p->samples.n > 0};
     bool good = true;
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])

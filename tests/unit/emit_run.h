@@ -544,6 +544,10 @@ FIXTURE void emit_run_function(EmitBatch *b, Emitted *e, Fn fn, int64_t n)
     case FN_step:
     case FN_fit: /* and tests/cases/fit.sh this */
     case FN_attribute:
+    case FN_sample: /* and sample.sh this */
+    case FN_round_1:
+    case FN_round_2:
+    case FN_round_3:
     case FN_COUNT: break;
     }
     emit_guard(&r);

@@ -304,7 +304,8 @@ static void build_all(Program *p)
     const bool wanted[FN_COUNT] = {
         [FN_predict] = p->outputs.n > 0, [FN_eval] = p->has_loss,
         [FN_train] = p->train.given,     [FN_accumulate] = p->train.accumulate > 1,
-        [FN_grad] = p->has_loss,         [FN_fit] = p->fits.n > 0};
+        [FN_grad] = p->has_loss,         [FN_fit] = p->fits.n > 0,
+        [FN_sample] = p->samples.n > 0};
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])
             cr_assert_not_null(p->fn[f] = model_graph(p, (Fn)f));
@@ -356,6 +357,7 @@ Test(print, dumps_of_models_read_back)
 {
     static const char *const files[] = {"models/mixed.yaml",
                                         "models/prepare.yaml",
+                                        "models/sample.yaml",
                                         "models/digits_linear.yaml",
                                         "../examples/seed/model.yaml",
                                         "../examples/digits/model.yaml",
