@@ -162,7 +162,9 @@ static void assign_no_root(Fixture *f)
 static void assign_twice(Fixture *f)
 {
     Node *assign = root_of(f->g, ROOT_assign)->node;
-    build_assign(f->g, assign->attr->var, assign->in[0]);
+    const Attr attr = {.var = assign->attr->var};
+    Node *again = graph_add(f->g, OP_assign, 1, assign->in, &attr);
+    graph_root(f->g, ROOT_assign, attr.var->id, again);
 }
 
 static void assign_index(Fixture *f)
