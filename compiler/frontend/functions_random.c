@@ -11,7 +11,7 @@
 
 static const double gumbel_mean = 0.57721566490153286; /* Euler's constant */
 
-static bool draws(const Call *c)
+bool rows_draws(const Call *c)
 {
     return c->g->fn != FN_predict && c->g->fn != FN_attribute;
 }
@@ -46,7 +46,7 @@ typedef Node *Standard(Call *, const Shape *);
 static Node *like(Call *c, Standard *standard, double mean)
 {
     const Shape *shape = &c->in[0]->shape;
-    return draws(c) ? standard(c, shape) : build_fill(c->g, shape, mean);
+    return rows_draws(c) ? standard(c, shape) : build_fill(c->g, shape, mean);
 }
 
 static Node *normal_like(Call *c)
@@ -93,9 +93,9 @@ static Node *located(Call *c, Standard *standard, double mean)
     Shape shape;
     if (!parameters(c, &location, &scale, &shape))
         return NULL;
-    if (!draws(c) && mean == 0)
+    if (!rows_draws(c) && mean == 0)
         return build_expand(g, location, &shape);
-    Node *z = draws(c) ? standard(c, &shape) : build_fill(g, &shape, mean);
+    Node *z = rows_draws(c) ? standard(c, &shape) : build_fill(g, &shape, mean);
     return build_binary(g, OP_add, location, build_binary(g, OP_mul, scale, z));
 }
 
@@ -116,7 +116,7 @@ static Node *uniform(Call *c)
     Shape shape;
     if (!parameters(c, &low, &high, &shape))
         return NULL;
-    Node *u = draws(c) ? standard_uniform(c, &shape) : build_fill(g, &shape, 0.5);
+    Node *u = rows_draws(c) ? standard_uniform(c, &shape) : build_fill(g, &shape, 0.5);
     return build_binary(g, OP_add, low,
                         build_binary(g, OP_mul, build_binary(g, OP_sub, high, low), u));
 }
@@ -125,7 +125,7 @@ static Node *uniform(Call *c)
 static Node *bernoulli(Call *c)
 {
     Node *p = rows_operand(c, 0);
-    if (!draws(c))
+    if (!rows_draws(c))
         return p;
     return build_binary(c->g, OP_less, standard_uniform(c, &p->shape), p);
 }

@@ -59,6 +59,8 @@ Node *rows_linear(Graph *, Node *x, Node *weight, Node *bias);
 Init rows_uniform(int64_t in);
 /* x with dropout of probability p in training. (layers_random.c) */
 Node *rows_dropout(Call *, Node *x, double p);
+/* Whether what is random is drawn in the function at hand, and not its mean. (functions_random.c) */
+bool rows_draws(const Call *);
 /* Layernorm over the last axis, its weights `name`.weight and `name`.bias. (layers_norm.c) */
 Node *rows_layernorm(Call *, const char *name, Node *x, double eps);
 /* A note at each operand: where it was made. */
