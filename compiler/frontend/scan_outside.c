@@ -4,16 +4,11 @@
 #include "builder.h"
 #include "steps.h"
 
-static bool is_inside(const Graph *body, const Node *x)
-{
-    return x->id < body->nodes.n && body->nodes.at[x->id] == x;
-}
-
 /* What stands in the body for a node that may not: one of the graph around it, or a leaf of a function. */
 static Node *brought_in(ScanBuilder *b, Node *x, bool draws)
 {
     Graph *g = b->outer;
-    if (!is_inside(b->body, x))
+    if (!graph_has(b->body, x))
         return scan_other(b, x);
     Shape all = scan_stacked_shape(&x->shape, b->length);
     switch (x->op) {

@@ -270,6 +270,8 @@ bool graph_shape(Graph *, Node *y);
 /* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
  * follows from the roots and operands alone, not from the order in which nodes were made. */
 void graph_sort(Graph *);
+/* Whether x is a node of the graph, as it was sorted last. */
+bool graph_has(const Graph *, const Node *x);
 void graph_count_users(Graph *); /* roots count as a use */
 void graph_root(Graph *, RootKind, int index, Node *);
 Node *graph_find_root(const Graph *, RootKind, int index);
