@@ -121,8 +121,12 @@ class Writer:
             self.node('MaxPool', [x], to, **window(m))
         elif isinstance(m, nn.ReLU6):
             self.node('Clip', [x, self.weight(f'{to}.0', torch.tensor(0.)), self.weight(f'{to}.6', torch.tensor(6.))], to)
+        elif isinstance(m, nn.LeakyReLU):
+            self.node('LeakyRelu', [x], to, alpha=m.negative_slope)
+        elif isinstance(m, nn.Unflatten):
+            self.node('Reshape', [x, self.numbers(f'{to}.shape', 0, *m.unflattened_size)], to)
         else:
-            plain = {nn.ReLU: 'Relu', nn.Sigmoid: 'Sigmoid', nn.Flatten: 'Flatten', nn.Identity: 'Identity',
+            plain = {nn.ReLU: 'Relu', nn.Sigmoid: 'Sigmoid', nn.Tanh: 'Tanh', nn.Flatten: 'Flatten', nn.Identity: 'Identity',
                      nn.AdaptiveAvgPool2d: 'GlobalAveragePool'}
             self.node(plain[type(m)], [x], to)
 

@@ -69,6 +69,14 @@ def predict_step(model, take, system):
 def train_step(w, model, take, system):
     import torch
     compiled = torch.compile if system == 'compile' else lambda f: f
+    if w.turns:
+        fast = with_fast_updates if system == 'tuned' else lambda optimizer: optimizer
+        step = w.turns(model, lambda parameters: fast(w.optimizer(parameters)), compiled)
+
+        def play():
+            (z,), y = take()
+            step(z, y)
+        return play
     optimizer = w.optimizer(model.parameters())
     if system == 'tuned':
         optimizer = with_fast_updates(optimizer)

@@ -4,7 +4,7 @@ from systems import SYSTEMS
 
 # How many times as fast as the best peer nncc has to be.
 WANTED_TRAIN = {'mlp_mnist': 1.75, 'cnn_mnist': 2.3, 'resnet18_cifar': 1.4, 'unet_64': 2.1, 'vae_mnist': 2.5, 'gpt_char': 1.6,
-                'gpt2_124m': 2.2, 'lstm_char': 2.8, 'ctc_speech': 3.5, 'ncf': 2.7}
+                'gpt2_124m': 2.2, 'lstm_char': 2.8, 'ctc_speech': 3.5, 'ncf': 2.7, 'dcgan_28': 2.5}
 SEQUENCES = ('gpt_char', 'gpt2_124m', 'lstm_char', 'ctc_speech')
 SMALL = ('toy_2_3_1', 'mlp_mnist', 'cnn_mnist', 'unet_64', 'vae_mnist')
 WANTED_SMALL, WANTED_LARGE, WANTED_PREDICT = 2.5, 1.2, 1.35  # inference: small ones at batch 1, resnet50, the rest

@@ -12,8 +12,8 @@ from torch import nn
 
 # batch: of a training step, 0: not trained. batches: of inference. x: the input's shape. y, loss, optimizer: to train; y is
 # what the loss takes beside the network's result: targets, or noise. tokens: x holds whole numbers below it; 0: numbers; of
-# several inputs, all of shape x, a tuple.
-Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer tokens', defaults=(None, None, None, 0))
+# several inputs, all of shape x, a tuple. turns: of players: a step's turns, as gan_turns has them, in place of the loss.
+Workload = namedtuple('Workload', 'name parameters batch batches net x y loss optimizer tokens turns', defaults=(None, None, None, 0, None))
 
 
 # --- networks --------------------------------------------------------------------------------------------------------
@@ -208,6 +208,40 @@ class Ncf(nn.Module):
         return self.out(torch.cat((self.gu(user) * self.gi(item), m), 1))
 
 
+class Gan(nn.Module):
+    """A generator, which is what it computes, and a discriminator (Radford et al. 2015)."""
+
+    def __init__(self):
+        super().__init__()
+        self.generator = nn.Sequential(
+            nn.Linear(100, 6272), nn.Unflatten(1, (128, 7, 7)), nn.BatchNorm2d(128), nn.ReLU(True),
+            nn.ConvTranspose2d(128, 64, 4, 2, 1), nn.BatchNorm2d(64), nn.ReLU(True), nn.ConvTranspose2d(64, 1, 4, 2, 1), nn.Tanh())
+        self.discriminator = nn.Sequential(
+            nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2, True), nn.Conv2d(64, 128, 4, 2, 1), nn.BatchNorm2d(128), nn.LeakyReLU(0.2, True),
+            nn.Flatten(), nn.Linear(6272, 1))
+
+    def forward(self, z):
+        return self.generator(z)
+
+
+def gan_turns(net, optimizer, compiled):
+    """A step of a GAN's two players: the discriminator's, then the generator's through the same pictures."""
+    generator, discriminator, bce = compiled(net.generator), compiled(net.discriminator), F.binary_cross_entropy_with_logits
+    of_generator, of_discriminator = optimizer(net.generator.parameters()), optimizer(net.discriminator.parameters())
+
+    def step(z, real):
+        fake, one, zero = generator(z), torch.ones(len(z), 1), torch.zeros(len(z), 1)
+        loss = bce(discriminator(real), one) + bce(discriminator(fake.detach()), zero)
+        of_discriminator.zero_grad(set_to_none=True)
+        loss.backward()
+        of_discriminator.step()
+        loss = bce(discriminator(fake), one)
+        of_generator.zero_grad(set_to_none=True)
+        loss.backward()
+        of_generator.step()
+    return step
+
+
 def ctc_loss(log_probs, targets):
     n, frames, _ = log_probs.shape
     return F.ctc_loss(log_probs.transpose(0, 1), targets, torch.full((n,), frames), torch.full((n,), targets.shape[1]))
@@ -229,6 +263,10 @@ def bits(*shape):
 
 def normal(*shape):
     return lambda batch: torch.randn(batch, *shape)
+
+
+def pictures(*shape):
+    return lambda batch: torch.rand(batch, *shape) * 2 - 1
 
 
 def sgd(**arguments):
@@ -264,6 +302,7 @@ WORKLOADS = [
              adam(lr=1e-3)),
     Workload('ncf', 626401, 256, (1, 256), lambda: Ncf(6040, 3706, 32), (), bits(1), F.binary_cross_entropy_with_logits,
              adam(lr=1e-3), (6040, 3706)),
+    Workload('dcgan_28', 904834, 64, (1, 64), Gan, (100,), pictures(1, 28, 28), None, adam(lr=2e-4, betas=(0.5, 0.999)), turns=gan_turns),
     Workload('resnet50_224', 25557032, 0, (1, 8), resnet50, (3, 224, 224)),
     Workload('mobilenetv2_224', 3504872, 0, (1,), mobilenetv2, (3, 224, 224)),
 ]

@@ -123,6 +123,7 @@ static bool build_functions(Program *p, const Options *o, EmitKind kind)
                                    [FN_grad] = grad,
                                    [FN_fit] = fit,
                                    [FN_attribute] = attribute,
+                                   [FN_sample] = p->samples.n > 0,
                                    [FN_round_1] = trains && p->rounds.n > 1,
                                    [FN_round_2] = trains && p->rounds.n > 2,
                                    [FN_round_3] = trains && p->rounds.n > 3};

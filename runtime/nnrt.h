@@ -18,7 +18,7 @@
 
 #include "nnrt_source.h"
 
-#define NNRT_ABI 12         /* emitted files check it: raise it when a struct below changes */
+#define NNRT_ABI 13         /* emitted files check it: raise it when a struct below changes */
 #define NNRT_ALIGN 64       /* bytes: every buffer in an arena begins at a multiple of it */
 #define NNRT_RANK 8         /* most axes of a tensor */
 #define NNRT_ERROR_SIZE 512 /* bytes of an error text, its end included */
@@ -76,6 +76,9 @@ typedef struct nnrt_value {
     int64_t ignore;
     int in_predict;   /* inputs: some output depends on it, so `predict` takes it */
     uint32_t outputs; /* inputs: bit i is set where output i depends on it (the first 32) */
+    int in_sample;    /* inputs: the same of samples, and of `sample` */
+    uint32_t samples;
+    double low, high; /* samples: no number is outside; equal: not known */
     /* Inputs of shape [C, H, W] or [H, W], f32 or u8: what `train` does to the images of a batch
      * before the network sees them, in order. */
     int n_augment;
@@ -439,6 +442,10 @@ typedef struct nnrt_model {
     int n_attributions;
     const nnrt_attribution *attributions;
     const nnrt_reader *images;         /* of a program whose data is images; else NULL */
+    /* Draws n samples; out: one a sample of the model. 0, or -1 and m->error. NULL: the model says none. */
+    int (*sample)(nnrt_instance *, int n, const void *const *in, uint64_t seed, float *const *out);
+    int n_samples;
+    const nnrt_value *samples;
 } nnrt_model;
 
 /* The head of every instance; the arena follows it. */

@@ -28,7 +28,8 @@ enum {
     ARGS_IN_INFO = 64,
     ARGS_IN_GENERATE = 128,
     ARGS_IN_ATTRIBUTE = 256,
-    ARGS_IN_ALL = 511
+    ARGS_IN_SAMPLE = 512,
+    ARGS_IN_ALL = 1023
 };
 
 typedef struct args_command {
@@ -41,6 +42,7 @@ static const args_command args_commands[] = {
     {"train", ARGS_IN_TRAIN, "train, and write the weights"},
     {"eval", ARGS_IN_EVAL, "print the loss and the metrics over a set"},
     {"predict", ARGS_IN_PREDICT, "outputs of samples, .npy in and out"},
+    {"sample", ARGS_IN_SAMPLE, "draw samples, as .npy or pictures"},
     {"generate", ARGS_IN_GENERATE, "continue a text, token by token"},
     {"grad", ARGS_IN_GRAD, "loss and gradients of one batch, as safetensors"},
     {"attribute", ARGS_IN_ATTRIBUTE, "why it decides so: by input, token, place or column"},
@@ -88,11 +90,13 @@ static const args_option args_options[] = {
     {"steps", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(steps), "N",
      "stop when N steps have been taken"},
     {"lr", 0, ARGS_IN_TRAIN, ARGS_RATE, ARGS_AT(lr), "X", "learning rate instead of the model's"},
-    {"seed", 0, ARGS_IN_TRAIN | ARGS_IN_GENERATE | ARGS_IN_GRAD | ARGS_IN_INIT | ARGS_IN_ATTRIBUTE,
+    {"seed", 0,
+     ARGS_IN_TRAIN | ARGS_IN_SAMPLE | ARGS_IN_GENERATE | ARGS_IN_GRAD | ARGS_IN_INIT |
+         ARGS_IN_ATTRIBUTE,
      ARGS_SEED, ARGS_AT(seed), "S", "seed instead of the model's"},
     {"weights", 0,
-     ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_GENERATE | ARGS_IN_GRAD |
-         ARGS_IN_ATTRIBUTE,
+     ARGS_IN_TRAIN | ARGS_IN_EVAL | ARGS_IN_PREDICT | ARGS_IN_SAMPLE | ARGS_IN_GENERATE |
+         ARGS_IN_GRAD | ARGS_IN_ATTRIBUTE,
      ARGS_TEXT, ARGS_AT(weights), "F",
      "weights to start from or to use (default, but for train: MODEL.safetensors)"},
     {"partial", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(partial), NULL,
@@ -125,8 +129,21 @@ static const args_option args_options[] = {
      "a page of curves, confusions, samples, weights, memory and time a kernel"},
     {"no-shuffle", 0, ARGS_IN_TRAIN, ARGS_FLAG, ARGS_AT(no_shuffle), NULL,
      "samples in the order of the files"},
-    {"input", 0, ARGS_IN_PREDICT | ARGS_IN_GRAD | ARGS_IN_GENERATE | ARGS_IN_ATTRIBUTE, ARGS_LIST,
-     ARGS_AT(input), "NAME=FILE", "an input's samples"},
+    {"samples", 0, ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(drawn), "DIR",
+     "what the model draws, after each epoch: pictures in DIR, or FILE.png, each over the last"},
+    {"samples-every", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(draw_every), "N",
+     "that every N steps instead"},
+    {"samples-every-epochs", 0, ARGS_IN_TRAIN, ARGS_COUNT, ARGS_AT(draw_every_epochs), "N",
+     "that every N epochs"},
+    {"input", 0,
+     ARGS_IN_PREDICT | ARGS_IN_SAMPLE | ARGS_IN_GRAD | ARGS_IN_GENERATE | ARGS_IN_ATTRIBUTE,
+     ARGS_LIST, ARGS_AT(input), "NAME=FILE", "an input's samples"},
+    {"count", 0, ARGS_IN_SAMPLE, ARGS_COUNT, ARGS_AT(count), "N",
+     "how many are drawn (default: as --input has, else 64)"},
+    {"output", 0, ARGS_IN_SAMPLE, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
+     "where a sample goes: .npy; .png, a grid of images or points of a plane; -: printed"},
+    {"range", 0, ARGS_IN_SAMPLE | ARGS_IN_TRAIN, ARGS_TEXT, ARGS_AT(range), "LOW,HIGH",
+     "of pictures: what is black and white, or where a plane begins and ends"},
     {"output", 0, ARGS_IN_PREDICT, ARGS_LIST, ARGS_AT(output), "NAME=FILE",
      "where an output goes, as .npy; -: printed, a line a sample"},
     {"output", 0, ARGS_IN_ATTRIBUTE, ARGS_LIST, ARGS_AT(output), "NAME=FILE",

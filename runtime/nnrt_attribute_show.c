@@ -308,7 +308,7 @@ static int show_cell(const show_form *f, const nnrt_canvas *p, int64_t left, int
     const nnrt_attribution *t = &a->model->attributions[f->index];
     const float *found = a->found[f->index] + sample * t->count;
     int64_t w = f->width * f->scale, h = f->height * f->scale, right = left + w + SHOW_GAP / 2;
-    nnrt_image image = {f->image, f->channels, f->height, f->width, f->scale};
+    nnrt_image image = {f->image, f->channels, f->height, f->width, f->scale, 0, 0};
     nnrt_heat heat = {f->heat, f->height, f->width, 0,
                       a->method == NNRT_GRADIENT_INPUT || a->method == NNRT_INTEGRATED_GRADIENTS};
     int status = nnrt_dataset_batch(a->data, a->rows->at + sample, 1, a->feed->in, fault);

@@ -393,6 +393,8 @@ static void info_json(const nnrt_model *model)
     printf(", ");
     info_json_values("inputs", model->n_inputs, model->inputs);
     info_json_values("outputs", model->n_outputs, model->outputs);
+    if (model->n_samples)
+        info_json_values("samples", model->n_samples, model->samples);
     info_json_weights(model);
     printf("\"parameters\": %lld, \"buffers\": %lld, \"state\": %lld, \"batch\": %d, "
            "\"size_bytes\": %zu, \"arena_bytes\": %zu, \"vars_bytes\": %zu, "
@@ -429,6 +431,7 @@ static void info_text(const nnrt_model *model)
         printf("flags: %s\n", model->flags);
     info_text_values("input", model->n_inputs, model->inputs);
     info_text_values("output", model->n_outputs, model->outputs);
+    info_text_values("sample", model->n_samples, model->samples);
     for (int i = 0; i < model->n_vars; i++) {
         const nnrt_var *v = &model->vars[i];
         if (v->kind == NNRT_STATE)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_canvas.c: pictures of what a network looked at: a sample's image, the same under a map of heat, as PNG. */
+/* nnrt_canvas.c: pictures of what a network looked at or drew: a sample's image, the same under a map of heat,
+ * as PNG. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,12 +29,24 @@ void nnrt_canvas_free(nnrt_canvas *p)
     p->rgb = NULL;
 }
 
+void nnrt_canvas_put(nnrt_buffer *out, const nnrt_canvas *p)
+{
+    size_t n = (size_t)(p->width * p->height), i = 0;
+    while (i < n && p->rgb[3 * i] == p->rgb[3 * i + 1] && p->rgb[3 * i] == p->rgb[3 * i + 2])
+        i++;
+    unsigned char *grey = i == n ? malloc(n + 1) : NULL;
+    for (i = 0; grey && i < n; i++)
+        grey[i] = p->rgb[3 * i];
+    nnrt_png_put(out, grey ? 1 : 3, p->height, p->width, grey ? grey : p->rgb);
+    free(grey);
+}
+
 int nnrt_canvas_write(const char *path, const nnrt_canvas *p, nnrt_fault *fault)
 {
     nnrt_buffer file = {0};
     nnrt_writer *w;
     int status = 0;
-    nnrt_png_put(&file, 3, p->height, p->width, p->rgb);
+    nnrt_canvas_put(&file, p);
     if (file.failed)
         status = nnrt_fail(fault, NNRT_NO_MEMORY, "%s: no memory to write the picture", path);
     if (!status)
@@ -73,13 +86,15 @@ void nnrt_canvas_image(const nnrt_canvas *p, int64_t left, int64_t top, const nn
     int64_t h = image->height, w = image->width, s = image->scale;
     float low, high;
     picture_range(image->at, image->channels * h * w, &low, &high);
+    double from = image->low < image->high ? image->low : (double)low;
+    double to = image->low < image->high ? image->high : (double)high;
     for (int64_t y = 0; y < h * s; y++)
         for (int64_t x = 0; x < w * s; x++)
             for (int64_t c = 0; c < 3; c++) {
                 int64_t channel = image->channels == 3 ? c : 0;
                 float v = image->at[(channel * h + y / s) * w + x / s];
                 p->rgb[((top + y) * p->width + left + x) * 3 + c] =
-                    picture_level(((double)v - (double)low) / ((double)high - (double)low));
+                    picture_level(((double)v - from) / (to - from));
             }
 }
 

@@ -190,6 +190,54 @@ int nnrt_named_inputs(nnrt_dataset *data, const nnrt_args *args, const nnrt_mode
     return status;
 }
 
+int nnrt_named_outputs(const nnrt_args *args, int n, const nnrt_value *values, const char **files,
+                       nnrt_fault *fault)
+{
+    if (!args->output.n)
+        return nnrt_fail(fault, NNRT_BAD_CALL, "which output? --output %s=FILE.npy",
+                         n ? values[0].name : "NAME");
+    for (int i = 0; i < args->output.n; i++) {
+        const char *file;
+        int k = nnrt_named_value(args->output.at[i], "--output", n, values, &file, fault);
+        if (k < 0)
+            return NNRT_BAD_CALL;
+        if (files[k])
+            return nnrt_fail(fault, NNRT_BAD_CALL, "--output: '%s' is given twice", values[k].name);
+        files[k] = file;
+        int status = strcmp(file, "-") == 0 ? 0 : nnrt_check_writable(file, fault);
+        if (status)
+            return status;
+    }
+    return 0;
+}
+
+/* --- values of all samples -------------------------------------------------------------------- */
+
+int nnrt_value_finite(const nnrt_value *v, const char *what, int64_t n, const float *x,
+                      nnrt_fault *fault)
+{
+    for (int64_t i = 0; i < n * v->count; i++)
+        if (!isfinite(x[i]))
+            return nnrt_fail(fault, NNRT_NOT_FINITE, "%s '%s' of sample %lld is %g", what, v->name,
+                             (long long)(i / v->count), (double)x[i]);
+    return 0;
+}
+
+int nnrt_value_write(const nnrt_value *v, const char *what, const char *file, int64_t n,
+                     const float *x, nnrt_fault *fault)
+{
+    int64_t dim[NNRT_RANK + 1] = {n};
+    int status = nnrt_value_finite(v, what, n, x, fault);
+    if (status)
+        return status;
+    memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
+    if (strcmp(file, "-") != 0)
+        return nnrt_npy_write(file, v->rank + 1, dim, x, fault);
+    for (int64_t i = 0; i < n * v->count; i++)
+        printf("%.7g%c", (double)x[i], (i + 1) % v->count ? ' ' : '\n');
+    return nnrt_flush_results(fault);
+}
+
 /* --- predict ---------------------------------------------------------------------------------- */
 
 typedef struct predict_state {
@@ -216,27 +264,12 @@ static int predict_no_memory(const predict_state *p)
 static int predict_wanted(predict_state *p, const nnrt_args *args)
 {
     const nnrt_model *model = p->model;
-    if (!args->output.n)
-        return nnrt_fail(p->fault, NNRT_BAD_CALL, "which output? --output %s=FILE.npy",
-                         model->n_outputs ? model->outputs[0].name : "NAME");
-    for (int i = 0; i < args->output.n; i++) {
-        const char *file;
-        int output = nnrt_named_value(args->output.at[i], "--output", model->n_outputs,
-                                      model->outputs, &file, p->fault);
-        if (output < 0)
-            return NNRT_BAD_CALL;
-        if (p->files[output])
-            return nnrt_fail(p->fault, NNRT_BAD_CALL, "--output: '%s' is given twice",
-                             model->outputs[output].name);
-        p->files[output] = file;
-        int status = strcmp(file, "-") == 0 ? 0 : nnrt_check_writable(file, p->fault);
-        if (status)
-            return status;
-        for (int k = 0; k < model->n_inputs; k++)
-            p->need[k] |= model->inputs[k].in_predict &&
-                          (output >= 32 || (model->inputs[k].outputs >> output & 1));
-    }
-    return 0;
+    int status = nnrt_named_outputs(args, model->n_outputs, model->outputs, p->files, p->fault);
+    for (int i = 0; !status && i < model->n_outputs; i++)
+        for (int k = 0; p->files[i] && k < model->n_inputs; k++)
+            p->need[k] |=
+                model->inputs[k].in_predict && (i >= 32 || (model->inputs[k].outputs >> i & 1));
+    return status;
 }
 
 static int predict_memory(predict_state *p)
@@ -284,35 +317,26 @@ static int predict_batches(predict_state *p)
     return status;
 }
 
-/* A line a sample on standard output: numbers, or labels as text where the weights have a vocabulary. */
-static int predict_print(const predict_state *p, int output)
+/* Labels as text, a line a sample, of weights that have a vocabulary. */
+static int predict_say(const predict_state *p, int output)
 {
-    const nnrt_value *v = &p->model->outputs[output];
-    if (v->labels && p->model->text) {
-        nnrt_meta meta;
-        int status = nnrt_open_meta(&meta, p->model, p->weights, p->fault);
-        if (!status)
-            status = p->model->text->say(&meta, p->all[output], p->n, v->count, p->fault);
-        nnrt_meta_free(&meta);
-        return status ? status : nnrt_flush_results(p->fault);
-    }
-    for (int64_t i = 0; i < p->n * v->count; i++)
-        printf("%.7g%c", (double)p->all[output][i], (i + 1) % v->count ? ' ' : '\n');
-    return nnrt_flush_results(p->fault);
+    nnrt_meta meta;
+    int status = nnrt_open_meta(&meta, p->model, p->weights, p->fault);
+    if (!status)
+        status = p->model->text->say(&meta, p->all[output], p->n, p->model->outputs[output].count,
+                                     p->fault);
+    nnrt_meta_free(&meta);
+    return status ? status : nnrt_flush_results(p->fault);
 }
 
 static int predict_write(const predict_state *p, int output)
 {
     const nnrt_value *v = &p->model->outputs[output];
-    int64_t dim[NNRT_RANK + 1] = {p->n};
-    for (int64_t i = 0; i < p->n * v->count; i++)
-        if (!isfinite(p->all[output][i]))
-            return nnrt_fail(p->fault, NNRT_NOT_FINITE, "output '%s' of sample %lld is %g", v->name,
-                             (long long)(i / v->count), (double)p->all[output][i]);
-    if (strcmp(p->files[output], "-") == 0)
-        return predict_print(p, output);
-    memcpy(dim + 1, v->dim, (size_t)v->rank * sizeof *dim);
-    return nnrt_npy_write(p->files[output], v->rank + 1, dim, p->all[output], p->fault);
+    int says = v->labels && p->model->text && strcmp(p->files[output], "-") == 0;
+    int status = says ? nnrt_value_finite(v, "output", p->n, p->all[output], p->fault) : 0;
+    if (status || says)
+        return status ? status : predict_say(p, output);
+    return nnrt_value_write(v, "output", p->files[output], p->n, p->all[output], p->fault);
 }
 
 static int predict_run(predict_state *p, const nnrt_args *args)

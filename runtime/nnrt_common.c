@@ -30,6 +30,32 @@ int nnrt_flush_results(nnrt_fault *fault)
     return nnrt_fail(fault, NNRT_BAD_FILE, "standard output: %s", strerror(errno));
 }
 
+/* The folder and those above it. */
+static int common_folder(char *dir)
+{
+    for (char *at = dir + 1; *at; at++) {
+        if (*at != '/')
+            continue;
+        *at = 0;
+        int failed = mkdir(dir, 0777) != 0 && errno != EEXIST;
+        *at = '/';
+        if (failed)
+            return -1;
+    }
+    return mkdir(dir, 0777) != 0 && errno != EEXIST ? -1 : 0;
+}
+
+int nnrt_make_folder(const char *dir, nnrt_fault *fault)
+{
+    char *path = strdup(dir);
+    int failed = path && common_folder(path) != 0;
+    int status = !path    ? nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for a path")
+                 : failed ? nnrt_fail(fault, NNRT_BAD_FILE, "%s: %s", dir, strerror(errno))
+                          : 0;
+    free(path);
+    return status;
+}
+
 int nnrt_threads(void)
 {
 #ifdef _OPENMP

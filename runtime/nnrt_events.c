@@ -188,40 +188,24 @@ void nnrt_events_histogram(FILE *f, const char *folder, const char *tag, int64_t
 
 /* --- the file --------------------------------------------------------------------------------- */
 
-/* The folder and those above it. */
-static int events_folder(char *dir)
-{
-    for (char *at = dir + 1; *at; at++) {
-        if (*at != '/')
-            continue;
-        *at = 0;
-        int failed = mkdir(dir, 0777) != 0 && errno != EEXIST;
-        *at = '/';
-        if (failed)
-            return -1;
-    }
-    return mkdir(dir, 0777) != 0 && errno != EEXIST ? -1 : 0;
-}
-
 int nnrt_events_open(FILE **out, const char *dir, nnrt_fault *fault)
 {
     static const char version[] = "brain.Event:2";
     enum { NAME = 96 };
     char name[NAME];
-    char *folder = strdup(dir), *path = NULL;
+    char *path = NULL;
     *out = NULL;
     snprintf(name, sizeof name, "events.out.tfevents.%010lld.nncc.%ld.0", (long long)events_now(),
              (long)getpid());
-    if (folder)
-        path = nnrt_path_join(dir, name);
-    int status = folder && path ? 0 : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for a path");
-    if (!status && events_folder(folder) == 0)
+    path = nnrt_path_join(dir, name);
+    int status = path ? nnrt_make_folder(dir, fault)
+                      : nnrt_fail(fault, NNRT_NO_MEMORY, "no memory for a path");
+    if (!status)
         *out = fopen(path, "wb");
     if (!status && !*out)
         status = nnrt_fail(fault, NNRT_BAD_FILE, "%s: %s", dir, strerror(errno));
     if (*out)
         events_put(*out, 0, 3, version, sizeof version - 1);
-    free(folder);
     free(path);
     return status;
 }

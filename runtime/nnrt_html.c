@@ -50,6 +50,8 @@ static const char html_style[] =
     "white-space:nowrap}.pairs td{overflow-wrap:anywhere;min-width:10em}\n"
     ".bar{display:block;width:120px;height:10px;background:var(--grid);border-radius:2px;"
     "margin-top:6px}.bar i{display:block;height:10px;border-radius:2px;background:var(--c0)}\n"
+    ".drawn{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,300px),1fr))}\n"
+    ".drawn figure{margin:0}.drawn img{display:block;max-width:100%;height:auto}\n"
     ".sample{font-size:.9rem;overflow-wrap:anywhere}.sample img{display:block;width:100%;"
     "max-width:160px;height:auto;image-rendering:pixelated;margin:0 0 6px;border:1px solid "
     "var(--grid)}"

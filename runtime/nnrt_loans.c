@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_loans.c: made-up tables, as the text of a csv file: loans with numbers, categories and values that are missing,
- * and ratings of users. Row i depends on the seed and i alone; all arithmetic is on integers, so that every machine
+ * ratings of users, and points about eight places on a ring. Row i depends on the seed and i alone; all arithmetic is on integers, so that every machine
  * makes the same bytes. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "nnrt_data.h"
@@ -96,6 +97,26 @@ static int ratings_line(uint64_t seed, int64_t i, char *line, size_t size)
                     (int)loans_within((350 + likes * 3 / 4) / 100, 1, 5));
 }
 
+/* --- ring ------------------------------------------------------------------------------------- */
+
+/* A point, in thousandths: one of eight places 2 from the origin, and noise about normal of standard deviation 0.05. */
+static int ring_line(uint64_t seed, int64_t i, char *line, size_t size)
+{
+    static const int16_t places[][2] = {{2000, 0},  {1414, 1414},   {0, 2000},  {-1414, 1414},
+                                        {-2000, 0}, {-1414, -1414}, {0, -2000}, {1414, -1414}};
+    enum { DRAWS = 12, MOST = 25 }; /* the sum of twelve from -25 to 25 has a standard deviation of 51 */
+    uint64_t r = loans_row(seed, i);
+    int32_t place = nnrt_synth_range(&r, 0, 7), at[2];
+    for (int k = 0; k < 2; k++) {
+        int32_t sum = 0;
+        for (int d = 0; d < DRAWS; d++)
+            sum += nnrt_synth_range(&r, -MOST, MOST);
+        at[k] = places[place][k] + sum;
+    }
+    return snprintf(line, size, "%s%d.%03d,%s%d.%03d,%d\n", at[0] < 0 ? "-" : "", abs(at[0]) / 1000, abs(at[0]) % 1000,
+                    at[1] < 0 ? "-" : "", abs(at[1]) / 1000, abs(at[1]) % 1000, (int)place);
+}
+
 /* --- all tables ------------------------------------------------------------------------------- */
 
 typedef struct loans_table {
@@ -106,6 +127,7 @@ typedef struct loans_table {
 static const loans_table loans_tables[] = {
     {"loans", "age,income,amount,months,late,home,purpose,rate,default\n", loans_line},
     {"ratings", "user,item,rating\n", ratings_line},
+    {"ring", "x,y,place\n", ring_line},
 };
 
 int nnrt_table_made(const char *generator, uint64_t seed, int64_t count, nnrt_buffer *out)

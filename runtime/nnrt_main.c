@@ -23,11 +23,11 @@ static int main_command(const nnrt_args *args, const nnrt_model *m, nnrt_fault *
         const char *name;
         int (*run)(const nnrt_args *, const nnrt_model *, nnrt_fault *);
     } rows[] = {
-        {"train", nnrt_train_command},     {"eval", nnrt_eval_command},
-        {"predict", nnrt_predict_command}, {"generate", nnrt_generate_command},
-        {"grad", nnrt_grad_command},       {"attribute", nnrt_attribute_command},
-        {"init", nnrt_init_command},       {"bench", nnrt_bench_command},
-        {"info", nnrt_info_command},
+        {"train", nnrt_train_command},         {"eval", nnrt_eval_command},
+        {"predict", nnrt_predict_command},     {"sample", nnrt_sample_command},
+        {"generate", nnrt_generate_command},   {"grad", nnrt_grad_command},
+        {"attribute", nnrt_attribute_command}, {"init", nnrt_init_command},
+        {"bench", nnrt_bench_command},         {"info", nnrt_info_command},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, args->command) == 0)

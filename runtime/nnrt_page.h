@@ -99,5 +99,8 @@ void nnrt_svg_memory(FILE *, int n, const nnrt_extent *, int steps, const char *
  * are averaged down to 96 pixels a side. */
 void nnrt_page_picture(FILE *, int channels, int64_t height, int64_t width,
                        const unsigned char *pixels, const char *alt);
+/* An <img> of a PNG as it is. */
+void nnrt_page_png(FILE *, int64_t width, int64_t height, const void *png, size_t size,
+                   const char *alt);
 
 #endif

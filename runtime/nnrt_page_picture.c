@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* nnrt_page_picture.c: small images inside a page: PNG in base64 (RFC 4648). */
+/* nnrt_page_picture.c: images inside a page: PNG in base64 (RFC 4648). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +32,17 @@ static unsigned char picture_mean(const unsigned char *plane, int64_t width, int
     return (unsigned char)((sum + n / 2) / n);
 }
 
+void nnrt_page_png(FILE *f, int64_t width, int64_t height, const void *png, size_t size,
+                   const char *alt)
+{
+    fputs("<img alt=\"", f);
+    nnrt_html_say(f, alt);
+    fprintf(f, "\" width=\"%lld\" height=\"%lld\" src=\"data:image/png;base64,", (long long)width,
+            (long long)height);
+    picture_base64(f, png, size);
+    fputs("\" />", f);
+}
+
 void nnrt_page_picture(FILE *f, int channels, int64_t height, int64_t width,
                        const unsigned char *pixels, const char *alt)
 {
@@ -49,14 +60,8 @@ void nnrt_page_picture(FILE *f, int channels, int64_t height, int64_t width,
                                  (y + 1) * height / high, x * width / wide, (x + 1) * width / wide);
     if (rows)
         nnrt_png_put(&png, channels, high, wide, rows);
-    if (rows && !png.failed) {
-        fputs("<img alt=\"", f);
-        nnrt_html_say(f, alt);
-        fprintf(f, "\" width=\"%lld\" height=\"%lld\" src=\"data:image/png;base64,",
-                (long long)wide, (long long)high);
-        picture_base64(f, (const unsigned char *)png.at, png.size);
-        fputs("\" />", f);
-    }
+    if (rows && !png.failed)
+        nnrt_page_png(f, wide, high, png.at, png.size, alt);
     nnrt_buffer_free(&png);
     free(rows);
 }

@@ -25,6 +25,8 @@ typedef struct nnrt_args {
     const char *method, *chosen_class, *layer, *metric; /* attribute */
     nnrt_list baseline;
     int64_t repeats, samples;
+    const char *drawn, *range; /* train: where samples go; sample, train: LOW,HIGH */
+    int64_t draw_every, draw_every_epochs, count;
     int64_t tokens, top_k, beam; /* 0: not given */
     double temperature, top_p;   /* temperature < 0, top_p 0: not given */
     double length_penalty;       /* < 0: not given */
@@ -364,7 +366,7 @@ int nnrt_bleu_add(nnrt_bleu *, const char *text, size_t n, const char *reference
 double nnrt_bleu_value(const nnrt_bleu *);
 double nnrt_bleu_brevity(const nnrt_bleu *);
 
-/* --- nnrt_canvas.c: pictures of what a network looked at ---------------------------------------- */
+/* --- nnrt_canvas.c: pictures of what a network looked at or drew -------------------------------- */
 
 typedef struct nnrt_canvas {
     int64_t width, height;
@@ -375,6 +377,7 @@ typedef struct nnrt_canvas {
 typedef struct nnrt_image {
     const float *at;
     int64_t channels, height, width, scale;
+    double low, high; /* shown as black and white; equal: by what the image holds */
 } nnrt_image;
 
 /* Heat, [height, width]: smooth, or pixel by pixel; from 0 up, or of both signs. */
@@ -392,8 +395,54 @@ void nnrt_canvas_image(const nnrt_canvas *, int64_t left, int64_t top, const nnr
 /* Lays heat over a part of the picture, the largest as full heat. NNRT_NO_MEMORY. */
 int nnrt_canvas_heat(const nnrt_canvas *, int64_t left, int64_t top, int64_t width, int64_t height,
                      const nnrt_heat *, nnrt_fault *);
+/* Adds its PNG: grey, where all pixels are. */
+void nnrt_canvas_put(nnrt_buffer *, const nnrt_canvas *);
 /* Writes it as PNG. */
 int nnrt_canvas_write(const char *path, const nnrt_canvas *, nnrt_fault *);
+
+/* --- nnrt_sheet.c: many samples in one picture ---------------------------------------------------- */
+
+typedef struct nnrt_sheet {
+    const nnrt_value *value;
+    int64_t n;
+    const float *at;     /* [n][count], finite */
+    const double *range; /* black and white, or the ends of a plane; NULL: value->low and high, else what they hold */
+    int64_t columns;     /* 0: as many as rows, about */
+} nnrt_sheet;
+
+/* Whether such samples make a picture: images of 1 or 3 channels; two numbers, a point of a plane. */
+int nnrt_sheet_takes(const nnrt_value *);
+/* Reads --range LOW,HIGH. */
+int nnrt_sheet_range(const char *text, double range[2], nnrt_fault *);
+/* Makes the canvas and draws it. */
+int nnrt_sheet_draw(nnrt_canvas *, const nnrt_sheet *, nnrt_fault *);
+
+/* --- nnrt_drawing.c: batches of what a model draws -------------------------------------------------- */
+
+typedef struct nnrt_drawing {
+    const nnrt_model *model;
+    nnrt_dataset data; /* what is given for inputs; its samples are taken in turn. Without any: n 0 */
+    const nnrt_rows *of; /* these of them alone, or NULL */
+    int64_t *rows;
+    nnrt_feed feed;
+    float **out; /* one a sample of the model, of a batch */
+} nnrt_drawing;
+
+/* Buffers; `data` is set already, and is closed with the rest. NNRT_NO_MEMORY. */
+int nnrt_drawing_open(nnrt_drawing *, const nnrt_model *, nnrt_fault *);
+void nnrt_drawing_close(nnrt_drawing *);
+/* Draws samples k * batch and on, a whole batch, with the instance's weights: into d->out. Its seed is `seed` + k *
+ * 0x9E3779B97F4A7C15. Classes that are not given are taken in turn: sample i is of class i % classes. */
+int nnrt_drawing_batch(nnrt_drawing *, nnrt_instance *, uint64_t seed, int64_t k, nnrt_fault *);
+/* Draws n samples of kind `which`, to[n][count]. NNRT_NOT_FINITE where a number is none. */
+int nnrt_drawing_take(nnrt_drawing *, nnrt_instance *, uint64_t seed, int which, int64_t n, float *to, nnrt_fault *);
+/* Samples beside each other in a picture: one of each class where all are of one input's, else 0. `given`: one flag
+ * an input. */
+int64_t nnrt_drawing_columns(const nnrt_model *, const unsigned char *given);
+/* Whether an input may be left out: its classes are then taken in turn. */
+int nnrt_drawing_in_turn(const nnrt_value *input);
+/* `sample`. (nnrt_sample.c) */
+int nnrt_sample_command(const nnrt_args *, const nnrt_model *, nnrt_fault *);
 
 /* --- nnrt_attribute.c, nnrt_attribute_show.c, nnrt_permutation.c: why ------------------------------- */
 
@@ -433,6 +482,12 @@ int nnrt_attributed_check(const nnrt_attributed *, nnrt_fault *);
 int nnrt_attributed_show(const nnrt_attributed *, nnrt_fault *);
 /* What number k of an input is called: its csv column, x, or x[3]. (nnrt_attribute_show.c) */
 void nnrt_feature_name(const nnrt_model *, int input, int64_t k, char *out, size_t size);
+/* Fills files[i] with where value i goes, of --output NAME=FILE...; checks that it can be written. (nnrt_commands.c) */
+int nnrt_named_outputs(const nnrt_args *, int n, const nnrt_value *, const char **files, nnrt_fault *);
+/* Writes n samples of a value to FILE.npy, or prints them for "-", a line a sample. NNRT_NOT_FINITE where a number is
+ * none. (nnrt_commands.c) */
+int nnrt_value_write(const nnrt_value *, const char *what, const char *file, int64_t n, const float *, nnrt_fault *);
+int nnrt_value_finite(const nnrt_value *, const char *what, int64_t n, const float *, nnrt_fault *);
 /* The index of the value of a `NAME=FILE`, *file; or -1 and a fault. (nnrt_commands.c) */
 int nnrt_named_value(const char *text, const char *option, int n, const nnrt_value *values,
                      const char **file, nnrt_fault *);
@@ -481,6 +536,8 @@ int nnrt_named_inputs(nnrt_dataset *, const nnrt_args *, const nnrt_model *,
                       const unsigned char *need, nnrt_fault *);
 /* The index of the first var of kind WEIGHT or BUFFER that holds a NaN or infinity, or -1. */
 int nnrt_first_not_finite(const nnrt_instance *);
+/* Makes a folder and those above it, where they are missing. */
+int nnrt_make_folder(const char *dir, nnrt_fault *);
 /* Threads that a step runs on. */
 int nnrt_threads(void);
 /* A message of the program, on standard error. */

@@ -18,6 +18,9 @@
 
 #include "nnrt_math.h"
 
+/* What `sample` draws is drawn at a "step" that no training step has. */
+#define NNRT_SAMPLE_STEP (UINT64_MAX - 1)
+
 typedef struct nnrt_rand_key {
     uint32_t key;  /* Philox's key */
     uint32_t high; /* the upper half of its counter */

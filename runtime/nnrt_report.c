@@ -361,6 +361,7 @@ static int report_page(FILE *f, nnrt_training *t)
     nnrt_html_begin(f, t->model->name, lead);
     report_cards(f, t);
     int status = report_curves(f, t);
+    nnrt_showing_report(f, t);
     report_best(t);
     if (!status)
         status = nnrt_judge(&j, t);

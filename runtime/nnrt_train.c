@@ -72,9 +72,10 @@ static int train_call(nnrt_training *t)
     nnrt_training_remember(t, 0);
     t->n_figures = nnrt_score_running(t->model, &t->run.score, t->figures);
     nnrt_progress_step(&t->progress, t->run.position, t->n_figures, t->figures);
-    if (t->m->step == step || !nnrt_training_due(t, 0))
+    if (t->m->step == step)
         return 0;
-    return nnrt_training_save_checkpoint(t);
+    status = nnrt_showing_due(t, 0);
+    return !status && nnrt_training_due(t, 0) ? nnrt_training_save_checkpoint(t) : status;
 }
 
 /* The score of the validation set, of the averages of weights where they are kept. */
@@ -122,7 +123,8 @@ static int train_end_epoch(nnrt_training *t)
     t->run.position = 0;
     nnrt_score_clear(&t->run.score);
     t->unsaved = 1;
-    if (t->best_checkpoint && nnrt_training_is_best(t))
+    status = nnrt_showing_due(t, 1);
+    if (!status && t->best_checkpoint && nnrt_training_is_best(t))
         status = nnrt_training_save_best(t);
     return !status && nnrt_training_due(t, 1) ? nnrt_training_save_checkpoint(t) : status;
 }
@@ -156,7 +158,7 @@ static int train_epoch(nnrt_training *t)
 
 static int train_loop(nnrt_training *t)
 {
-    int status = 0;
+    int status = nnrt_showing_now(t);
     nnrt_training_remember(t, 1);
     while (!status && !train_ended(t))
         status = train_epoch(t);
@@ -201,6 +203,8 @@ static int train_finish(nnrt_training *t)
     if (!status)
         status = nnrt_training_save_weights(t);
     if (!status)
+        status = nnrt_showing_now(t);
+    if (!status)
         status = nnrt_report_write(t);
     if (status)
         return status;
@@ -234,6 +238,8 @@ static int train_run(const nnrt_args *args, const nnrt_model *model, const nnrt_
         status = (args->find_lr ? nnrt_training_find_lr : nnrt_training_overfit)(&t);
     else if (!status)
         status = nnrt_training_log_open(&t);
+    if (!status && !looks)
+        status = nnrt_showing_open(&t);
     if (!status && !looks) {
         train_banner(&t);
         t.progress = nnrt_progress_on(stderr);

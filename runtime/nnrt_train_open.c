@@ -236,6 +236,7 @@ void nnrt_training_close(nnrt_training *t)
     if (t->events)
         fclose(t->events);
     nnrt_report_close(t);
+    nnrt_showing_close(t);
 }
 
 int nnrt_training_open(nnrt_training *t)

@@ -49,6 +49,7 @@ typedef struct nnrt_training {
     FILE *log, *events; /* of --log and --tensorboard, or NULL */
     int log_failed;
     struct nnrt_report *report; /* what --report gathers, or NULL */
+    struct nnrt_showing *showing; /* what is drawn of what the model draws, or NULL */
     double started;
     nnrt_progress progress;
     nnrt_figure *figures; /* of the last epoch */
@@ -149,6 +150,17 @@ void nnrt_events_record(FILE *, const void *data, size_t n);
 void nnrt_events_scalar(FILE *, const char *folder, const char *tag, int64_t step, double value);
 void nnrt_events_histogram(FILE *, const char *folder, const char *tag, int64_t step, int64_t n,
                            const float *values);
+
+/* --- nnrt_train_samples.c: `train --samples` --------------------------------------------------- */
+
+/* Opens --samples where it is given, or for --report; data and weights are there. */
+int nnrt_showing_open(nnrt_training *);
+void nnrt_showing_close(nnrt_training *);
+/* Draws, where this step has not been drawn; where that is due after a step, or after an epoch. */
+int nnrt_showing_now(nnrt_training *);
+int nnrt_showing_due(nnrt_training *, int epoch_ended);
+/* The section of the report: the first pictures, some half way, the last. */
+void nnrt_showing_report(FILE *, const nnrt_training *);
 
 /* --- nnrt_report.c: `train --report` ---------------------------------------------------------- */
 

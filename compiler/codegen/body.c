@@ -132,13 +132,14 @@ void emit_uniforms(SourceText *s, const Graph *g, int from)
 
 /* --- random streams --------------------------------------------------------------------------- */
 
+/* Samples are drawn at a call that no training has. */
 static void emit_keys(SourceText *s, const CallList *c)
 {
+    const char *when =
+        c->g->fn == FN_sample ? "seed, NNRT_SAMPLE_STEP" : "m->head.seed, (uint64_t)m->head.calls";
     for (int i = 0; i < c->keys.n; i++)
-        out_line(s->out,
-                 "const nnrt_rand_key key%u = nnrt_rand_key_of(m->head.seed, "
-                 "(uint64_t)m->head.calls, %uu);",
-                 (unsigned)c->keys.at[i], (unsigned)c->keys.at[i]);
+        out_line(s->out, "const nnrt_rand_key key%u = nnrt_rand_key_of(%s, %uu);",
+                 (unsigned)c->keys.at[i], when, (unsigned)c->keys.at[i]);
 }
 
 /* --- buffers ---------------------------------------------------------------------------------- */

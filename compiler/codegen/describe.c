@@ -54,12 +54,12 @@ const char *dims_text(Arena *arena, const Shape *s, int from)
 
 /* --- inputs and outputs ----------------------------------------------------------------------- */
 
-/* Bit k: output k depends on the input. */
-static uint32_t outputs_of(SourceText *s, int input)
+/* Bit k: output k of the function depends on the input. */
+static uint32_t outputs_of(SourceText *s, Fn fn, int input)
 {
-    const Graph *g = s->p->fn[FN_predict];
+    const Graph *g = s->p->fn[fn];
     uint32_t bits = 0;
-    for (int k = 0; g && k < s->p->outputs.n && k < 32; k++) {
+    for (int k = 0; g && k < graph_output_count(g) && k < 32; k++) {
         bool *needed = arena_take(s->arena, (size_t)g->nodes.n + 1);
         needed[graph_find_root(g, ROOT_output, k)->id] = true;
         for (int i = g->nodes.n - 1; i >= 0; i--) {
@@ -119,6 +119,31 @@ static bool is_labels(const Node *y)
     return y->op == OP_ctc_decode;
 }
 
+/* What is more to say of a value that a function gives. */
+static const char *given_rest(SourceText *s, Fn fn, int i, const Node *y)
+{
+    const Bounds b = fn == FN_sample ? s->p->samples.at[i].bounds : (Bounds){0, INFINITY};
+    if (isfinite(b.low) && isfinite(b.high) && b.low < b.high)
+        return arena_format(s->arena, ", .low = %s, .high = %s", real_text(s->arena, b.low),
+                            real_text(s->arena, b.high));
+    return is_labels(y) ? ", .labels = 1" : "";
+}
+
+/* The table of what a function gives. */
+static void emit_given(SourceText *s, Fn fn, const char *table)
+{
+    const Graph *g = s->p->fn[fn];
+    if (!g)
+        return;
+    out_open(s->out, "static const nnrt_value %s_%s[] =", s->p->name, table);
+    for (int i = 0; i < graph_output_count(g); i++) {
+        const Node *y = graph_find_root(g, ROOT_output, i);
+        value_row(s, graph_output_name(g, i), DT_f32, &y->shape, given_rest(s, fn, i, y));
+    }
+    s->out->depth--;
+    out_line(s->out, "};");
+}
+
 static void emit_values(SourceText *s)
 {
     Program *p = s->p;
@@ -137,7 +162,10 @@ static void emit_values(SourceText *s)
         if (in->has_ignore)
             str_add(&rest, ", .has_ignore = 1, .ignore = %lld", (long long)in->ignore);
         str_add(&rest, ", .in_predict = %d, .outputs = 0x%xu", input_used(p, FN_predict, i),
-                (unsigned)outputs_of(s, i));
+                (unsigned)outputs_of(s, FN_predict, i));
+        if (input_used(p, FN_sample, i))
+            str_add(&rest, ", .in_sample = 1, .samples = 0x%xu",
+                    (unsigned)outputs_of(s, FN_sample, i));
         if (augments && in->augment.n)
             str_add(&rest, ", .n_augment = %d, .augment = %s_augment_%d", in->augment.n, p->name,
                     i);
@@ -148,15 +176,8 @@ static void emit_values(SourceText *s)
     }
     s->out->depth--;
     out_line(s->out, "};");
-    if (!p->fn[FN_predict])
-        return;
-    out_open(s->out, "static const nnrt_value %s_outputs[] =", p->name);
-    for (int i = 0; i < p->outputs.n; i++) {
-        const Node *y = graph_find_root(p->fn[FN_predict], ROOT_output, i);
-        value_row(s, p->outputs.at[i].name, DT_f32, &y->shape, is_labels(y) ? ", .labels = 1" : "");
-    }
-    s->out->depth--;
-    out_line(s->out, "};");
+    emit_given(s, FN_predict, "outputs");
+    emit_given(s, FN_sample, "samples");
 }
 
 /* --- constant data ---------------------------------------------------------------------------- */
@@ -232,11 +253,9 @@ static const char *generic_arguments(SourceText *s, Fn fn)
     for (int i = 0; i < s->p->inputs.n; i++)
         if (input_used(s->p, fn, i) || (fn == FN_train && input_used(s->p, FN_accumulate, i)))
             str_add(&t, ", in[%d]", i);
-    for (int i = 0; fn == FN_predict && i < s->p->outputs.n; i++)
-        str_add(&t, ", out[%d]", i);
     if (fn == FN_attribute)
         str_add(&t, ", chosen");
-    for (int i = 0; fn == FN_attribute && i < s->p->attributions.n; i++)
+    for (int i = 0; fn_gives(fn) && i < graph_output_count(s->p->fn[fn]); i++)
         str_add(&t, ", out[%d]", i);
     return t.at;
 }
@@ -247,7 +266,8 @@ static void wrapper(SourceText *s, const char *type, const char *name, Fn fn,
     const char *m = s->p->name;
     if (!s->p->fn[fn])
         return;
-    const char *arguments = generic_arguments(s, fn);
+    const char *arguments =
+        arena_format(s->arena, "%s%s", fn == FN_sample ? ", seed" : "", generic_arguments(s, fn));
     out_raw(s->out, "%s", "");
     out_wrap(s->out, "static %s %s_%s_any(nnrt_instance *m, int n, const void *const *in%s)", type,
              m, name, parameters);
@@ -321,6 +341,9 @@ static void function_rows(SourceText *s)
         out_line(o, ".eval = %s_eval_any,", m);
     if (emits_grad(p, s->options))
         out_line(o, ".grad = %s_grad_any,", m);
+    if (p->fn[FN_sample])
+        out_line(o, ".sample = %s_sample_any, .n_samples = %d, .samples = %s_samples,", m,
+                 p->samples.n, m);
     if (p->fn[FN_attribute])
         out_line(
             o,
@@ -505,6 +528,7 @@ void emit_model(SourceText *s)
     if (emits_grad(s->p, s->options))
         wrapper(s, "float", "grad", FN_grad, ", float *grads", ", grads");
     wrapper(s, "int", "attribute", FN_attribute, ", int chosen, float *const *out", "");
+    wrapper(s, "int", "sample", FN_sample, ", uint64_t seed, float *const *out", "");
     if (notes_times(s, FN_predict))
         wrapper(s, "int", "predict_noted", FN_predict, ", float *const *out, nnrt_profile *profile",
                 ", profile");

@@ -69,6 +69,8 @@ typedef struct Mark {
 int64_t kernel_turns(const Graph *, int i);
 /* Whether input i is a parameter of the function: some value that it gives depends on the input. */
 bool input_used(const Program *, Fn, int input);
+/* Whether what the function gives is written to parameters of it: predict, attribute, sample. */
+bool fn_gives(Fn);
 /* "const float *image" */
 const char *input_parameter(Arena *, const Program *, int input);
 /* Numbers that NAME_grad has room for. */
@@ -159,6 +161,8 @@ bool reads_categories(const Program *);
 void emit_metric_rows(SourceText *);
 /* How the model is trained: rows of its players, and what nnrt_model.train holds. */
 void emit_players(SourceText *);
+/* Floating point operations of a player's turn with a full batch; what several turns read counts for the first. */
+double turn_flops(const Graph *, int turn);
 void emit_train_rows(SourceText *);
 /* profile.c: kernels' numbers, and the table of them; whether a function has a form with marks. */
 bool notes_times(const SourceText *, Fn);

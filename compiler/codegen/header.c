@@ -34,19 +34,22 @@ const char *input_parameter(Arena *arena, const Program *p, int input)
     return arena_format(arena, "const %s *%s", type[in->dtype], c_name(arena, in->name));
 }
 
+bool fn_gives(Fn fn)
+{
+    return fn == FN_predict || fn == FN_attribute || fn == FN_sample;
+}
+
 const char *fn_parameters(Arena *arena, const Program *p, Fn fn)
 {
     Str s = str_new(arena);
-    str_add(&s, "int n");
+    str_add(&s, "int n%s", fn == FN_sample ? ", uint64_t seed" : "");
     for (int i = 0; i < p->inputs.n; i++)
         if (fn_takes(p, fn, i))
             str_add(&s, ", %s", input_parameter(arena, p, i));
-    for (int i = 0; fn == FN_predict && i < p->outputs.n; i++)
-        str_add(&s, ", float *%s", c_name(arena, p->outputs.at[i].name));
     if (fn == FN_attribute)
         str_add(&s, ", int chosen");
-    for (int i = 0; fn == FN_attribute && i < p->attributions.n; i++)
-        str_add(&s, ", float *%s", c_name(arena, p->attributions.at[i].name));
+    for (int i = 0; fn_gives(fn) && i < graph_output_count(p->fn[fn]); i++)
+        str_add(&s, ", float *%s", c_name(arena, graph_output_name(p->fn[fn], i)));
     if (fn == FN_eval)
         str_add(&s, ", double *sums");
     if (fn == FN_grad)
@@ -279,6 +282,27 @@ static void attribute(Out *o, const Program *p)
              fn_parameters(arena, p, FN_attribute));
 }
 
+/* What NAME_sample draws, a line a parameter. */
+static void sample(Out *o, const Program *p)
+{
+    const Graph *g = p->fn[FN_sample];
+    Arena *arena = p->ctx->arena;
+    out_line(o, "/* Draws n samples, as predict computes (batchnorm's running statistics, no "
+                "dropout). The same "
+                "seed");
+    out_line(
+        o,
+        " * and n give the same bits, whatever the instance has done and on any number of threads; "
+        "another");
+    out_line(o, " * seed other numbers. 0, or -1 as predict. Written are, a row a sample:");
+    for (int i = 0; i < p->samples.n; i++)
+        out_line(o, " * %s%s",
+                 value_text(arena, c_name(arena, p->samples.at[i].name),
+                            &graph_find_root(g, ROOT_output, i)->shape),
+                 i == p->samples.n - 1 ? " */" : "");
+    out_wrap(o, "int %s_sample(%s *, %s);", p->name, p->name, fn_parameters(arena, p, FN_sample));
+}
+
 static void use(Out *o, const Program *p, const CodegenOptions *options)
 {
     Arena *arena = p->ctx->arena;
@@ -317,6 +341,8 @@ static void use(Out *o, const Program *p, const CodegenOptions *options)
     }
     if (p->fn[FN_attribute])
         attribute(o, p);
+    if (p->fn[FN_sample])
+        sample(o, p);
     if (p->fn[FN_step])
         generate(o, p);
     out_raw(o, "%s", "");

@@ -89,11 +89,33 @@ static bool whole_gradients(const Program *p)
     return p->train.clip_norm > 0 || p->train.accumulate > 1;
 }
 
+double turn_flops(const Graph *g, int turn)
+{
+    double sum = 0;
+    for (int i = 0; i < g->kernels.n; i++) {
+        const Kernel *k = g->kernels.at[i];
+        const Node *y = k->scan ? k->scan : k->stores.n ? k->stores.at[0] : k->product;
+        sum += y && y->turn == turn ? k->flops : 0;
+    }
+    return sum;
+}
+
+/* What each player's turn costs. */
+static void turns(const Graph *g, FILE *f)
+{
+    const Program *p = g->program;
+    for (int i = 0; i < p->players.n; i++)
+        if (fn_players(p, g->fn) >> i & 1)
+            fprintf(f, "  the turn of %s: %.6g MFLOP\n", p->players.at[i].loss,
+                    turn_flops(g, i) * 1e-6);
+}
+
 static void function(const Graph *g, FILE *f)
 {
     const Program *p = g->program;
     fprintf(f, "%s: %d kernels, %.6g MFLOP, %lld bytes of scratch\n", fn_text(g->fn), g->kernels.n,
             g->plan->flops * 1e-6, (long long)g->plan->scratch_bytes);
+    turns(g, f);
     for (int i = 0; i < g->kernels.n; i++)
         kernel(g, g->kernels.at[i], f);
     if (fn_trains(g->fn) && whole_gradients(p))

@@ -157,6 +157,10 @@ static void put_cards(const Program *p, FILE *f)
     if (p->fn[FN_train])
         nnrt_html_card(f, "a sample, train",
                        nnrt_html_amount(text, p->fn[FN_train]->plan->flops / batch, "FLOP"));
+    for (int i = 0; p->fn[FN_train] && i < p->players.n; i++)
+        nnrt_html_card(
+            f, arena_format(p->ctx->arena, "a sample, the turn of %s", p->players.at[i].loss),
+            nnrt_html_amount(text, turn_flops(p->fn[FN_train], i) / batch, "FLOP"));
     nnrt_html_card(f, "samples a batch", nnrt_html_amount(text, batch, ""));
     fputs("</div>\n", f);
 }

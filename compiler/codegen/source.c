@@ -198,7 +198,7 @@ static void guards(SourceText *s)
                 s->p->fn[FN_step] ? "#include \"nnrt_attend.h\"\n" : "");
     }
     out_raw(o,
-            "#if NNRT_ABI != 12\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
+            "#if NNRT_ABI != 13\n#error \"%s.c was made for another nnrt: run nncc again\"\n#endif",
             s->p->name);
     out_raw(o,
             "#if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11\n"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* step.c: the functions that an app calls: predict, eval, train_step, grad, attribute; those that decode. An eval that
+/* step.c: the functions that an app calls: predict, eval, train_step, grad, attribute, sample; those that decode. An eval that
  * begins with all of predict calls it. */
 #include <string.h>
 
@@ -325,6 +325,14 @@ static void emit_attribute(SourceText *s)
     close_function(s);
 }
 
+static void emit_sample(SourceText *s)
+{
+    open_function(s, "int", "sample", FN_sample, "-1");
+    emit_body(s, s->p->fn[FN_sample]);
+    out_line(s->out, "return 0;");
+    close_function(s);
+}
+
 /* prefill and step: the scores of one position of one sample. Private to NAME_generate, which checks tokens. */
 static void emit_decoding(SourceText *s, Fn fn)
 {
@@ -396,7 +404,7 @@ static void emit_encode(SourceText *s)
 void emit_steps(SourceText *s)
 {
     if (s->p->fn[FN_predict] || s->p->fn[FN_eval] || s->p->fn[FN_train] || s->p->fn[FN_grad] ||
-        s->p->fn[FN_attribute])
+        s->p->fn[FN_attribute] || s->p->fn[FN_sample])
         emit_refuses(s);
     if (s->p->fn[FN_predict])
         emit_predict(s);
@@ -408,6 +416,8 @@ void emit_steps(SourceText *s)
         emit_grad(s);
     if (s->p->fn[FN_attribute])
         emit_attribute(s);
+    if (s->p->fn[FN_sample])
+        emit_sample(s);
     if (s->p->fn[FN_encode])
         emit_encode(s);
     if (s->p->fn[FN_prefill])

@@ -144,6 +144,7 @@ typedef struct Model {
     Program *program;
     const Y *layers, *outputs, *loss, *loss_weights, *metrics; /* NULL: not in the file */
     const Y *scores;                                           /* generate: logits; or NULL */
+    const Y *samples;                                          /* sample:, or NULL */
     bool no_layers;                                            /* reported */
     bool blind; /* a key that is not known may have used something */
     Loc end;    /* where something is reported that is missing */
@@ -358,8 +359,22 @@ void attribute_roots(Builder *, Node *output);
 Node *loss_build(Builder *, const char *name, const Y *);
 /* The weight of a named loss, 1 where none is given; false after a report. */
 bool loss_weight(Builder *, const char *name, double *out);
+/* --- outputs.c -------------------------------------------------------------------------------- */
+
+void outputs_read(Model *, const Y *outputs);
+/* The outputs are known. */
+void samples_read(Model *, const Y *sample);
 /* The value of an expression that is an output called `name`: one row a sample, f32. */
 Node *output_build(Builder *, const char *name, Loc, const Y *);
+/* Of a model that names no output: its last layer. False where that layer is broken: what it would have read is then
+ * not unused. */
+bool outputs_default(Builder *);
+/* Output roots of the function, of Program.outputs or, in sample, of Program.samples; elsewhere samples are built for
+ * what they report and use. */
+void outputs_build(Builder *);
+void samples_build(Builder *);
+/* Notes what the samples' numbers can be. `g` is FN_sample's, sorted. */
+void samples_bound(const Graph *g);
 
 /* --- classes.c -------------------------------------------------------------------------------- */
 

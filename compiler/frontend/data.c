@@ -2,6 +2,7 @@
 /* data.c: the `data:` key: where training, validation and test data come from. nncc opens none of
  * the files: what they hold is checked when the program runs.
  */
+#include "builder.h"
 #include "sources.h"
 
 #include <string.h>
@@ -275,7 +276,7 @@ static void read_synthetic(Reader *r)
     r->out->count = arg[2].i;
 }
 
-bool source_generator(Reader *r, const char *only, const char *other)
+bool source_generator(Reader *r, const char *known)
 {
     Ctx *ctx = source_ctx(r);
     const Y *generator = y_get(r->args, "generator"), *seed = y_get(r->args, "seed"),
@@ -284,9 +285,9 @@ bool source_generator(Reader *r, const char *only, const char *other)
     r->out->count = 10000;
     if (!y_word(ctx, r->scope, generator, source_title(r, "generator"), &r->out->generator))
         return false;
-    if (strcmp(r->out->generator, only) != 0 && (!other || strcmp(r->out->generator, other) != 0)) {
-        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s%s%s",
-                   r->kind, r->out->generator, only, other ? " or " : "", other ? other : "");
+    if (!word_in(known, r->out->generator)) {
+        diag_error(&ctx->diag, generator->loc, "%s: generator: unknown '%s'; expected %s%s",
+                   r->kind, r->out->generator, strchr(known, ' ') ? "one of: " : "", known);
         return false;
     }
     if (seed && !y_int(ctx, r->scope, seed, source_title(r, "seed"), 0, INT64_MAX, &value))

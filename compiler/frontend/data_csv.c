@@ -228,8 +228,8 @@ void source_csv(Reader *r)
     if (!csv_keys_agree(r, forecast))
         return;
     if (!(!generator ? source_file(r)
-          : forecast ? source_generator(r, "waves", NULL)
-                     : source_generator(r, "loans", "ratings")))
+          : forecast ? source_generator(r, "waves")
+                     : source_generator(r, "loans ratings ring")))
         return;
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     if (header && !y_bool(source_ctx(r), r->scope, header, "csv: header", &r->out->header))

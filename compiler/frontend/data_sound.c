@@ -232,7 +232,7 @@ static bool read_place(Reader *r)
         return false;
     }
     if (generator)
-        return source_generator(r, "tones", NULL);
+        return source_generator(r, "tones");
     r->out->is_folder = folder != NULL;
     return y_word(source_ctx(r), r->scope, folder ? folder : list,
                   source_title(r, folder ? "folder" : "list"), &r->out->file);

@@ -164,7 +164,7 @@ static void read_next_token(Reader *r, const Y *y)
     }
     bool made_up = y_get(r->args, "generator") != NULL;
     if (!y_keys(ctx, y, "text: next_token", keys, COUNT(keys), NULL, 0) ||
-        !(made_up ? source_generator(r, "stories", NULL) : source_several_files(r)))
+        !(made_up ? source_generator(r, "stories") : source_several_files(r)))
         return;
     int input[2];
     for (int i = 0; i < 2; i++) {
@@ -224,7 +224,7 @@ static void read_classify(Reader *r, const Y *y)
     const Y *header = y_get(r->args, "header"), *delimiter = y_get(r->args, "delimiter");
     bool made_up = y_get(r->args, "generator") != NULL;
     r->out->header = true;
-    if (!(made_up ? source_generator(r, "reviews", "headlines") : source_file(r)) ||
+    if (!(made_up ? source_generator(r, "reviews headlines") : source_file(r)) ||
         (header && !y_bool(ctx, r->scope, header, "text: header", &r->out->header)) ||
         (delimiter && !source_delimiter(r, delimiter)))
         return;
@@ -253,7 +253,7 @@ static void read_translate(Reader *r, const Y *y)
     }
     bool made_up = y_get(r->args, "generator") != NULL;
     if (!y_keys(ctx, y, "text: translate", keys, COUNT(keys), NULL, 0) ||
-        !(made_up ? source_generator(r, "phrases", NULL) : source_several_files(r)))
+        !(made_up ? source_generator(r, "phrases") : source_several_files(r)))
         return;
     for (int i = 0; i < 3; i++) {
         const Y *name = y_get(y, keys[i]);

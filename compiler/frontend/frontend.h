@@ -292,7 +292,8 @@ typedef struct ModelOptions {
 Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
 /* The graph of one function: predict: output roots; eval: loss and metric roots; train and
  * accumulate: loss and metric roots in training mode; grad: the loss root in training mode; fit: an output
- * root for each of Program.fits; attribute: what attribute_roots says. NULL when there were errors. */
+ * root for each of Program.fits; attribute: what attribute_roots says; sample: an output root for each of
+ * Program.samples. NULL when there were errors. */
 Graph *model_graph(Program *, Fn);
 /* Of a model with `generate:`: the graph of predict whose one output are the scores of the next token,
  * [N, T, classes]. NULL when there were errors. */

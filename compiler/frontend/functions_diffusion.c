@@ -256,10 +256,10 @@ static void fill_step(Sampler *s, int64_t i)
     s->noisy |= noise > 0;
 }
 
-static bool report(Call *c, Loc loc, const char *text)
+static Node *report(Call *c, Loc loc, const char *text)
 {
     diag_error(&c->ctx->diag, loc, "%s: %s", c->row->name, text);
-    return false;
+    return NULL;
 }
 
 static bool read_sampler(Call *c, Sampler *s)
@@ -287,23 +287,17 @@ static bool read_sampler(Call *c, Sampler *s)
 /* What the loop begins with: `start`, or noise of `shape`. */
 static Node *first_x(Call *c)
 {
-    const Arg *shape = &c->arg[A_shape];
     Node *start = c->n_in && c->in[0] ? rows_operand(c, 0) : NULL;
+    Shape s;
+    if (c->arg[A_shape].given && !rows_shape(c, &c->arg[A_shape], &s))
+        return NULL;
+    if (!c->arg[A_shape].given && !start)
+        return report(c, c->loc,
+                      "shape=[1, 28, 28] says what a sample is, or start= what to begin with");
     if (start && start->shape.batch != 0)
-        return report(c, c->in_loc[0], "start: batch first is wanted"), NULL;
-    if (!shape->given && !start)
-        return report(c, c->loc, "shape=[..] says what a sample is, or start= what to begin with"),
-               NULL;
-    Shape s = {.rank = shape->given ? shape->n + 1 : 0, .batch = 0, .dim = {1}};
-    bool fits = s.rank <= RANK_MAX - 1;
-    for (int i = 0; fits && i < shape->n && shape->given; i++) {
-        fits = shape->list[i] >= 1 && shape->list[i] <= DIM_MAX;
-        s.dim[i + 1] = shape->list[i];
-    }
-    if (!fits)
-        return report(c, shape->loc, "shape: the axes of a sample, without the batch"), NULL;
-    if (start && shape->given && !shape_equal(&s, &start->shape))
-        return report(c, c->in_loc[0], "start is of another shape than `shape` says"), NULL;
+        return report(c, c->in_loc[0], "start: a value a sample is wanted");
+    if (start && c->arg[A_shape].given && !shape_equal(&s, &start->shape))
+        return report(c, c->in_loc[0], "start is of another shape than `shape` says");
     if (start)
         return start;
     return rows_draws(c) ? build_random(c->g, OP_random_normal, &s, call_stream(c))
@@ -324,7 +318,7 @@ static Node *call_denoiser(Call *c, Node *x, Node *t)
         in[i] = i > 1 ? c->in[i - 1] : in[i];
         at[i] = i > 1 ? c->in_loc[i - 1] : c->loc;
         if (!in[i])
-            return report(c, c->loc, "an input of the network is not given"), NULL;
+            return report(c, c->loc, "an input of the network is not given");
     }
     const NetworkCall *call = network_call(c->b, net, n + 2, in, at, c->loc);
     Node *y = call ? call->out[0] : NULL;
@@ -400,7 +394,11 @@ static Node *denoise(Call *c)
     if (!next)
         return NULL;
     scan_next(&b, x, next);
-    return steps_bring_in(c, &b, true) ? scan_last(c->g, scan_end(&b), 0) : NULL;
+    if (!steps_bring_in(c, &b, true))
+        return NULL;
+    Node *last = scan_last(c->g, scan_end(&b), 0);
+    /* To explain it would keep all steps in memory. */
+    return c->g->fn == FN_attribute ? build_unary(c->g, OP_stop_gradient, last) : last;
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */

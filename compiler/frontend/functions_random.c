@@ -66,22 +66,62 @@ static Node *gumbel_like(Call *c)
 
 /* --- of parameters ---------------------------------------------------------------------------- */
 
-/* Operands 0 and 1 as f32, and the shape of what is drawn: that of both together. Reports numbers
- * alone, of which nothing says how many to draw. */
+bool rows_shape(Call *c, const Arg *arg, Shape *shape)
+{
+    *shape = (Shape){.rank = arg->n + 1, .batch = 0, .dim = {1}};
+    if (shape->rank > RANK_MAX) {
+        diag_error(&c->ctx->diag, arg->loc,
+                   "%s: shape: a tensor has at most %d axes, the batch included", c->row->name,
+                   RANK_MAX);
+        return false;
+    }
+    for (int i = 0; i < arg->n; i++) {
+        shape->dim[i + 1] = arg->list[i];
+        if (arg->list[i] >= 1 && arg->list[i] <= DIM_MAX)
+            continue;
+        diag_error(&c->ctx->diag, arg->loc, "%s: shape: axes are 1 to %lld long", c->row->name,
+                   (long long)DIM_MAX);
+        return false;
+    }
+    return true;
+}
+
+/* x as one of `shape`; reports one that does not broadcast to it. */
+static Node *broadcast_to(Call *c, Node *x, const Shape *shape)
+{
+    Shape both;
+    int axis_x, axis;
+    char given[128], wanted[128];
+    if (!x ||
+        (shape_broadcast(&x->shape, shape, &both, &axis_x, &axis) && shape_equal(&both, shape)))
+        return x ? build_expand(c->g, x, shape) : NULL;
+    diag_error(&c->ctx->diag, c->loc, "%s: a parameter of shape %s does not broadcast to %s",
+               c->row->name, shape_text(&x->shape, given), shape_text(shape, wanted));
+    rows_notes(c);
+    return NULL;
+}
+
+/* Operands 0 and 1 as f32, and the shape of what is drawn: the given one, else that of both together. */
 static bool parameters(Call *c, Node **a, Node **b, Shape *shape)
 {
+    int axis_a, axis_b;
+    if (c->arg[0].given) {
+        if (!rows_shape(c, &c->arg[0], shape))
+            return false;
+        *a = broadcast_to(c, rows_operand(c, 0), shape);
+        *b = broadcast_to(c, rows_operand(c, 1), shape);
+        return *a && *b;
+    }
     if (!rows_pair(c, a, b))
         return false;
-    int axis_a, axis_b;
     if (!shape_broadcast(&(*a)->shape, &(*b)->shape, shape, &axis_a, &axis_b))
         BUG("%s: a pair that does not broadcast", c->row->name);
     if (shape->rank > 0)
         return true;
-    diag_error(
-        &c->ctx->diag, c->loc,
-        "%s: two single numbers do not say how many to draw; '%s_like(x)' draws as many as x "
-        "holds",
-        c->row->name, c->row->name);
+    diag_error(&c->ctx->diag, c->loc,
+               "%s: two single numbers do not say how many to draw: shape=[100] does, without the "
+               "batch; '%s_like(x)' draws as many as x holds",
+               c->row->name, c->row->name);
     return false;
 }
 
@@ -125,9 +165,15 @@ static Node *uniform(Call *c)
 static Node *bernoulli(Call *c)
 {
     Node *p = rows_operand(c, 0);
-    if (!rows_draws(c))
+    Shape shape = p->shape;
+    if (c->arg[0].given) {
+        if (!rows_shape(c, &c->arg[0], &shape))
+            return NULL;
+        p = broadcast_to(c, p, &shape);
+    }
+    if (!p || !rows_draws(c))
         return p;
-    return build_binary(c->g, OP_less, standard_uniform(c, &p->shape), p);
+    return build_binary(c->g, OP_less, standard_uniform(c, &shape), p);
 }
 
 /* value + (x - x), where the first two are constants for differentiation: value exactly, while x is
@@ -144,19 +190,21 @@ static Node *straight_through(Call *c)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-#define RANDOM(row, operands, says)                                                                \
+#define RANDOM(row, operands, shape, says)                                                         \
     const CallRow call_##row = {.name = #row,                                                      \
                                 .min_in = operands,                                                \
                                 .max_in = operands,                                                \
+                                .arg = {shape, NOTHING},                                           \
                                 .build = row,                                                      \
                                 .flags = CALL_function,                                            \
                                 .text = says}
+#define SHAPED TAKES("shape", ints, "")
 
-RANDOM(normal, 2, "drawn from the normal distribution of this mean and standard deviation");
-RANDOM(uniform, 2, "drawn uniformly from [low, high)");
-RANDOM(bernoulli, 1, "1 with probability p, else 0; no gradient");
-RANDOM(gumbel, 2, "drawn from the Gumbel distribution of this location and scale");
-RANDOM(normal_like, 1, "standard normal numbers, as many as x holds");
-RANDOM(uniform_like, 1, "numbers in [0, 1), as many as x holds");
-RANDOM(gumbel_like, 1, "standard Gumbel numbers, as many as x holds");
-RANDOM(straight_through, 2, "value (the first), with the gradient of x (the second)");
+RANDOM(normal, 2, SHAPED, "drawn from the normal distribution of this mean and standard deviation");
+RANDOM(uniform, 2, SHAPED, "drawn uniformly from [low, high)");
+RANDOM(bernoulli, 1, SHAPED, "1 with probability p, else 0; no gradient");
+RANDOM(gumbel, 2, SHAPED, "drawn from the Gumbel distribution of this location and scale");
+RANDOM(normal_like, 1, NOTHING, "standard normal numbers, as many as x holds");
+RANDOM(uniform_like, 1, NOTHING, "numbers in [0, 1), as many as x holds");
+RANDOM(gumbel_like, 1, NOTHING, "standard Gumbel numbers, as many as x holds");
+RANDOM(straight_through, 2, NOTHING, "value (the first), with the gradient of x (the second)");

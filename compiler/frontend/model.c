@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* model.c: the file's top level: the keys there are, variables, the model's name; and the graphs of
- * its functions: outputs, loss and metrics on top of the network.
+ * its functions: loss and metrics on top of the network (outputs.c: outputs and samples).
  *
  * model_read builds one graph of everything, to find all mistakes and to make the variables in the
  * order of the layers; model_graph then walks the layers again, once a function.
@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-static const char *const keys[] = {"model",  "vars",    "inputs",  "layers",       "networks",
-                                   "blocks", "outputs", "loss",    "loss_weights", "metrics",
-                                   "train",  "data",    "generate"};
+static const char *const keys[] = {"model",  "vars",    "inputs",   "layers",       "networks",
+                                   "blocks", "outputs", "loss",     "loss_weights", "metrics",
+                                   "train",  "data",    "generate", "sample"};
 
 /* --- the model's name ------------------------------------------------------------------------- */
 
@@ -145,105 +145,6 @@ static void read_vars(Model *m, const Y *y, const ModelOptions *options)
         const Y *bound = value ? y_bind(m->ctx, &m->vars, value, YAML_NODES_MAX) : NULL;
         map_set(&m->vars.values, name, (void *)(bound ? bound : pair->value));
     }
-}
-
-/* --- outputs ---------------------------------------------------------------------------------- */
-
-static bool is_batched(const Shape *shape)
-{
-    return shape->rank > 0 && shape->batch == 0 && shape->dim[0] == 1;
-}
-
-Node *output_build(Builder *b, const char *name, Loc loc, const Y *y)
-{
-    b->into = NULL;
-    b->place = arena_format(b->ctx->arena, "outputs.%s", name);
-    b->n_random = 0;
-    b->g->role = ROLE_forward;
-    Node *node = expr_build(b, y, &b->model->vars);
-    b->g->loc = loc;
-    b->g->what = "output";
-    if (!node)
-        return NULL;
-    if (!is_batched(&node->shape)) {
-        char shape[128];
-        diag_error(&b->ctx->diag, y->loc,
-                   "output '%s' has shape %s: an output has one row a sample, [N, ...]", name,
-                   shape_text(&node->shape, shape));
-        return NULL;
-    }
-    if (node->dtype != DT_f32)
-        node = build_cast(b->g, node, DT_f32);
-    if (!node->name)
-        node->name = name;
-    return node;
-}
-
-/* `outputs:` is a map of expressions or a list of names; without it the last layer is the output.
- * */
-static void build_outputs(Builder *b)
-{
-    const Program *p = b->program;
-    const Y *y = b->model->outputs;
-    for (int i = 0; i < p->outputs.n; i++) {
-        const Output *output = &p->outputs.at[i];
-        const Y *value = !y ? NULL : y->kind == Y_list ? y->items.at[i] : y->pairs.at[i].value;
-        Y last = {.kind = Y_scalar, .loc = output->loc, .text = output->name};
-        graph_root(b->g, ROOT_output, i,
-                   output_build(b, output->name, output->loc, value ? value : &last));
-    }
-}
-
-static void add_output(Model *m, const Y *key)
-{
-    Output output = {.name = key->text, .loc = key->loc};
-    if (y_name(m->ctx, key, "output", &output.name))
-        for (int i = 0; i < m->program->inputs.n; i++)
-            if (strcmp(m->program->inputs.at[i].name, output.name) == 0)
-                diag_error(&m->ctx->diag, key->loc, "output '%s' has the name of an input",
-                           output.name);
-    vec_push(m->ctx->arena, &m->program->outputs, output);
-}
-
-static void read_outputs(Model *m, const Y *y)
-{
-    m->outputs = NULL;
-    if (y_empty(y) || (y->kind != Y_scalar && !y->pairs.n && !y->items.n))
-        return;
-    if (y->kind == Y_scalar) {
-        diag_error(&m->ctx->diag, y->loc, "outputs: expected a map of expressions by name, saw %s",
-                   y_text(m->ctx, y));
-        return;
-    }
-    m->outputs = y;
-    Map seen = map_new(m->ctx->arena);
-    for (int i = 0; i < y->pairs.n; i++)
-        add_output(m, y->pairs.at[i].key);
-    for (int i = 0; i < y->items.n; i++) {
-        const Y *item = y->items.at[i];
-        if (item->kind == Y_scalar && map_get(&seen, item->text))
-            diag_error(&m->ctx->diag, item->loc, "output '%s' is given twice", item->text);
-        if (item->kind == Y_scalar)
-            map_set(&seen, item->text, m);
-        add_output(m, item);
-    }
-}
-
-/* Of a model that names no output: its last layer. Gives false where that layer is broken: what it
- * would have read is then not unused. */
-static bool default_output(Builder *b)
-{
-    const Value *last = b->frame->last;
-    if (b->frame->several && !b->model->outputs) {
-        diag_error(&b->ctx->diag, last->made,
-                   "the last layer gives several values: name the 'outputs'");
-        b->blind = true;
-    }
-    if (b->model->outputs || !last || b->frame->several)
-        return true;
-    if (last->node)
-        vec_push(b->ctx->arena, &b->program->outputs, ((Output){last->name, last->made}));
-    return last->node != NULL;
 }
 
 /* --- loss ------------------------------------------------------------------------------------- */
@@ -494,11 +395,12 @@ static void check_graph(Model *m)
     Builder *b = builder_new(m, m->loss ? FN_train : FN_predict);
     b->blind = m->blind;
     frame_build(b, b->frame);
-    bool whole = default_output(b);
-    build_outputs(b);
+    bool whole = outputs_default(b);
+    outputs_build(b);
     build_judged(b, true);
     add_losses(b->program);
     generate_scores(b, true);
+    samples_build(b);
     if (!b->blind) {
         if (whole)
             builder_report_unused(b);
@@ -540,7 +442,8 @@ static void read_file(Model *m, const Y *root, const ModelOptions *options)
     blocks_read(m, y_get(root, "blocks"));
     networks_read(m, y_get(root, "networks"));
     read_layers(m, root);
-    read_outputs(m, y_get(root, "outputs"));
+    outputs_read(m, y_get(root, "outputs"));
+    samples_read(m, y_get(root, "sample"));
     read_loss(m, y_get(root, "loss"), y_get(root, "loss_weights"));
     read_metrics(m, y_get(root, "metrics"));
     players_read(m, y_get(y_get(root, "train"), "players"));
@@ -590,7 +493,9 @@ Graph *model_graph(Program *p, Fn fn)
     Builder *b = builder_new(m, fn);
     frame_build(b, b->frame);
     if (fn == FN_predict || fn == FN_attribute)
-        build_outputs(b);
+        outputs_build(b);
+    else if (fn == FN_sample)
+        samples_build(b);
     else if (fn == FN_grad)
         build_loss(b);
     else if (fn != FN_fit)
@@ -602,6 +507,8 @@ Graph *model_graph(Program *p, Fn fn)
     graph_sort(b->g);
     if (fn == FN_fit && !fits_check(b->g))
         return NULL;
+    if (fn == FN_sample)
+        samples_bound(b->g);
     return b->g;
 }
 

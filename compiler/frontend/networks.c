@@ -253,7 +253,7 @@ const NetworkCall *network_call(Builder *b, Network *net, int n, Node **in, cons
     }
     call->in = arena_take(b->ctx->arena, sizeof *call->in * (size_t)(n + 1));
     for (int i = 0; good && i < n; i++) {
-        call->in[i] = in[i] ? given_node(b, net, i, in[i], at[i]) : NULL;
+        call->in[i] = in[i] ? given_node(b, net, i, in[i], loc) : NULL;
         good = call->in[i] != NULL;
     }
     b->blind |= !good || net->block.failed;

@@ -46,8 +46,8 @@ bool source_column_name(Reader *, const Y *, const char *key, SourceColumn *out)
 /* The key `file`, which must be there; of the second it may be a list. */
 bool source_file(Reader *);
 bool source_several_files(Reader *);
-/* The keys `generator`, which must be `only` or, unless NULL, `other`, `seed` and `count`. */
-bool source_generator(Reader *, const char *only, const char *other);
+/* The keys `generator`, which must be one of the words `known`, with blanks between them, `seed` and `count`. */
+bool source_generator(Reader *, const char *known);
 /* One character, `tab`, or of csv `space`: runs of blanks. */
 bool source_delimiter(Reader *, const Y *);
 

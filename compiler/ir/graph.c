@@ -387,23 +387,31 @@ Var *program_var(Program *program, const char *name, VarKind kind, const Shape *
 const char *fn_text(Fn fn)
 {
     static const char *const text[FN_COUNT] = {
-        "predict", "eval", "train",     "accumulate", "grad",    "encode", "prefill",
-        "step",    "fit",  "attribute", "round_1",    "round_2", "round_3"};
+        "predict", "eval", "train",     "accumulate", "grad",    "encode",  "prefill",
+        "step",    "fit",  "attribute", "sample",     "round_1", "round_2", "round_3"};
     return text[fn];
 }
 
 const char *graph_output_name(const Graph *g, int index)
 {
     const Program *p = g->program;
-    return g->fn == FN_fit         ? p->fits.at[index].name
-           : g->fn == FN_attribute ? p->attributions.at[index].name
-                                   : p->outputs.at[index].name;
+    switch (g->fn) {
+    case FN_fit: return p->fits.at[index].name;
+    case FN_attribute: return p->attributions.at[index].name;
+    case FN_sample: return p->samples.at[index].name;
+    default: return p->outputs.at[index].name;
+    }
 }
 
 int graph_output_count(const Graph *g)
 {
     const Program *p = g->program;
-    return g->fn == FN_fit ? p->fits.n : g->fn == FN_attribute ? p->attributions.n : p->outputs.n;
+    switch (g->fn) {
+    case FN_fit: return p->fits.n;
+    case FN_attribute: return p->attributions.n;
+    case FN_sample: return p->samples.n;
+    default: return p->outputs.n;
+    }
 }
 
 bool fn_trains(Fn fn)

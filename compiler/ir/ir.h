@@ -214,6 +214,7 @@ typedef enum {
     FN_step,
     FN_fit, /* what is fitted on training data reads: output i is the operand of Program.fits i */
     FN_attribute,
+    FN_sample,  /* what is drawn: inference, but random functions draw */
     FN_round_1, /* steps in which not all players have their turn: see Program.rounds */
     FN_round_2,
     FN_round_3,
@@ -235,6 +236,11 @@ struct Graph {
     int turn;
     const char *what;
 };
+
+/* What numbers are from and up to; infinite where that is not known. */
+typedef struct Bounds {
+    double low, high;
+} Bounds;
 
 #include "program.h"
 
@@ -451,6 +457,10 @@ typedef struct Layers {
 } Layers;
 
 Layers graph_layers(const Graph *, Arena *);
+
+/* bounds.c. Of the numbers of a node, by the ops that it is computed with. The graph is in order. */
+Bounds graph_bounds(const Graph *, const Node *, Arena *);
+
 /* What must hold after each pass: order, arity, shapes by the rules, dtypes, roots. A violation is
  * a bug of ours; `after` names the pass. */
 void graph_verify(const Graph *, const char *after);

@@ -127,8 +127,10 @@ static void put_attrs(FILE *f, const Node *y)
     }
     if ((has & ATTR_data) && a->data)
         put_data(f, y, &separator);
-    if (has & ATTR_var)
+    if (has & ATTR_var) {
         fprintf(f, "%svar=%s", separator, a->var->name);
+        separator = " ";
+    }
     if (has & ATTR_input)
         fprintf(f, "%sinput=%d", separator, a->input);
     if (has & ATTR_part)
@@ -295,6 +297,8 @@ void program_print(const Program *p, FILE *f)
         put_input(f, &p->inputs.at[i]);
     for (int i = 0; i < p->outputs.n; i++)
         fprintf(f, "output %s\n", p->outputs.at[i].name);
+    for (int i = 0; p->fn[FN_sample] && i < p->samples.n; i++)
+        fprintf(f, "sample %s\n", p->samples.at[i].name);
     for (int i = 0; i < p->vars.n; i++)
         put_var(f, p->vars.at[i]);
     for (int i = 0; p->fn[FN_fit] && i < p->fits.n; i++)

@@ -46,10 +46,14 @@ typedef struct Input {
     double visible; /* boxes: the share of one that must be left */
 } Input;
 
+/* One of `outputs:` or `sample:`. */
 typedef struct Output {
     const char *name;
     Loc loc;
+    Bounds bounds; /* sample: of its numbers, by what they are computed from */
 } Output;
+
+typedef VEC(Output) OutputList;
 
 /* What function attribute gives of each sample. The same numbers as nnrt_attribution_kind. */
 typedef enum {
@@ -331,7 +335,8 @@ struct Program {
     VEC(Var *) vars;  /* add by program_var only */
     Map var_by_name;  /* program_find_var's */
     VEC(Input) inputs;
-    VEC(Output) outputs;
+    OutputList outputs;
+    OutputList samples; /* what function sample draws */
     VEC(Metric) metrics;
     VEC(Fit) fits;                 /* in the order of the layers */
     VEC(Attribution) attributions; /* in the order of the outputs of function attribute */

@@ -95,13 +95,23 @@ static bool read_input(Reader *r)
     return text_line_ends(r);
 }
 
-static bool read_output(Reader *r)
+static bool read_name(Reader *r, OutputList *list)
 {
     Output out = {.loc = {r->number, 1, 1}};
     if (!(out.name = text_word(r, "a name")))
         return false;
-    vec_push(r->ctx->arena, &r->p->outputs, out);
+    vec_push(r->ctx->arena, list, out);
     return text_line_ends(r);
+}
+
+static bool read_output(Reader *r)
+{
+    return read_name(r, &r->p->outputs);
+}
+
+static bool read_sample(Reader *r)
+{
+    return read_name(r, &r->p->samples);
 }
 
 static bool read_fit(Reader *r)
@@ -524,8 +534,6 @@ static bool check_root(Reader *r, RootKind kind, int64_t index, const Node *y)
         return text_wrong(r, "the index of the variable that is assigned");
     if (kind == ROOT_assign && graph_find_root(r->g, ROOT_assign, (int)index))
         return text_wrong(r, "each variable to be assigned once");
-    if (kind == ROOT_loss && index > 0 && index > r->p->losses.n)
-        return text_wrong(r, "a loss that is declared");
     if (kind == ROOT_loss && y->shape.rank)
         return text_wrong(r, "a loss of rank 0");
     if (kind == ROOT_metric && y->shape.batch >= 0)
@@ -590,19 +598,20 @@ static bool read_line(Reader *r)
     static const struct {
         const char *word;
         bool (*read)(Reader *);
-    } lines[] = {{"program ", read_program}, {"train ", read_train}, {"input ", read_input},
-                 {"output ", read_output},   {"var ", read_var},     {"function ", read_function},
-                 {"fit ", read_fit},         {"%", read_node},       {"root ", read_root},
-                 {"body", read_body},        {"end", read_end},      {"player ", read_player},
-                 {"round ", read_round}};
+    } lines[] = {{"program ", read_program}, {"train ", read_train},  {"input ", read_input},
+                 {"output ", read_output},   {"var ", read_var},      {"function ", read_function},
+                 {"fit ", read_fit},         {"%", read_node},        {"root ", read_root},
+                 {"body", read_body},        {"end", read_end},       {"player ", read_player},
+                 {"round ", read_round},     {"sample ", read_sample}};
     text_skip(r);
     if (r->at == r->end || *r->at == ';')
         return true;
     for (int i = 0; i < COUNT(lines); i++)
         if (text_take(r, lines[i].word))
             return lines[i].read(r);
-    return text_wrong(r, "program, train, player, round, input, output, var, fit, function, root, "
-                         "body, end or a node");
+    return text_wrong(
+        r, "program, train, player, round, input, output, sample, var, fit, function, root, "
+           "body, end or a node");
 }
 
 Program *program_read(Ctx *ctx, const char *text, size_t size)

@@ -6,7 +6,7 @@
  *         weight in another form, in panels of columns or transformed; kernel->kept
  * breaks  nothing
  *
- * In predict and eval a kernel that reads weights alone gives the same from call to call. Those are kept: they
+ * In predict, eval and sample a kernel that reads weights alone gives the same from call to call. Those are kept: they
  * stand first, run only after a weight has changed, and what they store stays in the arena until then. In a body
  * what reads alone operands that all steps share is kept so, from step to step; and from call to call as well
  * where those operands are weights. */
@@ -54,7 +54,7 @@ static void find_weights(Packing *p)
  * body, whose steps are many. */
 static bool keeps(const Graph *g)
 {
-    return g->outer || g->fn == FN_predict || g->fn == FN_eval;
+    return g->outer || g->fn == FN_predict || g->fn == FN_eval || g->fn == FN_sample;
 }
 
 /* One product of a stack would pack its own weight. */

@@ -88,7 +88,9 @@ wait
 apart image "gcc clang" "$passes"
 apart attention clang "-O0 --no-pass=fuse --no-pass=flatten"
 wait
-cat mixed.txt recurrent.txt image.txt attention.txt
+apart players "gcc clang" "-O0 --no-pass=fuse --no-pass=cse --no-pass=layout"
+wait
+cat mixed.txt recurrent.txt image.txt attention.txt players.txt
 
 # A loop is a loop: the C of 4096 steps is that of 16, but for numbers.
 for t in 16 4096; do

@@ -30,7 +30,7 @@
 #include "nnrt_rand.h"
 #include "nnrt_team.h"
 
-#if NNRT_ABI != 11
+#if NNRT_ABI != 12
 #error "tiny.c was made for another nnrt: run nncc again"
 #endif
 #if defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11

@@ -192,7 +192,12 @@ DRAWN = {
     "normal_like": ("s_normal_like * normal_like(a)", "s_normal_like", D.Normal(0., 1.)),
     "uniform": ("uniform(a, a + s_uniform)", "s_uniform", D.Uniform(0., 1.)),
     "gumbel": ("gumbel(a, s_gumbel)", "s_gumbel", D.Gumbel(0., 1.)),
-    "bernoulli": ("s_bernoulli * bernoulli(0.3 + 0 * a)", "s_bernoulli", D.Bernoulli(torch.tensor(0.3)))}
+    "bernoulli": ("s_bernoulli * bernoulli(0.3 + 0 * a)", "s_bernoulli", D.Bernoulli(torch.tensor(0.3))),
+    "normal_shape": ("s_normal_shape * normal(0, 1, shape=[%d])" % WIDTH, "s_normal_shape", D.Normal(0., 1.)),
+    "uniform_shape": ("uniform(0, s_uniform_shape, shape=[%d])" % WIDTH, "s_uniform_shape", D.Uniform(0., 1.)),
+    "gumbel_shape": ("gumbel(0, s_gumbel_shape, shape=[%d])" % WIDTH, "s_gumbel_shape", D.Gumbel(0., 1.)),
+    "bernoulli_shape": ("s_bernoulli_shape * bernoulli(0.3, shape=[%d])" % WIDTH, "s_bernoulli_shape",
+                        D.Bernoulli(torch.tensor(0.3)))}
 
 
 def check_random(case, nncc, work, seed):
@@ -223,7 +228,9 @@ def check_random(case, nncc, work, seed):
     # predict takes means; eval draws, a batch at a time, the same each time
     b.run("predict", "--weights", "w.safetensors", *b.files("--input"), *(x for n in DRAWN for x in ("--output", "%s=%s.npy" % (n, n))))
     means = {"normal": b.data["a"], "normal_like": 0, "uniform": b.data["a"] + 0.5 * b.data["s_uniform"],
-             "gumbel": b.data["a"] + 0.57721566 * b.data["s_gumbel"], "bernoulli": 0.3 * b.data["s_bernoulli"]}
+             "gumbel": b.data["a"] + 0.57721566 * b.data["s_gumbel"], "bernoulli": 0.3 * b.data["s_bernoulli"],
+             "normal_shape": 0, "uniform_shape": 0.5 * b.data["s_uniform_shape"],
+             "gumbel_shape": 0.57721566 * b.data["s_gumbel_shape"], "bernoulli_shape": 0.3 * b.data["s_bernoulli_shape"]}
     for name, want in means.items():
         within("predict " + name, b.load(name + ".npy"), np.broadcast_to(want, b.data["a"].shape), 1e-6)
     for name, a in b.data.items():

@@ -254,7 +254,7 @@ Test(codegen, guards_name_what_they_want)
     cr_assert(strstr(source,
                      "#ifndef __AVX2__\n#error \"net.c is made for x86-64-v3: compile it with "
                      "-march=x86-64-v3\"\n#endif"));
-    cr_assert(strstr(source, "#if NNRT_ABI != 11\n#error"));
+    cr_assert(strstr(source, "#if NNRT_ABI != 13\n#error"));
     cr_assert(strstr(source, "__clang_major__ < 14 : __GNUC__ < 11"));
     source = emit_source(compiled(mlp, INFER, "generic", 0), &options);
     cr_assert_null(strstr(source, "#error \"net.c is made for"));

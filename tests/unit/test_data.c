@@ -137,7 +137,7 @@ Test(data, csv_reports)
     wrong("train: {csv: {file: t, image: [0, 1, 2, 3], label: a, missing: {a: b}}}",
           "csv: missing: expected a text, or a list");
     wrong("train: {csv: {generator: lones, image: [0, 1, 2, 3], label: a}}",
-          "expected loans or ratings");
+          "expected one of: loans ratings ring");
     wrong("train: {csv: {generator: loans, header: false, image: [0, 1, 2, 3], label: a}}",
           "csv: 'header' does not go with 'generator'");
     wrong("train: {csv: {image: [0, 1, 2, 3], label: 4}}", "csv: 'file' is missing");
@@ -214,7 +214,7 @@ Test(data, forecast)
                  "nothing for the input 'x'");
     wrong_series("file: t.csv, x: a, forecast: {input: x, target: t, columns: [a, b]}",
                  "'x' beside 'forecast'");
-    wrong_series("generator: waves, x: a", "unknown 'waves'; expected loans or ratings");
+    wrong_series("generator: waves, x: a", "unknown 'waves'; expected one of: loans ratings ring");
     wrong_series("generator: wave, forecast: {input: u, target: v}", "expected waves");
     wrong_series("file: a, generator: waves, forecast: {input: u, target: v}",
                  "either 'file' or 'generator'");

@@ -58,6 +58,19 @@ Test(functions_random, moments)
     expect_moments("gumbel(a, b)", 1 + euler / 2, gumbel / 4, 5.4);
 }
 
+/* shape= leaves out the batch; parameters broadcast to it, numbers and values alike. */
+Test(functions_random, of_a_given_shape)
+{
+    const double euler = 0.57721566490153286, gumbel = M_PI * M_PI / 6;
+    expect_moments("normal(3, 0.5, shape=[50, 100])", 3, 0.25, 3);
+    expect_moments("uniform(-1, 3, shape=5000)", 1, 16 / 12.0, 1.8);
+    expect_moments("bernoulli(0.2, shape=[5000])", 0.2, 0.16, 1 / 0.16 - 3);
+    expect_moments("gumbel(0, 1, shape=[5000])", euler, gumbel, 5.4);
+    expect_moments("normal(a, b, shape=[5000])", 1, 0.25, 3);
+    expect_moments("normal(a[:, 0:1], 0.5, shape=[5000])", 1, 0.25, 3);
+    expect_moments("bernoulli(b[:, 0:1], shape=[5000])", 0.5, 0.25, 1);
+}
+
 Test(functions_random, what_is_drawn_stays_in_range)
 {
     cr_expect_eq(mean_of("uniform_like(a)", "amin(%s)") < 0, false);
@@ -128,6 +141,8 @@ Test(functions_random, gradients_by_parameters)
     expect_gradients("gumbel(x, exp(x))");
     expect_gradients("softmax((x + gumbel_like(x)) / 0.7)");
     expect_gradients("x * bernoulli(0.5 + 0 * x)");
+    expect_gradients("normal(mean(x, axis=2, keepdims=true), exp(0.5 * x), shape=[3, 4])");
+    expect_gradients("x * normal(unsqueeze(s, axis=1), 1, shape=[3, 4])");
 }
 
 /* Scale of one axis fewer: broadcast forward, summed back. */

@@ -69,7 +69,6 @@ Test(train, numbers_out_of_range)
 Test(train, keys)
 {
     wrong("{optimizer: adam, epoch: 3}", "did you mean 'epochs'?");
-    wrong("{players: []}", "train: 'players' is not supported yet");
     wrong("{epochs: 3}", "train: 'optimizer' is missing");
     wrong("adam", "train: expected a map");
     wrong_model(
