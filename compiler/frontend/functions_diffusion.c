@@ -100,7 +100,7 @@ static bool noise_operands(Call *c, Node **x, Node **noise, Node **t)
     char a[128], b[128];
     *x = rows_operand(c, 0);
     *noise = rows_operand(c, 1);
-    *t = rows_each(c, c->in[2], c->in_loc[2], "t");
+    *t = rows_each(c, c->in[2], c->loc, "t");
     if (!*t)
         return false;
     if ((*x)->shape.batch == 0 && shape_equal(&(*x)->shape, &(*noise)->shape))
@@ -171,7 +171,7 @@ static Node *timestep_embedding(Call *c)
 {
     Graph *g = c->g;
     int64_t dim = c->arg[0].i, half = dim / 2;
-    Node *t = rows_each(c, c->in[0], c->in_loc[0], "t");
+    Node *t = rows_each(c, c->in[0], c->loc, "t");
     if (!t)
         return NULL;
     if (dim < 2 || dim > DIM_MAX || !(c->arg[1].r > 0)) {
@@ -273,7 +273,7 @@ static bool read_sampler(Call *c, Sampler *s)
     s->length = inference->given ? inference->i : all ? steps : few;
     s->eta = eta->given ? eta->r : all ? 1 : 0;
     if (s->length < 1 || s->length > steps)
-        return report(c, inference->loc, "inference_steps: 1 to steps");
+        return report(c, inference->loc, "inference_steps: from 1 to `steps`");
     if (!(s->eta >= 0 && s->eta <= 1))
         return report(c, eta->loc, "eta: 0 to 1");
     for (int k = 0; k < K_COUNT; k++)
@@ -295,9 +295,9 @@ static Node *first_x(Call *c)
         return report(c, c->loc,
                       "shape=[1, 28, 28] says what a sample is, or start= what to begin with");
     if (start && start->shape.batch != 0)
-        return report(c, c->in_loc[0], "start: a value a sample is wanted");
+        return report(c, c->loc, "start: a value a sample is wanted");
     if (start && c->arg[A_shape].given && !shape_equal(&s, &start->shape))
-        return report(c, c->in_loc[0], "start is of another shape than `shape` says");
+        return report(c, c->loc, "start is of another shape than `shape` says");
     if (start)
         return start;
     return rows_draws(c) ? build_random(c->g, OP_random_normal, &s, call_stream(c))
