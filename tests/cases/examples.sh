@@ -194,6 +194,15 @@ else
     at_most "vae_mnist/model_mnist.yaml: nats" "$(vae model_mnist.yaml --data-dir "$DATA_DIR" --epochs 2)" 120
 fi
 
+# Diffusion: the error of the noise, whose variance is 1; some steps of what is made up, but for LONG=1.
+"$nncc" "$root/examples/ddpm/model_mnist.yaml" -o unet.c
+check "ddpm/model_mnist.yaml compiles" test -s unet.c
+"$nncc" "$root/examples/ddpm/model.yaml" -o unet
+[ "${LONG:-0}" = 1 ] && bound=0.1 steps= || bound=0.6 steps=100
+./unet train ${steps:+--steps $steps} --out unet.safetensors >/dev/null 2>&1 && ./unet eval --weights unet.safetensors >unet.txt
+at_most "ddpm/model.yaml: error of the noise" "$(value unet.txt loss)" $bound
+check "ddpm/model.yaml: draws pictures" ./unet sample --weights unet.safetensors --count 4 --output picture=unet.png
+
 # Strings of digits; a step of them, but for LONG=1.
 "$nncc" "$root/examples/spoken_ctc/model.yaml" -o spoken
 "$nncc" "$root/examples/spoken_ctc/model_fsdd.yaml" -o spoken_fsdd.c

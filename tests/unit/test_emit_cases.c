@@ -104,27 +104,6 @@ Test(emit_cases, normal_numbers)
     check_case(random_normals);
 }
 
-/* Of a loop in a loop: other numbers in each step of both. */
-static Node *random_steps(Fixture *f)
-{
-    Node *x = emit_leaf(f, SHAPE(0, 1, 19), -1, 1);
-    ScanBuilder outer = scan_begin(f->g, 4, false);
-    Node *h = scan_state(&outer, x);
-    ScanBuilder inner = scan_begin(outer.body, 3, true);
-    Node *k = scan_state(&inner, h);
-    Node *u = build_random(inner.body, OP_random_uniform, &x->shape, 2);
-    scan_next(&inner, k, build_binary(inner.body, OP_mul, k, u));
-    Node *last = scan_last(outer.body, scan_end(&inner), 0);
-    Node *z = build_random(outer.body, OP_random_normal, &x->shape, 2);
-    scan_next(&outer, h, build_binary(outer.body, OP_add, last, z));
-    return scan_last(f->g, scan_end(&outer), 0);
-}
-
-Test(emit_cases, random_numbers_in_loops)
-{
-    check_case(random_steps);
-}
-
 /* tanh(x) was kept for a later stage that kept what is made of it. */
 static Node *cached_twice(Fixture *f)
 {
