@@ -56,6 +56,14 @@ NNRT_INLINE nnrt_rand_key nnrt_rand_key_of(uint64_t seed, uint64_t step, uint32_
     return k;
 }
 
+/* The key of one turn of a loop in which the sequence is drawn again. */
+NNRT_INLINE nnrt_rand_key nnrt_rand_key_turn(nnrt_rand_key k, uint64_t turn)
+{
+    uint64_t z = nnrt_rand_mix(((uint64_t)k.high << 32 | k.key) ^ turn);
+    nnrt_rand_key of_turn = {(uint32_t)z, (uint32_t)(z >> 32)};
+    return of_turn;
+}
+
 /* 64 random bits. */
 NNRT_INLINE uint64_t nnrt_rand_bits64(nnrt_rand_key k, uint64_t index)
 {

@@ -120,10 +120,18 @@ static void close_block(Listing *l)
     add_line(l, LINE_close, false, "");
 }
 
+/* A random stream's key; in a body that of the step. */
+static const char *key_text(SourceText *s, const Frame *f, uint32_t stream)
+{
+    return f->outer ? arena_format(s->arena, "nnrt_rand_key_turn(%s, (uint64_t)%s)",
+                                   key_text(s, f->outer, stream), f->t)
+                    : slot_text(s, (Slot){.stream = stream});
+}
+
 static const char *argument(SourceText *s, const Frame *f, const KernelArg *a)
 {
     switch (a->kind) {
-    case KARG_key: return slot_text(s, (Slot){.stream = a->node->attr->stream});
+    case KARG_key: return key_text(s, f, a->node->attr->stream);
     case KARG_scalar: return arena_format(s->arena, "(float)%s", uniform_name(s, a->node));
     case KARG_team: return "&team";
     case KARG_buffer: return buffer_address(s, f, a->buffer);

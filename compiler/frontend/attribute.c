@@ -147,18 +147,18 @@ static bool is_convolution(const Value *v)
     return v->kind && strncmp(v->kind, "conv", 4) == 0;
 }
 
-/* Whether a layer's value is maps, [N, C, H, W], of more than one place. */
-static bool has_maps(const Value *v)
+/* Whether a layer's value is maps, [N, C, H, W], of more than one place; none of a step of a loop. */
+static bool has_maps(const Builder *b, const Value *v)
 {
     const Node *y = v->node;
-    return y && y->mark && y->dtype == DT_f32 && y->shape.rank == 4 && y->shape.batch == 0 &&
+    return y && graph_has(b->g, y) && y->mark && y->dtype == DT_f32 && y->shape.rank == 4 && y->shape.batch == 0 &&
            y->shape.dim[0] == 1 && y->shape.dim[2] * y->shape.dim[3] > 1;
 }
 
 /* Convolutions, uses of blocks, and whatever has a name outside of blocks. */
 static bool is_listed(const Builder *b, const Value *v)
 {
-    return has_maps(v) && v->path &&
+    return has_maps(b, v) && v->path &&
            (is_convolution(v) || block_find(b->model, v->kind) || (v->named && !v->holder));
 }
 
@@ -167,7 +167,7 @@ static const Value *default_layer(Builder *b)
 {
     const Value *last = NULL;
     for (int i = 0; i < b->all.n; i++)
-        if (is_convolution(b->all.at[i]) && has_maps(b->all.at[i]))
+        if (is_convolution(b->all.at[i]) && has_maps(b, b->all.at[i]))
             last = b->all.at[i];
     while (last && last->holder && is_listed(b, last->holder))
         last = last->holder;

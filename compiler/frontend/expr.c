@@ -323,12 +323,43 @@ static const Ex *take_weight(Builder *b, const Ex *ex, const ExArg **weight)
     return rest;
 }
 
+/* The call without its first argument, which names a network; NULL after a report. */
+static const Ex *take_network(Builder *b, const Ex *ex, Network **net)
+{
+    const Ex *first = positional(ex) ? ex->arg.at[0].value : NULL;
+    *net = first && first->kind == EX_name ? network_find(b->model, first->name) : NULL;
+    if (!*net) {
+        diag_error(&b->ctx->diag, first ? first->loc : ex->loc,
+                   "%s: its first argument is the name of one of 'networks'", ex->name);
+        b->blind = true;
+        return NULL;
+    }
+    Ex *rest = arena_take(b->ctx->arena, sizeof *rest);
+    *rest = *ex;
+    rest->arg.at++;
+    rest->arg.n--;
+    return rest;
+}
+
+/* The names by which operands of the call may be given; NULL: none. */
+static const char *operand_names(Builder *b, const CallRow *row, const Network *net)
+{
+    Str names = str_new(b->ctx->arena);
+    if (!net)
+        return row->operands;
+    str_add(&names, "%s", row->operands);
+    for (int i = 2; i < net->inputs.n; i++)
+        str_add(&names, " %s", net->inputs.at[i].name);
+    return names.at;
+}
+
 /* Apart from build_call: a Call is large, and expressions nest. */
 static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, const Ex *ex,
                                                const CallRow *row, const Operands *o,
-                                               const ExArg *weight)
+                                               const ExArg *weight, Network *net)
 {
     Call c = call_of(b, scope, ex, row, o);
+    c.network = net;
     bool good = args_from_call(b->ctx, scope, row->arg, ex, o->n, c.arg) && o->good;
     if (weight) {
         c.weight = build(b, scope, weight->value);
@@ -341,12 +372,16 @@ static __attribute__((noinline)) Node *run_row(Builder *b, const Scope *scope, c
 static Node *build_row(Builder *b, const Scope *scope, const Ex *ex, const CallRow *row)
 {
     const ExArg *weight = NULL;
+    Network *net = NULL;
     if (row->flags & CALL_weighted)
         ex = take_weight(b, ex, &weight);
-    if (row->operands && !(ex = place_operands(b, ex, row->operands)))
+    if (row->flags & CALL_network && !(ex = take_network(b, ex, &net)))
+        return NULL;
+    const char *names = operand_names(b, row, net);
+    if (names && !(ex = place_operands(b, ex, names)))
         return NULL;
     Operands o = operands_of(b, scope, ex, row->min_in, row->max_in);
-    return o.counted ? run_row(b, scope, ex, row, &o, weight) : NULL;
+    return o.counted ? run_row(b, scope, ex, row, &o, weight, net) : NULL;
 }
 
 static Node *build_op(Builder *b, const Scope *scope, const Ex *ex, OpKind op)

@@ -129,7 +129,9 @@ enum {
     CALL_activation = 8, /* may be an `activation:` (one operand, no required argument) */
     CALL_several = 16,   /* gives several values through Call.parts (split) */
     CALL_weighted = 32,  /* a loss that takes weight=, an expression: Call.weight */
-    CALL_spectral = 64   /* has a weight that call_matrix gives: takes spectral_norm */
+    CALL_spectral = 64,  /* has a weight that call_matrix gives: takes spectral_norm */
+    CALL_network = 128   /* its first argument is the name of a network: Call.network, whose inputs but for the
+                            first two may be given by name as operands, behind those that `operands` names */
 };
 
 struct Call {
@@ -145,6 +147,7 @@ struct Call {
     Loc *in_loc; /* where each operand is named or made, for notes */
     Node *weight; /* CALL_weighted: how much each element of the loss counts; NULL: all the same */
     Loc weight_loc;
+    struct Network *network; /* CALL_network */
     Arg arg[ARGS_MAX];
     const Y *init; /* the layer's init:, or NULL */
     const Scope *scope;

@@ -11,7 +11,7 @@
 
 static const double gumbel_mean = 0.57721566490153286; /* Euler's constant */
 
-static bool draws(const Call *c)
+bool rows_draws(const Call *c)
 {
     return c->g->fn != FN_predict && c->g->fn != FN_attribute;
 }
@@ -46,7 +46,7 @@ typedef Node *Standard(Call *, const Shape *);
 static Node *like(Call *c, Standard *standard, double mean)
 {
     const Shape *shape = &c->in[0]->shape;
-    return draws(c) ? standard(c, shape) : build_fill(c->g, shape, mean);
+    return rows_draws(c) ? standard(c, shape) : build_fill(c->g, shape, mean);
 }
 
 static Node *normal_like(Call *c)
@@ -66,10 +66,8 @@ static Node *gumbel_like(Call *c)
 
 /* --- of parameters ---------------------------------------------------------------------------- */
 
-/* What shape= says is drawn a sample: [N, ...]. Reports. */
-static bool given_shape(Call *c, Shape *shape)
+bool rows_shape(Call *c, const Arg *arg, Shape *shape)
 {
-    const Arg *arg = &c->arg[0];
     *shape = (Shape){.rank = arg->n + 1, .batch = 0, .dim = {1}};
     if (shape->rank > RANK_MAX) {
         diag_error(&c->ctx->diag, arg->loc,
@@ -108,7 +106,7 @@ static bool parameters(Call *c, Node **a, Node **b, Shape *shape)
 {
     int axis_a, axis_b;
     if (c->arg[0].given) {
-        if (!given_shape(c, shape))
+        if (!rows_shape(c, &c->arg[0], shape))
             return false;
         *a = broadcast_to(c, rows_operand(c, 0), shape);
         *b = broadcast_to(c, rows_operand(c, 1), shape);
@@ -135,9 +133,9 @@ static Node *located(Call *c, Standard *standard, double mean)
     Shape shape;
     if (!parameters(c, &location, &scale, &shape))
         return NULL;
-    if (!draws(c) && mean == 0)
+    if (!rows_draws(c) && mean == 0)
         return build_expand(g, location, &shape);
-    Node *z = draws(c) ? standard(c, &shape) : build_fill(g, &shape, mean);
+    Node *z = rows_draws(c) ? standard(c, &shape) : build_fill(g, &shape, mean);
     return build_binary(g, OP_add, location, build_binary(g, OP_mul, scale, z));
 }
 
@@ -158,7 +156,7 @@ static Node *uniform(Call *c)
     Shape shape;
     if (!parameters(c, &low, &high, &shape))
         return NULL;
-    Node *u = draws(c) ? standard_uniform(c, &shape) : build_fill(g, &shape, 0.5);
+    Node *u = rows_draws(c) ? standard_uniform(c, &shape) : build_fill(g, &shape, 0.5);
     return build_binary(g, OP_add, low,
                         build_binary(g, OP_mul, build_binary(g, OP_sub, high, low), u));
 }
@@ -169,11 +167,11 @@ static Node *bernoulli(Call *c)
     Node *p = rows_operand(c, 0);
     Shape shape = p->shape;
     if (c->arg[0].given) {
-        if (!given_shape(c, &shape))
+        if (!rows_shape(c, &c->arg[0], &shape))
             return NULL;
         p = broadcast_to(c, p, &shape);
     }
-    if (!p || !draws(c))
+    if (!p || !rows_draws(c))
         return p;
     return build_binary(c->g, OP_less, standard_uniform(c, &shape), p);
 }

@@ -94,60 +94,6 @@ static bool read_cell(Cell *cell)
     return true;
 }
 
-/* --- what the body takes from outside --------------------------------------------------------- */
-
-static bool is_inside(const Graph *body, const Node *x)
-{
-    return x->id < body->nodes.n && body->nodes.at[x->id] == x;
-}
-
-/* What stands in the body for a node that may not: one of the graph around it, or a leaf of a function. */
-static Node *brought_in(ScanBuilder *b, Node *x)
-{
-    Graph *g = b->outer;
-    if (!is_inside(b->body, x))
-        return scan_other(b, x);
-    Shape all = scan_stacked_shape(&x->shape, b->length);
-    switch (x->op) {
-    case OP_var: return scan_other(b, build_var(g, x->attr->var));
-    case OP_updated: return scan_other(b, build_updated(g, x->attr->var, x->attr->part));
-    case OP_input: return scan_other(b, build_input(g, x->attr->input));
-    case OP_scalar: return scan_other(b, build_scalar(g, x->attr->scalar));
-    case OP_random_uniform:
-    case OP_random_normal: return scan_slice(b, build_random(g, x->op, &all, x->attr->stream));
-    default: return x;
-    }
-}
-
-typedef struct Brought {
-    Node *from, *to;
-} Brought;
-
-typedef VEC(Brought) BroughtList;
-
-static Node *bring_in(ScanBuilder *b, BroughtList *list, Node *x)
-{
-    for (int i = 0; i < list->n; i++)
-        if (list->at[i].from == x || list->at[i].to == x)
-            return list->at[i].to;
-    Node *to = brought_in(b, x);
-    Brought pair = {x, to};
-    if (to && to != x)
-        vec_push(b->outer->program->ctx->arena, list, pair);
-    return to;
-}
-
-static void bring_all_in(ScanBuilder *b)
-{
-    BroughtList list = {0};
-    Graph *body = b->body;
-    for (int i = 0, n = body->nodes.n; i < n; i++)
-        for (int k = 0; k < body->nodes.at[i]->n_in; k++)
-            body->nodes.at[i]->in[k] = bring_in(b, &list, body->nodes.at[i]->in[k]);
-    for (int i = 0; i < body->roots.n; i++)
-        body->roots.at[i].node = bring_in(b, &list, body->roots.at[i].node);
-}
-
 /* --- the body --------------------------------------------------------------------------------- */
 
 /* A value of the body that is there before its layers. */
@@ -235,11 +181,6 @@ static bool link_states(Cell *cell, ScanBuilder *b, const Frame *frame, Value *l
             return false;
         scan_next(b, cell->state[i].leaf, next);
     }
-    for (int i = 0; i < b->body->roots.n; i++)
-        if (b->body->roots.at[i].kind == ROOT_assign)
-            return report(cell->c, cell->c->loc,
-                          "a layer of its body changes a variable (batchnorm, spectral_norm, "
-                          "stateful): a step may not");
     return true;
 }
 
@@ -273,8 +214,7 @@ static Node *scan(Call *c)
     Steps steps;
     if (!check_operand(c) || !read_cell(&cell) || !steps_read(c, 3, &steps))
         return NULL;
-    for (int i = 0; i < c->b->inputs.n; i++) /* outside, where both may read them */
-        value_node(c->b, c->b->inputs.entry[i].value);
+    steps_outside(c);
     Node *x = time_first(g, c->in[0]);
     ScanBuilder b = scan_begin(g, x->shape.dim[0], false);
     b.stash = steps_stash(&steps, b.length);
@@ -298,7 +238,8 @@ static Node *scan(Call *c)
         return NULL;
     }
     int stack = scan_step(&b, value);
-    bring_all_in(&b);
+    if (!steps_bring_in(c, &b, false))
+        return NULL;
     Node *end = scan_end(&b), *all = scan_stack(g, end, stack);
     for (int i = 0; i < cell.n; i++)
         steps_last(&steps, cell.state[i].name, scan_last(g, end, i));

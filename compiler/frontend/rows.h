@@ -63,6 +63,10 @@ Init rows_uniform(int64_t in);
 Node *rows_straight_through(Graph *, Node *value, Node *x);
 /* x with dropout of probability p in training. (layers_random.c) */
 Node *rows_dropout(Call *, Node *x, double p);
+/* Whether what is random is drawn in the function at hand, and not its mean. (functions_random.c) */
+bool rows_draws(const Call *);
+/* The shape [N, ...] of which argument shape= says what a sample is; reports, then false. (functions_random.c) */
+bool rows_shape(Call *, const Arg *, Shape *out);
 /* Layernorm over the last axis, its weights `name`.weight and `name`.bias. (layers_norm.c) */
 Node *rows_layernorm(Call *, const char *name, Node *x, double eps);
 /* A note at each operand: where it was made. */

@@ -31,4 +31,11 @@ Node *steps_cut(const Steps *, int64_t length, bool backwards);
 /* A state as the body reads it; `cut`: the body's slice of steps_cut, or NULL. */
 Node *steps_seen(Graph *body, Node *cut, Node *state);
 
+/* Makes the model's inputs in the graph at hand, so that it and bodies in it read the same. (scan_outside.c) */
+void steps_outside(Call *);
+/* Lets the body read what it took from the graph around it, and leaves of a function, through leaves of its own.
+ * Random numbers are drawn outside, those of all steps at once; `draws`: in the body, others in each step, which no
+ * memory is needed for. Reports a layer that changes a variable, then false. */
+bool steps_bring_in(Call *, ScanBuilder *, bool draws);
+
 #endif

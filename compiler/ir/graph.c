@@ -259,6 +259,11 @@ void graph_sort(Graph *g)
     arena_free(scratch);
 }
 
+bool graph_has(const Graph *g, const Node *x)
+{
+    return x->id < g->nodes.n && g->nodes.at[x->id] == x;
+}
+
 void graph_count_users(Graph *g)
 {
     for (int i = 0; i < g->nodes.n; i++)

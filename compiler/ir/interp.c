@@ -71,7 +71,10 @@ static Tensor slice_of(const Tensor *stack, int64_t at)
 /* One step: from the states as they are in `given` to the next, and to the slices at `at` of stacks. */
 static void scan_one(Interp *t, const Scan *s, Tensor *given, Tensor *results, int64_t at)
 {
-    Interp step = {.g = s->body, .run = t->run, .arena = arena_new(), .given = given};
+    const InterpTurn turn = {t->run->turn, at};
+    InterpInput run = *t->run;
+    run.turn = &turn;
+    Interp step = {.g = s->body, .run = &run, .arena = arena_new(), .given = given};
     evaluate_all(&step);
     for (int i = 0; i < s->body->roots.n; i++) {
         const Root *r = &s->body->roots.at[i];

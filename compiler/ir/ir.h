@@ -276,6 +276,8 @@ bool graph_shape(Graph *, Node *y);
 /* Nodes again in an order where operands come first, dead ones dropped, ids renumbered. The order
  * follows from the roots and operands alone, not from the order in which nodes were made. */
 void graph_sort(Graph *);
+/* Whether x is a node of the graph, as it was sorted last. */
+bool graph_has(const Graph *, const Node *x);
 void graph_count_users(Graph *); /* roots count as a use */
 void graph_root(Graph *, RootKind, int index, Node *);
 Node *graph_find_root(const Graph *, RootKind, int index);
@@ -468,17 +470,24 @@ typedef struct Tensor {
     double *data;
 } Tensor;
 
+/* At which step the loops are around what is evaluated, the innermost first. */
+typedef struct InterpTurn {
+    const struct InterpTurn *outer; /* NULL: none */
+    int64_t at;
+} InterpTurn;
+
 typedef struct InterpInput {
     int64_t n;             /* samples */
     double *const *inputs; /* one an input; NULL where not needed */
     double *const *vars;   /* one a var, in saved order; assign writes them */
     double lr;
     int64_t step;  /* SCALAR_step */
-    uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, index) */
+    uint64_t seed; /* random ops draw nnrt_rand's numbers: (seed, calls, stream, turn, index) */
     int64_t calls;
     int64_t at, last; /* decoding: SCALAR_at, SCALAR_last */
     int64_t chosen;   /* attribute: SCALAR_chosen */
     double mix;       /* SCALAR_mix */
+    const InterpTurn *turn; /* in a body; NULL: in a function */
 } InterpInput;
 
 /* Evaluates the graph in double, op by op, in order. Gives one tensor a root (assign roots: the

@@ -181,11 +181,6 @@ int scan_step(ScanBuilder *b, Node *value)
 
 typedef VEC(Node *) Operands;
 
-static bool in_graph(const Graph *g, const Node *x)
-{
-    return x->id < g->nodes.n && g->nodes.at[x->id] == x;
-}
-
 /* Numbers the leaf as the scan's next operand. */
 static void number(Arena *arena, const ScanLink *link, Operands *in)
 {
@@ -204,11 +199,11 @@ Node *scan_end(ScanBuilder *b)
     for (int i = 0; i < b->states.n; i++)
         number(arena, &b->states.at[i], &in);
     for (int i = 0; i < b->slices.n; i++)
-        if (in_graph(b->body, b->slices.at[i].leaf))
+        if (graph_has(b->body, b->slices.at[i].leaf))
             number(arena, &b->slices.at[i], &in);
     int n_slices = in.n - b->states.n;
     for (int i = 0; i < b->others.n; i++)
-        if (in_graph(b->body, b->others.at[i].leaf))
+        if (graph_has(b->body, b->others.at[i].leaf))
             number(arena, &b->others.at[i], &in);
     Scan *s = arena_take(arena, sizeof *s);
     *s = (Scan){.body = b->body,

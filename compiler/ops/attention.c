@@ -119,7 +119,7 @@ static Row row_of(const Node *y, const InterpInput *run, const Tensor *in, int64
     int64_t group = head / (s.heads / s.groups), step = s.groups * s.dim;
     Row r = {.s = s, .step = step, .at = t, .seen = s.keys, .slope = s.alibi ? slopes[head] : 0};
     r.drop = y->attr->value;
-    r.key = nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
+    r.key = op_key(y, run);
     r.first = (uint64_t)(((sample * s.heads + head) * s.queries + t) * s.keys);
     r.q = in[0].data + ((sample * s.queries + t) * s.heads + head) * s.dim;
     r.k = in[1].data + sample * s.keys * step + group * s.dim;

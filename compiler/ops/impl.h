@@ -3,6 +3,7 @@
 #ifndef NNCC_OPS_IMPL_H
 #define NNCC_OPS_IMPL_H
 
+#include "../../runtime/nnrt_rand.h"
 #include "ops.h"
 
 /* Reports at g->loc, after the name by which a reader knows y; gives false, as shape rules do. */
@@ -13,6 +14,9 @@ bool op_wants_f32(Graph *g, const Node *y);
 void op_strides(const Shape *shape, int64_t stride[RANK_MAX]);
 /* Advances a row-major index; false after the last. Start from all zeros. */
 bool op_next(const Shape *shape, int64_t at[RANK_MAX]);
+
+/* The key of the numbers that y draws in this call; in a body, of this step. */
+nnrt_rand_key op_key(const Node *y, const InterpInput *);
 
 /* How many windows of y->attr->taps go over each spatial axis of x, [N, spatial.., C]; reports what
  * does not fit, then false. */

@@ -2,8 +2,6 @@
 /* leaf.c: ops without operands: what a graph begins with. None has a gradient. */
 #include "impl.h"
 
-#include "../../runtime/nnrt_rand.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -67,8 +65,7 @@ static void updated_eval(const Node *y, const InterpInput *run, const Tensor *in
     BUG("'%s' is not yet updated", y->attr->var->name);
 }
 
-const OpImpl op_updated = {
-    .attrs = ATTR_var | ATTR_part, .shape = var_shape, .eval = updated_eval};
+const OpImpl op_updated = {.attrs = ATTR_var | ATTR_part, .shape = var_shape, .eval = updated_eval};
 
 /* --- const: attr.value everywhere, or attr.data ----------------------------------------------- */
 
@@ -145,7 +142,8 @@ static void iota_eval(const Node *y, const InterpInput *run, const Tensor *in, T
 
 const OpImpl op_iota = {.attrs = ATTR_axes | ATTR_shape, .shape = iota_shape, .eval = iota_eval};
 
-/* --- random_uniform, random_normal: nnrt_rand.h's numbers of stream attr.stream ---------------- */
+/* --- random_uniform, random_normal: nnrt_rand.h's numbers of stream attr.stream ----------------
+ * In a body they are others in each step. */
 
 static bool random_shape(Graph *g, Node *y)
 {
@@ -154,16 +152,11 @@ static bool random_shape(Graph *g, Node *y)
     return true;
 }
 
-static nnrt_rand_key key_of(const Node *y, const InterpInput *run)
-{
-    return nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
-}
-
 static void random_uniform_eval(const Node *y, const InterpInput *run, const Tensor *in,
                                 Tensor *out)
 {
     (void)in;
-    nnrt_rand_key key = key_of(y, run);
+    nnrt_rand_key key = op_key(y, run);
     int64_t n = shape_count(&out->shape);
     for (int64_t i = 0; i < n; i++)
         out->data[i] = nnrt_rand_uniform(key, (uint64_t)i);
@@ -173,7 +166,7 @@ static void random_uniform_eval(const Node *y, const InterpInput *run, const Ten
 static void random_normal_eval(const Node *y, const InterpInput *run, const Tensor *in, Tensor *out)
 {
     (void)in;
-    nnrt_rand_key key = key_of(y, run);
+    nnrt_rand_key key = op_key(y, run);
     int64_t n = shape_count(&out->shape);
     for (int64_t i = 0; i < n; i++) {
         uint64_t bits = nnrt_rand_bits64(key, (uint64_t)i);

@@ -29,6 +29,17 @@ bool op_draws(const Node *y)
     return op_rows[y->op].cls == CLASS_LEAF && op_impls[y->op]->attrs & ATTR_stream;
 }
 
+static nnrt_rand_key key_of_turn(nnrt_rand_key key, const InterpTurn *turn)
+{
+    return turn ? nnrt_rand_key_turn(key_of_turn(key, turn->outer), (uint64_t)turn->at) : key;
+}
+
+nnrt_rand_key op_key(const Node *y, const InterpInput *run)
+{
+    nnrt_rand_key key = nnrt_rand_key_of(run->seed, (uint64_t)run->calls, y->attr->stream);
+    return key_of_turn(key, run->turn);
+}
+
 bool op_error(Graph *g, const Node *y, const char *format, ...)
 {
     Ctx *ctx = g->program->ctx;

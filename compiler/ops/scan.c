@@ -86,8 +86,7 @@ static bool scan_shape(Graph *g, Node *y)
         const Node *x = s->body->nodes.at[i];
         if (x->op == OP_scan_operand && !check_leaf(g, y, x))
             return false;
-        if (x->op == OP_input || x->op == OP_var || x->op == OP_assign || x->op == OP_scalar ||
-            op_draws(x))
+        if (x->op == OP_input || x->op == OP_var || x->op == OP_assign || x->op == OP_scalar)
             return op_error(g, y, "its body holds %s", op_rows[x->op].name);
     }
     return check_states(g, y) && check_roots(g, y);

@@ -228,6 +228,15 @@ check "vqvae/model.yaml: one thread or two, the same bits" same codes1.safetenso
 ./draw predict --weights codes.safetensors --input codes=codes.npy --output picture=drawn.npy 2>/dev/null
 check "vqvae/draw.yaml: draws of codes what model.yaml does" same whole.npy drawn.npy
 
+# Diffusion: the error of the noise, whose variance is 1; some steps of what is made up, but for LONG=1.
+"$nncc" "$root/examples/ddpm/model_mnist.yaml" -o unet.c
+check "ddpm/model_mnist.yaml compiles" test -s unet.c
+"$nncc" "$root/examples/ddpm/model.yaml" -o unet
+[ "${LONG:-0}" = 1 ] && bound=0.1 steps= || bound=0.6 steps=100
+./unet train ${steps:+--steps $steps} --out unet.safetensors >/dev/null 2>&1 && ./unet eval --weights unet.safetensors >unet.txt
+at_most "ddpm/model.yaml: error of the noise" "$(value unet.txt loss)" $bound
+check "ddpm/model.yaml: draws pictures" ./unet sample --weights unet.safetensors --count 4 --output picture=unet.png
+
 # Strings of digits; a step of them, but for LONG=1.
 "$nncc" "$root/examples/spoken_ctc/model.yaml" -o spoken
 "$nncc" "$root/examples/spoken_ctc/model_fsdd.yaml" -o spoken_fsdd.c

@@ -18,6 +18,7 @@ import torch
 import cases_activations
 import cases_conv
 import cases_ctc
+import cases_diffusion
 import cases_gradient
 import cases_large
 import cases_layers
@@ -37,7 +38,7 @@ import randomnet
 import randomseq
 
 LISTS = (cases_large, cases_activations, cases_losses, cases_training, cases_layers, cases_random, cases_conv, cases_norms, cases_vision, cases_recurrent,
-         cases_sequence, cases_ctc, cases_players, cases_gradient, cases_quantize)
+         cases_sequence, cases_ctc, cases_players, cases_gradient, cases_quantize, cases_diffusion)
 
 
 def main():
