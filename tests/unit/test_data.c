@@ -383,7 +383,7 @@ Test(data, made_up)
     wrong_text("train: {text: {generator: stories, count: 0, next_token: {input: x, target: y}}}",
                "count: 0");
     wrong_text("train: {text: {generator: headline, classify: {x: sentence}}}",
-               "expected reviews or headlines");
+               "expected one of: reviews headlines");
     wrong_text("train: {text: {generator: headlines, classify: {x: label}}}",
                "of headlines 'x' takes 'sentence', not 'label'");
     wrong_text("train: {text: {generator: reviews, classify: {x: label}}}",
