@@ -104,7 +104,10 @@ static int ring_line(uint64_t seed, int64_t i, char *line, size_t size)
 {
     static const int16_t places[][2] = {{2000, 0},  {1414, 1414},   {0, 2000},  {-1414, 1414},
                                         {-2000, 0}, {-1414, -1414}, {0, -2000}, {1414, -1414}};
-    enum { DRAWS = 12, MOST = 25 }; /* the sum of twelve from -25 to 25 has a standard deviation of 51 */
+    enum {
+        DRAWS = 12,
+        MOST = 25
+    }; /* the sum of twelve from -25 to 25 has a standard deviation of 51 */
     uint64_t r = loans_row(seed, i);
     int32_t place = nnrt_synth_range(&r, 0, 7), at[2];
     for (int k = 0; k < 2; k++) {
@@ -113,8 +116,9 @@ static int ring_line(uint64_t seed, int64_t i, char *line, size_t size)
             sum += nnrt_synth_range(&r, -MOST, MOST);
         at[k] = places[place][k] + sum;
     }
-    return snprintf(line, size, "%s%d.%03d,%s%d.%03d,%d\n", at[0] < 0 ? "-" : "", abs(at[0]) / 1000, abs(at[0]) % 1000,
-                    at[1] < 0 ? "-" : "", abs(at[1]) / 1000, abs(at[1]) % 1000, (int)place);
+    return snprintf(line, size, "%s%d.%03d,%s%d.%03d,%d\n", at[0] < 0 ? "-" : "", abs(at[0]) / 1000,
+                    abs(at[0]) % 1000, at[1] < 0 ? "-" : "", abs(at[1]) / 1000, abs(at[1]) % 1000,
+                    (int)place);
 }
 
 /* --- all tables ------------------------------------------------------------------------------- */

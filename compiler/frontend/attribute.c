@@ -151,8 +151,8 @@ static bool is_convolution(const Value *v)
 static bool has_maps(const Builder *b, const Value *v)
 {
     const Node *y = v->node;
-    return y && graph_has(b->g, y) && y->mark && y->dtype == DT_f32 && y->shape.rank == 4 && y->shape.batch == 0 &&
-           y->shape.dim[0] == 1 && y->shape.dim[2] * y->shape.dim[3] > 1;
+    return y && graph_has(b->g, y) && y->mark && y->dtype == DT_f32 && y->shape.rank == 4 &&
+           y->shape.batch == 0 && y->shape.dim[0] == 1 && y->shape.dim[2] * y->shape.dim[3] > 1;
 }
 
 /* Convolutions, uses of blocks, and whatever has a name outside of blocks. */

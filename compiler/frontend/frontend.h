@@ -118,7 +118,8 @@ typedef struct CallRow {
     Node *(*build)(Call *);
     unsigned flags;
     const char *text; /* what it gives, in one line, for the documentation */
-    const char *operands; /* names by which an expression may give operands too, or NULL; those that are
+    const char
+        *operands; /* names by which an expression may give operands too, or NULL; those that are
                              not given are NULL where others are behind them */
 } CallRow;
 
@@ -130,7 +131,8 @@ enum {
     CALL_several = 16,   /* gives several values through Call.parts (split) */
     CALL_weighted = 32,  /* a loss that takes weight=, an expression: Call.weight */
     CALL_spectral = 64,  /* has a weight that call_matrix gives: takes spectral_norm */
-    CALL_network = 128   /* its first argument is the name of a network: Call.network, whose inputs but for the
+    CALL_network =
+        128 /* its first argument is the name of a network: Call.network, whose inputs but for the
                             first two may be given by name as operands, behind those that `operands` names */
 };
 
@@ -144,7 +146,7 @@ struct Call {
     bool training;    /* the graph is of a training step */
     int n_in;
     Node **in;
-    Loc *in_loc; /* where each operand is named or made, for notes */
+    Loc *in_loc;  /* where each operand is named or made, for notes */
     Node *weight; /* CALL_weighted: how much each element of the loss counts; NULL: all the same */
     Loc weight_loc;
     struct Network *network; /* CALL_network */
@@ -229,8 +231,9 @@ typedef struct MetricRow {
      * there as well: `report` of the Metric is then set, and there may be none (n_kept 0). */
     int n_kept;
     bool (*keep)(Call *, Node **kept, Metric *);
-    bool (*details)(Call *, Metric *); /* or NULL: what else the finish must know; reports, then false */
-    bool larger;                       /* larger is better */
+    bool (*details)(Call *,
+                    Metric *); /* or NULL: what else the finish must know; reports, then false */
+    bool larger;               /* larger is better */
     const char *text;
     const char *operands; /* as CallRow's */
 } MetricRow;

@@ -47,10 +47,10 @@ bool steps_bring_in(Call *c, ScanBuilder *b, bool draws)
     Graph *body = b->body;
     for (int i = 0; i < body->roots.n; i++)
         if (body->roots.at[i].kind == ROOT_assign) {
-            diag_error(
-                &c->ctx->diag, c->loc,
-                "%s: a layer of its body changes a variable (batchnorm, spectral_norm, stateful): a step may not",
-                c->row->name);
+            diag_error(&c->ctx->diag, c->loc,
+                       "%s: a layer of its body changes a variable (batchnorm, spectral_norm, "
+                       "stateful): a step may not",
+                       c->row->name);
             return false;
         }
     for (int i = 0, n = body->nodes.n; i < n; i++)

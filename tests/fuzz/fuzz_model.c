@@ -24,7 +24,10 @@ static bool build(Program *p, Ctx *ctx)
                                    [FN_train] = trains,
                                    [FN_accumulate] = trains && p->train.accumulate > 1,
                                    [FN_grad] = p->has_loss,
-                                   [FN_sample] = p->samples.n > 0};
+                                   [FN_sample] = p->samples.n > 0,
+                                   [FN_round_1] = trains && p->rounds.n > 1,
+                                   [FN_round_2] = trains && p->rounds.n > 2,
+                                   [FN_round_3] = trains && p->rounds.n > 3};
     bool good = true;
     for (int f = 0; f < FN_COUNT; f++)
         if (wanted[f])

@@ -11,7 +11,8 @@ static const char *const text =
     "model: m\ninputs: {z: {shape: [3]}}\nnetworks:\n  net:\n    inputs: [x, t]\n    layers:\n"
     "      - {name: e, expr: \"0.3 * x + 0.01 * unsqueeze(t, axis=1)\"}\n"
     "layers:\n  - dense: {units: 1, name: d, input: z}\n"
-    "loss: \"sum(square(denoise(net, start=z, steps=6, sampler=ddpm, beta_end=0.3))) + 0 * sum(d)\"\n"
+    "loss: \"sum(square(denoise(net, start=z, steps=6, sampler=ddpm, beta_end=0.3))) + 0 * "
+    "sum(d)\"\n"
     "train: {optimizer: adam}\n";
 
 /* The loss of samples that begin at z, as Ho et al. (2020) have it: algorithm 2 with the smaller variance. */
