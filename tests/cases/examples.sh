@@ -235,7 +235,7 @@ check "ddpm/model_mnist.yaml compiles" test -s unet.c
 [ "${LONG:-0}" = 1 ] && bound=0.1 steps= || bound=0.6 steps=100
 ./unet train ${steps:+--steps $steps} --out unet.safetensors >/dev/null 2>&1 && ./unet eval --weights unet.safetensors >unet.txt
 at_most "ddpm/model.yaml: error of the noise" "$(value unet.txt loss)" $bound
-check "ddpm/model.yaml: draws pictures" ./unet sample --weights unet.safetensors --count 4 --output picture=unet.png
+check "ddpm/model.yaml: draws pictures" ./unet sample --weights unet.safetensors --count 4 --output drawn=unet.png
 
 # Strings of digits; a step of them, but for LONG=1.
 "$nncc" "$root/examples/spoken_ctc/model.yaml" -o spoken
