@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# A loop that draws noise in each of its steps: the emitted C against DDPM written out, the same bits on any number of threads.
+# A loop that draws noise in each of its steps: the emitted C against DDPM written out; the same bits on any number of
+# threads.
 . "$root/tests/lib.sh"
 
 cat >app.c <<'END'
@@ -55,7 +56,8 @@ sed '$a data: {train: {csv: {file: z.csv, header: false, z: [0, 1, 2]}}}' "$root
 "$nncc" run.yaml -o ddpm
 for threads in 1 2; do
     OMP_NUM_THREADS=$threads ./ddpm train --out w$threads.safetensors >/dev/null 2>&1
-    OMP_NUM_THREADS=$threads ./ddpm sample --weights w$threads.safetensors --count 500 --output y=y$threads.npy >said.txt 2>&1
+    OMP_NUM_THREADS=$threads ./ddpm sample --weights w$threads.safetensors --count 500 --output y=y$threads.npy \
+        >said.txt 2>&1
 done
 check "DDPM: 1 and 2 threads learn the same bits" cmp w1.safetensors w2.safetensors
 check "DDPM: and draw the same" cmp y1.npy y2.npy
