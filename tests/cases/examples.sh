@@ -232,7 +232,7 @@ check "vqvae/draw.yaml: draws of codes what model.yaml does" same whole.npy draw
 "$nncc" "$root/examples/ddpm/model_mnist.yaml" -o unet.c
 check "ddpm/model_mnist.yaml compiles" test -s unet.c
 "$nncc" "$root/examples/ddpm/model.yaml" -o unet
-[ "${LONG:-0}" = 1 ] && bound=0.1 steps= || bound=0.6 steps=100
+[ "${LONG:-0}" = 1 ] && bound=0.1 steps= || bound=0.35 steps=100
 ./unet train ${steps:+--steps $steps} --out unet.safetensors >/dev/null 2>&1 && ./unet eval --weights unet.safetensors >unet.txt
 at_most "ddpm/model.yaml: error of the noise" "$(value unet.txt loss)" $bound
 check "ddpm/model.yaml: draws pictures" ./unet sample --weights unet.safetensors --count 4 --output drawn=unet.png
