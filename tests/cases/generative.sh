@@ -43,5 +43,6 @@ twice dcgan/model.yaml
 twice dcgan/model_wgan_gp.yaml
 twice dcgan/model_hinge.yaml
 twice vae_mnist/model.yaml
+twice ddpm/model.yaml
 "$nncc" "$root/examples/dcgan/model_mnist.yaml" -o long.c
 check "dcgan/model_mnist.yaml compiles" test -s long.c
