@@ -54,6 +54,7 @@ choices()
                 if (n < 5 || index(only, " " part[1] " ") == 0) continue
                 value = part[3] + int(rand() * ((part[4] - part[3]) / part[5] + 1)) * part[5]
                 if (part[1] ~ /^pack/) value = 1
+                if (part[1] == "pack_b" && key ~ /^conv:/) continue # a choice with some tiles alone
                 if (part[1] == "winograd") value = 1 - part[2]
                 if (part[1] == "depth" && value > 3 * part[5]) value = (1 + value / part[5] % 3) * part[5]
                 line = line " " part[1] "=" value
