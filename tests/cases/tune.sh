@@ -40,7 +40,8 @@ status "--tune=0" 2 "$nncc" --tune=0 mixed.yaml
 rm mixed.tune
 "$nncc" mixed.yaml -o plain.c
 
-# Choices at random: "product KEY" and "choices NAME=VALUE(LEAST-MOST/STEP) ..." of the report, a line each.
+# Choices at random: "product KEY" and "choices NAME=VALUE(LEAST-MOST/STEP) ..." of the report, a line each. What a plan
+# packs may be a choice with some tiles alone: tiles are chosen first, then all that may be packed is, of those plans.
 choices()
 {
     "$nncc" $1.yaml --emit=report --no-tune | awk -v seed=$2 -v only="$3" '
@@ -53,14 +54,26 @@ choices()
                 n = split($i, part, /[=()\/-]/)
                 if (n < 5 || index(only, " " part[1] " ") == 0) continue
                 value = part[3] + int(rand() * ((part[4] - part[3]) / part[5] + 1)) * part[5]
-                if (part[1] ~ /^pack/) value = 1
-                if (part[1] == "pack_b" && key ~ /^conv:/) continue # a choice with some tiles alone
+                if (part[1] ~ /^pack/) continue
                 if (part[1] == "winograd") value = 1 - part[2]
                 if (part[1] == "depth" && value > 3 * part[5]) value = (1 + value / part[5] % 3) * part[5]
                 line = line " " part[1] "=" value
             }
             print line
         }' >$1.choices
+    cat header $1.choices >$1.tune
+    "$nncc" $1.yaml --emit=report | awk -v only="$3" '
+        FNR == NR { if ($1 == "product") key = $2
+                    for (i = 2; $1 == "choices" && i <= NF; i++) {
+                        n = split($i, part, /[=()\/-]/)
+                        if (n >= 5 && part[1] ~ /^pack/ && index(only, " " part[1] " ") && !((key, part[1]) in seen)) {
+                            seen[key, part[1]] = 1
+                            more[key] = more[key] " " part[1] "=1"
+                        }
+                    }
+                    next }
+        { print $0 more[$1] }' - $1.choices >packed
+    mv packed $1.choices
     cat header $1.choices >$1.tune
 }
 
