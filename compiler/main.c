@@ -107,37 +107,32 @@ static bool build_decoding(Program *p)
     return good;
 }
 
+/* Whether the output has a function of those that the model may have. */
+static bool is_wanted(const Program *p, const Options *o, EmitKind kind, Fn fn)
+{
+    bool program = o->main || kind == EMIT_exe;
+    switch (fn) {
+    case FN_eval: return !o->no_train;
+    case FN_grad: return !o->no_train && (o->grad || program);
+    case FN_fit: return program;
+    case FN_attribute:
+        return o->attribute || (model_has(p, FN_train) && !p->generate.given && program);
+    default: return true;
+    }
+}
+
 /* The functions that the output needs, their graphs built. */
 static bool build_functions(Program *p, const Options *o, EmitKind kind)
 {
-    bool trains = p->has_loss && p->train.given && !o->no_train;
-    bool program = o->main || kind == EMIT_exe;
-    bool grad = p->has_loss && !o->no_train && (o->grad || program);
-    bool fit = trains && p->fits.n && program;
-    bool attribute =
-        p->outputs.n > 0 && (o->attribute || (trains && !p->generate.given && program));
-    const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
-                                   [FN_eval] = p->has_loss && !o->no_train,
-                                   [FN_train] = trains,
-                                   [FN_accumulate] = trains && p->train.accumulate > 1,
-                                   [FN_grad] = grad,
-                                   [FN_fit] = fit,
-                                   [FN_attribute] = attribute,
-                                   [FN_sample] = p->samples.n > 0,
-                                   [FN_round_1] = trains && p->rounds.n > 1,
-                                   [FN_round_2] = trains && p->rounds.n > 2,
-                                   [FN_round_3] = trains && p->rounds.n > 3};
     bool good = true;
     if (o->grad && !p->has_loss)
         fprintf(stderr, "nncc: warning: --grad has no effect: the model has no loss\n");
     for (int f = 0; f < FN_COUNT; f++)
-        if (wanted[f])
+        if (model_has(p, (Fn)f) && is_wanted(p, o, kind, (Fn)f))
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
-    if (p->fn[FN_attribute] && p->attributions.n <= 1) { /* there are no gradients */
+    if (p->attributions.n <= 1) /* there are no gradients */
         p->fn[FN_attribute] = NULL;
-        attribute = false;
-    }
-    if (o->attribute && !attribute)
+    if (o->attribute && !p->fn[FN_attribute])
         fprintf(stderr, "nncc: warning: --attribute has no effect: the first output has no "
                         "gradient by an input\n");
     return good && (!p->generate.given || build_decoding(p));

@@ -303,6 +303,9 @@ typedef struct ModelOptions {
 
 /* A checked Program, its graphs not built. Reports all it finds; NULL when there were errors. */
 Program *model_read(Ctx *, const ModelOptions *, const char *text, size_t size);
+/* Whether the model has what a function is made of: outputs, a loss, players who have no turn at some steps. Those that
+ * decode are made of model_scores. */
+bool model_has(const Program *, Fn);
 /* The graph of one function: predict: output roots; eval: loss and metric roots; train and
  * accumulate: loss and metric roots in training mode; grad: the loss root in training mode; fit: an output
  * root for each of Program.fits; attribute: what attribute_roots says; sample: an output root for each of

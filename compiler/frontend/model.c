@@ -486,6 +486,25 @@ Program *model_read(Ctx *ctx, const ModelOptions *options, const char *text, siz
     return ctx->diag.errors == errors ? p : NULL;
 }
 
+bool model_has(const Program *p, Fn fn)
+{
+    bool trains = p->has_loss && p->train.given;
+    switch (fn) {
+    case FN_predict:
+    case FN_attribute: return p->outputs.n > 0;
+    case FN_sample: return p->samples.n > 0;
+    case FN_eval:
+    case FN_grad: return p->has_loss;
+    case FN_train: return trains;
+    case FN_accumulate: return trains && p->train.accumulate > 1;
+    case FN_round_1:
+    case FN_round_2:
+    case FN_round_3: return trains && p->rounds.n > 1 + (int)(fn - FN_round_1);
+    case FN_fit: return trains && p->fits.n > 0;
+    default: return false;
+    }
+}
+
 Graph *model_graph(Program *p, Fn fn)
 {
     Model *m = p->model;

@@ -18,19 +18,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static bool build(Program *p, Ctx *ctx)
 {
-    bool trains = p->has_loss && p->train.given;
-    const bool wanted[FN_COUNT] = {[FN_predict] = p->outputs.n > 0,
-                                   [FN_eval] = p->has_loss,
-                                   [FN_train] = trains,
-                                   [FN_accumulate] = trains && p->train.accumulate > 1,
-                                   [FN_grad] = p->has_loss,
-                                   [FN_sample] = p->samples.n > 0,
-                                   [FN_round_1] = trains && p->rounds.n > 1,
-                                   [FN_round_2] = trains && p->rounds.n > 2,
-                                   [FN_round_3] = trains && p->rounds.n > 3};
     bool good = true;
     for (int f = 0; f < FN_COUNT; f++)
-        if (wanted[f])
+        if (f != FN_attribute && model_has(p, (Fn)f))
             good = (p->fn[f] = model_graph(p, (Fn)f)) != NULL && good;
     return good && !ctx->diag.errors;
 }

@@ -301,13 +301,8 @@ static char *slurp(const char *path, size_t *size)
 
 static void build_all(Program *p)
 {
-    const bool wanted[FN_COUNT] = {
-        [FN_predict] = p->outputs.n > 0, [FN_eval] = p->has_loss,
-        [FN_train] = p->train.given,     [FN_accumulate] = p->train.accumulate > 1,
-        [FN_grad] = p->has_loss,         [FN_fit] = p->fits.n > 0,
-        [FN_sample] = p->samples.n > 0};
     for (int f = 0; f < FN_COUNT; f++)
-        if (wanted[f])
+        if (f != FN_attribute && model_has(p, (Fn)f))
             cr_assert_not_null(p->fn[f] = model_graph(p, (Fn)f));
 }
 
