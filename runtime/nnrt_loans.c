@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nnrt_loans.c: made-up tables, as the text of a csv file: loans with numbers, categories and values that are missing,
- * ratings of users, and points about eight places on a ring. Row i depends on the seed and i alone; all arithmetic is on integers, so that every machine
- * makes the same bytes. */
+ * ratings of users, and points about eight places on a ring. Row i depends on the seed and i alone; all arithmetic is
+ * on integers, so that every machine makes the same bytes. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -166,7 +166,7 @@ static void read_operands(Builder *b, Written *w)
     }
 }
 
-/* --- init, frozen, shared, spectral_norm --------------------------------------------------------------------- */
+/* --- init, frozen, shared, spectral_norm ------------------------------------------------------ */
 
 static Value *find_shared(Builder *b, const char *name)
 {
@@ -309,8 +309,8 @@ static bool check_operands(Builder *b, Written *w, const CallRow *row)
     return false;
 }
 
-/* Adds the parts of a layer that gives several values under the names it was given; `weights`: its first name stands for
- * weights that others may share. */
+/* Adds the parts of a layer that gives several values under the names it was given; `weights`: its first name stands
+ * for weights that others may share. */
 static void add_parts(Builder *b, Written *w, int n_parts, Node *const *parts, bool weights)
 {
     b->frame->several = true;
@@ -368,6 +368,26 @@ static void run_row(Builder *b, Written *w, const CallRow *row, Node **in, Loc *
     w->value->node = good ? call_run(&c) : NULL;
 }
 
+/* What a layer is given, as nodes. */
+typedef struct Given {
+    Node **in; /* NULL where it is broken */
+    Loc *loc;  /* where each was made */
+    bool whole;
+} Given;
+
+static Given given_nodes(Builder *b, const Written *w)
+{
+    Given g = {.whole = true};
+    g.in = arena_take(b->ctx->arena, sizeof *g.in * (size_t)(w->n_in + 1));
+    g.loc = arena_take(b->ctx->arena, sizeof *g.loc * (size_t)(w->n_in + 1));
+    for (int i = 0; i < w->n_in; i++) {
+        g.in[i] = w->in[i] ? value_node(b, w->in[i]) : NULL;
+        g.loc[i] = w->in[i] ? w->in[i]->made : w->loc;
+        g.whole = g.whole && g.in[i];
+    }
+    return g;
+}
+
 static void build_row(Builder *b, Written *w, const CallRow *row)
 {
     bool good = check_operands(b, w, row) && !w->clash;
@@ -379,15 +399,8 @@ static void build_row(Builder *b, Written *w, const CallRow *row)
         diag_error(&b->ctx->diag, w->names->loc, "%s gives one value: one name", w->kind);
         good = false;
     }
-    Node **in = arena_take(b->ctx->arena, sizeof *in * (size_t)(w->n_in + 1));
-    Loc *loc = arena_take(b->ctx->arena, sizeof *loc * (size_t)(w->n_in + 1));
-    bool broken = false;
-    for (int i = 0; i < w->n_in; i++) {
-        in[i] = w->in[i] ? value_node(b, w->in[i]) : NULL;
-        loc[i] = w->in[i] ? w->in[i]->made : w->loc;
-        broken = broken || !in[i];
-    }
-    run_row(b, w, row, in, loc, good && !broken);
+    const Given given = given_nodes(b, w);
+    run_row(b, w, row, given.in, given.loc, good && given.whole);
     if (!has_arg(row, "activation"))
         w->value->node = layer_activation(b, w, w->value->node);
 }
@@ -410,18 +423,14 @@ static void build_expr(Builder *b, Written *w)
 static void build_network(Builder *b, Written *w, Network *net)
 {
     static const char *const keys[] = {"input", "name", "activation"};
-    Node **in = arena_take(b->ctx->arena, sizeof *in * (size_t)(w->n_in + 1));
-    Loc *loc = arena_take(b->ctx->arena, sizeof *loc * (size_t)(w->n_in + 1));
+    const Given given = given_nodes(b, w);
     bool good = !w->clash && y_keys(b->ctx, w->map, net->name, keys, COUNT(keys), NULL, 0);
     if (w->args && !w->map) {
         diag_error(&b->ctx->diag, w->args->loc, "%s: its inputs are named with 'input'", net->name);
         good = false;
     }
-    for (int i = 0; i < w->n_in; i++) {
-        in[i] = w->in[i] ? value_node(b, w->in[i]) : NULL;
-        loc[i] = w->in[i] ? w->in[i]->made : w->loc;
-    }
-    const NetworkCall *call = good ? network_call(b, net, w->n_in, in, loc, w->loc) : NULL;
+    const NetworkCall *call =
+        good ? network_call(b, net, w->n_in, given.in, given.loc, w->loc) : NULL;
     if (w->names || (call && call->n_out != 1)) {
         add_parts(b, w, call ? call->n_out : 0, call ? call->out : NULL, false);
         return;

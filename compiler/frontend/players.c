@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* players.c: `players:` of `train:`: who minimises which loss by updating which weights, one after the other in a step.
  *
- * A step is one graph. Each player's loss is built with the weights that the players before it leave (leaves `updated`,
- * for which pass optimizer puts the new values); what depends on no weight that has changed is the very value that they
- * have computed. A player whose turn does not come at every step makes of one function several, the rounds: one for each
- * set of players that some step has.
+ * A step is one graph. Each player's loss is built with the weights that the players before it leave (leaves
+ * `updated`, for which pass optimizer puts the new values); what depends on no weight that has changed is the very
+ * value that they have computed. A player whose turn does not come at every step makes of one function several, the
+ * rounds: one for each set of players that some step has.
  */
 #include "builder.h"
 #include "training.h"

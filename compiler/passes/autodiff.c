@@ -183,8 +183,8 @@ void autodiff(Graph *g, Node *y, int n, Node *const *xs, Node **dxs)
 
 /* --- the pass --------------------------------------------------------------------------------- */
 
-/* The variable that a leaf is, where it is trained; else NULL. Of players' steps: where it is trained by player `turn`, and
- * the leaf is what the players before leave of it. */
+/* The variable that a leaf is, where it is trained; else NULL. Of players' steps: where it is trained by player `turn`,
+ * and the leaf is what the players before leave of it. */
 static const Var *trained_var(const Graph *g, const Node *leaf, int turn)
 {
     const Var *var = leaf->op == OP_var || leaf->op == OP_updated ? leaf->attr->var : NULL;

@@ -498,8 +498,8 @@ static void update(Graph *g, const Grad *grad)
     name_new(g, first, grad->var->name);
 }
 
-/* What weights are after a turn, for the leaves that stand for it: weights of which the turn has no gradient stay as they
- * were. */
+/* What weights are after a turn, for the leaves that stand for it: weights of which the turn has no gradient stay as
+ * they were. */
 static void put_updated(Graph *g, int turn)
 {
     for (int i = 0; i < g->nodes.n; i++) {

@@ -12,7 +12,7 @@ refused()
     says "$name: says it" "$text"
 }
 
-cp "$models/sample.yaml" "$models/drawn.c" .
+cp "$models/sample.yaml" "$models/drawn.c" "$models/check.h" .
 "$python" - <<'EOP' || { skip "sampling: no numpy"; exit 0; }
 import numpy as np
 r = np.random.default_rng(1)

@@ -8,15 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "drawn.h"
-
-#define CHECK(x)                                                                                   \
-    do {                                                                                           \
-        if (!(x)) {                                                                                \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #x);                                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum { IMAGE = 16, NOISE = 6, POINT = 2 };
 

@@ -6,15 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "check.h"
 #include "kept.h"
-
-#define CHECK(x)                                                                                   \
-    do {                                                                                           \
-        if (!(x)) {                                                                                \
-            fprintf(stderr, "line %d: %s\n", __LINE__, #x);                                        \
-            exit(1);                                                                               \
-        }                                                                                          \
-    } while (0)
 
 enum { PIXELS = 3 * 12 * 12, CLASSES = 7, OUT = KEPT_BATCH * CLASSES };
 
