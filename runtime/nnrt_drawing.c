@@ -75,8 +75,9 @@ static int drawing_inputs(nnrt_drawing *d, int64_t first, nnrt_fault *fault)
     return status;
 }
 
-int nnrt_drawing_batch(nnrt_drawing *d, nnrt_instance *m, uint64_t seed, int64_t k,
-                       nnrt_fault *fault)
+/* Draws samples k * batch and on, into d->out. */
+static int drawing_batch(nnrt_drawing *d, nnrt_instance *m, uint64_t seed, int64_t k,
+                         nnrt_fault *fault)
 {
     const nnrt_model *model = d->model;
     int status = drawing_inputs(d, k * model->batch, fault);
@@ -89,17 +90,20 @@ int nnrt_drawing_batch(nnrt_drawing *d, nnrt_instance *m, uint64_t seed, int64_t
                   : 0;
 }
 
-int nnrt_drawing_take(nnrt_drawing *d, nnrt_instance *m, uint64_t seed, int which, int64_t n,
-                      float *to, nnrt_fault *fault)
+int nnrt_drawing_take(nnrt_drawing *d, nnrt_instance *m, uint64_t seed, int64_t n, float *const *to,
+                      nnrt_fault *fault)
 {
-    const nnrt_value *v = &d->model->samples[which];
-    int64_t batch = d->model->batch;
+    const nnrt_model *model = d->model;
+    int64_t batch = model->batch;
     int status = 0;
     for (int64_t at = 0; !status && at < n; at += batch) {
         int64_t rows = n - at < batch ? n - at : batch;
-        status = nnrt_drawing_batch(d, m, seed, at / batch, fault);
-        if (!status)
-            memcpy(to + at * v->count, d->out[which], (size_t)(rows * v->count) * sizeof *to);
+        status = drawing_batch(d, m, seed, at / batch, fault);
+        for (int i = 0; !status && i < model->n_samples; i++) {
+            int64_t count = model->samples[i].count;
+            if (to[i])
+                memcpy(to[i] + at * count, d->out[i], (size_t)(rows * count) * sizeof **to);
+        }
     }
-    return status ? status : nnrt_value_finite(v, "sample", n, to, fault);
+    return status;
 }

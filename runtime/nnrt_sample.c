@@ -122,24 +122,6 @@ static int sample_memory(sample_state *s)
     return 0;
 }
 
-static int sample_batches(sample_state *s)
-{
-    const nnrt_model *model = s->model;
-    uint64_t seed = s->args->has_seed ? s->args->seed : model->train.seed;
-    int status = 0;
-    for (int64_t at = 0; !status && at < s->n; at += model->batch) {
-        int64_t rows = s->n - at < model->batch ? s->n - at : model->batch;
-        status = nnrt_drawing_batch(&s->d, s->m, seed, at / model->batch, s->fault);
-        for (int i = 0; !status && i < model->n_samples; i++) {
-            size_t count = (size_t)model->samples[i].count;
-            if (s->all[i])
-                memcpy(s->all[i] + (size_t)at * count, s->d.out[i],
-                       (size_t)rows * count * sizeof **s->all);
-        }
-    }
-    return status;
-}
-
 static int sample_picture(const sample_state *s, int i)
 {
     const nnrt_value *v = &s->model->samples[i];
@@ -180,7 +162,9 @@ static int sample_run(sample_state *s)
     if (!status)
         status = sample_memory(s);
     if (!status)
-        status = sample_batches(s);
+        status =
+            nnrt_drawing_take(&s->d, s->m, s->args->has_seed ? s->args->seed : s->model->train.seed,
+                              s->n, s->all, s->fault);
     for (int i = 0; !status && i < s->model->n_samples; i++)
         status = sample_write(s, i);
     return status;

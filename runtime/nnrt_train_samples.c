@@ -25,7 +25,7 @@ struct nnrt_showing {
     nnrt_drawing d;
     unsigned char *given; /* one an input: taken from the training data */
     double range[2];
-    float *numbers; /* room for what is drawn */
+    float **numbers; /* one a sample of the model: what is drawn; NULL: no picture is made of it */
     int64_t n;
     int64_t last_step;             /* of the last picture; -1: none */
     shot_kept kept[SHOT_KEPT + 1]; /* of --report; the last is the latest */
@@ -104,22 +104,25 @@ static void shot_inputs(struct nnrt_showing *s, const nnrt_model *model)
 static int shot_memory(struct nnrt_showing *s, const nnrt_training *t)
 {
     const nnrt_model *model = t->model;
-    size_t most = 1;
-    for (int i = 0; i < model->n_samples; i++)
-        most = (size_t)model->samples[i].count > most ? (size_t)model->samples[i].count : most;
     s->given = calloc((size_t)model->n_inputs + 1, 1);
     if (!s->given)
         return nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for samples");
     shot_inputs(s, model);
     int64_t columns = nnrt_drawing_columns(model, s->given);
     s->n = columns ? (SHOT_COUNT + columns - 1) / columns * columns : SHOT_COUNT;
-    s->numbers = malloc((size_t)s->n * most * sizeof *s->numbers);
+    s->numbers = calloc((size_t)model->n_samples + 1, sizeof *s->numbers);
+    int whole = s->numbers != NULL;
+    for (int i = 0; whole && i < model->n_samples; i++) {
+        if (!nnrt_sheet_takes(&model->samples[i]))
+            continue;
+        s->numbers[i] = malloc((size_t)(s->n * model->samples[i].count) * sizeof **s->numbers);
+        whole = s->numbers[i] != NULL;
+    }
     for (int i = 0; i <= SHOT_KEPT; i++)
         s->kept[i].at = calloc((size_t)model->n_samples, sizeof *s->kept[i].at);
     for (int i = 0; i <= SHOT_KEPT; i++)
-        if (!s->kept[i].at || !s->numbers)
-            return nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for samples");
-    return 0;
+        whole &= s->kept[i].at != NULL;
+    return whole ? 0 : nnrt_fail(t->fault, NNRT_NO_MEMORY, "no memory for samples");
 }
 
 int nnrt_showing_open(nnrt_training *t)
@@ -157,6 +160,8 @@ void nnrt_showing_close(nnrt_training *t)
         free(s->kept[i].at);
     }
     nnrt_drawing_close(&s->d);
+    for (int i = 0; s->numbers && i < t->model->n_samples; i++)
+        free(s->numbers[i]);
     free(s->given);
     free(s->numbers);
     free(s);
@@ -165,8 +170,8 @@ void nnrt_showing_close(nnrt_training *t)
 
 /* --- drawing ---------------------------------------------------------------------------------- */
 
-/* The training samples whose inputs are taken, lent to the drawing. */
-static int shot_batch(nnrt_training *t, int which)
+/* Draws all that pictures are made of. Training samples whose inputs are taken are lent to the drawing. */
+static int shot_take(nnrt_training *t)
 {
     struct nnrt_showing *s = t->showing;
     uint64_t seed = t->args->has_seed ? t->args->seed : t->model->train.seed;
@@ -178,7 +183,7 @@ static int shot_batch(nnrt_training *t, int which)
     unsigned char *own = t->m->vars;
     t->m->vars = nnrt_training_vars(t);
     t->m->changes++;
-    int status = nnrt_drawing_take(&s->d, t->m, seed, which, s->n, s->numbers, t->fault);
+    int status = nnrt_drawing_take(&s->d, t->m, seed, s->n, s->numbers, t->fault);
     t->m->vars = own;
     t->m->changes++;
     if (any)
@@ -213,19 +218,19 @@ static int shot_draw(nnrt_training *t)
 {
     struct nnrt_showing *s = t->showing;
     shot_kept *to = &s->kept[SHOT_KEPT];
-    int status = 0;
+    int status = shot_take(t);
     to->step = t->m->step;
     for (int i = 0; !status && i < t->model->n_samples; i++) {
         const nnrt_value *v = &t->model->samples[i];
         const nnrt_sheet sheet = {.value = v,
                                   .n = s->n,
-                                  .at = s->numbers,
+                                  .at = s->numbers[i],
                                   .range = t->args->range ? s->range : NULL,
                                   .columns = nnrt_drawing_columns(t->model, s->given)};
         nnrt_canvas_free(&to->at[i]);
-        if (!nnrt_sheet_takes(v))
+        if (!s->numbers[i])
             continue;
-        status = shot_batch(t, i);
+        status = nnrt_value_finite(v, "sample", s->n, s->numbers[i], t->fault);
         if (!status)
             status = nnrt_sheet_draw(&to->at[i], &sheet, t->fault);
         if (!status)
