@@ -432,8 +432,8 @@ typedef struct nnrt_drawing {
 int nnrt_drawing_open(nnrt_drawing *, const nnrt_model *, nnrt_fault *);
 void nnrt_drawing_close(nnrt_drawing *);
 /* Draws n samples with the instance's weights; to[i], of n rows, is what sample i of the model is, NULL where it is not
- * wanted. Batches are whole; that of samples k * batch and on has the seed `seed` + k * 0x9E3779B97F4A7C15. Classes that
- * are not given are taken in turn: sample i is of class i % classes. */
+ * wanted. Batches are whole; that of samples k * batch and on has the seed `seed` + k * 0x9E3779B97F4A7C15. Classes
+ * that are not given are taken in turn: sample i is of class i % classes. */
 int nnrt_drawing_take(nnrt_drawing *, nnrt_instance *, uint64_t seed, int64_t n, float *const *to,
                       nnrt_fault *);
 /* Samples beside each other in a picture: one of each class where all are of one input's, else 0. `given`: one flag
